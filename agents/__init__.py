@@ -1,0 +1,1 @@
+"""P-Nets: policies that segment sentences."""

@@ -1,0 +1,126 @@
+"""The words that every part of the package shares: actions, sentences, batches and finished episodes.
+
+Axes: `B` sentences, `R` rows (episodes; `S` consecutive rows for each sentence when a sentence is sampled `S` times),
+`T` words, `C` classes, `D` state width. The module imports torch for its annotations alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INSIDE: Final = 0
+"""The word lies inside a phrase, which goes on with the next word."""
+END: Final = 1
+"""The word is the last one of its phrase."""
+
+PADDING: Final = 0
+"""Token id that fills a batch behind the end of a sentence."""
+UNKNOWN: Final = 1
+"""Token id of every word outside the vocabulary."""
+
+
+class HsEnvError(ValueError):
+    """Bad input from a user: one message that says what was expected, what came and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One labelled, tokenised sentence.
+
+    Attributes:
+        words: The tokens, at least one, none of them empty.
+        label: Class index from 0.
+        boundaries: Gold phrases where the corpus knows them: an action for each word, `END` on the last word of each
+            phrase and so on the last word of the sentence.
+    """
+
+    words: tuple[str, ...]
+    label: int
+    boundaries: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceBatch:
+    """A padded batch of independent sentences.
+
+    Attributes:
+        tokens: (B, T) int64, `PADDING` behind the end of a sentence.
+        lengths: (B,) int64, each from 1 to T.
+        labels: (B,) int64.
+        indices: (B,) int64, where each sentence stands in its split.
+        boundaries: (B, T) int64 gold actions (`INSIDE` behind the end), or None where the corpus knows no phrases.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+    labels: Tensor
+    indices: Tensor
+    boundaries: Tensor | None = None
+
+    def __len__(self) -> int:
+        return self.tokens.shape[0]
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, T) bool: True where there is a word."""
+        positions = self.lengths.new_tensor(range(self.tokens.shape[1]))
+        return positions < self.lengths[:, None]
+
+    def select(self, rows: Tensor) -> SentenceBatch:
+        """The sentences at `rows`, (R,) int64 or (B,) bool, in that order."""
+        return SentenceBatch(
+            self.tokens[rows],
+            self.lengths[rows],
+            self.labels[rows],
+            self.indices[rows],
+            None if self.boundaries is None else self.boundaries[rows],
+        )
+
+    def repeat(self, samples: int) -> SentenceBatch:
+        """Each sentence `samples` times in a row: (B * samples) rows."""
+        if samples == 1:
+            return self
+        return SentenceBatch(
+            self.tokens.repeat_interleave(samples, 0),
+            self.lengths.repeat_interleave(samples),
+            self.labels.repeat_interleave(samples),
+            self.indices.repeat_interleave(samples),
+            None if self.boundaries is None else self.boundaries.repeat_interleave(samples, 0),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Episodes:
+    """A batch of finished episodes: what a reward sees.
+
+    Attributes:
+        sentences: The sentence of each row, R rows.
+        actions: (R, T) int64; `END` on the last word of each sentence, 0 behind it.
+        log_probs: (R, C) float32, the classifier's log-probabilities of the classes.
+    """
+
+    sentences: SentenceBatch
+    actions: Tensor
+    log_probs: Tensor
+
+    def __len__(self) -> int:
+        return self.actions.shape[0]
+
+    @property
+    def num_phrases(self) -> Tensor:
+        """(R,) int64: phrases of each row."""
+        return self.actions.sum(1)
+
+    @property
+    def log_likelihood(self) -> Tensor:
+        """(R,) float32: log-probability of the gold class."""
+        return self.log_probs.gather(1, self.sentences.labels[:, None]).squeeze(1)
+
+    @property
+    def predictions(self) -> Tensor:
+        """(R,) int64: the most probable class."""
+        return self.log_probs.argmax(1)

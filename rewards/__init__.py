@@ -1,0 +1,1 @@
+"""Reward functions on batches of finished episodes."""
