@@ -1,0 +1,17 @@
+"""Structured encoders and the classifiers they are part of."""
+
+from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_classifiers
+from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.hs_lstm import HSLSTM
+from hs_env.models.plain_lstm import PlainLSTM
+
+__all__ = [
+    "HSLSTM",
+    "MODELS",
+    "Classifier",
+    "EncoderState",
+    "PlainLSTM",
+    "StructuredEncoder",
+    "find_classifier",
+    "shipped_classifiers",
+]

@@ -1,0 +1,84 @@
+"""A split as flat tensors: batches of any sentences without a Python loop over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.types import INSIDE, PADDING, HsEnvError, Sentence, SentenceBatch
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedSplit:
+    """All sentences of a split, N sentences of W words in all.
+
+    Attributes:
+        tokens: (W,) int64, the words of all sentences, one after the other.
+        offsets: (N,) int64, where each sentence begins in `tokens`.
+        lengths: (N,) int64.
+        labels: (N,) int64.
+        boundaries: (W,) int64 gold actions, or None if a sentence has none.
+    """
+
+    tokens: Tensor
+    offsets: Tensor
+    lengths: Tensor
+    labels: Tensor
+    boundaries: Tensor | None = None
+
+    @classmethod
+    def from_sentences(cls, sentences: Sequence[Sentence], vocabulary: Vocabulary) -> EncodedSplit:
+        """Encode sentences, none of them empty."""
+        lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)
+        tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
+        gold = [sentence.boundaries for sentence in sentences if sentence.boundaries is not None]
+        complete = len(gold) == len(sentences) > 0
+        return cls(
+            tokens=torch.tensor(tokens, dtype=torch.int64),
+            offsets=lengths.cumsum(0) - lengths,
+            lengths=lengths,
+            labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64),
+            boundaries=torch.tensor([at for actions in gold for at in actions]) if complete else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, indices: Tensor) -> SentenceBatch:
+        """The sentences at `indices`, (B,) int64 from 0, padded to the longest of them.
+
+        Raises:
+            HsEnvError: If there are no indices, or one is out of range.
+        """
+        if not len(indices):
+            raise HsEnvError("A batch holds at least one sentence, got no indices.")
+        if int(indices.min()) < 0 or int(indices.max()) >= len(self):
+            raise HsEnvError(f"Expected indices from 0 to {len(self) - 1}, got {indices.tolist()}.")
+        lengths = self.lengths[indices]
+        columns = torch.arange(int(lengths.max()))
+        outside = columns >= lengths[:, None]
+        # Behind the end of a sentence the position is any that exists: what stands there is overwritten.
+        positions = (self.offsets[indices][:, None] + columns).clamp_(max=len(self.tokens) - 1)
+        return SentenceBatch(
+            tokens=self.tokens[positions].masked_fill_(outside, PADDING),
+            lengths=lengths,
+            labels=self.labels[indices],
+            indices=indices,
+            boundaries=None if self.boundaries is None else self.boundaries[positions].masked_fill_(outside, INSIDE),
+        )
+
+    def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:
+        """All sentences once, `size` at a time.
+
+        Args:
+            size: Sentences in each batch but perhaps the last.
+            by_length: Put sentences of like length together, which saves padding; `SentenceBatch.indices` says which
+                is which. Otherwise in order.
+        """
+        order = self.lengths.argsort(stable=True) if by_length else torch.arange(len(self))
+        for start in range(0, len(self), size):
+            yield self.batch(order[start : start + size])

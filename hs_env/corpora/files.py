@@ -1,0 +1,235 @@
+"""Readers of labelled sentences: JSON lines, CSV and TSV, plain or gzip.
+
+* `.jsonl`, `.json`: one object a line, `{"text": ..., "label": ...}`, optionally `"boundaries"`: a list with 1 for the
+  last word of each phrase and 0 for the others, one for each white-space separated word of the text.
+* `.csv`: a header with the columns `text` and `label`; text in double quotes may hold commas and line breaks.
+* `.tsv`: the same between tabs, one row a line; quotes are ordinary signs.
+
+A label is an integer from 0 or a name. Blank lines are skipped. Whatever is wrong with a file is one `HsEnvError` that
+names the file and the line.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hs_env.corpora.corpus import sentence_fault
+from hs_env.corpora.tokenisation import tokenise
+from hs_env.types import END, INSIDE, HsEnvError, Sentence
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled text, and where it stands.
+
+    Attributes:
+        text: The text, not blank.
+        label: Class index or name.
+        boundaries: Gold actions of the white-space separated words, unchecked, or None.
+        path: The file.
+        line: The line of the file it begins on, from 1.
+    """
+
+    text: str
+    label: int | str
+    boundaries: Sequence[object] | None
+    path: Path
+    line: int
+
+
+def _error(path: Path, line: int, fault: str) -> HsEnvError:
+    return HsEnvError(f"{path}, line {line}: {fault}.")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text file, gzip if its name ends in `.gz`, line ends kept.
+
+    Raises:
+        HsEnvError: If it cannot be opened, is broken or truncated gzip, or is not UTF-8, with file and line.
+    """
+    line = 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            for line, raw in enumerate(stream, 1):
+                yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        fault = f"not UTF-8 ({error.reason} at byte {error.start} of the line); convert the file to UTF-8"
+        raise _error(path, line, fault) from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _error(path, line + 1, f"broken or truncated gzip ({error}); fetch the file again") from error
+    except OSError as error:
+        raise HsEnvError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _label(value: object, path: Path, line: int) -> int | str:
+    """A label as an index or a name."""
+    if value is None or value == "":
+        raise _error(path, line, "the label is missing; expected an integer from 0 or a name")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _error(path, line, f"the label is {json.dumps(value)}; expected an integer from 0 or a name")
+    if isinstance(value, int) and value < 0:
+        raise _error(path, line, f"the label is {value}; labels count from 0")
+    return value
+
+
+def _row(record: Mapping[str, Any], path: Path, line: int) -> Row:
+    for column in ("text", "label"):
+        if column not in record:
+            present = ", ".join(map(repr, record)) or "none"
+            raise _error(path, line, f"there is no column {column!r}; the columns are {present}")
+    text, boundaries = record["text"], record.get("boundaries")
+    if not isinstance(text, str):
+        raise _error(path, line, f"the text is {json.dumps(text)[:40]}; expected a string")
+    if not text.strip():
+        raise _error(path, line, "the text is empty; remove the row or give it a text")
+    if boundaries is not None and not isinstance(boundaries, list):
+        raise _error(path, line, f"the boundaries are {json.dumps(boundaries)[:40]}; expected a list of 0 and 1")
+    return Row(text, _label(record["label"], path, line), boundaries, path, line)
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    for line, text in enumerate(read_lines(path), 1):
+        if not text.strip():
+            continue
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise _error(path, line, f"broken JSON ({error}); expected one object a line") from error
+        if not isinstance(record, dict):
+            raise _error(path, line, 'expected one JSON object a line, {"text": ..., "label": ...}')
+        yield _row(record, path, line)
+
+
+def _records(path: Path, **dialect: Any) -> Iterator[tuple[int, list[str]]]:
+    """The records of a table, each with the line it begins on: a quoted text may run over several lines."""
+    reader = csv.reader(read_lines(path), strict=True, **dialect)
+    end = 0
+    try:
+        for fields in reader:
+            yield end + 1, fields
+            end = reader.line_num
+    except csv.Error as error:
+        raise _error(path, end + 1, f"broken table ({error}); look for an unclosed quote") from error
+
+
+def _table_rows(path: Path, **dialect: Any) -> Iterator[Row]:
+    columns: list[str] = []
+    for line, fields in _records(path, **dialect):
+        if not any(fields):
+            continue
+        if not columns:
+            columns = [field.strip() for field in fields]
+            continue
+        if len(fields) != len(columns):
+            fault = f"{len(fields)} fields, expected {len(columns)} ({', '.join(columns)})"
+            raise _error(path, line, f"{fault}; a text that holds the separator needs quotes")
+        record: dict[str, Any] = dict(zip(columns, fields, strict=True))
+        if "label" in record:
+            record["label"] = _table_label(record["label"].strip(), path, line)
+        yield _row({column: value for column, value in record.items() if column != "boundaries"}, path, line)
+
+
+def _table_label(label: str, path: Path, line: int) -> int | str:
+    if _INTEGER.fullmatch(label):
+        return int(label)
+    try:
+        float(label)
+    except ValueError:
+        return label
+    raise _error(path, line, f"the label is {label}; expected an integer from 0 or a name")
+
+
+_READERS: Final[Mapping[str, Callable[[Path], Iterator[Row]]]] = {
+    ".jsonl": _json_rows,
+    ".json": _json_rows,
+    ".csv": _table_rows,
+    ".tsv": lambda path: _table_rows(path, delimiter="\t", quoting=csv.QUOTE_NONE),
+}
+
+DATA_SUFFIXES: Final = tuple(f"{suffix}{packed}" for suffix in _READERS for packed in ("", ".gz"))
+"""How the name of a file of labelled sentences may end."""
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a file; the end of its name says how to read it.
+
+    Raises:
+        HsEnvError: If the name ends in none of `DATA_SUFFIXES`, the file is broken or holds no rows.
+    """
+    reader = _READERS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+    if reader is None:
+        raise HsEnvError(f"{path}: a file of sentences ends in one of {', '.join(DATA_SUFFIXES)}.")
+    rows = list(reader(path))
+    if not rows:
+        raise HsEnvError(f"{path}: the file holds no sentences.")
+    return rows
+
+
+def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The classes of the rows of a train split: their sorted names, or "0", "1", ... for indices.
+
+    Raises:
+        HsEnvError: If indices and names are mixed, or an index below the highest never occurs.
+    """
+    kind = type(rows[0].label)
+    for row in rows:
+        if type(row.label) is not kind:
+            fault = f"the label is {row.label!r}, but the one of line {rows[0].line} is {rows[0].label!r}"
+            raise _error(row.path, row.line, f"{fault}; use either integers from 0 or names")
+    names = {row.label for row in rows}
+    if kind is str:
+        return tuple(sorted(map(str, names)))
+    top = max(rows, key=lambda row: int(row.label))
+    if missing := [label for label in range(min(int(top.label), len(rows))) if label not in names]:
+        fault = f"the label is {top.label}, but label {missing[0]} never occurs"
+        raise _error(top.path, top.line, f"{fault}; labels count from 0 without gaps")
+    return tuple(map(str, range(int(top.label) + 1)))
+
+
+def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str = "glove") -> tuple[Sentence, ...]:
+    """Tokenise rows.
+
+    Gold boundaries are moved along: where a word is cut, they stay behind its last part.
+
+    Args:
+        rows: What was read.
+        labels: The name of each class; a label that is an integer is an index into it.
+        tokenisation: A name that `tokenise` knows.
+
+    Raises:
+        HsEnvError: If a label is not one of `labels`, or boundaries do not fit the words, with file and line.
+    """
+    index = {name: at for at, name in enumerate(labels)}
+    sentences = []
+    for row in rows:
+        label = row.label if isinstance(row.label, int) else index.get(row.label, -1)
+        if not 0 <= label < len(labels):
+            fault = f"the label is {row.label!r}, expected one of {', '.join(labels)}"
+            raise _error(row.path, row.line, f"{fault}, or 0 to {len(labels) - 1}")
+        if row.boundaries is None:
+            sentences.append(Sentence(tokenise(row.text, tokenisation), label))
+        else:
+            sentences.append(_with_boundaries(row, row.boundaries, label, len(labels), tokenisation))
+    return tuple(sentences)
+
+
+def _with_boundaries(row: Row, given: Sequence[object], label: int, num_labels: int, tokenisation: str) -> Sentence:
+    words = tuple(row.text.split())
+    fault = sentence_fault(Sentence(words, label, tuple(-1 if type(b) is not int else b for b in given)), num_labels)
+    if fault:
+        raise _error(row.path, row.line, fault)
+    pieces = [tokenise(word, tokenisation) for word in words]
+    boundaries: list[int] = []
+    for piece, boundary in zip(pieces, given, strict=True):
+        boundaries += [INSIDE] * (len(piece) - 1) + [END if boundary == END else INSIDE]
+    return Sentence(tuple(word for piece in pieces for word in piece), label, tuple(boundaries))

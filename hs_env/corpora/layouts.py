@@ -1,0 +1,129 @@
+"""Corpora in files: one file, a folder with a file for each split, or a folder with `all.*` and `folds.json`.
+
+`folds.json` holds `{"fold": [...]}`: the fold, from 0, of each row of `all.*`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from hs_env.corpora.corpus import Corpus
+from hs_env.corpora.files import DATA_SUFFIXES, label_names, read_lines, read_rows, to_sentences
+from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split
+from hs_env.types import HsEnvError
+
+TOKENISATION: Final = "glove"
+"""How the text of files becomes words."""
+
+_STEMS: Final[Mapping[str, Sequence[str]]] = {
+    "train": ("train",),
+    "dev": ("dev", "valid", "validation"),
+    "test": ("test",),
+}
+
+
+def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
+    """The data file of a folder with one of the names `stems`, or None.
+
+    Raises:
+        HsEnvError: If there are several.
+    """
+    names = [f"{stem}{suffix}" for stem in stems for suffix in DATA_SUFFIXES]
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if len(found) > 1:
+        raise HsEnvError(f"{folder}: expected one of these files, found several: {', '.join(p.name for p in found)}.")
+    return found[0] if found else None
+
+
+def corpus_from_parts(
+    name: str, parts: Mapping[str, Path], *, labels: Sequence[str] | None = None, source: str = ""
+) -> Corpus:
+    """A corpus with a file for each split; a missing dev split is taken from the train split, stratified.
+
+    Args:
+        name: The name of the corpus.
+        parts: The file of "train", "test" and perhaps "dev".
+        labels: The name of each class; by default those that the train split holds.
+        source: Where it is from.
+    """
+    rows = {split: read_rows(path) for split, path in parts.items()}
+    names = tuple(labels or label_names(rows["train"]))
+    splits = {split: to_sentences(part, names, TOKENISATION) for split, part in rows.items()}
+    if "dev" not in splits:
+        splits |= stratified_split(splits["train"], DEV_SHARES)
+    return Corpus(name, names, splits, TOKENISATION, source=source)
+
+
+def corpus_from_folds(
+    name: str, folder: Path, *, fold: int = 0, labels: Sequence[str] | None = None, source: str = ""
+) -> Corpus:
+    """A corpus for cross-validation: `fold` is the test split, the next one dev, the others train.
+
+    Args:
+        name: The name of the corpus.
+        folder: Holds `all.*` and `folds.json`.
+        fold: The fold to test on, from 0.
+        labels: The name of each class; by default those that occur.
+        source: Where it is from.
+
+    Raises:
+        HsEnvError: If a file is missing or broken, or there is no such fold.
+    """
+    path = find_file(folder, ("all",))
+    if path is None:
+        raise HsEnvError(f"{folder}: there is no file all.jsonl, all.jsonl.gz, all.csv, ... beside folds.json.")
+    rows = read_rows(path)
+    folds = _read_folds(folder / "folds.json", len(rows), path)
+    if not 0 <= fold <= max(folds):
+        raise HsEnvError(f"The corpus {name!r} has the folds 0 to {max(folds)}, got fold {fold}.")
+    names = tuple(labels or label_names(rows))
+    splits = fold_splits(to_sentences(rows, names, TOKENISATION), folds, fold)
+    return Corpus(name, names, splits, TOKENISATION, source=source)
+
+
+def _read_folds(path: Path, num_rows: int, data: Path) -> list[int]:
+    try:
+        folds = json.loads("".join(read_lines(path)))["fold"]
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, HsEnvError):
+            raise
+        raise HsEnvError(f'{path}: expected JSON {{"fold": [...]}} with the fold of each row ({error}).') from error
+    if not isinstance(folds, list) or not all(type(fold) is int and fold >= 0 for fold in folds):
+        raise HsEnvError(f"{path}: 'fold' is a list of integers from 0, one for each row.")
+    if len(folds) != num_rows:
+        raise HsEnvError(f"{path}: {len(folds)} folds, but {data.name} has {num_rows} rows.")
+    if len(set(folds)) != max(folds) + 1 or max(folds) < 2:
+        raise HsEnvError(f"{path}: expected three or more folds, from 0 without gaps, got {sorted(set(folds))}.")
+    return folds
+
+
+def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
+    """A corpus in a file (cut 80/10/10, stratified, always the same way) or a folder.
+
+    Args:
+        path: A file, a folder with a file for each split, or a folder with `all.*` and `folds.json`.
+        fold: The fold to test on; only where there is a `folds.json`.
+
+    Raises:
+        HsEnvError: If there is no such file, or it is none of the three.
+    """
+    if not path.exists():
+        raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
+    if (path / "folds.json").is_file():
+        return corpus_from_folds(str(path), path, fold=fold or 0)
+    if fold is not None:
+        raise HsEnvError(f"{path}: fold {fold} was asked for, but there is no folds.json; leave the fold out.")
+    if path.is_dir():
+        parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
+        if not {"train", "test"} <= parts.keys():
+            present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
+            expected = "train.* and test.* (perhaps dev.*), or all.* and folds.json"
+            raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}.")
+        return corpus_from_parts(str(path), parts)
+    rows = read_rows(path)
+    labels = label_names(rows)
+    splits = stratified_split(to_sentences(rows, labels, TOKENISATION), SHARES)
+    return Corpus(str(path), labels, splits, TOKENISATION)

@@ -1,0 +1,80 @@
+"""One function for all corpora: built in, registered by others, in files, or on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from hs_env.corpora.corpus import CORPORA, Corpus
+from hs_env.corpora.files import DATA_SUFFIXES
+from hs_env.corpora.hugging_face import corpus_from_hugging_face
+from hs_env.corpora.layouts import corpus_from_path
+from hs_env.types import HsEnvError
+
+_SETTING: Final = re.compile(r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<value>[0-9]+)\s*")
+
+
+def load_corpus(
+    name: str,
+    *,
+    data_dir: str | Path | None = None,
+    fold: int | None = None,
+    seed: int = 0,
+    sizes: Mapping[str, int] | None = None,
+) -> Corpus:
+    """Load a corpus.
+
+    Args:
+        name: A registered name, perhaps with settings (`movie_reviews`, `phrases`, `phrases:seed=3,train=2000`,
+            `mr:fold=4`); `hf:NAME` for a data set of the Hugging Face hub; or the path of a file or folder.
+        data_dir: The folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`; other corpora do not look at it.
+        fold: The fold to test on, where a corpus has folds; 0 if not given.
+        seed: The seed of a generated corpus; other corpora do not look at it.
+        sizes: The number of sentences of "train", "dev" and "test" of a generated corpus.
+
+    Raises:
+        HsEnvError: If there is no such corpus or file, it is broken, or it has no such setting.
+    """
+    stem, _, text = name.partition(":")
+    if stem == "hf":
+        _no_settings(name, fold, sizes)
+        return corpus_from_hugging_face(text)
+    if _is_path(name):
+        _no_settings(name, None, sizes)
+        return corpus_from_path(Path(name).expanduser(), fold=fold)
+
+    builder = CORPORA.get(stem)
+    known = inspect.signature(builder).parameters
+    settings = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **_parse(name, text)}
+    if strange := sorted(settings.keys() - known):
+        has = ", ".join(key for key in known if key != "data_dir") or "none"
+        raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
+    context = {"seed": seed, "data_dir": None if data_dir is None else Path(data_dir).expanduser()}
+    return builder(**{key: value for key, value in context.items() if key in known} | settings)
+
+
+def _is_path(name: str) -> bool:
+    if "/" in name or "\\" in name or name.endswith(DATA_SUFFIXES):
+        return True
+    registered = {versioned.rpartition(".v")[0] for versioned in CORPORA}
+    return name.partition(":")[0] not in {*CORPORA, *registered} and Path(name).exists()
+
+
+def _no_settings(name: str, fold: int | None, sizes: Mapping[str, int] | None) -> None:
+    if fold is not None:
+        raise HsEnvError(f"The corpus {name!r} has no folds, got fold {fold}.")
+    if sizes:
+        raise HsEnvError(f"The sizes of {name!r} cannot be chosen, only those of a generated corpus such as 'phrases'.")
+
+
+def _parse(name: str, text: str) -> dict[str, int]:
+    settings: dict[str, int] = {}
+    for item in filter(None, text.split(",")):
+        match = _SETTING.fullmatch(item)
+        if match is None:
+            raise HsEnvError(f"{name!r}: expected whole numbers such as 'phrases:seed=3,train=2000', got {item!r}.")
+        settings[match["key"]] = int(match["value"])
+    return settings

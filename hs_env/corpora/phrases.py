@@ -1,0 +1,239 @@
+"""`phrases`: a generated corpus whose labels are decided by phrases, of any size, with a perfect learner at 100 %.
+
+    the plot | was hardly ever dull | and really very funny      positive
+    although | the cast | is brilliant | , | its ending | was not good      negative
+
+A sentence is one clause or two, cut into the phrases of this grammar (`[...]` may be left out):
+
+    sentence     clause  |  clause but clause  |  although clause , clause  |  clause although clause
+    clause       subject [filler] predicate [conjunct] [manner] [filler]
+    subject      determiner [[negator] [degree] adjective] noun      the film, this hardly clever script
+    predicate    copula [negator [ever]] [degree [degree]] adjective      was hardly ever dull, is really very good
+    conjunct     and [negator] [degree] adjective      and not funny
+    manner       with [no] [much | some] quality, without [much | some] quality      with no charm
+    filler       preposition determiner [neutral adjective] noun, or one adverb      in the second half, overall
+
+`but`, `although`, `,` and the adverbs are phrases of one word. The sentence means a number, its label is the sign:
+
+* an adjective or quality counts 1 or 2 (`WEIGHTS`), above 0 if positive;
+* within a phrase, every negator on the way flips, and every degree doubles or halves, **all that follows up to the end
+  of the phrase, and nothing beyond it**: `was not good | and funny` is 0, one phrase `was not good and funny` is -2;
+* `but` overrules the clause before it and `although` the clause after it: an overruled clause counts nothing;
+* sentences that come to 0, or are not 5 to 20 words long, do not occur.
+
+So the words alone do not decide (`was not great | and funny` is negative, `was great | and not funny` positive): where
+phrases end does. Gold phrases can be told from the words, left to right: a phrase ends at its noun or quality, and at
+its adjective if a copula or `and` opened it.
+
+Sentence `i` of a split depends on the seed, the split and `i` alone: a larger corpus begins with the smaller one.
+Swapping every word with its opposite swaps the label, so the generator swaps where needed: each two sentences in a
+row (2k, 2k + 1) have both labels, in random order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+import numpy as np
+
+from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.published import POLARITY
+from hs_env.types import END, INSIDE, HsEnvError, Sentence
+
+MILD_ADJECTIVES: Final = (
+    ("good", "bad"), ("funny", "tedious"), ("fresh", "stale"), ("clever", "silly"), ("warm", "cold"),
+    ("smart", "clumsy"), ("lively", "dull"), ("honest", "fake"),
+)  # fmt: skip
+STRONG_ADJECTIVES: Final = (
+    ("great", "awful"), ("brilliant", "terrible"), ("superb", "dreadful"), ("gripping", "boring"),
+)  # fmt: skip
+MILD_QUALITIES: Final = (("charm", "clutter"), ("wit", "noise"), ("grace", "gloom"))
+STRONG_QUALITIES: Final = (("joy", "misery"), ("magic", "nonsense"))
+
+NEGATORS: Final = frozenset({"not", "never", "hardly", "scarcely", "no", "without"})
+DEGREES: Final = {
+    **dict.fromkeys(("very", "really", "truly", "utterly", "much"), 2.0),
+    **dict.fromkeys(("rather", "slightly", "somewhat", "fairly", "some"), 0.5),
+}
+DETERMINERS: Final = ("the", "this", "its", "that", "their")
+COPULAS: Final = ("is", "was", "seems", "feels", "looks", "remains")
+NOUNS: Final = (
+    "movie", "film", "plot", "story", "cast", "script", "acting", "dialogue", "music", "ending", "director", "camera",
+    "pacing", "hero", "villain", "setting", "premise", "sequel", "drama", "comedy",
+)  # fmt: skip
+FILLER_NOUNS: Final = ("half", "scene", "hour", "act", "evening", "weekend", "audience", "screen", "budget", "reel")
+NEUTRAL_ADJECTIVES: Final = ("first", "second", "last", "whole", "new", "long", "short", "main", "final", "early")
+PREPOSITIONS: Final = ("in", "for", "at", "on", "during", "after", "before")
+ADVERBS: Final = ("overall", "again", "now", "today")
+
+_ADJECTIVES: Final = MILD_ADJECTIVES + STRONG_ADJECTIVES
+_QUALITIES: Final = MILD_QUALITIES + STRONG_QUALITIES
+_NEGATING_ADVERBS: Final = ("not", "never", "hardly", "scarcely")
+_DEGREE_ADVERBS: Final = tuple(word for word in DEGREES if word not in ("much", "some"))
+_OPPOSITE: Final = {word: pair[1 - at] for pair in _ADJECTIVES + _QUALITIES for at, word in enumerate(pair)}
+
+WEIGHTS: Final = {
+    word: sign * size
+    for pairs, size in ((MILD_ADJECTIVES + MILD_QUALITIES, 1.0), (STRONG_ADJECTIVES + STRONG_QUALITIES, 2.0))
+    for pair in pairs
+    for word, sign in zip(pair, (1.0, -1.0), strict=True)
+}
+"""What each adjective and quality counts."""
+
+_NEGATED: Final = 0.3
+_LENGTHS: Final = range(5, 21)
+_DRAWS: Final = 64
+_T = TypeVar("_T")
+_Phrases = list[list[str]]
+
+
+def compose(words: Sequence[str], boundaries: Sequence[int]) -> float:
+    """What a sentence means under a segmentation: above 0 positive, below 0 negative.
+
+    Args:
+        words: The words.
+        boundaries: An action for each word, `END` on the last word of each phrase.
+    """
+    total, overruled = 0.0, False
+    phrase: list[str] = []
+    for word, boundary in zip(words, boundaries, strict=True):
+        phrase.append(word)
+        if boundary == INSIDE:
+            continue
+        if phrase == ["but"]:
+            total = 0.0
+        elif phrase in (["although"], [","]):
+            overruled = phrase == ["although"]
+        elif not overruled:
+            total += _phrase_value(phrase)
+        phrase = []
+    return total
+
+
+def _phrase_value(phrase: Sequence[str]) -> float:
+    value, factor = 0.0, 1.0
+    for word in phrase:
+        if word in NEGATORS:
+            factor = -factor
+        factor *= DEGREES.get(word, 1.0)
+        value += factor * WEIGHTS.get(word, 0.0)
+    return value
+
+
+class _Draws:
+    """Random choices, from numbers drawn in blocks: many times faster than one by one."""
+
+    def __init__(self, *key: int) -> None:
+        self._generator = np.random.default_rng(np.random.SeedSequence(key))
+        self._numbers = self._uniform()
+
+    def _uniform(self) -> Iterator[float]:
+        while True:
+            yield from self._generator.random(_DRAWS).tolist()
+
+    def chance(self, probability: float) -> bool:
+        return next(self._numbers) < probability
+
+    def pick(self, options: Sequence[_T]) -> _T:
+        return options[int(next(self._numbers) * len(options))]
+
+    def perhaps(self, probability: float, options: Sequence[str]) -> list[str]:
+        return [self.pick(options)] if self.chance(probability) else []
+
+
+def _subject(draw: _Draws) -> list[str]:
+    described: list[str] = []
+    if draw.chance(0.25):
+        modifiers = draw.perhaps(0.4, ("never", "hardly", "scarcely")) + draw.perhaps(0.3, _DEGREE_ADVERBS)
+        described = [*modifiers, draw.pick(draw.pick(_ADJECTIVES))]
+    return [draw.pick(DETERMINERS), *described, draw.pick(NOUNS)]
+
+
+def _predicate(draw: _Draws) -> list[str]:
+    negator = draw.perhaps(_NEGATED, _NEGATING_ADVERBS)
+    if negator in (["hardly"], ["scarcely"]):
+        negator += draw.perhaps(0.4, ("ever",))
+    degree = draw.perhaps(0.45, _DEGREE_ADVERBS)
+    if degree == ["really"]:
+        degree += draw.perhaps(0.5, ("very",))
+    return [draw.pick(COPULAS), *negator, *degree, draw.pick(draw.pick(_ADJECTIVES))]
+
+
+def _conjunct(draw: _Draws) -> list[str]:
+    modifiers = draw.perhaps(_NEGATED, _NEGATING_ADVERBS) + draw.perhaps(0.4, _DEGREE_ADVERBS)
+    return ["and", *modifiers, draw.pick(draw.pick(_ADJECTIVES))]
+
+
+def _manner(draw: _Draws) -> list[str]:
+    opening = ["with", "no"] if draw.chance(0.15) else ["without"] if draw.chance(0.2) else ["with"]
+    return [*opening, *draw.perhaps(0.4, ("much", "some")), draw.pick(draw.pick(_QUALITIES))]
+
+
+def _filler(draw: _Draws) -> list[str]:
+    if draw.chance(0.25):
+        return [draw.pick(ADVERBS)]
+    adjective = draw.perhaps(0.4, NEUTRAL_ADJECTIVES)
+    return [draw.pick(PREPOSITIONS), draw.pick(DETERMINERS), *adjective, draw.pick(FILLER_NOUNS)]
+
+
+def _clause(draw: _Draws, more: float) -> _Phrases:
+    """The phrases of a clause; `more` scales how often it has those that may be left out."""
+
+    def perhaps(probability: float, phrase: Callable[[_Draws], list[str]]) -> _Phrases:
+        return [phrase(draw)] if draw.chance(more * probability) else []
+
+    clause = [_subject(draw), *perhaps(0.15, _filler), _predicate(draw)]
+    return [*clause, *perhaps(0.6, _conjunct), *perhaps(0.35, _manner), *perhaps(0.3, _filler)]
+
+
+def _derivation(draw: _Draws) -> _Phrases:
+    if draw.chance(0.55):
+        return _clause(draw, 1.0)
+    first, second = _clause(draw, 0.5), _clause(draw, 0.5)
+    order = draw.pick(("but", "although first", "although second"))
+    if order == "but":
+        return [*first, ["but"], *second]
+    if order == "although first":
+        return [["although"], *first, [","], *second]
+    return [*first, ["although"], *second]
+
+
+def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
+    """Sentence `index` of a split of the corpus with this seed."""
+    part = SPLITS.index(split)
+    label = (index + int(_Draws(seed, part, index // 2, 1).chance(0.5))) % 2
+    draw = _Draws(seed, part, index)
+    while True:
+        phrases = _derivation(draw)
+        words = [word for phrase in phrases for word in phrase]
+        boundaries = [at for phrase in phrases for at in [INSIDE] * (len(phrase) - 1) + [END]]
+        value = compose(words, boundaries)
+        if value and len(words) in _LENGTHS:
+            break
+    if (value > 0) != bool(label):
+        words = [_OPPOSITE.get(word, word) for word in words]
+    return Sentence(tuple(words), label, tuple(boundaries))
+
+
+@register_corpus("phrases.v1")
+def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 1000) -> Corpus:
+    """The generated corpus.
+
+    Args:
+        seed: Another seed, other sentences.
+        train: Sentences to learn from.
+        dev: Sentences to choose by.
+        test: Sentences to report on.
+
+    Raises:
+        HsEnvError: If the seed or a size is negative, or there is nothing to learn from.
+    """
+    sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
+    if min(seed, *sizes.values()) < 0 or not train:
+        raise HsEnvError(f"phrases: expected a seed from 0, train from 1 and other sizes from 0, got {seed=}, {sizes}.")
+    splits = {
+        split: tuple(phrase_sentence(seed, split, index) for index in range(size)) for split, size in sizes.items()
+    }
+    # The words are plain lower-case ones, so the step changes nothing here, but makes typed sentences look the same.
+    return Corpus("phrases", POLARITY, splits, "glove", best_accuracy=1.0, source="generated; no licence needed")

@@ -1,0 +1,86 @@
+"""The data sets of the field, read from a folder `data_dir` that holds `mr/`, `subj/`, `sst/` and `ag_news/`.
+
+| name | folder | files | sentences about |
+|---|---|---|---|
+| `mr` | `mr/` | `all.jsonl.gz`, `folds.json` | 10,662 |
+| `subj` | `subj/` | `all.jsonl.gz`, `folds.json` | 10,000 |
+| `sst2`, `sst5` | `sst/` | `sst2.train.jsonl.gz`, `sst2.dev.jsonl.gz`, ... | 9,613 and 11,855 |
+| `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 to test |
+
+Any ending that `read_rows` knows will do for `.jsonl.gz`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from hs_env.corpora.corpus import Corpus, register_corpus
+from hs_env.corpora.layouts import corpus_from_folds, corpus_from_parts, find_file
+from hs_env.types import HsEnvError
+
+POLARITY: Final = ("negative", "positive")
+"""The classes of two-way sentiment."""
+
+_MR: Final = "Pang and Lee 2005, sentence polarity dataset v1.0; CC BY 4.0"
+_SUBJ: Final = "Pang and Lee 2004, subjectivity dataset v1.0; CC BY 4.0"
+_SST: Final = "Socher et al. 2013, Stanford Sentiment Treebank; no licence stated"
+_AG_NEWS: Final = "Zhang, Zhao and LeCun 2015, AG's News version 3; for non-commercial use"
+
+
+def _folder(corpus: str, data_dir: Path | None, name: str) -> Path:
+    if data_dir is None:
+        raise HsEnvError(f"The corpus {corpus!r} is read from files: give data_dir, the folder that holds {name}/.")
+    folder = data_dir / name
+    if not folder.is_dir():
+        raise HsEnvError(f"The corpus {corpus!r} is read from {folder}, but there is no such folder; check data_dir.")
+    return folder
+
+
+def _parts(folder: Path, stems: Mapping[str, Sequence[str]]) -> dict[str, Path]:
+    parts = {}
+    for split, names in stems.items():
+        path = find_file(folder, names)
+        if path is None:
+            raise HsEnvError(f"{folder}: there is no file {names[0]}.jsonl.gz, {names[0]}.jsonl, {names[0]}.csv, ...")
+        parts[split] = path
+    return parts
+
+
+@register_corpus("mr.v1")
+def mr(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
+    """Movie review sentences, negative or positive, ten folds."""
+    return corpus_from_folds("mr", _folder("mr", data_dir, "mr"), fold=fold, labels=POLARITY, source=_MR)
+
+
+@register_corpus("subj.v1")
+def subj(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
+    """Sentences of reviews (subjective) and plots (objective), ten folds."""
+    labels = ("subjective", "objective")
+    return corpus_from_folds("subj", _folder("subj", data_dir, "subj"), fold=fold, labels=labels, source=_SUBJ)
+
+
+def _sst(name: str, data_dir: Path | None, labels: Sequence[str]) -> Corpus:
+    folder = _folder(name, data_dir, "sst")
+    parts = _parts(folder, {split: (f"{name}.{split}",) for split in ("train", "dev", "test")})
+    return corpus_from_parts(name, parts, labels=labels, source=_SST)
+
+
+@register_corpus("sst2.v1")
+def sst2(*, data_dir: Path | None = None) -> Corpus:
+    """Stanford Sentiment Treebank, whole sentences, neutral ones left out."""
+    return _sst("sst2", data_dir, POLARITY)
+
+
+@register_corpus("sst5.v1")
+def sst5(*, data_dir: Path | None = None) -> Corpus:
+    """Stanford Sentiment Treebank, whole sentences, five classes."""
+    return _sst("sst5", data_dir, ("very negative", "negative", "neutral", "positive", "very positive"))
+
+
+@register_corpus("ag_news.v1")
+def ag_news(*, data_dir: Path | None = None) -> Corpus:
+    """Titles and descriptions of news; the dev split is taken from the train split."""
+    parts = _parts(_folder("ag_news", data_dir, "ag_news"), {"train": ("train", "train_subset"), "test": ("test",)})
+    return corpus_from_parts("ag_news", parts, labels=("world", "sports", "business", "sci/tech"), source=_AG_NEWS)

@@ -1,0 +1,70 @@
+"""Words and their ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from hs_env.types import PADDING, UNKNOWN, HsEnvError, Sentence
+
+SPECIAL_WORDS: Final = ("<pad>", "<unk>")
+"""The words with the ids `PADDING` and `UNKNOWN`."""
+
+
+class Vocabulary:
+    """Maps words to ids from 0; the first two are `<pad>` and `<unk>`.
+
+    Args:
+        words: Every word once, in the order of their ids, with or without the two special ones in front.
+
+    Raises:
+        HsEnvError: If a word is empty or occurs twice.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        if tuple(words[:2]) != SPECIAL_WORDS:
+            words = (*SPECIAL_WORDS, *words)
+        self.words = tuple(words)
+        self._ids = {word: index for index, word in enumerate(self.words)}
+        if "" in self._ids:
+            raise HsEnvError(f"A vocabulary has no empty words, but word {self._ids['']} is empty.")
+        if len(self._ids) != len(self.words):
+            twice = [word for word, count in Counter(self.words).items() if count > 1]
+            shown = ", ".join(map(repr, twice[:5]))
+            raise HsEnvError(f"A vocabulary holds each word once, but {len(twice)} occur more than once: {shown}.")
+
+    @classmethod
+    def from_sentences(cls, sentences: Iterable[Sentence], min_count: int = 1) -> Vocabulary:
+        """The words that occur at least `min_count` times, the most frequent first, equals by the alphabet."""
+        counts = Counter(word for sentence in sentences for word in sentence.words)
+        for special in SPECIAL_WORDS:
+            counts.pop(special, None)
+        kept = [word for word, count in counts.items() if count >= min_count]
+        return cls(sorted(kept, key=lambda word: (-counts[word], word)))
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """The id of each word, `UNKNOWN` for those outside the vocabulary.
+
+        The text `<pad>` is an unknown word too: padding only ever stands behind the end of a sentence.
+        """
+        ids = self._ids
+        return [ids.get(word, UNKNOWN) or UNKNOWN for word in words]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._ids
+
+    def __eq__(self, other: object) -> bool:
+        return self.words == other.words if isinstance(other, Vocabulary) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {len(self):,} words"
+
+
+assert (PADDING, UNKNOWN) == (0, 1), "SPECIAL_WORDS stand at the ids of hs_env.types"

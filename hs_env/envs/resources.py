@@ -1,0 +1,130 @@
+"""What environments are made of: a corpus, a frozen classifier and a reward, found by name and shared by a process.
+
+Everything here is read-only. An environment takes names, never modules or corpora, since `env.spec` copies what the
+constructor was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from hs_env.corpora import Corpus, load_corpus
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.models import Classifier, StructuredEncoder, find_classifier
+from hs_env.registry import unknown_name
+from hs_env.rewards import Reward, make_reward
+from hs_env.types import HsEnvError, Sentence
+
+_Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
+_Corpus: TypeAlias = tuple[str, str | None, _Stamp]
+_Classifier: TypeAlias = tuple[Path, _Stamp]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceNames:
+    """The arguments of an environment that name its resources; see `PhraseSegmentationEnv`."""
+
+    corpus: str
+    classifier: str
+    split: str
+    data_dir: str | None
+    reward: str
+    reward_parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Resources:
+    """What the episodes of an environment are made of.
+
+    A copy is the same object, and a pickle holds the names alone: whoever loads it finds the resources again.
+
+    Attributes:
+        names: Where they come from.
+        classifier: In eval mode, its weights without gradients.
+        encoder: Its model.
+        sentences: The sentences of the split.
+        encoded: The same as tensors, in the classifier's vocabulary.
+        reward: The reward.
+    """
+
+    names: ResourceNames
+    classifier: Classifier
+    encoder: StructuredEncoder
+    sentences: tuple[Sentence, ...]
+    encoded: EncodedSplit
+    reward: Reward
+
+    def __copy__(self) -> Resources:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Resources:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return find_resources, (self.names,)
+
+
+def find_resources(names: ResourceNames) -> Resources:
+    """The resources that `names` stand for.
+
+    Classifiers and corpora are read once a process. One that changes on disk is read again for environments made after
+    that; those that are there keep what they have.
+
+    Raises:
+        HsEnvError: If there are none of that name, or they do not fit each other.
+    """
+    reward = make_reward(names.reward, **names.reward_parameters)
+    path = find_classifier(names.classifier).resolve()
+    classifier_key = path, _stamp(path)
+    classifier = _classifier(classifier_key)
+    encoder = classifier.model
+    if not isinstance(encoder, StructuredEncoder):
+        raise HsEnvError(
+            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, which takes no actions; "
+            "expected a structured encoder such as HSLSTM."
+        )
+    data_dir = None if names.data_dir is None else str(Path(names.data_dir).expanduser().resolve())
+    corpus_key = names.corpus, data_dir, _stamp(Path(names.corpus).expanduser())
+    corpus = _corpus(corpus_key)
+    _check_labels(names, corpus.labels, classifier.labels)
+    if names.split not in corpus.splits:
+        raise unknown_name("split", names.split, corpus.splits)
+    if not (sentences := corpus.splits[names.split]):
+        raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
+    return Resources(names, classifier, encoder, sentences, _encoded(corpus_key, classifier_key, names.split), reward)
+
+
+def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:
+    """The classes are as many, and if they are called the same, they stand in the same order."""
+    if len(corpus) != len(classifier) or (corpus != classifier and set(corpus) == set(classifier)):
+        raise HsEnvError(
+            f"The corpus {names.corpus!r} has the labels {', '.join(corpus)}, but the classifier "
+            f"{names.classifier!r} tells apart {', '.join(classifier)}; choose two that fit."
+        )
+
+
+def _stamp(path: Path) -> _Stamp:
+    """What changes when a file, or one in a folder, does; empty where there is none."""
+    paths = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
+    return tuple((str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
+
+
+@lru_cache(maxsize=8)
+def _classifier(key: _Classifier) -> Classifier:
+    classifier = Classifier.load(key[0])
+    classifier.model.eval().requires_grad_(False)
+    return classifier
+
+
+@lru_cache(maxsize=8)
+def _corpus(key: _Corpus) -> Corpus:
+    return load_corpus(key[0], data_dir=key[1])
+
+
+@lru_cache(maxsize=16)
+def _encoded(corpus: _Corpus, classifier: _Classifier, split: str) -> EncodedSplit:
+    return EncodedSplit.from_sentences(_corpus(corpus).splits[split], _classifier(classifier).vocabulary)

@@ -1,0 +1,186 @@
+"""The comparison table: policies and models side by side, for the terminal, for files and for a README."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hs_env.evaluation.bootstrap import Interval
+from hs_env.evaluation.metrics import METRICS
+from hs_env.storage import write_atomically, write_json
+
+CAPTION: Final = "Each figure with its 95% bootstrap interval over the sentences."
+
+_BEST: Final = "accuracy"
+"""The metric that decides which row is best."""
+_NONE: Final = "—"
+"""Where a metric does not apply."""
+_NAME_WIDTH: Final = 16
+"""Columns that the names of rows have at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One policy or model.
+
+    Attributes:
+        name: What it is called.
+        intervals: Its figures by the name of the metric; those that do not apply are left out.
+        note: A few words on it.
+    """
+
+    name: str
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How a metric is written: its heading on two lines, the factor and the decimals of its figures."""
+
+    heading: tuple[str, str]
+    factor: float = 1
+    decimals: int = 3
+
+    def figure(self, value: float) -> str:
+        """A figure, with a true minus sign."""
+        return f"{value * self.factor:.{self.decimals}f}".replace("-", "−")
+
+    def ends(self, interval: Interval) -> tuple[str, str]:
+        """`82.9–` and `85.4`; `−0.46…` and `−0.37`, for a dash would read as a sign; nothing where nothing varies."""
+        if interval.low == interval.high:
+            return "", ""
+        return self.figure(interval.low) + ("…" if interval.low < 0 else "–"), self.figure(interval.high)
+
+
+_FORMATS: Final = {
+    "accuracy": _Format(("Accuracy", "%"), 100, 1),
+    "log_likelihood": _Format(("Log-", "likelihood")),
+    "macro_f1": _Format(("Macro", "F1 %"), 100, 1),
+    "phrases_per_sentence": _Format(("Phrases /", "sentence"), decimals=1),
+    "words_per_phrase": _Format(("Words /", "phrase"), decimals=2),
+    "boundary_f1": _Format(("Boundary", "F1 %"), 100, 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows of figures of the same sentences.
+
+    Attributes:
+        title: What is compared, and on what.
+        rows: The policies and models, in the order they are shown.
+        caption: What the figures are.
+    """
+
+    title: str
+    rows: Sequence[Row]
+    caption: str = CAPTION
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that apply to a row or more, in the order of `METRICS`, unknown ones last."""
+        found = dict.fromkeys(name for row in self.rows for name in row.intervals)
+        return [name for name in METRICS if name in found] + [name for name in found if name not in METRICS]
+
+    @property
+    def best(self) -> float | None:
+        """The highest accuracy, or None if no row has one."""
+        return max((row.intervals[_BEST].value for row in self.rows if _BEST in row.intervals), default=None)
+
+    def to_rich(self, width: int = 100) -> Table:
+        """A table for the terminal: a figure and its interval beneath, the best accuracy in bold.
+
+        Args:
+            width: Columns of the terminal. An interval takes two lines where one would crowd out the names.
+        """
+        wide = self._table("")
+        return wide if Console(width=1000).measure(wide).minimum <= width else self._table("\n")
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; figures as they are, neither rounded nor in percent."""
+        rows = [
+            {
+                "name": row.name,
+                "note": row.note,
+                "metrics": {
+                    metric: {"value": interval.value, "low": interval.low, "high": interval.high}
+                    for metric, interval in row.intervals.items()
+                },
+            }
+            for row in self.rows
+        ]
+        return {"title": self.title, "caption": self.caption, "rows": rows}
+
+    def to_csv(self) -> str:
+        """Long form, a line a figure: `row,metric,value,low,high`."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["row", "metric", "value", "low", "high"])
+        for row in self.rows:
+            for metric, interval in row.intervals.items():
+                writer.writerow([row.name, metric, interval.value, interval.low, interval.high])
+        return text.getvalue()
+
+    def to_markdown(self) -> str:
+        """A table for a README; the interval in brackets, the best accuracy in bold."""
+        headings = ["", *(" ".join(_format(metric).heading).replace("- ", "-") for metric in self.metrics)]
+        lines = [headings, [":--", *["--:"] * len(self.metrics)]]
+        for row in self.rows:
+            name = row.name + (f" ({row.note})" if row.note else "")
+            lines.append([name.replace("|", "\\|"), *(self._markdown_cell(row, metric) for metric in self.metrics)])
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return f"**{self.title}**\n\n{table}\n\n{self.caption}\n"
+
+    def save(self, folder: Path, stem: str = "evaluation") -> None:
+        """Write `stem.json` and `stem.csv`, each atomically."""
+        write_json(folder / f"{stem}.json", self.to_json())
+        write_atomically(folder / f"{stem}.csv", self.to_csv().encode())
+
+    def _wins(self, row: Row) -> bool:
+        """Whether no row has a higher accuracy."""
+        return _BEST in row.intervals and row.intervals[_BEST].value == self.best
+
+    def _table(self, between: str) -> Table:
+        """The table for the terminal, with `between` the ends of an interval."""
+        title, caption = Text(self.title, "bold"), Text(self.caption, "dim")
+        table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.title_justify = table.caption_justify = "left"
+        table.add_column("", min_width=_NAME_WIDTH)
+        for metric in self.metrics:
+            table.add_column("\n".join(_format(metric).heading), justify="right", no_wrap=True)
+        for row in self.rows:
+            label = Text.assemble(row.name, (f"\n{row.note}" if row.note else "", "dim"))
+            table.add_row(label, *(self._cell(row, metric, between) for metric in self.metrics))
+        return table
+
+    def _cell(self, row: Row, metric: str, between: str) -> Text:
+        """A figure, and its interval beneath."""
+        if metric not in row.intervals:
+            return Text(_NONE, "dim")
+        interval, style = row.intervals[metric], _format(metric)
+        bold = "bold" if metric == _BEST and self._wins(row) else ""
+        return Text.assemble((style.figure(interval.value), bold), ("\n" + between.join(style.ends(interval)), "dim"))
+
+    def _markdown_cell(self, row: Row, metric: str) -> str:
+        """A figure, and its interval in brackets."""
+        if metric not in row.intervals:
+            return _NONE
+        interval, style = row.intervals[metric], _format(metric)
+        bold = "**" if metric == _BEST and self._wins(row) else ""
+        ends = "".join(style.ends(interval))
+        return f"{bold}{style.figure(interval.value)}{bold}" + (f" ({ends})" if ends else "")
+
+
+def _format(metric: str) -> _Format:
+    """How a metric is written; one that this table does not know goes by its name, with 3 decimals."""
+    return _FORMATS.get(metric, _Format((metric, "")))

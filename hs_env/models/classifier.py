@@ -1,0 +1,121 @@
+"""A model together with the words and classes it knows: what is saved, shipped and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hs_env.corpora.tokenisation import tokenise
+from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models.hs_lstm import HSLSTM
+from hs_env.models.plain_lstm import PlainLSTM
+from hs_env.registry import Registry, unknown_name
+from hs_env.storage import load_state, save_state
+from hs_env.types import PADDING, HsEnvError, Sentence, SentenceBatch
+
+Model = HSLSTM | PlainLSTM
+
+MODELS: Registry[type[Model]] = Registry("model")
+"""Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
+MODELS.register("hs_lstm.v1")(HSLSTM)
+MODELS.register("plain_lstm.v1")(PlainLSTM)
+
+FILE_NAME = "classifier.safetensors"
+"""The classifier's file in the folder of a run."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model, the vocabulary it reads and the classes it tells apart.
+
+    Attributes:
+        model: The network.
+        vocabulary: Its words.
+        labels: Names of its classes.
+        tokenisation: Name of the step that makes words of a text (`hs_env.corpora.tokenisation`).
+        notes: How it was made, its accuracy: JSON values.
+    """
+
+    model: Model
+    vocabulary: Vocabulary
+    labels: tuple[str, ...]
+    tokenisation: str
+    notes: dict[str, Any]
+
+    def sentence(self, text: str) -> Sentence:
+        """The words of a text, with label 0 for want of a better one.
+
+        Raises:
+            HsEnvError: If the text has no words.
+        """
+        words = tokenise(text, self.tokenisation)
+        if not words:
+            raise HsEnvError(f"The text {text!r} has no words. Give at least one word.")
+        return Sentence(words, 0)
+
+    def batch(self, sentences: Sequence[Sentence]) -> SentenceBatch:
+        """The sentences as a padded batch; `indices` count from 0."""
+        lengths = torch.tensor([len(sentence.words) for sentence in sentences])
+        tokens = torch.full((len(sentences), int(lengths.max())), PADDING)
+        for row, sentence in enumerate(sentences):
+            tokens[row, : len(sentence.words)] = torch.tensor(self.vocabulary.encode(sentence.words))
+        labels = torch.tensor([sentence.label for sentence in sentences])
+        return SentenceBatch(tokens, lengths, labels, torch.arange(len(sentences)))
+
+    def save(self, path: Path) -> None:
+        """Save as one safetensors file."""
+        name = next(name for name in MODELS if MODELS.get(name) is type(self.model))
+        state = {
+            "model": name,
+            "config": self.model.config(),
+            "weights": self.model.state_dict(),
+            "words": list(self.vocabulary.words),
+            "labels": list(self.labels),
+            "tokenisation": self.tokenisation,
+            "notes": self.notes,
+        }
+        save_state(path, "classifier", state)
+
+    @classmethod
+    def load(cls, name: str | Path) -> Classifier:
+        """Load a classifier, in eval mode.
+
+        Args:
+            name: Name of one that ships with the package, the file of one, or the folder of a run.
+
+        Raises:
+            HsEnvError: If there is none, or its file is damaged.
+        """
+        path = find_classifier(name)
+        state = load_state(path, "classifier")
+        model = MODELS.get(state["model"])(**state["config"])
+        try:
+            model.load_state_dict(state["weights"])
+        except RuntimeError as error:
+            raise HsEnvError(f"The weights in {path} do not fit its own description: {error}") from error
+        vocabulary = Vocabulary(state["words"])
+        return cls(model.eval(), vocabulary, tuple(state["labels"]), state["tokenisation"], state["notes"])
+
+
+def shipped_classifiers() -> dict[str, Path]:
+    """The classifiers that come with the package, by name."""
+    folder = Path(str(files("hs_env") / "data"))
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def find_classifier(name: str | Path) -> Path:
+    """The file of the classifier called `name` (see `Classifier.load`)."""
+    shipped = shipped_classifiers()
+    if str(name) in shipped:
+        return shipped[str(name)]
+    path = Path(name)
+    if path.is_dir():
+        return path / FILE_NAME
+    if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:
+        raise unknown_name("classifier", str(name), shipped)
+    return path

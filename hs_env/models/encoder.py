@@ -1,0 +1,128 @@
+"""The contract of a structured encoder: the one definition of what an action does to a sentence."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from hs_env.types import SentenceBatch
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderState:
+    """Where R sentences stand while they are read.
+
+    Attributes:
+        tables: What the rows share, such as the projected words of the batch.
+        words: (R, T) int64, the row of `tables` that holds each word.
+        lengths: (R,) int64.
+        position: (R,) int64, the word that is being decided; equal to the length once a sentence is finished.
+        memory: (R, M) float32, the encoder's own state.
+    """
+
+    tables: tuple[Tensor, ...]
+    words: Tensor
+    lengths: Tensor
+    position: Tensor
+    memory: Tensor
+
+    def __len__(self) -> int:
+        return self.words.shape[0]
+
+    def select(self, rows: slice | Tensor) -> EncoderState:
+        """The state of some rows; a slice copies nothing."""
+        return replace(
+            self,
+            words=self.words[rows],
+            lengths=self.lengths[rows],
+            position=self.position[rows],
+            memory=self.memory[rows],
+        )
+
+    @property
+    def at_last_word(self) -> Tensor:
+        """(R,) bool."""
+        return self.position + 1 == self.lengths
+
+    @property
+    def finished(self) -> Tensor:
+        """(R,) bool: every word has been decided."""
+        return self.position >= self.lengths
+
+
+class StructuredEncoder(nn.Module, ABC):
+    """A classifier that reads a sentence under a sequence of binary actions.
+
+    Step by step::
+
+        state = encoder.start(batch)
+        while not state.finished.all():
+            actions = policy(encoder.observe(state), encoder.legal(state))
+            state = encoder.advance(state, actions)
+        log_probs = encoder.finish(state)
+
+    and in one differentiable call, equal to the above: `log_probs = encoder(batch, actions)`.
+
+    Attributes:
+        num_classes: C.
+        state_size: D, width of what a policy sees.
+    """
+
+    num_classes: int
+    state_size: int
+
+    @abstractmethod
+    def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
+        """State before the first decision, `samples` consecutive rows for each sentence."""
+
+    @abstractmethod
+    def observe(self, state: EncoderState) -> Tensor:
+        """(R, D) float32: what the policy sees at this word."""
+
+    @abstractmethod
+    def legal(self, state: EncoderState) -> Tensor:
+        """(R, 2) bool: the actions that may be taken at this word."""
+
+    @abstractmethod
+    def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
+        """Apply an action to each row and move to the next word.
+
+        Rows that are finished stay as they are. An action that is not legal is replaced by the legal one.
+
+        Args:
+            state: R rows.
+            actions: (R,) integers 0 or 1, or relaxed actions in [0, 1] as floats, which mix the two outcomes.
+        """
+
+    @abstractmethod
+    def finish(self, state: EncoderState) -> Tensor:
+        """(R, C) class log-probabilities of finished rows."""
+
+    @abstractmethod
+    def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
+        """(R, C) log-probabilities for known hard actions (R, T) by the fastest route; R a multiple of B."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The constructor's keyword arguments, as JSON values."""
+
+    def forward(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
+        """Class log-probabilities under known actions, differentiable.
+
+        Args:
+            batch: B sentences.
+            actions: (R, T) with R = B * S, S consecutive rows a sentence. Integers take the fastest route; floats in
+                [0, 1] are relaxed actions and take the step-by-step route, through which their gradient flows.
+
+        Returns:
+            (R, C) float32.
+        """
+        if not actions.is_floating_point():
+            return self.encode(batch, actions)
+        state = self.start(batch, actions.shape[0] // len(batch))
+        for column in actions.unbind(1):
+            state = self.advance(state, column)
+        return self.finish(state)

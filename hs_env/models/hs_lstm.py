@@ -1,0 +1,195 @@
+"""HS-LSTM: the hierarchically structured LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.lstm import LSTM, lstm_cell, pack
+from hs_env.models.words import WordEmbedding
+from hs_env.types import END, SentenceBatch
+
+
+class HSLSTM(StructuredEncoder):
+    """A word-level LSTM inside each phrase, a phrase-level LSTM over the phrases, a softmax on its last state.
+
+    With actions `INSIDE` and `END`, `a_0 = END`, and `(+)` for concatenation::
+
+        word level    (c^w_t, h^w_t) = LSTM_w(0, 0, x_t)                    if a_{t-1} = END
+                                       LSTM_w(c^w_{t-1}, h^w_{t-1}, x_t)    otherwise
+        phrase level  (c^p_t, h^p_t) = LSTM_p(c^p_{t-1}, h^p_{t-1}, h^w_t)  if a_t = END
+                                       (c^p_{t-1}, h^p_{t-1})               otherwise
+        state         s_t = c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t
+        class         P(y|X) = softmax(W h^p_L + b)
+
+    The last word always ends a phrase. The encoder's memory is `s_t` itself, so `observe` copies nothing.
+
+    Args:
+        vocabulary_size: V, padding and unknown word included.
+        num_classes: C.
+        embedding_size: e, width of the word vectors.
+        hidden_size: d; the state has D = 4d.
+        dropout: Probability, on the word vectors and before the softmax, in training mode.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_classes: int,
+        embedding_size: int = 50,
+        hidden_size: int = 300,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.hidden_size, self.state_size = num_classes, hidden_size, 4 * hidden_size
+        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout)
+        self.word_level = LSTM(embedding_size, hidden_size)
+        self.phrase_level = LSTM(hidden_size, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, num_classes)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's keyword arguments."""
+        return {
+            "vocabulary_size": self.words.vocabulary_size,
+            "num_classes": self.num_classes,
+            "embedding_size": self.words.embedding_size,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout.p,
+        }
+
+    # Step by step ----------------------------------------------------------------------------------------------------
+
+    def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
+        """State at the first word. The tables hold, for each word of the batch, its projection (N, 4d) and the
+        word-level state (N, 2d) that it has as the first word of a phrase."""
+        vectors, where = self.words(batch)
+        projected = self.word_level.project(vectors)
+        fresh = torch.cat(lstm_cell(projected, None), 1)
+        words = where.repeat_interleave(samples, 0)
+        first = fresh[words[:, 0]]
+        return EncoderState(
+            tables=(projected, fresh),
+            words=words,
+            lengths=batch.lengths.repeat_interleave(samples),
+            position=words.new_zeros(len(words)),
+            memory=torch.cat([torch.zeros_like(first), first], 1),
+        )
+
+    def observe(self, state: EncoderState) -> Tensor:
+        """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
+        return state.memory
+
+    def legal(self, state: EncoderState) -> Tensor:
+        """Both actions, but only `END` at the last word."""
+        return torch.stack([~state.at_last_word, torch.ones_like(state.at_last_word)], 1)
+
+    def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
+        """Close the phrases that end, read the next word. Computes the phrase level for the rows whose phrase ends
+        and the word level for the rows whose phrase goes on; a fresh phrase is looked up."""
+        memory = (self._mix if actions.is_floating_point() else self._move)(state, actions)
+        return replace(state, memory=memory, position=torch.where(state.finished, state.position, state.position + 1))
+
+    def _move(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Memory after hard actions."""
+        projected, fresh = state.tables
+        d, memory, last = self.hidden_size, state.memory.clone(), state.at_last_word
+        end = (actions == END) | last
+        ended = (end & ~state.finished).nonzero().squeeze(1)
+        going = (~end & ~state.finished).nonzero().squeeze(1)
+        opened = (end & ~last & ~state.finished).nonzero().squeeze(1)
+        following = _next_word(state)
+
+        c_p, h_p, _, h_w = state.memory.index_select(0, ended).chunk(4, 1)
+        phrase = self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p)
+        memory[:, : 2 * d].index_copy_(0, ended, torch.cat(phrase, 1))
+
+        c_w, h_w = state.memory[:, 2 * d :].index_select(0, going).chunk(2, 1)
+        word = self.word_level.step(projected.index_select(0, following[going]), c_w, h_w)
+        memory[:, 2 * d :].index_copy_(0, going, torch.cat(word, 1))
+        memory[:, 2 * d :].index_copy_(0, opened, fresh.index_select(0, following[opened]))
+        return memory
+
+    def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Memory after relaxed actions: both outcomes of each level, mixed."""
+        projected, fresh = state.tables
+        d, following = self.hidden_size, _next_word(state)
+        share = torch.where(state.at_last_word, torch.ones_like(actions), actions)[:, None]
+        c_p, h_p, c_w, h_w = state.memory.chunk(4, 1)
+        ended = torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
+        going = torch.cat(self.word_level.step(projected[following], c_w, h_w), 1)
+        mixed = torch.cat(
+            [
+                torch.lerp(state.memory[:, : 2 * d], ended, share),
+                torch.where(state.at_last_word[:, None], state.memory[:, 2 * d :], torch.lerp(going, fresh[following], share)),
+            ],
+            1,
+        )
+        return torch.where(state.finished[:, None], state.memory, mixed)
+
+    def finish(self, state: EncoderState) -> Tensor:
+        """(R, C) from h^p_L."""
+        return self._classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
+
+    def _classify(self, h: Tensor) -> Tensor:
+        return torch.log_softmax(self.output(self.dropout(h)), 1)
+
+    # Known actions ---------------------------------------------------------------------------------------------------
+
+    def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
+        """Known phrases are independent sequences, so the word level runs over phrases, as long as the longest of
+        them, and the phrase level over their number. Phrases of one sentence that start at the same word share their
+        word-level states, and phrases that also end together share their projection to the phrase level, whatever
+        sample they come from."""
+        rows, width = actions.shape
+        samples = rows // len(batch)
+        lengths = batch.lengths.repeat_interleave(samples)
+        row, start, stop = _phrases(actions, lengths)
+        sentence = row // samples
+        vectors, where = self.words(batch)
+
+        # One word-level sequence for each (sentence, start), up to the furthest end that any sample gives it.
+        heads, head = (sentence * width + start).unique(return_inverse=True)
+        span = torch.zeros_like(heads).scatter_reduce_(0, head, stop - start + 1, "amax", include_self=False)
+        sequence, step, sizes = pack(span)
+        words = where.flatten()[heads[sequence] + step]
+        h_w = self.word_level.scan(self.word_level.project(vectors), words, sizes)
+
+        # One phrase-level input for each (sentence, start, stop).
+        spot = _packed_position(sequence, step, width)
+        distinct, phrase = (head * width + stop - start).unique(return_inverse=True)
+        inputs = self.phrase_level.project(h_w[spot[distinct]])
+        counts = torch.bincount(row, minlength=rows)
+        sequence, step, sizes = pack(counts)
+        first = counts.cumsum(0) - counts
+        h_p = self.phrase_level.scan(inputs, phrase[first[sequence] + step], sizes)
+        final = _packed_position(sequence, step, int(counts.max()))
+        return self._classify(h_p[final[torch.arange(rows, device=final.device) * int(counts.max()) + counts - 1]])
+
+
+def _next_word(state: EncoderState) -> Tensor:
+    """(R,) where the next word stands in the tables; that of the last word where there is none."""
+    following = torch.minimum(state.position + 1, state.lengths - 1)
+    return state.words.gather(1, following[:, None]).squeeze(1)
+
+
+def _phrases(actions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Row, first word and last word of every phrase, row by row in reading order; three (P,) int64."""
+    position = torch.arange(actions.shape[1], device=actions.device)
+    ends = (actions == END) & (position < lengths[:, None] - 1) | (position == lengths[:, None] - 1)
+    row, stop = ends.nonzero().unbind(1)
+    start = torch.zeros_like(stop)
+    same = row[1:] == row[:-1]
+    start[1:][same] = stop[:-1][same] + 1
+    return row, start, stop
+
+
+def _packed_position(sequence: Tensor, step: Tensor, width: int) -> Tensor:
+    """Where (sequence, step) stands in the packed layout, looked up by `sequence * width + step`."""
+    table = sequence.new_zeros(int(sequence.max() + 1) * width)
+    table[sequence * width + step] = torch.arange(len(sequence), device=sequence.device)
+    return table

@@ -1,0 +1,266 @@
+"""A segmented sentence as a picture: a video frame and an SVG from one layout.
+
+`_place` gives each word a line and a position in ems, `_scene` and `_footer` turn that into boxes and texts in pixels,
+and `to_rgb` and `to_svg` only write these down. In a frame the space between two words has the same width within a
+phrase and between phrases, so the words of a video stand still while the phrases grow around them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hs_env.render.lines import to_text
+from hs_env.render.segmented import PALETTE, SANS, Segmented, printable
+from hs_env.render.shapes import letters, rounded, shorten, width_of
+from hs_env.types import HsEnvError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Sizes in ems of the words' font, unless they say otherwise.
+_PAD = 0.22  # from a word to the edge of its box
+_GAP = 0.52  # between two words, with room for the edges of two boxes
+_SPACE = 0.3  # between two words of a phrase where nothing moves
+_LINE = 1.85  # from one line to the next
+_BOX = 1.46  # height of a box
+_DROP = 0.34  # from the middle of a line down to its baseline
+_ROUND = 0.32  # radius of a corner
+_LONGEST = 20.0  # longer words are cut
+_BAR = 7.0  # length of the probability bar, in ems of the footer
+_SIZES = range(32, 8, -1)  # font sizes of a frame, pixels
+_SMALLEST = (160, 96)  # frame, pixels
+
+
+class _Slot(NamedTuple):
+    """Where a word stands: its line from 0, and its edges in ems."""
+
+    text: str
+    line: int
+    left: float
+    right: float
+
+
+class _Box(NamedTuple):
+    """A filled rectangle in pixels, its left and right corners round or not."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: str
+    radius: float = 0.0
+    round_left: bool = True
+    round_right: bool = True
+
+
+class _Text(NamedTuple):
+    """A text in pixels, `right` where it should end."""
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    size: int
+    colour: str
+
+
+def to_rgb(segmented: Segmented, width: int = 720, height: int = 288) -> NDArray[np.uint8]:
+    """A frame of a video.
+
+    The font shrinks until the sentence fits; a sentence too long for the smallest font scrolls with the reader. Letters
+    that neither Pillow's own font nor matplotlib's has (such as Chinese) show as empty boxes.
+
+    Args:
+        segmented: What to draw.
+        width: Pixels, at least 160.
+        height: Pixels, at least 96.
+
+    Returns:
+        (height, width, 3) uint8, the same for the same arguments.
+
+    Raises:
+        HsEnvError: The frame is too small.
+    """
+    if width < _SMALLEST[0] or height < _SMALLEST[1]:
+        raise HsEnvError(f"a frame needs at least {_SMALLEST[0]} x {_SMALLEST[1]} pixels, got {width} x {height}")
+    margin = min(width, height) // 12
+    foot = max(11, min(18, height // 16))
+    room_width, room_height = width - 2 * margin, height - 3 * margin - round(_BOX * foot)
+    size, slots = _fit(segmented.words, room_width, room_height)
+    shown = int(room_height / (_LINE * size))
+    current = slots[min(len(segmented.actions), len(slots) - 1)].line
+    first = max(0, current + 1 - shown)
+    lines = min(shown, slots[-1].line + 1)
+    top = margin + (room_height - lines * _LINE * size) / 2
+    scene = _scene(segmented, slots, size, (margin, top), range(first, first + shown))
+    scene += _footer(segmented, margin, height - margin - _BOX * foot / 2, room_width, foot)
+    return _paint(scene, width, height)
+
+
+def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
+    """A standalone picture, transparent and legible on light and dark pages.
+
+    Args:
+        segmented: What to draw.
+        width: Most pixels of a line; the picture is as wide as its longest line.
+        size: Font size in pixels.
+
+    Returns:
+        The SVG document.
+    """
+    runs: list[tuple[int, int]] = []
+    for span in segmented.spans:
+        words = range(span.start, span.stop)
+        runs += [(word, word + 1) for word in words] if span.state == "unread" else [(span.start, span.stop)]
+    slots = _place(segmented.words, tuple(runs), width / size, _SPACE)
+    lines = slots[-1].line + 1
+    scene = _scene(segmented, slots, size, (0, 0), range(lines))
+    height = lines * _LINE * size
+    if segmented.verdict:
+        foot = round(size * 0.8)
+        scene += _footer(segmented, 0, height + _BOX * foot, width, foot)
+        height += 1.6 * _BOX * foot
+    right = max(mark.right for mark in scene)
+    marks = "\n".join(f"  {_markup(mark)}" for mark in scene)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{right:.1f}" height="{height:.1f}" '
+        f'viewBox="0 0 {right:.1f} {height:.1f}" font-family="{SANS}">\n'
+        f"  <title>{escape(to_text(segmented))}</title>\n{marks}\n</svg>\n"
+    )
+
+
+# Layout
+
+
+def _place(
+    words: tuple[str, ...], runs: tuple[tuple[int, int], ...], width: float, space: float = _GAP
+) -> tuple[_Slot, ...]:
+    """Words in lines of `width` ems; each run (start, stop) of words, `space` apart, stays on one line where it can."""
+    texts = [shorten(printable(word), min(_LONGEST, width - 2 * _PAD)) for word in words]
+    widths = [width_of(text) for text in texts]
+    slots = []
+    line, left = 0, _PAD
+    for start, stop in runs:
+        whole = sum(widths[start:stop]) + space * (stop - start - 1)
+        for word in range(start, stop):
+            needed = whole if word == start and whole + 2 * _PAD <= width else widths[word]
+            if left > _PAD and left + needed + _PAD > width:
+                line, left = line + 1, _PAD
+            slots.append(_Slot(texts[word], line, left, left + widths[word]))
+            left += widths[word] + (space if word + 1 < stop else _GAP)
+    return tuple(slots)
+
+
+@lru_cache(maxsize=128)
+def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_Slot, ...]]:
+    """The largest font size whose layout fits the pixels, else the smallest, whatever the phrases.
+
+    Punctuation stays with the word before it.
+    """
+    starts = [i for i, word in enumerate(words) if i == 0 or any(map(str.isalnum, word))]
+    runs = tuple(zip(starts, [*starts[1:], len(words)], strict=True))
+    longest = min(_LONGEST, max(width_of(printable(word)) for word in words)) + 2 * _PAD
+    for size in _SIZES:
+        if longest * size > width and size != _SIZES[-1]:
+            continue
+        slots = _place(words, runs, width / size)
+        if (slots[-1].line + 1) * _LINE * size <= height:
+            break
+    return size, slots
+
+
+def _scene(
+    segmented: Segmented, slots: tuple[_Slot, ...], size: int, corner: tuple[float, float], lines: range
+) -> list[_Box | _Text]:
+    """The lines in `lines`, the first of them at `corner` (left, top): a box for each phrase, then the words."""
+    scene: list[_Box | _Text] = []
+
+    def middle(line: int) -> float:
+        return corner[1] + (line - lines.start + 0.5) * _LINE * size
+
+    for index, span in enumerate(segmented.spans):
+        words = slots[span.start : span.stop]
+        for line in sorted({word.line for word in words}.intersection(lines)):
+            part = [word for word in words if word.line == line]
+            left, right = corner[0] + (part[0].left - _PAD) * size, corner[0] + (part[-1].right + _PAD) * size
+            begins, ends = part[0] == words[0], part[-1] == words[-1] and span.state == "phrase"
+            if span.state != "unread":
+                top, bottom = middle(line) - _BOX / 2 * size, middle(line) + _BOX / 2 * size
+                colour = PALETTE.phrases[index % 2]
+                scene.append(_Box(left, top, right, bottom, colour, _ROUND * size, begins, ends))
+            elif begins:  # the word to decide on
+                under = middle(line) + (_DROP + 0.2) * size
+                right = corner[0] + part[0].right * size
+                scene.append(_Box(left + _PAD * size, under, right, under + size / 10, PALETTE.neutral))
+            ink = PALETTE.muted if span.state == "unread" else PALETTE.ink
+            for text, _, start, stop in part:
+                edges = corner[0] + start * size, corner[0] + stop * size
+                scene.append(_Text(text, *edges, middle(line) + _DROP * size, size, ink))
+    return sorted(scene, key=lambda mark: isinstance(mark, _Text))
+
+
+def _footer(segmented: Segmented, left: float, middle: float, width: float, size: int) -> list[_Box | _Text]:
+    """The prediction with its probability bar and a note, or how far the episode has come, in `width` pixels."""
+    scene: list[_Box | _Text] = []
+    end = left + width
+    note = f"{len(segmented.actions)} of {len(segmented.words)} words"
+    if verdict := segmented.verdict:
+        name = shorten(verdict.name, 0.6 * width / size - width_of(f" {verdict.probability}") - 1.2)
+        text = verdict._replace(name=name).text
+        right = left + (width_of(text) + 1.2) * size
+        top, bottom = middle - _BOX / 2 * size, middle + _BOX / 2 * size
+        scene.append(_Box(left, top, right, bottom, verdict.colour, _BOX / 2 * size))
+        baseline = middle + _DROP * size
+        scene.append(_Text(text, left + 0.6 * size, right - 0.6 * size, baseline, size, PALETTE.on_colour))
+        left = right + 0.7 * size
+        note = verdict.note
+    if verdict and segmented.probability is not None and (length := min(_BAR * size, end - left)) > 2 * size:
+        half = size / 5
+        filled = left + min(1.0, max(2 * half / length, segmented.probability)) * length
+        scene.append(_Box(left, middle - half, left + length, middle + half, PALETTE.track, half))
+        scene.append(_Box(left, middle - half, filled, middle + half, verdict.colour, half))
+        left += length + 0.7 * size
+    if note and end - left > 4 * size:
+        note = shorten(note, (end - left) / size)
+        scene.append(_Text(note, left, left + width_of(note) * size, middle + _DROP * size, size, PALETTE.muted))
+    return scene
+
+
+# Output
+
+
+def _paint(scene: list[_Box | _Text], width: int, height: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    image = Image.new("RGB", (width, height), PALETTE.paper)
+    for mark in scene:
+        if isinstance(mark, _Box):
+            left, top = round(mark.left), round(mark.top)
+            area = max(1, round(mark.right) - left), max(1, round(mark.bottom) - top)
+            stencil = rounded(*area, round(mark.radius), mark.round_left, mark.round_right)
+        else:
+            stencil, right, down = letters(mark.text, mark.size)
+            left, top = round(mark.left) + right, round(mark.baseline) + down
+        image.paste(mark.colour, (left, top), stencil)
+    return np.array(image, dtype=np.uint8)
+
+
+def _markup(mark: _Box | _Text) -> str:
+    if isinstance(mark, _Text):
+        return (
+            f'<text x="{(mark.left + mark.right) / 2:.1f}" y="{mark.baseline:.1f}" font-size="{mark.size}" '
+            f'fill="{mark.colour}" text-anchor="middle" textLength="{mark.right - mark.left:.1f}" '
+            f'lengthAdjust="spacingAndGlyphs">{escape(mark.text)}</text>'
+        )
+    left, right = (mark.radius if is_round else 0.0 for is_round in (mark.round_left, mark.round_right))
+    path = (
+        f"M{mark.left + left:.1f} {mark.top:.1f}H{mark.right - right:.1f}a{right:.1f} {right:.1f} 0 0 1 {right:.1f} "
+        f"{right:.1f}V{mark.bottom - right:.1f}a{right:.1f} {right:.1f} 0 0 1 {-right:.1f} {right:.1f}"
+        f"H{mark.left + left:.1f}a{left:.1f} {left:.1f} 0 0 1 {-left:.1f} {-left:.1f}V{mark.top + left:.1f}"
+        f"a{left:.1f} {left:.1f} 0 0 1 {left:.1f} {-left:.1f}z"
+    )
+    return f'<path fill="{mark.colour}" d="{path}"/>'

@@ -1,0 +1,83 @@
+"""The configuration of a training run; the command line is generated from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hs_env.agents import ReinforceConfig
+from hs_env.types import HsEnvError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train HS-LSTM: warm start of the C-Net, then the P-Net alone, then both in turn."""
+
+    corpus: str = "movie_reviews"
+    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or the path of a file or folder."""
+    data_dir: Path | None = None
+    """Folder that holds the data sets which are not built in."""
+    vectors: str = "glove-6b-50d"
+    """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`."""
+    hidden_size: int = 300
+    """Width of each LSTM level."""
+    dropout: float = 0.5
+    """On the word vectors and before the softmax."""
+    structure: str = "every_k"
+    """Baseline policy whose phrases the C-Net is warm-started on."""
+    reward: str = "hs_lstm"
+    """Name of the reward."""
+    reward_parameters: dict[str, float] = field(default_factory=dict)
+    """Keyword arguments of the reward, such as `gamma 0.2`."""
+    reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
+    """How the P-Net learns."""
+    batch_size: int = 64
+    """Sentences in a batch."""
+    learning_rate: float = 5e-4
+    """Of the C-Net's Adam."""
+    tau: float = 0.1
+    """Share of the learning weights that the slow copy takes over after each update of the C-Net."""
+    clip_norm: float = 5.0
+    """Greatest norm of the C-Net's gradient."""
+    warm_epochs: int = 8
+    """Greatest number of epochs of the warm start."""
+    pnet_epochs: int = 2
+    """Greatest number of epochs of the P-Net alone."""
+    joint_epochs: int = 6
+    """Greatest number of epochs of both in turn."""
+    patience: int = 3
+    """A stage ends after this many epochs without a better score on dev."""
+    seed: int = 0
+    """Of everything random."""
+    threads: int = 0
+    """Threads of torch; 0 leaves the choice to torch."""
+    checkpoint_seconds: float = 60.0
+    """A checkpoint is written this often, and after every epoch."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work.
+
+        Raises:
+            HsEnvError: Naming the field, its value and its range.
+        """
+        ranges = {"hidden_size": (1, 1e5), "dropout": (0, 0.99), "batch_size": (1, 1e6), "learning_rate": (1e-12, 10)}
+        ranges |= {"tau": (1e-6, 1), "clip_norm": (1e-12, 1e12), "patience": (1, 1e9), "threads": (0, 1e4)}
+        ranges |= {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
+        ranges |= {"seed": (0, 2**63), "checkpoint_seconds": (0, 1e9)}
+        for name, (low, high) in ranges.items():
+            if not low <= (value := getattr(self, name)) <= high:
+                raise HsEnvError(f"{name} must lie between {low:g} and {high:g}, got {value}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return asdict(self) | {"data_dir": None if self.data_dir is None else str(self.data_dir)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TrainConfig:
+        """The inverse of `to_json`."""
+        known = dict(values)
+        known["reinforce"] = ReinforceConfig(**known["reinforce"])
+        if known["data_dir"] is not None:
+            known["data_dir"] = Path(known["data_dir"])
+        return cls(**known)

@@ -1,0 +1,79 @@
+"""The data of a run: a corpus, its vocabulary and word vectors, its splits as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from hs_env.corpora import Corpus, Vocabulary, WordVectors, load_corpus, load_vectors
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.models import HSLSTM, PlainLSTM
+from hs_env.training.config import TrainConfig
+from hs_env.training.seeds import generator_for, seed_for
+from hs_env.types import HsEnvError, SentenceBatch
+
+M = TypeVar("M", HSLSTM, PlainLSTM)
+_POOL = 20  # batches whose sentences are sorted by length together
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run reads.
+
+    Attributes:
+        corpus: The corpus.
+        vocabulary: Every word of it; the labels of dev and test are never looked at.
+        vectors: The first word vectors, (V, e).
+        splits: train, dev and test as tensors.
+    """
+
+    corpus: Corpus
+    vocabulary: Vocabulary
+    vectors: WordVectors
+    splits: dict[str, EncodedSplit]
+
+    @classmethod
+    def load(cls, config: TrainConfig) -> TrainingData:
+        """Load the corpus and vectors that `config` names."""
+        corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+        sentences = [sentence for split in corpus.splits.values() for sentence in split]
+        vocabulary = Vocabulary.from_sentences(sentences)
+        vectors = load_vectors(config.vectors, vocabulary.words, seed=seed_for(config.seed, "vectors"))
+        if empty := [name for name, count in corpus.counts.items() if not count]:
+            raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
+        splits = {name: EncodedSplit.from_sentences(split, vocabulary) for name, split in corpus.splits.items()}
+        return cls(corpus, vocabulary, vectors, splits)
+
+    def new_model(self, kind: type[M], hidden_size: int, dropout: float) -> M:
+        """A fresh model over this vocabulary that starts from the word vectors."""
+        size, width = self.vectors.matrix.shape
+        model = kind(size, len(self.corpus.labels), width, hidden_size, dropout)
+        with torch.no_grad():
+            model.words.weight.copy_(torch.from_numpy(self.vectors.matrix))
+        return model
+
+
+def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | int) -> list[Tensor]:
+    """The sentences of one epoch in random order, as indices, batch by batch.
+
+    Sentences of similar length share a batch: within each pool of shuffled sentences they are sorted by length, and the
+    batches are shuffled again.
+    """
+    generator = generator_for(seed, *place, "order")
+    order = torch.randperm(len(split), generator=generator)
+    batches = [
+        batch
+        for pool in order.split(size * _POOL)
+        for batch in pool[split.lengths[pool].argsort(stable=True)].split(size)
+    ]
+    return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def evaluation_batches(split: EncodedSplit, size: int = 256) -> Iterator[SentenceBatch]:
+    """Every sentence once, those of similar length together."""
+    for indices in split.lengths.argsort(stable=True).split(size):
+        yield split.batch(indices)

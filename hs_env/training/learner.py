@@ -1,0 +1,63 @@
+"""A classifier that learns, and the slow copy of it that is used."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Learner(Generic[M]):
+    """Adam on a model's log-likelihood, with a slow copy.
+
+    The slow copy follows the learning weights by `slow += tau * (fast - slow)` after each update (tau = 0.1 in Zhang,
+    Huang, Zhao 2018). It is frozen and in eval mode: it gives the states and rewards that the P-Net learns from, and it
+    is what is evaluated and saved.
+
+    Args:
+        model: The model to train.
+        learning_rate: Of Adam.
+        tau: Share of the learning weights that the slow copy takes over.
+        clip_norm: Greatest norm of the gradient.
+
+    Attributes:
+        fast: The learning model.
+        slow: Its slow copy.
+    """
+
+    def __init__(self, model: M, learning_rate: float, tau: float, clip_norm: float) -> None:
+        self.fast = model
+        self.slow = copy.deepcopy(model).eval().requires_grad_(False)
+        self.optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+        self.tau, self.clip_norm = tau, clip_norm
+
+    def update(self, labels: Tensor, *inputs: Any) -> dict[str, float]:
+        """One step of Adam on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C)."""
+        self.fast.train()
+        loss = nn.functional.nll_loss(self.fast(*inputs), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
+        self.optimizer.step()
+        with torch.no_grad():
+            for slow, fast in zip(self.slow.parameters(), self.fast.parameters(), strict=True):
+                slow.lerp_(fast, self.tau)
+        return {"loss": loss.item(), "gradient_norm": norm.item()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Both copies and the optimiser."""
+        return {
+            "fast": self.fast.state_dict(),
+            "slow": self.slow.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state made by `state_dict`."""
+        self.fast.load_state_dict(state["fast"])
+        self.slow.load_state_dict(state["slow"])
+        self.optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,81 @@
+"""What a run shows while it trains: a progress bar with speed and time left, and TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+_EVERY = 10  # updates between two points of a curve
+
+
+class Monitor:
+    """Progress on the console and curves in TensorBoard.
+
+    Args:
+        folder: The run's folder, for TensorBoard's event files.
+        console: Where progress is shown.
+        step: Update that the run goes on from; later points of an earlier process are dropped.
+    """
+
+    def __init__(self, folder: Path, console: Console, step: int = 0) -> None:
+        self.console = console
+        self._writer = SummaryWriter(str(folder), purge_step=step or None)
+        self._sums: dict[str, float] = defaultdict(float)
+        self._count = 0
+        self._progress = Progress(
+            TextColumn("[bold]{task.description:<6}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]:>6.0f} sentences/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[score]}"),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._begun, self._sentences = 0.0, 0
+
+    def __enter__(self) -> Monitor:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+        self._writer.close()
+
+    def stage(self, name: str, total: int, completed: int) -> None:
+        """A stage of `total` updates begins, or goes on after `completed` of them."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(name, total=total, completed=completed, speed=0.0, score="")
+        self._begun, self._sentences = time.monotonic(), 0
+
+    def update(self, step: int, metrics: Mapping[str, float], sentences: int) -> None:
+        """One update is done; curves show the mean over ten."""
+        self._sentences += sentences
+        if self._task is not None:
+            speed = self._sentences / max(time.monotonic() - self._begun, 1e-9)
+            self._progress.update(self._task, advance=1, speed=speed)
+        for name, value in metrics.items():
+            self._sums[name] += value
+        self._count += 1
+        if self._count == _EVERY:
+            for name, total in self._sums.items():
+                self._writer.add_scalar(name, total / self._count, step)
+            self._sums.clear()
+            self._count = 0
+
+    def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:
+        """An epoch is over: its scores on dev, and segmented sentences as markdown."""
+        for name, value in scores.items():
+            self._writer.add_scalar(f"dev/{name}", value, step)
+        self._writer.add_text("sentences", text, step)
+        line = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        self.console.print(f"[bold]{stage:<6}[/] epoch {number}  dev  {line}{'  [green]best[/]' if better else ''}", highlight=False)

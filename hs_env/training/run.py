@@ -1,0 +1,101 @@
+"""Runs on disk: start one, go on with one, load the result of one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from hs_env.agents import Agent, load_agent
+from hs_env.models import Classifier
+from hs_env.storage import write_json
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData
+from hs_env.training.runtime import describe, prepare
+from hs_env.training.trainer import AGENT, HISTORY, Trainer
+from hs_env.types import HsEnvError
+
+CONFIG, RECORD = "config.json", "record.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        folder: Where it lies.
+        config: What was trained.
+        classifier: The frozen classifier.
+        agent: The trained P-Net.
+        classifier_updates: Updates of the C-Net in all stages.
+    """
+
+    folder: Path
+    config: TrainConfig
+    classifier: Classifier
+    agent: Agent
+    classifier_updates: int
+
+    @classmethod
+    def load(cls, folder: Path) -> Run:
+        """Load a finished run.
+
+        Raises:
+            HsEnvError: If the folder holds no run, or one that is not finished.
+        """
+        config = load_config(folder)
+        prepare(config.threads)
+        if not (folder / HISTORY).exists():
+            raise HsEnvError(f"The run in {folder} is not finished. Go on with: hs-env train --resume {folder}")
+        history = json.loads((folder / HISTORY).read_text())
+        classifier, agent = Classifier.load(folder), load_agent(folder / AGENT)
+        return cls(folder, config, classifier, agent, history["classifier_updates"])
+
+
+def load_config(folder: Path) -> TrainConfig:
+    """The resolved configuration saved with a run."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise HsEnvError(f"{folder} is not the folder of a run: it has no {CONFIG}. Start one with: hs-env train")
+    return TrainConfig.from_json(json.loads(path.read_text()))
+
+
+def train(config: TrainConfig, folder: Path | None = None, console: Console | None = None) -> Run:
+    """Train from the start in a new folder.
+
+    Args:
+        config: What to train.
+        folder: The run's folder; None is `runs/<corpus>-<date>-<time>`.
+        console: Where progress is shown; None is standard error.
+
+    Raises:
+        HsEnvError: If the folder is not empty, or the configuration cannot be met.
+    """
+    name = Path(config.corpus.replace(":", "-")).stem
+    folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    if folder.exists() and any(folder.iterdir()):
+        raise HsEnvError(f"{folder} is not empty. Go on with it (--resume {folder}) or choose another folder (--out).")
+    prepare(config.threads)
+    data = TrainingData.load(config)
+    write_json(folder / CONFIG, config.to_json())
+    write_json(folder / RECORD, describe())
+    return _finish(Trainer(config, data, folder, console or Console(stderr=True)))
+
+
+def resume(folder: Path, console: Console | None = None) -> Run:
+    """Go on with a run that was stopped at any moment, to the weights it would have had without the stop."""
+    config = load_config(folder)
+    if (folder / HISTORY).exists():
+        return Run.load(folder)
+    prepare(config.threads)
+    trainer = Trainer(config, TrainingData.load(config), folder, console or Console(stderr=True))
+    trainer.load_checkpoint()
+    return _finish(trainer)
+
+
+def _finish(trainer: Trainer) -> Run:
+    trainer.run()
+    return Run.load(trainer.folder)

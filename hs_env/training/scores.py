@@ -1,0 +1,63 @@
+"""How a policy and a classifier do on dev while they train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from hs_env.agents import Agent, rollout
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.models import StructuredEncoder
+from hs_env.render import Segmented, to_text
+from hs_env.rewards import Reward
+from hs_env.training.data import TrainingData, evaluation_batches
+from hs_env.training.seeds import generator_for
+from hs_env.types import Episodes, Sentence
+
+_SHOWN = 8
+
+
+def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit) -> Iterator[Episodes]:
+    """Every sentence of `split` segmented once, taking the agent's most probable actions."""
+    generator = generator_for(0, "evaluation")  # for policies that draw all the same
+    with torch.no_grad():
+        for batch in evaluation_batches(split):
+            yield rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
+
+
+def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
+    """Accuracy, log-likelihood, reward, phrases per sentence and words per phrase on `split`."""
+    sums = dict.fromkeys(("accuracy", "log_likelihood", "reward", "phrases_per_sentence"), 0.0)
+    words = 0
+    for episodes in greedy_episodes(encoder, agent, split):
+        sums["accuracy"] += (episodes.predictions == episodes.sentences.labels).sum().item()
+        sums["log_likelihood"] += episodes.log_likelihood.sum().item()
+        sums["reward"] += reward(episodes).total.sum().item()
+        sums["phrases_per_sentence"] += episodes.num_phrases.sum().item()
+        words += int(episodes.sentences.lengths.sum())
+    scores = {name: total / len(split) for name, total in sums.items()}
+    return scores | {"words_per_phrase": words / sums["phrases_per_sentence"]}
+
+
+def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingData) -> str:
+    """The first sentences of dev with their phrases and verdicts, as markdown."""
+    split, labels = data.splits["dev"], data.corpus.labels
+    batch = split.batch(torch.arange(min(_SHOWN, len(split))))
+    with torch.no_grad():
+        episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
+    return "\n\n".join(to_text(shown) for shown in segmented(episodes, data.corpus.splits["dev"], labels))
+
+
+def segmented(episodes: Episodes, sentences: Sequence[Sentence], labels: Sequence[str]) -> Iterator[Segmented]:
+    """The episodes for display; `sentences` are those that the episodes' `indices` count."""
+    probability, prediction = episodes.log_probs.exp().max(1)
+    for row, index in enumerate(episodes.sentences.indices.tolist()):
+        sentence = sentences[index]
+        yield Segmented(
+            words=sentence.words,
+            actions=tuple(episodes.actions[row, : len(sentence.words)].tolist()),
+            label=labels[sentence.label],
+            prediction=labels[int(prediction[row])],
+            probability=float(probability[row]),
+        )

@@ -1,0 +1,227 @@
+"""Joint training of P-Net and C-Net in three stages (Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from hs_env.agents import Agent, Heuristic, Reinforce, make_baseline
+from hs_env.agents.baselines import finished_plan
+from hs_env.models import HSLSTM, Classifier
+from hs_env.models.classifier import FILE_NAME
+from hs_env.rewards import make_reward
+from hs_env.storage import load_state, save_state, write_json
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData, training_batches
+from hs_env.training.learner import Learner
+from hs_env.training.monitor import Monitor
+from hs_env.training.scores import dev_scores, segmented_examples
+from hs_env.training.seeds import generator_for, seed_for
+from hs_env.types import HsEnvError, SentenceBatch
+
+HISTORY = "history.json"
+CHECKPOINT, AGENT = "checkpoint.safetensors", "agent.safetensors"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the three stages.
+
+    Attributes:
+        name: "warm", "pnet" or "joint".
+        epochs: Greatest number of epochs.
+        update: Learns from a batch; returns numbers to log.
+        policy: Segments the sentences of dev when the stage is scored.
+        scores: Names of the scores on dev that decide which epoch was best, the first one first.
+    """
+
+    name: str
+    epochs: int
+    update: Callable[[SentenceBatch, torch.Generator], dict[str, float]]
+    policy: Agent
+    scores: tuple[str, ...]
+
+
+@dataclass
+class Progress:
+    """Where a run stands: the next batch is `batch` of `epoch` of the stage number `stage`.
+
+    Attributes:
+        updates: Updates done in all.
+        classifier_updates: Those that trained the C-Net.
+        waited: Epochs of this stage since the best one.
+        best: Scores of the best epoch of this stage; None before the stage's start is scored.
+        history: Every scored epoch.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    batch: int = 0
+    updates: int = 0
+    classifier_updates: int = 0
+    waited: int = 0
+    best: list[float] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Trainer:
+    """Warm-starts the C-Net on a heuristic structure, trains the P-Net with the rest frozen, then both in turn.
+
+    Everything random in an update is seeded by the place of the update in the run. A checkpoint thus holds weights,
+    optimisers and the place, and a run that goes on from one repeats an uninterrupted run bit for bit (on the same
+    machine with the same number of threads).
+
+    Args:
+        config: What to train.
+        data: What to train on.
+        folder: The run's folder.
+        console: Where progress is shown.
+    """
+
+    def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
+        self.config, self.data, self.folder, self.console = config, data, folder, console
+        self.reward = make_reward(config.reward, **config.reward_parameters)
+        structure = make_baseline(config.structure, data.vocabulary)
+        if not isinstance(structure, Heuristic):
+            raise HsEnvError(f"The structure of the warm start must be fixed, got {config.structure!r}. Use 'every_k'.")
+        self.structure = structure
+        with torch.random.fork_rng():
+            torch.manual_seed(seed_for(config.seed, "weights"))
+            encoder = data.new_model(HSLSTM, config.hidden_size, config.dropout)
+            self.agent = Reinforce(encoder.state_size, config.reinforce)
+        self.learner = Learner(encoder, config.learning_rate, config.tau, config.clip_norm)
+        self.progress = Progress()
+        self._best: dict[str, Any] = {}
+        self._saved = monotonic()
+        self.stages = (
+            Stage("warm", config.warm_epochs, self._warm, structure, ("accuracy", "log_likelihood")),
+            Stage("pnet", config.pnet_epochs, self._pnet, self.agent, ("reward",)),
+            Stage("joint", config.joint_epochs, self._joint, self.agent, ("accuracy", "log_likelihood")),
+        )
+
+    # What an update is -----------------------------------------------------------------------------------------------
+
+    def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        plan = finished_plan(self.structure.plan(batch), batch)
+        self.progress.classifier_updates += 1
+        return _prefixed("c_net", self.learner.update(batch.labels, batch, plan))
+
+    def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        return _prefixed("p_net", self.agent.update(self.learner.slow, batch, self.reward, generator=generator).metrics)
+
+    def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        update = self.agent.update(self.learner.slow, batch, self.reward, generator=generator)
+        episodes = update.episodes
+        metrics = self.learner.update(episodes.sentences.labels, batch, episodes.actions)
+        self.progress.classifier_updates += 1
+        return _prefixed("p_net", update.metrics) | _prefixed("c_net", metrics)
+
+    # The run ---------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Train from where the run stands to the end, then save classifier, agent and history."""
+        progress, batches = self.progress, -(-len(self.data.splits["train"]) // self.config.batch_size)
+        with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates) as monitor:
+            while progress.stage < len(self.stages):
+                stage = self.stages[progress.stage]
+                monitor.stage(stage.name, stage.epochs * batches, progress.epoch * batches + progress.batch)
+                self._run_stage(stage, monitor)
+                progress.stage, progress.epoch, progress.batch = progress.stage + 1, 0, 0
+                progress.waited, progress.best = 0, None
+                self.save_checkpoint()
+        self._save_result()
+
+    def _run_stage(self, stage: Stage, monitor: Monitor) -> None:
+        """The epochs of one stage; ends with the weights of the best one."""
+        progress = self.progress
+        if progress.best is None:
+            self._score(stage, monitor)
+        while progress.epoch < stage.epochs and progress.waited < self.config.patience:
+            self._run_epoch(stage, monitor)
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            self._score(stage, monitor)
+            self.save_checkpoint()
+        self.learner.load_state_dict(self._best["learner"])
+        self.agent.load_state_dict(self._best["agent"])
+
+    def _run_epoch(self, stage: Stage, monitor: Monitor) -> None:
+        train, progress, seed = self.data.splits["train"], self.progress, self.config.seed
+        batches = training_batches(train, self.config.batch_size, seed, stage.name, progress.epoch)
+        for indices in batches[progress.batch :]:
+            place = (stage.name, progress.epoch, progress.batch)
+            torch.manual_seed(seed_for(seed, *place, "dropout"))
+            metrics = stage.update(train.batch(indices), generator_for(seed, *place))
+            progress.batch += 1
+            progress.updates += 1
+            monitor.update(progress.updates, metrics, len(indices))
+            if monotonic() - self._saved > self.config.checkpoint_seconds:
+                self.save_checkpoint()
+
+    def _score(self, stage: Stage, monitor: Monitor) -> None:
+        """Score the slow copy on dev and remember the best epoch."""
+        progress = self.progress
+        scores = dev_scores(self.learner.slow, stage.policy, self.data.splits["dev"], self.reward)
+        key = [scores[name] for name in stage.scores]
+        better = progress.best is None or key > progress.best
+        progress.waited = 0 if better else progress.waited + 1
+        if better:
+            progress.best = key
+            self._best = _copied({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
+        progress.history.append({"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates, **scores})
+        examples = segmented_examples(self.learner.slow, stage.policy, self.data)
+        monitor.epoch(progress.updates, stage.name, progress.epoch, scores, better, examples)
+
+    # What is saved ---------------------------------------------------------------------------------------------------
+
+    def save_checkpoint(self) -> None:
+        """Save all that the run needs to go on from here."""
+        state = {
+            "progress": asdict(self.progress),
+            "learner": self.learner.state_dict(),
+            "agent": self.agent.state_dict(),
+            "best": self._best,
+        }
+        save_state(self.folder / CHECKPOINT, "checkpoint", state)
+        self._saved = monotonic()
+
+    def load_checkpoint(self) -> None:
+        """Go on from the last checkpoint; from the start if the run was stopped before its first."""
+        if not (self.folder / CHECKPOINT).exists():
+            return
+        state = load_state(self.folder / CHECKPOINT, "checkpoint")
+        self.progress = Progress(**state["progress"])
+        self.learner.load_state_dict(state["learner"])
+        self.agent.load_state_dict(state["agent"])
+        self._best = state["best"]
+
+    def _save_result(self) -> None:
+        self.classifier(self.learner.slow, {"stage": "joint", **self.progress.history[-1]}).save(self.folder / FILE_NAME)
+        self.agent.save(self.folder / AGENT)
+        result = {"classifier_updates": self.progress.classifier_updates, "epochs": self.progress.history}
+        write_json(self.folder / HISTORY, result)
+
+    def classifier(self, model: HSLSTM, notes: dict[str, Any]) -> Classifier:
+        """`model` with the words and labels of this run."""
+        corpus = self.data.corpus
+        return Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, notes)
+
+
+def _prefixed(prefix: str, metrics: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in metrics.items()}
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of nested state whose tensors learning goes on to change."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _copied(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(entry) for entry in value]
+    return value

@@ -1,0 +1,31 @@
+"""The reward of HS-LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from hs_env.types import Episodes
+
+from .base import REWARDS, Reward
+
+
+@REWARDS.register("hs_lstm.v1")
+@dataclass(frozen=True)
+class HSLSTMReward(Reward):
+    """R = log P(gold|X) - gamma * (n/L + 0.1 * L/n) for n phrases in L words.
+
+    The structure term is greatest, `-0.632 gamma`, at n = 0.316 L.
+
+    Attributes:
+        gamma: Weight of the structure; None is the paper's 0.1 for each class.
+    """
+
+    gamma: float | None = None
+    name = "hs_lstm.v1"
+
+    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        gamma = 0.1 * episodes.log_probs.shape[1] if self.gamma is None else self.gamma
+        share = episodes.num_phrases / episodes.sentences.lengths
+        return {"log_likelihood": episodes.log_likelihood, "structure": -gamma * (share + 0.1 / share)}

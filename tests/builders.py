@@ -1,0 +1,32 @@
+"""Small batches and models for tests."""
+
+from __future__ import annotations
+
+import torch
+
+from hs_env.models import HSLSTM
+from hs_env.types import SentenceBatch
+
+
+def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, seed: int = 0) -> SentenceBatch:
+    """Random sentences of these lengths."""
+    generator = torch.Generator().manual_seed(seed)
+    size = torch.tensor(lengths)
+    tokens = torch.randint(2, vocabulary, (len(lengths), max(lengths)), generator=generator)
+    mask = torch.arange(max(lengths)) < size[:, None]
+    labels = torch.randint(0, classes, (len(lengths),), generator=generator)
+    boundaries = torch.randint(0, 2, tokens.shape, generator=generator) * mask
+    boundaries = boundaries.scatter(1, size[:, None] - 1, 1)
+    return SentenceBatch(tokens * mask, size, labels, torch.arange(len(lengths)), boundaries)
+
+
+def make_encoder(*, classes: int = 3, seed: int = 0, dropout: float = 0.0) -> HSLSTM:
+    """A small HS-LSTM with random weights, in eval mode."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return HSLSTM(30, classes, embedding_size=5, hidden_size=6, dropout=dropout).eval()
+
+
+def random_actions(rows: int, width: int, seed: int = 0) -> torch.Tensor:
+    """(rows, width) of 0 and 1."""
+    return torch.randint(0, 2, (rows, width), generator=torch.Generator().manual_seed(seed))
