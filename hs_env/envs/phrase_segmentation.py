@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, SupportsIndex
 
 import gymnasium
@@ -15,6 +15,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hs_env.envs.choice import choose_sentence
 from hs_env.envs.outcome import UNLABELLED, outcomes
 from hs_env.envs.resources import ResourceNames, find_resources
 from hs_env.models import EncoderState
@@ -30,7 +31,6 @@ sentence of up to 1000 words reaches the bound. Whatever an encoder has beyond i
 """
 
 _ACTIONS: Final = (torch.tensor([INSIDE]), torch.tensor([END]))
-_OPTIONS: Final = ("indices", "label", "text")
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
         """
         super().reset(seed=seed)
-        words, batch = self._sentence(options or {})
+        words, batch = choose_sentence(self._resources, options or {}, self.np_random)
         with torch.inference_mode():
             state = self._resources.encoder.start(batch)
         self._episode = _Episode(words, batch, state, self._mask(state))
@@ -222,7 +222,7 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             raise ResetNeeded("There is no sentence yet: call reset() before action_masks().")
         return self._episode.mask.astype(np.bool_)
 
-    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> str | NDArray[np.uint8] | None:
         """The sentence as far as it has been read: its phrases, the words to come, at the end the prediction.
 
         Returns:
@@ -244,32 +244,6 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             probability = float(episode.log_probs.max().exp())
         drawn = Segmented(episode.words, tuple(episode.actions), gold, prediction, probability)
         return to_ansi(drawn) if self.render_mode == "ansi" else to_rgb(drawn)
-
-    def _sentence(self, options: Mapping[str, Any]) -> tuple[tuple[str, ...], SentenceBatch]:
-        """The words and the batch of one that the options ask for."""
-        for key in options:
-            if key not in _OPTIONS:
-                raise unknown_name("reset option", key, _OPTIONS)
-        if "text" in options:
-            if "indices" in options:
-                raise HsEnvError("The reset options 'indices' and 'text' exclude each other; give one of them.")
-            return self._text(options["text"], options.get("label"))
-        if "label" in options:
-            raise HsEnvError("The reset option 'label' goes with 'text'; a sentence of the corpus has its own label.")
-        sentences = self._resources.sentences
-        if "indices" in options:
-            index = _index(options["indices"], len(sentences))
-        else:
-            index = int(self.np_random.integers(len(sentences)))
-        return sentences[index].words, self._resources.encoded.batch(torch.tensor([index]))
-
-    def _text(self, text: str, label: str | SupportsIndex | None) -> tuple[tuple[str, ...], SentenceBatch]:
-        """The words and the batch of a text."""
-        classifier = self._resources.classifier
-        sentence = classifier.sentence(text)
-        gold = UNLABELLED if label is None else _label(label, classifier.labels)
-        batch = classifier.batch([sentence])
-        return sentence.words, replace(batch, labels=torch.tensor([gold]), indices=torch.tensor([-1]))
 
     def _finish(self, episode: _Episode) -> tuple[float, dict[str, Any]]:
         """The reward, and what info says at the end. What a reward sees are ordinary tensors."""
@@ -298,27 +272,3 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             "index": int(episode.batch.indices),
             "token": int(episode.batch.tokens[0, position]) if position < length else PADDING,
         }
-
-
-def _index(given: Any, count: int) -> int:
-    """The one index that the option `indices` holds."""
-    try:
-        values = [operator.index(value) for value in np.atleast_1d(given)]
-    except TypeError:
-        values = []
-    if len(values) != 1:
-        raise HsEnvError(f"The reset option 'indices' is {given!r}, expected an integer or a sequence of one.")
-    if not 0 <= values[0] < count:
-        raise HsEnvError(f"The index is {values[0]}, but the split holds the sentences 0 to {count - 1}.")
-    return values[0]
-
-
-def _label(given: str | SupportsIndex, labels: tuple[str, ...]) -> int:
-    """The class that the option `label` names."""
-    if isinstance(given, str):
-        if given not in labels:
-            raise unknown_name("label", given, labels)
-        return labels.index(given)
-    if not 0 <= (index := operator.index(given)) < len(labels):
-        raise HsEnvError(f"The label is {index}, expected 0 to {len(labels) - 1} or one of {', '.join(labels)}.")
-    return index

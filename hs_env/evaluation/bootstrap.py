@@ -78,9 +78,7 @@ def intervals(outcome: Outcome, resamples: int = 2000, seed: int = 0) -> dict[st
     return dict(zip(tables, found, strict=True))
 
 
-def difference(
-    a: Outcome, b: Outcome, metric: str = "accuracy", resamples: int = 2000, seed: int = 0
-) -> Interval:
+def difference(a: Outcome, b: Outcome, metric: str = "accuracy", resamples: int = 2000, seed: int = 0) -> Interval:
     """How much `a` is above `b` in a metric, paired: both on the same resamples of the same sentences.
 
     What makes a sentence hard is hard for both and cancels, so that this interval is often narrower than the intervals
@@ -99,7 +97,7 @@ def difference(
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
     if not (np.array_equal(a.labels, b.labels) and np.array_equal(a.lengths, b.lengths)):
-        raise HsEnvError(f"A paired difference needs the same sentences, got {len(a)} and {len(b)} that differ.")
+        raise HsEnvError(f"A paired difference needs the same sentences, got different ones, {len(a)} and {len(b)}.")
     left, right = METRICS[metric].statistics(a), METRICS[metric].statistics(b)
     if left is None or right is None:
         raise HsEnvError(f"The metric {metric!r} does not apply to both outcomes. Choose one that does.")

@@ -72,7 +72,8 @@ class Outcome:
     @property
     def predictions(self) -> IntArray:
         """(N,) int64: the most probable class."""
-        return self.log_probs.argmax(1)
+        predictions: IntArray = self.log_probs.argmax(1)
+        return predictions
 
 
 def collect(episodes: Iterable[Episodes]) -> Outcome:
@@ -146,7 +147,7 @@ class Metric:
         return None if table is None else self.value(weights @ table)
 
 
-def _columns(*columns: IntArray | FloatArray | None) -> FloatArray | None:
+def _columns(*columns: NDArray[Any] | None) -> FloatArray | None:
     """(N, K) float64 of K columns (N,), or None if one is missing."""
     present = [column for column in columns if column is not None]
     return np.stack(present, axis=1).astype(np.float64) if len(present) == len(columns) else None
@@ -169,7 +170,7 @@ def _log_likelihood(outcome: Outcome) -> FloatArray | None:
 
 
 def _confusion(outcome: Outcome) -> FloatArray:
-    """(N, 3C) of each class: right predictions, then predictions, then labels; all that F1 needs of the C * C counts."""
+    """(N, 3C) of each class: right predictions, predictions, labels; all that F1 needs of the C * C confusions."""
     classes = np.eye(outcome.log_probs.shape[1])
     predicted, labelled = classes[outcome.predictions], classes[outcome.labels]
     return np.hstack([predicted * labelled, predicted, labelled])
@@ -179,7 +180,9 @@ def _macro_f1(sums: FloatArray) -> FloatArray:
     """The mean F1 of the classes that a resample has, in its labels or its predictions."""
     right, predicted, labelled = np.split(sums, 3, axis=1)
     total = predicted + labelled
-    return np.divide(2 * right, total, out=np.zeros_like(total), where=total > 0).sum(1) / (total > 0).sum(1)
+    f1 = np.divide(2 * right, total, out=np.zeros_like(total), where=total > 0)
+    mean: FloatArray = f1.sum(1) / (total > 0).sum(1)
+    return mean
 
 
 def _phrases_per_sentence(outcome: Outcome) -> FloatArray | None:

@@ -1,0 +1,74 @@
+"""The structures that need no learning."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hs_env.agents import BASELINES, Heuristic, make_baseline, rollout
+from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.types import HsEnvError, SentenceBatch
+from tests.builders import make_batch, make_encoder
+
+WORDS = "the movie is not very good , but i liked the cast .".split()
+
+
+def plan(name: str, **parameters: object) -> list[int]:
+    vocabulary = Vocabulary(sorted(set(WORDS)))
+    tokens = torch.tensor([vocabulary.encode(WORDS)])
+    batch = SentenceBatch(tokens, torch.tensor([len(WORDS)]), torch.tensor([0]), torch.tensor([0]))
+    agent = make_baseline(name, vocabulary, **parameters)
+    assert isinstance(agent, Heuristic)
+    return agent.begin(batch)[0].tolist()
+
+
+def phrases(actions: list[int]) -> str:
+    return " ".join(word + (" |" if end else "") for word, end in zip(WORDS, actions, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "expected"),
+    [
+        ("all_inside", {}, "the movie is not very good , but i liked the cast . |"),
+        ("all_end", {}, " | ".join(WORDS) + " |"),
+        ("every_k", {"k": 5}, "the movie is not very | good , but i liked | the cast . |"),
+        ("every_k", {}, "the movie is not | very good , but | i liked the cast | . |"),  # int(sqrt(13) + 0.5) = 4
+        ("punctuation", {}, "the movie is not very good , | but i liked the cast . |"),
+        ("function_words", {}, "the movie | is not very good , | but i liked | the cast . |"),
+    ],
+)
+def test_plans(name, parameters, expected):
+    assert phrases(plan(name, **parameters)) == expected
+
+
+@pytest.mark.parametrize("name", list(BASELINES))
+def test_every_baseline_segments_any_batch(name):
+    encoder, batch = make_encoder(), make_batch([5, 1, 8])
+    agent = make_baseline(name, Vocabulary([f"w{number}" for number in range(28)]))
+    sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
+    actions, sentences = sampled.episodes.actions, sampled.episodes.sentences
+    assert (actions.gather(1, sentences.lengths[:, None] - 1) == 1).all()
+    assert not (actions * ~sentences.mask).any()
+    assert (sampled.log_probs <= 0).all()
+
+
+def test_gold_needs_gold_phrases():
+    batch = make_batch([3])
+    bare = SentenceBatch(batch.tokens, batch.lengths, batch.labels, batch.indices)
+    gold = make_baseline("gold", Vocabulary(["a"]))
+    assert torch.equal(gold.begin(batch), batch.boundaries)
+    with pytest.raises(HsEnvError, match="needs gold phrases"):
+        gold.begin(bare)
+
+
+def test_random_draws_with_its_probability():
+    encoder, batch = make_encoder(), make_batch([9] * 50)
+    agent = make_baseline("random", Vocabulary(["a"]), p=0.3)
+    sampled = rollout(encoder, agent, batch, samples=20, deterministic=True, generator=torch.Generator().manual_seed(0))
+    assert sampled.episodes.actions[:, :-1].float().mean().item() == pytest.approx(0.3, abs=0.015)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("every_k", {"k": 0}), ("random", {"p": 1.5})])
+def test_bad_parameters(name, parameters):
+    with pytest.raises(HsEnvError):
+        make_baseline(name, Vocabulary(["a"]), **parameters)

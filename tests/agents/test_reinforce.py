@@ -1,0 +1,172 @@
+"""REINFORCE against exact enumeration of all segmentations, and its learning on a task with a known optimum."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from hs_env.agents import Reinforce, ReinforceConfig, Rollout, load_agent, rollout
+from hs_env.agents.reinforce import binary_entropy
+from hs_env.models import HSLSTM
+from hs_env.rewards import HSLSTMReward, Reward
+from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from tests.builders import make_batch, make_encoder
+
+
+def every_segmentation(length: int) -> torch.Tensor:
+    """(2^(L-1), L) actions; the last word always ends a phrase."""
+    return torch.tensor([[*free, 1] for free in itertools.product((0, 1), repeat=length - 1)])
+
+
+def replay(encoder: HSLSTM, agent: Reinforce, batch: SentenceBatch, actions: torch.Tensor) -> Rollout:
+    """The rollout that took these actions, with gradients of the P-Net."""
+    rows = batch.repeat(len(actions) // len(batch))
+    state = encoder.start(rows)
+    log_probs, entropy = [], []
+    for column in actions.unbind(1):
+        logits = agent.pnet(encoder.observe(state).detach())
+        free = encoder.legal(state).all(1)
+        log_probs.append(torch.where(column == 1, logits.sigmoid(), 1 - logits.sigmoid()).log() * free)
+        entropy.append(binary_entropy(logits) * free)
+        state = encoder.advance(state, column)
+    with torch.no_grad():
+        episodes = Episodes(rows, actions, encoder.finish(state))
+    return Rollout(episodes, torch.stack(log_probs, 1), torch.stack(entropy, 1))
+
+
+def gradient(value: torch.Tensor, agent: Reinforce) -> torch.Tensor:
+    return torch.cat([g.flatten() for g in torch.autograd.grad(value, list(agent.pnet.parameters()), retain_graph=True)])
+
+
+@pytest.mark.parametrize("hidden_size", [0, 4])
+@pytest.mark.parametrize("length", [2, 4])
+def test_expected_gradient_equals_exact_enumeration(length, hidden_size):
+    """Over all pairs of segmentations, the estimator with S = 2 averages to the gradient of the expected reward."""
+    encoder, batch = make_encoder(), make_batch([length])
+    torch.manual_seed(1)
+    config = ReinforceConfig(samples=2, entropy_bonus=0.0, hidden_size=hidden_size)
+    agent = Reinforce(encoder.state_size, config)
+    torch.nn.init.normal_(agent.pnet.layers[-1].weight, std=2.0)  # far from the uniform policy
+
+    actions = every_segmentation(length)
+    everything = replay(encoder, agent, batch, actions)
+    rewards = HSLSTMReward(gamma=1.0)(everything.episodes).total
+    probability = everything.log_probs.sum(1).exp()
+    assert probability.sum().item() == pytest.approx(1.0, abs=1e-5)
+    exact = -gradient((probability * rewards).sum(), agent)
+
+    expected = torch.zeros_like(exact)
+    for one, two in itertools.product(range(len(actions)), repeat=2):
+        pair = torch.tensor([one, two])
+        sampled = replay(encoder, agent, batch, actions[pair])
+        share = (probability[one] * probability[two]).detach()
+        expected += share * gradient(agent.loss(sampled, rewards[pair]), agent)
+    assert exact.abs().max() > 1e-3
+    torch.testing.assert_close(expected, exact, atol=1e-5, rtol=1e-4)
+
+
+def test_rollouts_are_sampled_from_the_policy():
+    """20,000 sampled segmentations of one sentence have the frequencies that enumeration gives them."""
+    encoder, batch = make_encoder(), make_batch([4])
+    torch.manual_seed(2)
+    agent = Reinforce(encoder.state_size)
+    torch.nn.init.normal_(agent.pnet.layers[-1].weight, std=2.0)
+    actions = every_segmentation(4)
+    with torch.no_grad():
+        exact = replay(encoder, agent, batch, actions).log_probs.sum(1).exp()
+        sampled = rollout(encoder, agent, batch, samples=20_000, generator=torch.Generator().manual_seed(0))
+    code = torch.tensor([8, 4, 2, 1])
+    counts = torch.bincount((sampled.episodes.actions * code).sum(1), minlength=16)
+    frequency = counts[(actions * code).sum(1)] / 20_000
+    assert counts.sum() == counts[(actions * code).sum(1)].sum()
+    torch.testing.assert_close(frequency, exact, atol=0.012, rtol=0)
+
+
+def test_a_rollout_equals_replaying_its_actions():
+    encoder, batch = make_encoder(), make_batch([3, 1, 6, 2, 6])
+    agent = Reinforce(encoder.state_size)
+    sampled = rollout(encoder, agent, batch, samples=3, generator=torch.Generator().manual_seed(0))
+    again = replay(encoder, agent, batch, sampled.episodes.actions)
+    torch.testing.assert_close(sampled.episodes.log_probs, again.episodes.log_probs, atol=1e-5, rtol=0)
+    torch.testing.assert_close(sampled.episodes.log_probs, encoder(batch, sampled.episodes.actions), atol=1e-5, rtol=0)
+    mask = sampled.episodes.sentences.mask
+    torch.testing.assert_close(sampled.log_probs, again.log_probs * mask, atol=1e-5, rtol=0)
+    torch.testing.assert_close(sampled.entropy, again.entropy * mask, atol=1e-5, rtol=0)
+    assert torch.equal(sampled.episodes.sentences.indices, batch.indices.repeat_interleave(3))
+
+
+def test_forced_actions_are_no_choice():
+    encoder, batch = make_encoder(), make_batch([1, 4])
+    agent = Reinforce(encoder.state_size)
+    sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
+    last = sampled.episodes.sentences.lengths - 1
+    rows = torch.arange(4)
+    assert (sampled.episodes.actions[rows, last] == 1).all()
+    assert not sampled.log_probs[rows, last].any()
+    assert not sampled.entropy[rows, last].any()
+    assert sampled.entropy[2:, 0].all()
+
+
+def test_huge_logits_stay_finite():
+    """The authors' code takes the log of an unclipped sigmoid and gives NaN beyond a logit of about 17."""
+    encoder, batch = make_encoder(), make_batch([5, 3])
+    agent = Reinforce(encoder.state_size)
+    torch.nn.init.constant_(agent.pnet.layers[-1].bias, 500.0)
+    update = agent.update(encoder, batch, HSLSTMReward(), generator=torch.Generator().manual_seed(0))
+    assert all(torch.isfinite(parameter).all() for parameter in agent.pnet.parameters())
+    assert torch.isfinite(torch.tensor(list(update.metrics.values()))).all()
+
+
+class _EvenTokensEnd(Reward):
+    """0, its greatest value, when exactly the words with an even id end a phrase."""
+
+    name = "even_tokens_end"
+
+    def terms(self, episodes):
+        sentences = episodes.sentences
+        last = torch.arange(episodes.actions.shape[1]) == sentences.lengths[:, None] - 1
+        wrong = (episodes.actions != 1 - sentences.tokens % 2) & sentences.mask & ~last
+        return {"wrong": -wrong.sum(1).float()}
+
+
+def test_learning_reaches_the_known_optimum():
+    torch.manual_seed(0)
+    encoder = HSLSTM(30, 3, embedding_size=16, hidden_size=16, dropout=0.0).eval()
+    torch.nn.init.normal_(encoder.words.weight)
+    agent = Reinforce(encoder.state_size, ReinforceConfig(samples=5, learning_rate=0.02, hidden_size=32))
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(200):
+        agent.update(encoder, make_batch([6, 7, 5, 8] * 8, seed=seed), _EvenTokensEnd(), generator=generator)
+    with torch.no_grad():
+        greedy = rollout(encoder, agent, make_batch([6, 7, 5, 8] * 8, seed=999), deterministic=True)
+    assert _EvenTokensEnd()(greedy.episodes).total.mean().item() > -0.2  # a random policy earns about -2.75
+
+
+def test_updates_are_deterministic():
+    encoder, batch, weights = make_encoder(), make_batch([4, 6, 3]), []
+    for _ in range(2):
+        torch.manual_seed(0)
+        agent = Reinforce(encoder.state_size)
+        for number in range(3):
+            agent.update(encoder, batch, HSLSTMReward(), generator=torch.Generator().manual_seed(number))
+        weights.append([parameter.detach().clone() for parameter in agent.pnet.parameters()])
+    assert all(torch.equal(one, two) for one, two in zip(*weights, strict=True))
+
+
+def test_saving_and_loading(tmp_path):
+    encoder, batch = make_encoder(), make_batch([4, 6, 3])
+    agent = Reinforce(encoder.state_size, ReinforceConfig(hidden_size=4))
+    agent.save(tmp_path / "agent.safetensors")
+    loaded = load_agent(tmp_path / "agent.safetensors")
+    with torch.no_grad():
+        one = rollout(encoder, agent, batch, deterministic=True)
+        two = rollout(encoder, loaded, batch, deterministic=True)
+    assert torch.equal(one.episodes.actions, two.episodes.actions)
+    assert torch.equal(one.log_probs, two.log_probs)
+
+
+def test_one_sample_has_no_baseline():
+    with pytest.raises(HsEnvError, match="2 or more samples"):
+        ReinforceConfig(samples=1)

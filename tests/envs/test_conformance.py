@@ -1,0 +1,168 @@
+"""The environment inside Gymnasium and Stable-Baselines3: registration, checkers, wrappers, vector envs, PPO."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import RecordEpisodeStatistics
+
+import hs_env
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+
+ID = "hs_env/PhraseSegmentation-v0"
+HEADINGS = [
+    "Description",
+    "Action Space",
+    "Observation Space",
+    "Rewards",
+    "Starting State",
+    "Episode End",
+    "Information",
+    "Arguments",
+    "References",
+    "Version History",
+]
+
+gymnasium.register_envs(hs_env)
+
+
+def make(names: dict[str, Any], **more: Any) -> gymnasium.Env[Any, Any]:
+    return gymnasium.make(ID, **names, **more)
+
+
+# Checkers: not one warning is expected from either.
+
+
+@pytest.mark.parametrize("render_mode", [None, "ansi", "rgb_array"])
+def test_gymnasium_finds_no_fault(names: dict[str, Any], render_mode: str | None) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(make(names, render_mode=render_mode).unwrapped)
+
+
+def test_stable_baselines_finds_no_fault(names: dict[str, Any]) -> None:
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checker.check_env(make(names, render_mode="rgb_array").unwrapped, skip_render_check=False)
+
+
+def test_the_passive_checker_finds_no_fault(names: dict[str, Any]) -> None:
+    env = make(names, render_mode="ansi")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(20):
+            _, info = env.reset()
+            for _ in range(info["length"]):
+                env.step(env.action_space.sample(info["action_mask"]))
+                env.render()
+    env.close()
+    env.close()
+
+
+def test_the_docstring_is_a_page() -> None:
+    lines = (PhraseSegmentationEnv.__doc__ or "").splitlines()
+    assert [line.strip().removeprefix("## ") for line in lines if line.strip().startswith("## ")] == HEADINGS
+
+
+# Registration
+
+
+def test_defaults_work_by_either_name() -> None:
+    for name in (ID, f"hs_env:{ID}"):
+        env = gymnasium.make(name)
+        observation, _ = env.reset(seed=0)
+        assert observation in env.observation_space
+        assert env.spec is not None
+        assert env.spec.max_episode_steps is None
+
+
+def test_defaults_segment_well_enough_to_be_worth_learning() -> None:
+    env = gymnasium.make(ID, split="test")
+    resources = env.unwrapped._resources  # type: ignore[attr-defined]
+    correct = []
+    for index in range(100):
+        env.reset(options={"indices": index})
+        for action in resources.sentences[index].boundaries:
+            info = env.step(action)[-1]
+        correct.append(info["correct"])
+    assert np.mean(correct) > 0.8
+
+
+def test_the_module_prefix_registers() -> None:
+    code = f"import gymnasium; print(gymnasium.spec('hs_env:{ID}').entry_point)"
+    root = Path(hs_env.__file__).parents[1]
+    found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "hs_env.envs.phrase_segmentation:PhraseSegmentationEnv"
+
+
+def test_the_spec_survives_json(names: dict[str, Any]) -> None:
+    arguments = {**names, "split": "dev", "reward_parameters": {"gamma": 0.5}}
+    env = make(arguments)
+    assert env.spec is not None
+    text = env.spec.to_json()
+    assert json.loads(text)["kwargs"] == arguments
+    again = gymnasium.make(EnvSpec.from_json(text))
+    first, second = env.reset(seed=5), again.reset(seed=5)
+    np.testing.assert_equal(first, second)
+    np.testing.assert_equal(env.step(1), again.step(1))
+    assert again.unwrapped._resources.encoder is env.unwrapped._resources.encoder  # type: ignore[attr-defined]
+
+
+# Wrappers and vector environments
+
+
+def test_episode_statistics(names: dict[str, Any]) -> None:
+    env = RecordEpisodeStatistics(make(names))
+    for _ in range(5):
+        _, info = env.reset()
+        for _ in range(info["length"]):
+            _, reward, terminated, _, info = env.step(1)
+        assert terminated
+        assert info["episode"]["l"] == info["length"]
+        assert info["episode"]["r"] == pytest.approx(float(reward))
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_a_vector_of_three(names: dict[str, Any], mode: AutoresetMode) -> None:
+    env = SyncVectorEnv([lambda: make(names)] * 3, autoreset_mode=mode)
+    env.action_space.seed(0)
+    _, infos = env.reset(seed=0)
+    dtypes: dict[str, set[str]] = {}
+    episodes = 0
+    for _ in range(200):
+        observations, _, terminated, truncated, infos = env.step(env.action_space.sample())
+        assert observations in env.observation_space
+        assert not truncated.any()
+        episodes += int(terminated.sum())
+        for key, values in {**infos, **infos.get("final_info", {})}.items():
+            if isinstance(values, np.ndarray):
+                dtypes.setdefault(key, set()).add(f"{values.dtype}{values.shape}")
+    assert episodes > 50
+    assert {key for key, kinds in dtypes.items() if len(kinds) > 1} == set()
+    expected = {
+        **dict.fromkeys(("position", "length", "index", "token", "prediction", "num_phrases"), "int64(3,)"),
+        **{"action_mask": "int8(3, 2)", "log_probs": "float32(3, 2)", "correct": "bool(3,)", "phrases": "object(3,)"},
+    }
+    assert {key: dtypes[key].pop() for key in expected} == expected
+
+
+def test_ppo_learns_without_errors(names: dict[str, Any]) -> None:
+    stable_baselines3 = pytest.importorskip("stable_baselines3")
+    env = make(names)
+    model = stable_baselines3.PPO("MlpPolicy", env, n_steps=64, batch_size=32, n_epochs=2, gamma=1.0, seed=0)
+    model.learn(256)
+    observation, _ = env.reset()
+    action, _ = model.predict(observation, deterministic=True)
+    env.step(action)

@@ -1,0 +1,92 @@
+"""Resources: shared, frozen, read again when they change, checked against each other."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+from hs_env.models import HSLSTM
+from hs_env.types import HsEnvError
+
+from .conftest import make_classifier, write_corpus
+
+
+def test_environments_share(names: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = PhraseSegmentationEnv(**names), PhraseSegmentationEnv(**names, reward="accuracy", split="dev")
+    assert first._resources.encoder is second._resources.encoder
+    assert first._resources.encoded is PhraseSegmentationEnv(**names)._resources.encoded
+    assert len(first._resources.sentences) == 30
+    assert len(second._resources.sentences) == 20
+    monkeypatch.chdir(folder)
+    relative = PhraseSegmentationEnv("./corpus", "classifier.safetensors")
+    assert relative._resources.encoder is first._resources.encoder
+
+
+def test_what_changes_on_disk_is_read_again(tmp_path: Path, names: dict[str, Any]) -> None:
+    shutil.copytree(names["corpus"], tmp_path / "corpus")
+    path = tmp_path / "classifier.safetensors"
+    arguments = {"corpus": str(tmp_path / "corpus"), "classifier": str(path)}
+    make_classifier(HSLSTM, "negative", "positive").save(path)
+    before = PhraseSegmentationEnv(**arguments)
+    encoder = before._resources.encoder
+    make_classifier(HSLSTM, "negative", "positive").save(path)
+    write_corpus(tmp_path / "corpus" / "train.jsonl", 7, 9)
+    os.utime(path, ns=(1, 1))
+    after = PhraseSegmentationEnv(**arguments)
+    assert before._resources.encoder is encoder is not after._resources.encoder
+    assert (len(before._resources.sentences), len(after._resources.sentences)) == (30, 7)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"classifier": "phases"}, "Unknown classifier 'phases'"),
+        ({"classifier": "/no/such.safetensors"}, "There is no classifier at /no/such.safetensors"),
+        ({"corpus": "phrasess"}, "Unknown corpus 'phrasess'. Did you mean 'phrases.v1'?"),
+        ({"split": "tset"}, "Unknown split 'tset'. Did you mean 'test'?"),
+        ({"reward": "hs_lsm"}, "Unknown reward 'hs_lsm'. Did you mean 'hs_lstm.v1'?"),
+        ({"reward_parameters": {"gama": 1}}, "The reward 'hs_lstm.v1' does not take these parameters"),
+        ({"render_mode": "rgb"}, "Unknown render mode 'rgb'. Did you mean 'rgb_array'?"),
+    ],
+)
+def test_bad_names(names: dict[str, Any], changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(HsEnvError, match=message.replace("?", r"\?")):
+        PhraseSegmentationEnv(**{**names, **changed})
+
+
+def test_reward_parameters(names: dict[str, Any]) -> None:
+    rewards = []
+    for gamma in (0.0, 1.0):
+        env = PhraseSegmentationEnv(**names, reward_parameters={"gamma": gamma})
+        env.reset(options={"text": "good"})
+        rewards.append(env.step(1)[1])
+    assert rewards[0] - rewards[1] == pytest.approx(1.1)
+
+
+def test_a_classifier_without_actions(names: dict[str, Any], folder: Path) -> None:
+    with pytest.raises(HsEnvError, match="is a PlainLSTM, which takes no actions; expected a structured encoder"):
+        PhraseSegmentationEnv(names["corpus"], str(folder / "plain.safetensors"))
+
+
+@pytest.mark.parametrize("labels", [("negative", "neutral", "positive"), ("positive", "negative")])
+def test_labels_that_do_not_fit(tmp_path: Path, names: dict[str, Any], labels: tuple[str, ...]) -> None:
+    make_classifier(HSLSTM, *labels).save(tmp_path / "other.safetensors")
+    with pytest.raises(HsEnvError, match=f"tells apart {', '.join(labels)}; choose two that fit"):
+        PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
+
+
+def test_other_label_names_fit(tmp_path: Path, names: dict[str, Any]) -> None:
+    make_classifier(HSLSTM, "bad", "good").save(tmp_path / "other.safetensors")
+    env = PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
+    env.reset(options={"text": "good", "label": "bad"})
+
+
+def test_an_empty_split(tmp_path: Path, names: dict[str, Any]) -> None:
+    write_corpus(tmp_path / "all.jsonl", 3, 0)
+    with pytest.raises(HsEnvError, match="The split 'dev' of the corpus .* holds no sentences"):
+        PhraseSegmentationEnv(str(tmp_path / "all.jsonl"), names["classifier"], split="dev")
