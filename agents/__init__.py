@@ -1,5 +1,15 @@
 """P-Nets: policies that segment sentences."""
 
+if __name__ == "agents":  # a bare `import agents`, which works in a checkout
+    # Two copies of this package would not know each other's classes and registrations, so be hs_env.agents itself.
+    import importlib
+    import sys
+
+    importlib.import_module(f"hs_env.{__name__}")
+    for _name, _module in sys.modules.copy().items():
+        if f"{_name}.".startswith(f"hs_env.{__name__}."):
+            sys.modules[_name.removeprefix("hs_env.")] = _module
+
 from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
 from .baselines import BASELINES, Heuristic, make_baseline
 from .reinforce import PNet, Reinforce, ReinforceConfig

@@ -7,8 +7,8 @@ A sentence is one clause or two, cut into the phrases of this grammar (`[...]` m
 
     sentence     clause  |  clause but clause  |  although clause , clause  |  clause although clause
     clause       subject [filler] predicate [conjunct] [manner] [filler]
-    subject      determiner [[negator] [degree] adjective] noun      the film, this hardly clever script
-    predicate    copula [negator [ever]] [degree [degree]] adjective      was hardly ever dull, is really very good
+    subject      determiner [[negator] [degree] adjective | neutral adjective] noun      this hardly clever script
+    predicate    copula ([negator] [degree [degree]] | negator ever [degree]) adjective      was hardly ever dull
     conjunct     and [negator] [degree] adjective      and not funny
     manner       with [no] [much | some] quality, without [much | some] quality      with no charm
     filler       preposition determiner [neutral adjective] noun, or one adverb      in the second half, overall
@@ -143,10 +143,11 @@ class _Draws:
 
 
 def _subject(draw: _Draws) -> list[str]:
-    described: list[str] = []
     if draw.chance(0.25):
         modifiers = draw.perhaps(0.4, ("never", "hardly", "scarcely")) + draw.perhaps(0.3, _DEGREE_ADVERBS)
         described = [*modifiers, draw.pick(draw.pick(_ADJECTIVES))]
+    else:
+        described = draw.perhaps(0.3, NEUTRAL_ADJECTIVES)
     return [draw.pick(DETERMINERS), *described, draw.pick(NOUNS)]
 
 
@@ -154,8 +155,8 @@ def _predicate(draw: _Draws) -> list[str]:
     negator = draw.perhaps(_NEGATED, _NEGATING_ADVERBS)
     if negator in (["hardly"], ["scarcely"]):
         negator += draw.perhaps(0.4, ("ever",))
-    degree = draw.perhaps(0.45, _DEGREE_ADVERBS)
-    if degree == ["really"]:
+    degree = draw.perhaps(0.55, _DEGREE_ADVERBS)
+    if degree == ["really"] and negator[1:] != ["ever"]:
         degree += draw.perhaps(0.5, ("very",))
     return [draw.pick(COPULAS), *negator, *degree, draw.pick(draw.pick(_ADJECTIVES))]
 
@@ -167,13 +168,13 @@ def _conjunct(draw: _Draws) -> list[str]:
 
 def _manner(draw: _Draws) -> list[str]:
     opening = ["with", "no"] if draw.chance(0.15) else ["without"] if draw.chance(0.2) else ["with"]
-    return [*opening, *draw.perhaps(0.4, ("much", "some")), draw.pick(draw.pick(_QUALITIES))]
+    return [*opening, *draw.perhaps(0.5, ("much", "some")), draw.pick(draw.pick(_QUALITIES))]
 
 
 def _filler(draw: _Draws) -> list[str]:
     if draw.chance(0.25):
         return [draw.pick(ADVERBS)]
-    adjective = draw.perhaps(0.4, NEUTRAL_ADJECTIVES)
+    adjective = draw.perhaps(0.6, NEUTRAL_ADJECTIVES)
     return [draw.pick(PREPOSITIONS), draw.pick(DETERMINERS), *adjective, draw.pick(FILLER_NOUNS)]
 
 

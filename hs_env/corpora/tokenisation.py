@@ -1,4 +1,4 @@
-"""Text to words: the named steps that a corpus can record, so that new text is cut the way the corpus was.
+r"""Text to words: the named steps that a corpus can record, so that new text is cut the way the corpus was.
 
 | name | what it does |
 |---|---|
@@ -9,7 +9,7 @@
 
 * punctuation stands apart, one sign a word, but `...` and `--` stay whole;
 * clitics stand apart: `it's` -> `it 's`, `doesn't` -> `does n't`, `can't` -> `ca n't`; `do n't` stays;
-* Treebank escapes become the signs they stand for: `-LRB-` -> `(`, ``` `` ``` and `''` -> `"`, `\\/` -> `/`;
+* Treebank escapes become the signs they stand for: `-LRB-` -> `(`, ``` `` ``` and `''` -> `"`, `\/` -> `/`;
 * numbers (`1,000`, `3.5`, `9/11`), hyphenated words, `o'brien`, `at&t` and `u.s.` stay whole;
 * typographic quotes, dashes and ellipses, also those of Windows-1252, become the signs that GloVe knows.
 
@@ -62,7 +62,7 @@ def _glove(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def _glove_piece(piece: str) -> tuple[str, ...]:
-    """The words of one piece without white space. Pieces repeat: the cache makes a large corpus several times faster."""
+    """The words of one piece without white space. The same pieces come again and again, hence the cache."""
     words: list[str] = []
     for match in _TOKEN.finditer(_ESCAPED.sub(r"\1", piece)):
         kind, token = match.lastgroup, match.group()

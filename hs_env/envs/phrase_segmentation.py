@@ -35,10 +35,23 @@ _ACTIONS: Final = (torch.tensor([INSIDE]), torch.tensor([END]))
 
 @dataclass(slots=True)
 class _Episode:
-    """A sentence that is being read; `log_probs`, (1, C), once it has been."""
+    """A sentence that is being read.
+
+    Attributes:
+        words: Its words.
+        batch: The same as a batch of one.
+        index: Where it stands in the split.
+        tokens: The ids of its words, and one more behind the end.
+        state: Where the encoder stands.
+        mask: (2,) the legal actions.
+        actions: What has been decided, one action a word.
+        log_probs: (1, C), once the sentence has been read.
+    """
 
     words: tuple[str, ...]
     batch: SentenceBatch
+    index: int
+    tokens: list[int]
     state: EncoderState
     mask: NDArray[np.int8]
     actions: list[int] = field(default_factory=list)
@@ -176,8 +189,10 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         words, batch = choose_sentence(self._resources, options or {}, self.np_random)
         with torch.inference_mode():
             state = self._resources.encoder.start(batch)
-        self._episode = _Episode(words, batch, state, self._mask(state))
-        return self._observation(self._episode), self._info(self._episode)
+            observation, mask = self._see(state)
+        tokens = [*batch.tokens[0].tolist(), PADDING]
+        self._episode = _Episode(words, batch, int(batch.indices), tokens, state, mask)
+        return observation, _info(self._episode)
 
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Decide the word and move to the next one.
@@ -204,13 +219,13 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         episode.actions.append(chosen)
         with torch.inference_mode():
             episode.state = self._resources.encoder.advance(episode.state, _ACTIONS[chosen])
-        episode.mask = self._mask(episode.state)
-        info = self._info(episode)
-        reward, terminated = 0.0, bool(episode.state.finished)
+            observation, episode.mask = self._see(episode.state)
+        info = _info(episode)
+        reward, terminated = 0.0, len(episode.actions) == len(episode.words)
         if terminated:
             reward, end = self._finish(episode)
             info |= end
-        return self._observation(episode), reward, terminated, False, info
+        return observation, reward, terminated, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """(2,) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
@@ -253,22 +268,19 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             (outcome,) = outcomes(self._resources.reward, finished, [episode.words])
         return outcome.reward, outcome.info
 
-    def _mask(self, state: EncoderState) -> NDArray[np.int8]:
-        with torch.inference_mode():
-            mask: NDArray[np.bool_] = self._resources.encoder.legal(state)[0].numpy()
-        return mask.astype(np.int8)
+    def _see(self, state: EncoderState) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """Fresh arrays of the observation and the mask."""
+        observation = self._resources.encoder.observe(state)[0].clamp(-STATE_LIMIT, STATE_LIMIT)
+        return observation.numpy(), self._resources.encoder.legal(state)[0].numpy().astype(np.int8)
 
-    def _observation(self, episode: _Episode) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            observed: NDArray[np.float32] = self._resources.encoder.observe(episode.state)[0].numpy()
-        return observed.clip(-STATE_LIMIT, STATE_LIMIT)
 
-    def _info(self, episode: _Episode) -> dict[str, Any]:
-        position, length = int(episode.state.position), len(episode.words)
-        return {
-            "action_mask": episode.mask.copy(),
-            "position": position,
-            "length": length,
-            "index": int(episode.batch.indices),
-            "token": int(episode.batch.tokens[0, position]) if position < length else PADDING,
-        }
+def _info(episode: _Episode) -> dict[str, Any]:
+    """What info says at every word."""
+    position = len(episode.actions)
+    return {
+        "action_mask": episode.mask.copy(),
+        "position": position,
+        "length": len(episode.words),
+        "index": episode.index,
+        "token": episode.tokens[position],
+    }

@@ -1,6 +1,6 @@
 """Structured encoders and the classifiers they are part of."""
 
-from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_classifiers
+from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.plain_lstm import PlainLSTM
@@ -13,5 +13,5 @@ __all__ = [
     "PlainLSTM",
     "StructuredEncoder",
     "find_classifier",
-    "shipped_classifiers",
+    "shipped_runs",
 ]

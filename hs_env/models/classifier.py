@@ -102,18 +102,16 @@ class Classifier:
         return cls(model.eval(), vocabulary, tuple(state["labels"]), state["tokenisation"], state["notes"])
 
 
-def shipped_classifiers() -> dict[str, Path]:
-    """The classifiers that come with the package, by name."""
+def shipped_runs() -> dict[str, Path]:
+    """The trained runs that come with the package: a folder with a classifier and its agent, by name."""
     folder = Path(str(files("hs_env") / "data"))
-    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))}
 
 
 def find_classifier(name: str | Path) -> Path:
     """The file of the classifier called `name` (see `Classifier.load`)."""
-    shipped = shipped_classifiers()
-    if str(name) in shipped:
-        return shipped[str(name)]
-    path = Path(name)
+    shipped = shipped_runs()
+    path = shipped.get(str(name), Path(name))
     if path.is_dir():
         return path / FILE_NAME
     if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 
 from hs_env.agents import Agent, rollout
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import StructuredEncoder
-from hs_env.render import Segmented, to_text
+from hs_env.render import to_text
+from hs_env.render.episodes import segmented
 from hs_env.rewards import Reward
 from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.seeds import generator_for
-from hs_env.types import Episodes, Sentence
+from hs_env.types import Episodes
 
 _SHOWN = 8
 
@@ -46,18 +47,5 @@ def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingD
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
     with torch.no_grad():
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
-    return "\n\n".join(to_text(shown) for shown in segmented(episodes, data.corpus.splits["dev"], labels))
-
-
-def segmented(episodes: Episodes, sentences: Sequence[Sentence], labels: Sequence[str]) -> Iterator[Segmented]:
-    """The episodes for display; `sentences` are those that the episodes' `indices` count."""
-    probability, prediction = episodes.log_probs.exp().max(1)
-    for row, index in enumerate(episodes.sentences.indices.tolist()):
-        sentence = sentences[index]
-        yield Segmented(
-            words=sentence.words,
-            actions=tuple(episodes.actions[row, : len(sentence.words)].tolist()),
-            label=labels[sentence.label],
-            prediction=labels[int(prediction[row])],
-            probability=float(probability[row]),
-        )
+    shown = segmented(episodes, data.corpus.splits["dev"], labels)
+    return "\n\n".join(to_text(sentence) for sentence in shown)

@@ -1,43 +1,15 @@
-"""A small corpus in files and a small untrained classifier for the environments."""
+"""What the tests of environments share."""
 
 from __future__ import annotations
 
-import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from hs_env.corpora import Vocabulary
-from hs_env.models import HSLSTM, Classifier, PlainLSTM
-
-WORDS = ("the", "movie", "is", "not", "very", "good", "and", "funny")
-
-
-def make_classifier(kind: type[HSLSTM] | type[PlainLSTM], *labels: str) -> Classifier:
-    """An untrained classifier; its last word-class weights are large, so that segmentations differ."""
-    vocabulary = Vocabulary(WORDS)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = kind(len(vocabulary), len(labels), embedding_size=6, hidden_size=8)
-    with torch.no_grad():
-        for weight in model.parameters():
-            weight.mul_(2)
-    return Classifier(model, vocabulary, labels, "glove", {})
-
-
-def write_corpus(path: Path, count: int, seed: int, labels: tuple[str, ...] = ("negative", "positive")) -> None:
-    """A file of random sentences of 1 to 9 words; the first one has one word."""
-    draw = random.Random(seed)
-    rows = []
-    for number in range(count):
-        length = draw.randint(2, 9) if number else 1
-        boundaries = [draw.randint(0, 1) for _ in range(length - 1)] + [1]
-        text = " ".join(draw.choices(WORDS, k=length))
-        rows.append({"text": text, "label": labels[number % len(labels)], "boundaries": boundaries})
-    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+from hs_env.models import HSLSTM, PlainLSTM
+from tests.envs.builders import make_classifier, write_corpus
 
 
 @pytest.fixture(scope="session")

@@ -100,11 +100,11 @@ def test_defaults_segment_well_enough_to_be_worth_learning() -> None:
     assert np.mean(correct) > 0.8
 
 
-def test_the_module_prefix_registers() -> None:
-    code = f"import gymnasium; print(gymnasium.spec('hs_env:{ID}').entry_point)"
+def test_the_module_prefix_registers(names: dict[str, Any]) -> None:
+    code = f"import gymnasium; print(gymnasium.make('hs_env:{ID}', **{names!r}).spec.id)"
     root = Path(hs_env.__file__).parents[1]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "hs_env.envs.phrase_segmentation:PhraseSegmentationEnv"
+    assert found.stdout.strip() == f"hs_env:{ID}"
 
 
 def test_the_spec_survives_json(names: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def read(env: PhraseSegmentationEnv, actions: list[int], **options: Any) -> tupl
 # Dynamics
 
 
-def test_equals_the_encoder_and_the_reward(env: PhraseSegmentationEnv, names: dict[str, Any]) -> None:
+def test_equals_the_encoder_and_the_reward(env: PhraseSegmentationEnv) -> None:
     resources = env._resources
     generator = torch.Generator().manual_seed(0)
     for index in range(len(resources.sentences)):

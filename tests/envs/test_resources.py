@@ -12,8 +12,7 @@ import pytest
 from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 from hs_env.models import HSLSTM
 from hs_env.types import HsEnvError
-
-from .conftest import make_classifier, write_corpus
+from tests.envs.builders import make_classifier, write_corpus
 
 
 def test_environments_share(names: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,14 +29,14 @@ def test_environments_share(names: dict[str, Any], folder: Path, monkeypatch: py
 def test_what_changes_on_disk_is_read_again(tmp_path: Path, names: dict[str, Any]) -> None:
     shutil.copytree(names["corpus"], tmp_path / "corpus")
     path = tmp_path / "classifier.safetensors"
-    arguments = {"corpus": str(tmp_path / "corpus"), "classifier": str(path)}
+    arguments = (str(tmp_path / "corpus"), str(path))
     make_classifier(HSLSTM, "negative", "positive").save(path)
-    before = PhraseSegmentationEnv(**arguments)
+    before = PhraseSegmentationEnv(*arguments)
     encoder = before._resources.encoder
     make_classifier(HSLSTM, "negative", "positive").save(path)
     write_corpus(tmp_path / "corpus" / "train.jsonl", 7, 9)
     os.utime(path, ns=(1, 1))
-    after = PhraseSegmentationEnv(**arguments)
+    after = PhraseSegmentationEnv(*arguments)
     assert before._resources.encoder is encoder is not after._resources.encoder
     assert (len(before._resources.sentences), len(after._resources.sentences)) == (30, 7)
 
@@ -51,7 +50,7 @@ def test_what_changes_on_disk_is_read_again(tmp_path: Path, names: dict[str, Any
         ({"split": "tset"}, "Unknown split 'tset'. Did you mean 'test'?"),
         ({"reward": "hs_lsm"}, "Unknown reward 'hs_lsm'. Did you mean 'hs_lstm.v1'?"),
         ({"reward_parameters": {"gama": 1}}, "The reward 'hs_lstm.v1' does not take these parameters"),
-        ({"render_mode": "rgb"}, "Unknown render mode 'rgb'. Did you mean 'rgb_array'?"),
+        ({"render_mode": "rgb_aray"}, "Unknown render mode 'rgb_aray'. Did you mean 'rgb_array'?"),
     ],
 )
 def test_bad_names(names: dict[str, Any], changed: dict[str, Any], message: str) -> None:
@@ -88,5 +87,5 @@ def test_other_label_names_fit(tmp_path: Path, names: dict[str, Any]) -> None:
 
 def test_an_empty_split(tmp_path: Path, names: dict[str, Any]) -> None:
     write_corpus(tmp_path / "all.jsonl", 3, 0)
-    with pytest.raises(HsEnvError, match="The split 'dev' of the corpus .* holds no sentences"):
+    with pytest.raises(HsEnvError, match=r"The split 'dev' of the corpus .* holds no sentences"):
         PhraseSegmentationEnv(str(tmp_path / "all.jsonl"), names["classifier"], split="dev")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -127,11 +126,3 @@ def test_errors_say_what_is_wrong(outcome: Outcome, simulate: Simulate) -> None:
         difference(outcome, simulate(len(outcome), seed=1))
     with pytest.raises(HsEnvError, match="at least one resample"):
         intervals(outcome, resamples=0)
-
-
-@pytest.mark.parametrize(("sentences", "limit"), [(1000, 1.0), (10_000, 5.0)])
-def test_a_row_takes_less_than_a_moment(sentences: int, limit: float, simulate: Simulate) -> None:
-    big = simulate(sentences, classes=6)
-    start = time.perf_counter()
-    intervals(big)
-    assert time.perf_counter() - start < limit

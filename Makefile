@@ -1,0 +1,52 @@
+# A fresh machine needs nothing but make and Python 3.11 or newer: `make run` and `make test` set up .venv themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format benchmark classifier constraints clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: $(INSTALLED)  ## train HS-LSTM on movie reviews and compare it with the baselines; ARGS="--corpus mr --data-dir DIR"
+	$(BIN)/python -m hs_env.cli train $(ARGS)
+
+test: check  ## everything a change must pass; pytest takes PYTEST="-k reward"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST)
+
+check: $(INSTALLED)  ## lint, format and types, without the tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## format the code and apply the safe fixes of the linter
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+benchmark: $(INSTALLED)  ## speed of the environments; ARGS are passed on
+	$(BIN)/python scripts/benchmark.py $(ARGS)
+
+classifier: $(INSTALLED)  ## make the classifier that is shipped in hs_env/data again
+	$(BIN)/python scripts/make_classifier.py $(ARGS)
+
+constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,hf]'
+	{ sed '/^[^#]/,$$d' constraints.txt; \
+	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
+	mv .venv/pins constraints.txt
+
+clean:  ## remove .venv and everything that was built; runs and downloads stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find hs_env agents rewards tests scripts -name __pycache__ -prune -exec rm -rf {} +
+
+# Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hs-env needs Python 3.11 or newer, and $(PYTHON) is \
+	%d.%d. Name another one: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv

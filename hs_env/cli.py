@@ -1,0 +1,173 @@
+"""The command line: `hs-env train | evaluate | segment | corpora`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from hs_env.agents import load_agent, rollout
+from hs_env.corpora import CORPORA, load_corpus
+from hs_env.evaluation.compare import compare
+from hs_env.models import Classifier, StructuredEncoder, shipped_runs
+from hs_env.render import Segmented, to_ansi, to_text
+from hs_env.render.episodes import segmented
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData
+from hs_env.training.run import Run
+from hs_env.training.run import resume as resume_run
+from hs_env.training.run import train as train_run
+from hs_env.training.scores import greedy_episodes
+from hs_env.training.trainer import AGENT
+from hs_env.types import HsEnvError
+
+_LINES = 256  # sentences that are segmented together when input is piped
+
+
+def train(
+    config: Annotated[TrainConfig, tyro.conf.arg(name="")],
+    out: Path | None = None,
+    resume: Path | None = None,
+) -> None:
+    """Train HS-LSTM jointly and compare it with the baselines.
+
+    Args:
+        config: What to train.
+        out: Folder of the new run; by default runs/CORPUS-DATE-TIME.
+        resume: Folder of a stopped run to go on with; all other options are the ones it was started with.
+    """
+    console = Console(stderr=True)
+    if resume is not None:
+        if config != TrainConfig() or out is not None:
+            raise HsEnvError("--resume goes on with the options that the run was started with. Give no others.")
+        run = resume_run(resume, console)
+    else:
+        run = train_run(config, out, console)
+    _show_comparison(run, "test", console)
+    _show_examples(run)
+    Console().print(f"\nThe run is in {run.folder}", highlight=False, soft_wrap=True)
+
+
+def evaluate(
+    run: tyro.conf.Positional[Path],
+    split: Literal["train", "dev", "test"] = "test",
+    format: Literal["table", "json", "csv", "markdown"] = "table",
+) -> None:
+    """Compare a trained run with the baseline policies and a plain LSTM.
+
+    Args:
+        run: Folder of the run.
+        split: Sentences to evaluate on.
+        format: What is printed; the run's folder gets JSON and CSV in any case.
+    """
+    _show_comparison(Run.load(run), split, Console(stderr=True), format)
+
+
+def segment(
+    texts: tyro.conf.Positional[tuple[str, ...]] = (),
+    run: str = "phrases",
+    json: bool = False,
+) -> None:
+    """Segment and classify sentences, given as arguments or line by line on standard input.
+
+    Args:
+        texts: The sentences; none reads standard input.
+        run: Folder of a trained run, or name of one that ships with the package.
+        json: Print JSON lines.
+    """
+    folder = shipped_runs().get(run, Path(run))
+    classifier, agent = Classifier.load(run), load_agent(folder / AGENT)
+    lines = texts or (line.strip() for line in sys.stdin if line.strip())
+    for chunk in _chunks(lines, 1 if sys.stdin.isatty() else _LINES):
+        sentences = [classifier.sentence(text) for text in chunk]
+        assert isinstance(classifier.model, StructuredEncoder)
+        with torch.no_grad():
+            episodes = rollout(classifier.model, agent, classifier.batch(sentences), deterministic=True).episodes
+        for text, shown in zip(chunk, segmented(episodes, sentences, classifier.labels, gold=False), strict=True):
+            print(_as_json(text, shown) if json else (to_ansi if sys.stdout.isatty() else to_text)(shown), flush=True)
+
+
+def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None = None) -> None:
+    """List the corpora, or describe one and show some of its sentences.
+
+    Args:
+        name: Name or path of a corpus.
+        data_dir: Folder that holds the data sets which are not built in.
+    """
+    console = Console()
+    if name is None:
+        table = Table("Name", "What it is", box=None, padding=(0, 2, 0, 0))
+        for full in CORPORA:
+            table.add_row(full.rpartition(".")[0], (CORPORA.get(full).__doc__ or "").strip().split("\n")[0])
+        table.add_row("hf:NAME", "A data set of the Hugging Face hub.")
+        table.add_row("PATH", "A JSON lines, CSV or TSV file, or a folder with train, dev and test files.")
+        return console.print(table)
+    corpus = load_corpus(name, data_dir=data_dir)
+    console.print(corpus.description, highlight=False)
+    console.print(corpus.source, highlight=False)
+    for sentence in corpus.splits["train"][:8]:
+        if sentence.boundaries:
+            print("  " + to_text(Segmented(sentence.words, sentence.boundaries, prediction=corpus.labels[sentence.label])))
+        else:
+            print(f"  {' '.join(sentence.words)}  → {corpus.labels[sentence.label]}")
+    return None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `hs-env`."""
+    commands = {"train": train, "evaluate": evaluate, "segment": segment, "corpora": corpora}
+    try:
+        tyro.extras.subcommand_cli_from_dict(commands, prog="hs-env", description=__doc__, args=arguments)
+    except HsEnvError as error:
+        Console(stderr=True).print(f"[bold red]hs-env:[/] {error}", highlight=False, soft_wrap=True, markup=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+def _show_comparison(run: Run, split: str, console: Console, format: str = "table") -> None:
+    comparison = compare(run, split, console)
+    if format == "table":
+        out = Console()
+        out.print(comparison.to_rich(out.width))
+    else:
+        values = {"json": lambda: json.dumps(comparison.to_json(), indent=2), "csv": comparison.to_csv, "markdown": comparison.to_markdown}
+        print(values[format]())
+
+
+def _show_examples(run: Run, count: int = 8) -> None:
+    """Segmented sentences of dev."""
+    data = TrainingData.load(run.config)
+    encoder = run.classifier.model
+    assert isinstance(encoder, StructuredEncoder)
+    episodes = next(greedy_episodes(encoder, run.agent, data.splits["dev"]))
+    print()
+    for shown in islice(segmented(episodes, data.corpus.splits["dev"], data.corpus.labels), count):
+        print(to_ansi(shown) if sys.stdout.isatty() else to_text(shown))
+
+
+def _as_json(text: str, shown: Segmented) -> str:
+    phrases = [" ".join(phrase) for phrase in shown.phrases]
+    value = {"text": text, "phrases": phrases, "label": shown.prediction, "probability": shown.probability}
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _chunks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
+    iterator = iter(lines)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The comparison of a run: its agent, the baseline policies on its classifier, and a plain LSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from hs_env.agents import BASELINES, Agent, make_baseline
+from hs_env.evaluation.bootstrap import difference, intervals
+from hs_env.evaluation.metrics import Outcome, collect, collect_plain
+from hs_env.evaluation.table import CAPTION, Comparison, Row
+from hs_env.models import Classifier, PlainLSTM, StructuredEncoder
+from hs_env.training.data import TrainingData, evaluation_batches
+from hs_env.training.plain import train_plain_lstm
+from hs_env.training.run import Run
+from hs_env.training.scores import greedy_episodes
+from hs_env.types import SentenceBatch
+
+_PLAIN_FILE = "plain_lstm.safetensors"
+
+
+def compare(run: Run, split: str = "test", console: Console | None = None) -> Comparison:
+    """Evaluate a run next to honest baselines on one split.
+
+    The baseline policies segment for the run's own classifier. The plain LSTM is trained as the classifier was, for as
+    many updates, and kept in the run's folder. The comparison is saved there too, as `evaluation-<split>.json` and `.csv`.
+    """
+    data = TrainingData.load(run.config)
+    encoder = run.classifier.model
+    assert isinstance(encoder, StructuredEncoder)
+    sentences = data.splits[split]
+
+    def outcome(agent: Agent) -> Outcome:
+        return collect(greedy_episodes(encoder, agent, sentences))
+
+    trained, plain = outcome(run.agent), collect_plain(_verdicts(_plain_lstm(run, data, console), data, split))
+    rows = [Row("HS-LSTM", intervals(trained), f"{type(run.agent).__name__}, greedy")]
+    rows.append(Row("plain LSTM", intervals(plain), f"{run.classifier_updates:,} updates, as the C-Net"))
+    has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
+    for name in BASELINES:
+        if has_gold or name != "gold.v1":
+            agent = make_baseline(name, data.vocabulary)
+            rows.append(Row(name.rpartition(".")[0], intervals(outcome(agent)), "same classifier"))
+    gain = difference(trained, plain)
+    caption = (
+        f"{CAPTION} HS-LSTM less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
+        f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
+    )
+    title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
+    comparison = Comparison(title, rows, caption)
+    comparison.save(run.folder, f"evaluation-{split}")
+    return comparison
+
+
+def _plain_lstm(run: Run, data: TrainingData, console: Console | None) -> PlainLSTM:
+    """The run's plain LSTM, trained the first time it is asked for."""
+    path = run.folder / _PLAIN_FILE
+    if not path.exists():
+        console = console or Console(stderr=True)
+        train_plain_lstm(run.config, data, run.classifier_updates, console).save(path)
+    model = Classifier.load(path).model
+    assert isinstance(model, PlainLSTM)
+    return model
+
+
+@torch.no_grad()
+def _verdicts(model: PlainLSTM, data: TrainingData, split: str) -> Iterator[tuple[SentenceBatch, Tensor]]:
+    for batch in evaluation_batches(data.splits[split]):
+        yield batch, model(batch)

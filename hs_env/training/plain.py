@@ -1,0 +1,53 @@
+"""The plain LSTM that a run is compared with, trained as its C-Net was."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from hs_env.models import Classifier, PlainLSTM
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData, evaluation_batches, training_batches
+from hs_env.training.learner import Learner
+from hs_env.training.seeds import seed_for
+
+
+def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: int, console: Console) -> Classifier:
+    """Train a plain LSTM for `updates` updates; the epoch that is best on dev is kept.
+
+    Vectors, batches, optimiser, dropout, clipping, slow copy and the choice by dev are those of the run's C-Net.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed_for(config.seed, "weights"))
+        model = data.new_model(PlainLSTM, config.hidden_size, config.dropout)
+        learner = Learner(model, config.learning_rate, config.tau, config.clip_norm)
+        train, best, kept = data.splits["train"], (0.0, 0.0), model
+        per_epoch = -(-len(train) // config.batch_size)
+        for update in track(range(updates), "plain", console=console, transient=True):
+            epoch, batch = divmod(update, per_epoch)
+            if batch == 0:
+                batches = training_batches(train, config.batch_size, config.seed, "plain", epoch)
+            torch.manual_seed(seed_for(config.seed, "plain", update, "dropout"))
+            sentences = train.batch(batches[batch])
+            learner.update(sentences.labels, sentences)
+            if batch == per_epoch - 1 or update == updates - 1:
+                score = _dev_score(learner.slow, data)
+                if update < per_epoch or score > best:
+                    best, kept = score, copy.deepcopy(learner.slow)
+    notes = {"updates": updates, "dev_accuracy": best[0], "dev_log_likelihood": best[1]}
+    return Classifier(kept, data.vocabulary, data.corpus.labels, data.corpus.tokenisation, notes)
+
+
+@torch.no_grad()
+def _dev_score(model: PlainLSTM, data: TrainingData) -> tuple[float, float]:
+    """Accuracy and mean log-likelihood on dev."""
+    correct = log_likelihood = 0.0
+    for batch in evaluation_batches(data.splits["dev"]):
+        log_probs = model(batch)
+        correct += (log_probs.argmax(1) == batch.labels).sum().item()
+        log_likelihood += log_probs.gather(1, batch.labels[:, None]).sum().item()
+    size = len(data.splits["dev"])
+    return correct / size, log_likelihood / size

