@@ -1,5 +1,8 @@
 # A fresh machine needs nothing but make and Python 3.11 or newer: `make run` and `make test` set up .venv themselves.
 
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed

@@ -14,6 +14,7 @@ from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
 from .baselines import BASELINES, Heuristic, make_baseline
 from .reinforce import PNet, Reinforce, ReinforceConfig
 from .rollout import Rollout, rollout
+from .search import best_segmentation, every_segmentation
 
 __all__ = [
     "AGENTS",
@@ -27,6 +28,8 @@ __all__ = [
     "ReinforceConfig",
     "Rollout",
     "Update",
+    "best_segmentation",
+    "every_segmentation",
     "load_agent",
     "make_baseline",
     "rollout",

@@ -79,7 +79,8 @@ def load_agent(path: Path) -> Agent:
         HsEnvError: If there is none, its file is damaged, or its kind is unknown.
     """
     state = load_state(path, "agent")
-    return AGENTS.get(state["agent"])(state)
+    with torch.random.fork_rng():  # first weights are drawn for nothing
+        return AGENTS.get(state["agent"])(state)
 
 
 @dataclass(frozen=True, slots=True)

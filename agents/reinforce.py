@@ -29,12 +29,11 @@ class PNet(nn.Module):
     def __init__(self, state_size: int, hidden_size: int = 0) -> None:
         super().__init__()
         self.state_size, self.hidden_size = state_size, hidden_size
-        if hidden_size:
-            self.layers = nn.Sequential(nn.Linear(state_size, hidden_size), nn.Tanh(), nn.Linear(hidden_size, 1))
-        else:
-            self.layers = nn.Sequential(nn.Linear(state_size, 1))
-        nn.init.trunc_normal_(self.layers[-1].weight, std=0.02)
-        nn.init.zeros_(self.layers[-1].bias)
+        last = nn.Linear(hidden_size or state_size, 1)
+        nn.init.trunc_normal_(last.weight, std=0.02)
+        nn.init.zeros_(last.bias)
+        hidden = [nn.Linear(state_size, hidden_size), nn.Tanh()] if hidden_size else []
+        self.layers = nn.Sequential(*hidden, last)
 
     def forward(self, observation: Tensor) -> Tensor:
         """(R, D) to (R,) logits of action 1."""
@@ -48,11 +47,11 @@ class ReinforceConfig:
 
     samples: int = 5
     """Episodes sampled for each sentence; at least 2, for each is the others' baseline."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     """Of Adam."""
     entropy_bonus: float = 0.01
     """Weight of the mean entropy of a decision, in nats."""
-    hidden_size: int = 0
+    hidden_size: int = 64
     """Width of the P-Net's tanh layer; 0 is the paper's linear policy."""
     clip_norm: float = 5.0
     """Greatest norm of the gradient."""
@@ -126,7 +125,7 @@ class Reinforce(LearningAgent):
         earned = reward(sampled.episodes)
         loss = self.loss(sampled, earned.total)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm)
         self.optimizer.step()
         words = sampled.episodes.sentences.lengths

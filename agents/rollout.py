@@ -66,7 +66,9 @@ def rollout(
     with torch.no_grad():
         verdicts.append(encoder.finish(state))
 
-    back = order.argsort().repeat_interleave(samples) * samples + torch.arange(samples, device=order.device).repeat(len(batch))
+    back = order.argsort().repeat_interleave(samples) * samples + torch.arange(samples, device=order.device).repeat(
+        len(batch)
+    )
     mask = ordered.mask.repeat_interleave(samples, 0)
 
     def padded(columns: list[Tensor]) -> Tensor:

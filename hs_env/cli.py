@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from hs_env.agents import load_agent, rollout
 from hs_env.corpora import CORPORA, load_corpus
-from hs_env.evaluation.compare import compare
+from hs_env.evaluation import Comparison, compare
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import segmented
@@ -115,7 +115,9 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
     console.print(corpus.source, highlight=False)
     for sentence in corpus.splits["train"][:8]:
         if sentence.boundaries:
-            print("  " + to_text(Segmented(sentence.words, sentence.boundaries, prediction=corpus.labels[sentence.label])))
+            print(
+                "  " + to_text(Segmented(sentence.words, sentence.boundaries, prediction=corpus.labels[sentence.label]))
+            )
         else:
             print(f"  {' '.join(sentence.words)}  → {corpus.labels[sentence.label]}")
     return None
@@ -123,7 +125,12 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hs-env`."""
-    commands = {"train": train, "evaluate": evaluate, "segment": segment, "corpora": corpora}
+    commands: dict[str, Callable[..., None]] = {
+        "train": train,
+        "evaluate": evaluate,
+        "segment": segment,
+        "corpora": corpora,
+    }
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="hs-env", description=__doc__, args=arguments)
     except HsEnvError as error:
@@ -142,8 +149,12 @@ def _show_comparison(run: Run, split: str, console: Console, format: str = "tabl
         out = Console()
         out.print(comparison.to_rich(out.width))
     else:
-        values = {"json": lambda: json.dumps(comparison.to_json(), indent=2), "csv": comparison.to_csv, "markdown": comparison.to_markdown}
-        print(values[format]())
+        printed = {"json": _json_text, "csv": Comparison.to_csv, "markdown": Comparison.to_markdown}
+        print(printed[format](comparison))
+
+
+def _json_text(comparison: Comparison) -> str:
+    return json.dumps(comparison.to_json(), indent=2)
 
 
 def _show_examples(run: Run, count: int = 8) -> None:

@@ -46,7 +46,9 @@ class Registry(Generic[T]):
         if not _VERSIONED.fullmatch(name):
             raise HsEnvError(f"A {self.kind} needs a versioned name such as 'my_{self.kind}.v1', got {name!r}.")
         if name in self._entries:
-            raise HsEnvError(f"The {self.kind} {name!r} is registered already. Register a changed one as a new version.")
+            raise HsEnvError(
+                f"The {self.kind} {name!r} is registered already. Register a changed one as a new version."
+            )
 
         def add(entry: T) -> T:
             self._entries[name] = entry

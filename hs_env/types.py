@@ -80,6 +80,11 @@ class SentenceBatch:
             None if self.boundaries is None else self.boundaries[rows],
         )
 
+    def cropped(self, width: int) -> SentenceBatch:
+        """The same sentences padded to `width` words only, which must hold them all."""
+        boundaries = None if self.boundaries is None else self.boundaries[:, :width]
+        return SentenceBatch(self.tokens[:, :width], self.lengths, self.labels, self.indices, boundaries)
+
     def repeat(self, samples: int) -> SentenceBatch:
         """Each sentence `samples` times in a row: (B * samples) rows."""
         if samples == 1:

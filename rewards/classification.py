@@ -19,6 +19,7 @@ class LogLikelihood(Reward):
     name = "log_likelihood.v1"
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """See `Reward.terms`."""
         return {"log_likelihood": episodes.log_likelihood}
 
 
@@ -30,4 +31,5 @@ class Accuracy(Reward):
     name = "accuracy.v1"
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """See `Reward.terms`."""
         return {"accuracy": (episodes.predictions == episodes.sentences.labels).float()}

@@ -26,6 +26,7 @@ class HSLSTMReward(Reward):
     name = "hs_lstm.v1"
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """See `Reward.terms`."""
         gamma = 0.1 * episodes.log_probs.shape[1] if self.gamma is None else self.gamma
         share = episodes.num_phrases / episodes.sentences.lengths
         return {"log_likelihood": episodes.log_likelihood, "structure": -gamma * (share + 0.1 / share)}

@@ -59,7 +59,8 @@ class _Episode:
 
 
 class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
-    """
+    """Cut a sentence into phrases, word by word.
+
     ## Description
     A sentence is read word by word, and at each word the agent says whether the phrase ends here or goes on. A frozen
     hierarchical classifier, HS-LSTM (Zhang, Huang and Zhao, 2018), reads along: a word-level LSTM inside each phrase, a

@@ -6,11 +6,14 @@ constructor was given.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import torch
 
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
@@ -18,6 +21,8 @@ from hs_env.models import Classifier, StructuredEncoder, find_classifier
 from hs_env.registry import unknown_name
 from hs_env.rewards import Reward, make_reward
 from hs_env.types import HsEnvError, Sentence
+
+_PROCESS: Final = os.getpid()
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 _Corpus: TypeAlias = tuple[str, str | None, _Stamp]
@@ -77,6 +82,8 @@ def find_resources(names: ResourceNames) -> Resources:
     Raises:
         HsEnvError: If there are none of that name, or they do not fit each other.
     """
+    if os.getpid() != _PROCESS:  # A fork: with more threads, torch would wait for ever for those of its parent.
+        torch.set_num_threads(1)
     reward = make_reward(names.reward, **names.reward_parameters)
     path = find_classifier(names.classifier).resolve()
     classifier_key = path, _stamp(path)

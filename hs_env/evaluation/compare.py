@@ -26,7 +26,7 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
     """Evaluate a run next to honest baselines on one split.
 
     The baseline policies segment for the run's own classifier. The plain LSTM is trained as the classifier was, for as
-    many updates, and kept in the run's folder. The comparison is saved there too, as `evaluation-<split>.json` and `.csv`.
+    many updates, and kept in the run's folder. The comparison is saved there too, `evaluation-<split>.json` and `.csv`.
     """
     data = TrainingData.load(run.config)
     encoder = run.classifier.model
@@ -38,7 +38,7 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
 
     trained, plain = outcome(run.agent), collect_plain(_verdicts(_plain_lstm(run, data, console), data, split))
     rows = [Row("HS-LSTM", intervals(trained), f"{type(run.agent).__name__}, greedy")]
-    rows.append(Row("plain LSTM", intervals(plain), f"{run.classifier_updates:,} updates, as the C-Net"))
+    rows.append(Row("plain LSTM", intervals(plain), f"{sum(run.classifier_updates.values()):,} updates, as the C-Net"))
     has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
     for name in BASELINES:
         if has_gold or name != "gold.v1":

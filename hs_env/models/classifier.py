@@ -93,7 +93,8 @@ class Classifier:
         """
         path = find_classifier(name)
         state = load_state(path, "classifier")
-        model = MODELS.get(state["model"])(**state["config"])
+        with torch.random.fork_rng():  # first weights are drawn for nothing
+            model = MODELS.get(state["model"])(**state["config"])
         try:
             model.load_state_dict(state["weights"])
         except RuntimeError as error:

@@ -65,8 +65,11 @@ class HSLSTM(StructuredEncoder):
     # Step by step ----------------------------------------------------------------------------------------------------
 
     def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
-        """State at the first word. The tables hold, for each word of the batch, its projection (N, 4d) and the
-        word-level state (N, 2d) that it has as the first word of a phrase."""
+        """State at the first word.
+
+        The tables hold, for each of the N words of the batch, its projection (N, 4d) and the word-level state (N, 2d)
+        that it has as the first word of a phrase.
+        """
         vectors, where = self.words(batch)
         projected = self.word_level.project(vectors)
         fresh = torch.cat(lstm_cell(projected, None), 1)
@@ -89,8 +92,11 @@ class HSLSTM(StructuredEncoder):
         return torch.stack([~state.at_last_word, torch.ones_like(state.at_last_word)], 1)
 
     def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
-        """Close the phrases that end, read the next word. Computes the phrase level for the rows whose phrase ends
-        and the word level for the rows whose phrase goes on; a fresh phrase is looked up."""
+        """Close the phrases that end, read the next word.
+
+        Computes the phrase level for the rows whose phrase ends and the word level for the rows whose phrase goes on; a
+        fresh phrase is looked up.
+        """
         memory = (self._mix if actions.is_floating_point() else self._move)(state, actions)
         return replace(state, memory=memory, position=torch.where(state.finished, state.position, state.position + 1))
 
@@ -122,10 +128,11 @@ class HSLSTM(StructuredEncoder):
         c_p, h_p, c_w, h_w = state.memory.chunk(4, 1)
         ended = torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
         going = torch.cat(self.word_level.step(projected[following], c_w, h_w), 1)
+        following_word = torch.lerp(going, fresh[following], share)
         mixed = torch.cat(
             [
                 torch.lerp(state.memory[:, : 2 * d], ended, share),
-                torch.where(state.at_last_word[:, None], state.memory[:, 2 * d :], torch.lerp(going, fresh[following], share)),
+                torch.where(state.at_last_word[:, None], state.memory[:, 2 * d :], following_word),
             ],
             1,
         )
@@ -141,10 +148,13 @@ class HSLSTM(StructuredEncoder):
     # Known actions ---------------------------------------------------------------------------------------------------
 
     def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """Known phrases are independent sequences, so the word level runs over phrases, as long as the longest of
-        them, and the phrase level over their number. Phrases of one sentence that start at the same word share their
+        """Log-probabilities for known actions; see `StructuredEncoder.encode`.
+
+        Known phrases are independent sequences, so the word level runs over phrases, as long as the longest of them,
+        and the phrase level over their number. Phrases of one sentence that start at the same word share their
         word-level states, and phrases that also end together share their projection to the phrase level, whatever
-        sample they come from."""
+        sample they come from.
+        """
         rows, width = actions.shape
         samples = rows // len(batch)
         lengths = batch.lengths.repeat_interleave(samples)

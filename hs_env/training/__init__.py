@@ -1,0 +1,7 @@
+"""Joint training of P-Net and C-Net, and runs on disk."""
+
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData
+from hs_env.training.run import Run, resume, train
+
+__all__ = ["Run", "TrainConfig", "TrainingData", "resume", "train"]

@@ -22,9 +22,9 @@ class TrainConfig:
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`."""
     hidden_size: int = 300
     """Width of each LSTM level."""
-    dropout: float = 0.5
+    dropout: float = 0.6
     """On the word vectors and before the softmax."""
-    structure: str = "every_k"
+    structure: str = "function_words"
     """Baseline policy whose phrases the C-Net is warm-started on."""
     reward: str = "hs_lstm"
     """Name of the reward."""
@@ -34,17 +34,19 @@ class TrainConfig:
     """How the P-Net learns."""
     batch_size: int = 64
     """Sentences in a batch."""
-    learning_rate: float = 5e-4
-    """Of the C-Net's Adam."""
+    learning_rate: float = 2e-3
+    """Of the C-Net's Adam in the warm start."""
+    joint_learning_rate: float = 5e-4
+    """Of the C-Net's Adam in joint training."""
     tau: float = 0.1
     """Share of the learning weights that the slow copy takes over after each update of the C-Net."""
     clip_norm: float = 5.0
     """Greatest norm of the C-Net's gradient."""
-    warm_epochs: int = 8
+    warm_epochs: int = 6
     """Greatest number of epochs of the warm start."""
-    pnet_epochs: int = 2
+    pnet_epochs: int = 1
     """Greatest number of epochs of the P-Net alone."""
-    joint_epochs: int = 6
+    joint_epochs: int = 4
     """Greatest number of epochs of both in turn."""
     patience: int = 3
     """A stage ends after this many epochs without a better score on dev."""
@@ -62,6 +64,7 @@ class TrainConfig:
             HsEnvError: Naming the field, its value and its range.
         """
         ranges = {"hidden_size": (1, 1e5), "dropout": (0, 0.99), "batch_size": (1, 1e6), "learning_rate": (1e-12, 10)}
+        ranges |= {"joint_learning_rate": (1e-12, 10)}
         ranges |= {"tau": (1e-6, 1), "clip_norm": (1e-12, 1e12), "patience": (1, 1e9), "threads": (0, 1e4)}
         ranges |= {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         ranges |= {"seed": (0, 2**63), "checkpoint_seconds": (0, 1e9)}

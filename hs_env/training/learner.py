@@ -20,7 +20,6 @@ class Learner(Generic[M]):
 
     Args:
         model: The model to train.
-        learning_rate: Of Adam.
         tau: Share of the learning weights that the slow copy takes over.
         clip_norm: Greatest norm of the gradient.
 
@@ -29,18 +28,20 @@ class Learner(Generic[M]):
         slow: Its slow copy.
     """
 
-    def __init__(self, model: M, learning_rate: float, tau: float, clip_norm: float) -> None:
+    def __init__(self, model: M, tau: float, clip_norm: float) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+        self.optimizer = torch.optim.Adam(model.parameters())
         self.tau, self.clip_norm = tau, clip_norm
 
-    def update(self, labels: Tensor, *inputs: Any) -> dict[str, float]:
+    def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """One step of Adam on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C)."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
         self.fast.train()
         loss = nn.functional.nll_loss(self.fast(*inputs), labels)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
         self.optimizer.step()
         with torch.no_grad():

@@ -46,7 +46,9 @@ class Monitor:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
         self._writer.close()
 
@@ -78,4 +80,6 @@ class Monitor:
             self._writer.add_scalar(f"dev/{name}", value, step)
         self._writer.add_text("sentences", text, step)
         line = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
-        self.console.print(f"[bold]{stage:<6}[/] epoch {number}  dev  {line}{'  [green]best[/]' if better else ''}", highlight=False)
+        self.console.print(
+            f"[bold]{stage:<6}[/] epoch {number}  dev  {line}{'  [green]best[/]' if better else ''}", highlight=False
+        )

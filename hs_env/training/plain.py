@@ -15,25 +15,33 @@ from hs_env.training.learner import Learner
 from hs_env.training.seeds import seed_for
 
 
-def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: int, console: Console) -> Classifier:
-    """Train a plain LSTM for `updates` updates; the epoch that is best on dev is kept.
+def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: dict[str, int], console: Console) -> Classifier:
+    """Train a plain LSTM for as many updates as a run's C-Net; the epoch that is best on dev is kept.
 
-    Vectors, batches, optimiser, dropout, clipping, slow copy and the choice by dev are those of the run's C-Net.
+    Vectors, batches, optimiser, learning rates, dropout, clipping, slow copy and the choice by dev are the C-Net's.
+
+    Args:
+        config: Of the run.
+        data: Of the run.
+        updates: Of the C-Net in the stages "warm" and "joint".
+        console: Where progress is shown.
     """
+    total = sum(updates.values())
     with torch.random.fork_rng():
         torch.manual_seed(seed_for(config.seed, "weights"))
         model = data.new_model(PlainLSTM, config.hidden_size, config.dropout)
-        learner = Learner(model, config.learning_rate, config.tau, config.clip_norm)
+        learner = Learner(model, config.tau, config.clip_norm)
         train, best, kept = data.splits["train"], (0.0, 0.0), model
         per_epoch = -(-len(train) // config.batch_size)
-        for update in track(range(updates), "plain", console=console, transient=True):
+        for update in track(range(total), "plain", console=console, transient=True):
             epoch, batch = divmod(update, per_epoch)
             if batch == 0:
                 batches = training_batches(train, config.batch_size, config.seed, "plain", epoch)
             torch.manual_seed(seed_for(config.seed, "plain", update, "dropout"))
             sentences = train.batch(batches[batch])
-            learner.update(sentences.labels, sentences)
-            if batch == per_epoch - 1 or update == updates - 1:
+            rate = config.learning_rate if update < updates["warm"] else config.joint_learning_rate
+            learner.update(rate, sentences.labels, sentences)
+            if batch == per_epoch - 1 or update == total - 1:
                 score = _dev_score(learner.slow, data)
                 if update < per_epoch or score > best:
                     best, kept = score, copy.deepcopy(learner.slow)

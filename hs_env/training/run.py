@@ -30,14 +30,14 @@ class Run:
         config: What was trained.
         classifier: The frozen classifier.
         agent: The trained P-Net.
-        classifier_updates: Updates of the C-Net in all stages.
+        classifier_updates: Updates of the C-Net by stage, "warm" and "joint".
     """
 
     folder: Path
     config: TrainConfig
     classifier: Classifier
     agent: Agent
-    classifier_updates: int
+    classifier_updates: dict[str, int]
 
     @classmethod
     def load(cls, folder: Path) -> Run:

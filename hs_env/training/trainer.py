@@ -54,17 +54,19 @@ class Progress:
 
     Attributes:
         updates: Updates done in all.
-        classifier_updates: Those that trained the C-Net.
+        warm_updates: Those of the C-Net in the warm start.
+        joint_updates: Those of the C-Net in joint training.
         waited: Epochs of this stage since the best one.
         best: Scores of the best epoch of this stage; None before the stage's start is scored.
-        history: Every scored epoch.
+        history: Every scored epoch, with the seconds since its process began to train.
     """
 
     stage: int = 0
     epoch: int = 0
     batch: int = 0
     updates: int = 0
-    classifier_updates: int = 0
+    warm_updates: int = 0
+    joint_updates: int = 0
     waited: int = 0
     best: list[float] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -95,10 +97,10 @@ class Trainer:
             torch.manual_seed(seed_for(config.seed, "weights"))
             encoder = data.new_model(HSLSTM, config.hidden_size, config.dropout)
             self.agent = Reinforce(encoder.state_size, config.reinforce)
-        self.learner = Learner(encoder, config.learning_rate, config.tau, config.clip_norm)
+        self.learner = Learner(encoder, config.tau, config.clip_norm)
         self.progress = Progress()
         self._best: dict[str, Any] = {}
-        self._saved = monotonic()
+        self._begun = self._saved = monotonic()
         self.stages = (
             Stage("warm", config.warm_epochs, self._warm, structure, ("accuracy", "log_likelihood")),
             Stage("pnet", config.pnet_epochs, self._pnet, self.agent, ("reward",)),
@@ -109,8 +111,8 @@ class Trainer:
 
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         plan = finished_plan(self.structure.plan(batch), batch)
-        self.progress.classifier_updates += 1
-        return _prefixed("c_net", self.learner.update(batch.labels, batch, plan))
+        self.progress.warm_updates += 1
+        return _prefixed("c_net", self.learner.update(self.config.learning_rate, batch.labels, batch, plan))
 
     def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         return _prefixed("p_net", self.agent.update(self.learner.slow, batch, self.reward, generator=generator).metrics)
@@ -118,8 +120,9 @@ class Trainer:
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         update = self.agent.update(self.learner.slow, batch, self.reward, generator=generator)
         episodes = update.episodes
-        metrics = self.learner.update(episodes.sentences.labels, batch, episodes.actions)
-        self.progress.classifier_updates += 1
+        rate = self.config.joint_learning_rate
+        metrics = self.learner.update(rate, episodes.sentences.labels, batch, episodes.actions)
+        self.progress.joint_updates += 1
         return _prefixed("p_net", update.metrics) | _prefixed("c_net", metrics)
 
     # The run ---------------------------------------------------------------------------------------------------------
@@ -127,6 +130,7 @@ class Trainer:
     def run(self) -> None:
         """Train from where the run stands to the end, then save classifier, agent and history."""
         progress, batches = self.progress, -(-len(self.data.splits["train"]) // self.config.batch_size)
+        self._begun = monotonic()
         with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates) as monitor:
             while progress.stage < len(self.stages):
                 stage = self.stages[progress.stage]
@@ -173,7 +177,8 @@ class Trainer:
         if better:
             progress.best = key
             self._best = _copied({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
-        progress.history.append({"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates, **scores})
+        place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
+        progress.history.append({**place, "seconds": monotonic() - self._begun, **scores})
         examples = segmented_examples(self.learner.slow, stage.policy, self.data)
         monitor.epoch(progress.updates, stage.name, progress.epoch, scores, better, examples)
 
@@ -201,10 +206,13 @@ class Trainer:
         self._best = state["best"]
 
     def _save_result(self) -> None:
-        self.classifier(self.learner.slow, {"stage": "joint", **self.progress.history[-1]}).save(self.folder / FILE_NAME)
+        self.classifier(self.learner.slow, {"stage": "joint", **self.progress.history[-1]}).save(
+            self.folder / FILE_NAME
+        )
         self.agent.save(self.folder / AGENT)
-        result = {"classifier_updates": self.progress.classifier_updates, "epochs": self.progress.history}
-        write_json(self.folder / HISTORY, result)
+        progress = self.progress
+        updates = {"warm": progress.warm_updates, "joint": progress.joint_updates}
+        write_json(self.folder / HISTORY, {"classifier_updates": updates, "epochs": progress.history})
 
     def classifier(self, model: HSLSTM, notes: dict[str, Any]) -> Classifier:
         """`model` with the words and labels of this run."""

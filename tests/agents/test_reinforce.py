@@ -37,7 +37,9 @@ def replay(encoder: HSLSTM, agent: Reinforce, batch: SentenceBatch, actions: tor
 
 
 def gradient(value: torch.Tensor, agent: Reinforce) -> torch.Tensor:
-    return torch.cat([g.flatten() for g in torch.autograd.grad(value, list(agent.pnet.parameters()), retain_graph=True)])
+    return torch.cat(
+        [g.flatten() for g in torch.autograd.grad(value, list(agent.pnet.parameters()), retain_graph=True)]
+    )
 
 
 @pytest.mark.parametrize("hidden_size", [0, 4])

@@ -1,17 +1,21 @@
-"""A small corpus in files and a small untrained classifier."""
+"""A small corpus in files, a small untrained classifier, an episode."""
 
 from __future__ import annotations
 
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from hs_env.corpora import Vocabulary
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 from hs_env.models import HSLSTM, Classifier, PlainLSTM
+from hs_env.types import INSIDE
 
 WORDS = ("the", "movie", "is", "not", "very", "good", "and", "funny")
+TEXT = {"text": "The movie is not very good"}
 
 
 def make_classifier(kind: type[HSLSTM] | type[PlainLSTM], *labels: str) -> Classifier:
@@ -36,3 +40,15 @@ def write_corpus(path: Path, count: int, seed: int, labels: tuple[str, ...] = ("
         text = " ".join(draw.choices(WORDS, k=length))
         rows.append({"text": text, "label": labels[number % len(labels)], "boundaries": boundaries})
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+
+def read(env: PhraseSegmentationEnv, actions: list[int], **options: Any) -> tuple[float, dict[str, Any]]:
+    """The reward and the last info of an episode; actions of which the last ones may be missing are INSIDE."""
+    _, info = env.reset(options=options or None)
+    reward, terminated = 0.0, False
+    while not terminated:
+        assert reward == 0.0
+        action = actions[info["position"]] if info["position"] < len(actions) else INSIDE
+        _, reward, terminated, truncated, info = env.step(action)
+        assert truncated is False
+    return reward, info

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 from hs_env.models import HSLSTM, PlainLSTM
 from tests.envs.builders import make_classifier, write_corpus
 
@@ -29,3 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(folder: Path) -> dict[str, Any]:
     """Arguments of an environment on the small corpus and classifier."""
     return {"corpus": str(folder / "corpus"), "classifier": str(folder)}
+
+
+@pytest.fixture
+def env(names: dict[str, Any]) -> PhraseSegmentationEnv:
+    """One on the small corpus and classifier."""
+    return PhraseSegmentationEnv(**names)

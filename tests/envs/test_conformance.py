@@ -104,7 +104,7 @@ def test_the_module_prefix_registers(names: dict[str, Any]) -> None:
     code = f"import gymnasium; print(gymnasium.make('hs_env:{ID}', **{names!r}).spec.id)"
     root = Path(hs_env.__file__).parents[1]
     found = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == f"hs_env:{ID}"
+    assert found.stdout.strip() == ID
 
 
 def test_the_spec_survives_json(names: dict[str, Any]) -> None:
@@ -156,6 +156,20 @@ def test_a_vector_of_three(names: dict[str, Any], mode: AutoresetMode) -> None:
         **{"action_mask": "int8(3, 2)", "log_probs": "float32(3, 2)", "correct": "bool(3,)", "phrases": "object(3,)"},
     }
     assert {key: dtypes[key].pop() for key in expected} == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+def test_forked_environments_do_not_hang(names: dict[str, Any]) -> None:
+    code = f"""
+import gymnasium, hs_env, torch
+torch.set_num_threads(2)
+torch.rand(1000, 1000) @ torch.rand(1000, 1000)
+envs = gymnasium.make_vec("{ID}", 2, vectorization_mode="async", vector_kwargs={{"context": "fork"}}, **{names!r})
+envs.reset_async(seed=0)
+envs.reset_wait(timeout=20)
+envs.close()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(hs_env.__file__).parents[1], check=True, timeout=60)
 
 
 def test_ppo_learns_without_errors(names: dict[str, Any]) -> None:

@@ -85,9 +85,7 @@ def test_routes_agree_on_any_batch(lengths, seed):
     encoder, batch = make_encoder(), make_batch(lengths, seed=seed)
     actions = random_actions(2 * len(lengths), max(lengths), seed)
     with torch.no_grad():
-        torch.testing.assert_close(
-            encoder(batch, actions), step_by_step(encoder, batch, actions), atol=1e-5, rtol=0
-        )
+        torch.testing.assert_close(encoder(batch, actions), step_by_step(encoder, batch, actions), atol=1e-5, rtol=0)
 
 
 def test_padding_changes_nothing():

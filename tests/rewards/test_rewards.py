@@ -124,7 +124,7 @@ def test_a_broken_reward_is_named(value, message):
 
 def test_names():
     assert make_reward("hs_lstm", gamma=0.4) == HSLSTMReward(0.4)
-    with pytest.raises(HsEnvError, match="Did you mean 'hs_lstm.v1'"):
+    with pytest.raises(HsEnvError, match=r"Did you mean 'hs_lstm\.v1'"):
         make_reward("hs_lstn")
     with pytest.raises(HsEnvError, match="does not take these parameters"):
         make_reward("hs_lstm", gama=1)

@@ -1,0 +1,69 @@
+"""Which sentence an episode reads: seeds, options, bad options."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+from hs_env.types import END, INSIDE, HsEnvError
+from tests.envs.builders import TEXT, read
+
+
+def test_the_seed_decides(names: dict[str, Any]) -> None:
+    def draw(seed: int) -> list[int]:
+        env = PhraseSegmentationEnv(**names)
+        return [env.reset(seed=seed if number == 0 else None)[1]["index"] for number in range(20)]
+
+    assert draw(1) == draw(1) != draw(2)
+    assert len(set(draw(1))) > 5
+
+
+@pytest.mark.parametrize("given", [3, [3], np.int64(3), np.array([3]), (3,)])
+def test_option_indices_leaves_the_seed_alone(env: PhraseSegmentationEnv, given: Any) -> None:
+    env.reset(seed=4)
+    expected = env.reset()[1]["index"]
+    env.reset(seed=4)
+    assert env.reset(options={"indices": given})[1]["index"] == 3
+    assert env.reset()[1]["index"] == expected
+
+
+def test_option_text(env: PhraseSegmentationEnv) -> None:
+    classifier = env._resources.classifier
+    free, info = read(env, [INSIDE, END], **TEXT)
+    assert info["index"] == -1
+    assert info["phrases"] == ("the movie", "is not very good")
+    assert "correct" not in info
+    assert info["reward_terms"]["log_likelihood"] == pytest.approx(info["log_probs"].max())
+    by_name = {label: read(env, [INSIDE, END], **TEXT, label=label) for label in classifier.labels}
+    by_index = [read(env, [INSIDE, END], **TEXT, label=label)[0] for label in range(2)]
+    assert [reward for reward, _ in by_name.values()] == by_index
+    assert free == by_index[info["prediction"]] == max(by_index)
+    assert sorted(info["correct"] for _, info in by_name.values()) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"texts": "a"}, "Unknown reset option 'texts'. Did you mean 'text'?"),
+        ({"text": "a", "indices": 1}, "exclude each other"),
+        ({"label": 1}, "'label' goes with 'text'"),
+        ({"text": " \n"}, "has no words"),
+        ({"text": 3}, "'text' is 3, expected a string"),
+        ({"text": "a", "label": "positiv"}, "Unknown label 'positiv'. Did you mean 'positive'?"),
+        ({"text": "a", "label": 2}, "The label is 2, expected 0 to 1 or one of negative, positive"),
+        ({"text": "a", "label": 0.5}, "The label is 0.5"),
+        ({"indices": 30}, "The index is 30, but the split holds the sentences 0 to 29"),
+        ({"indices": -1}, "The index is -1"),
+        ({"indices": [1, 2]}, "expected an integer or a sequence of one"),
+        ({"indices": 1.0}, "expected an integer or a sequence of one"),
+        ({"indices": []}, "expected an integer or a sequence of one"),
+        ({"indices": None}, "expected an integer or a sequence of one"),
+    ],
+)
+def test_bad_options(env: PhraseSegmentationEnv, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(HsEnvError, match=re.escape(message)):
+        env.reset(options=options)

@@ -1,0 +1,194 @@
+"""Joint training: deterministic, and killed at any moment it goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from hs_env.agents import ReinforceConfig
+from hs_env.storage import load_state
+from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.trainer import CHECKPOINT
+from hs_env.types import HsEnvError
+
+CONFIG = TrainConfig(
+    corpus="phrases:train=160,dev=40,test=40",
+    vectors="random:6",
+    hidden_size=10,
+    batch_size=16,
+    warm_epochs=2,
+    pnet_epochs=2,
+    joint_epochs=2,
+    threads=1,
+    reinforce=ReinforceConfig(samples=3, hidden_size=4),
+)
+QUIET = Console(quiet=True)
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    """Every weight of the result, by name."""
+    network = {f"model.{name}": value for name, value in run.classifier.model.state_dict().items()}
+    policy = load_state(run.folder / "agent.safetensors", "agent")["pnet"]
+    return network | {f"policy.{name}": value for name, value in policy.items()}
+
+
+def assert_same(one: Run, two: Run) -> None:
+    left, right = weights(one), weights(two)
+    assert left.keys() == right.keys()
+    for name in left:
+        assert torch.equal(left[name], right[name]), name
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Run:
+    return train(CONFIG, tmp_path_factory.mktemp("runs") / "finished", QUIET)
+
+
+def test_a_run_leaves_what_it_promises(finished):
+    names = {path.name for path in finished.folder.iterdir()}
+    assert {"config.json", "record.json", "history.json", "classifier.safetensors", "agent.safetensors"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    record = json.loads((finished.folder / "record.json").read_text())
+    assert record["packages"]["torch"].startswith(torch.__version__.split("+")[0])
+    history = json.loads((finished.folder / "history.json").read_text())
+    assert [entry["stage"] for entry in history["epochs"]] == sorted(
+        (entry["stage"] for entry in history["epochs"]), key=["warm", "pnet", "joint"].index
+    )
+    assert finished.config == CONFIG
+    assert finished.classifier_updates == history["classifier_updates"]
+
+
+def test_a_run_repeats_bit_for_bit(finished, tmp_path):
+    torch.manual_seed(12345)  # the caller's generator does not matter, and is left alone
+    before = torch.get_rng_state()
+    assert_same(finished, train(CONFIG, tmp_path / "again", QUIET))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_seed_is_another_run(finished, tmp_path):
+    other = train(replace(CONFIG, seed=1, pnet_epochs=0, joint_epochs=0), tmp_path / "other", QUIET)
+    name = "model.word_level.weight_hh"
+    assert not torch.equal(weights(finished)[name], weights(other)[name])
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from hs_env.training import TrainConfig, resume, train
+import json
+folder = Path(sys.argv[1])
+if (folder / "config.json").exists():
+    resume(folder, Console(quiet=True))
+else:
+    train(TrainConfig.from_json(json.loads(sys.argv[2])), folder, Console(quiet=True))
+"""
+
+
+def test_killed_and_resumed_equals_uninterrupted(finished, tmp_path):
+    """SIGKILL in each stage, within an epoch; then on to the end."""
+    folder = tmp_path / "killed"
+    config = json.dumps(replace(CONFIG, checkpoint_seconds=0.0).to_json())  # a checkpoint after every update
+    command = [sys.executable, "-c", PROGRAM, str(folder), config]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    kills = []
+    for updates in (3, 25, 47):  # in the warm start, the P-Net's stage and the joint stage: 20 updates each
+        process = subprocess.Popen(command, env=environment)
+        try:
+            deadline = time.monotonic() + 120
+            while _updates_done(folder) < updates:
+                assert process.poll() is None, "the run ended before it was killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+        finally:
+            process.kill()
+            process.wait()
+        kills.append(_updates_done(folder))
+        assert not (folder / "history.json").exists()
+    assert kills == sorted(kills)
+    subprocess.run(command, env=environment, check=True)
+    assert_same(finished, Run.load(folder))
+
+
+def _updates_done(folder: Path) -> int:
+    if not (folder / CHECKPOINT).exists():
+        return 0
+    updates: int = load_state(folder / CHECKPOINT, "checkpoint")["progress"]["updates"]
+    return updates
+
+
+def test_resuming_a_finished_run_changes_nothing(finished):
+    before = (finished.folder / "classifier.safetensors").stat().st_mtime_ns
+    assert_same(finished, resume(finished.folder, QUIET))
+    assert (finished.folder / "classifier.safetensors").stat().st_mtime_ns == before
+
+
+def test_nothing_is_overwritten(finished):
+    with pytest.raises(HsEnvError, match="is not empty"):
+        train(CONFIG, finished.folder, QUIET)
+
+
+def test_an_unfinished_run_says_how_to_go_on(tmp_path):
+    with pytest.raises(HsEnvError, match="is not the folder of a run"):
+        Run.load(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()))
+    with pytest.raises(HsEnvError, match="--resume"):
+        Run.load(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_named(finished, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()))
+    whole = (finished.folder / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(HsEnvError, match="not a readable checkpoint"):
+        resume(tmp_path, QUIET)
+
+
+@pytest.mark.parametrize("values", [{"batch_size": 0}, {"dropout": 1.0}, {"tau": 0.0}, {"warm_epochs": -1}])
+def test_impossible_values_are_refused(values):
+    with pytest.raises(HsEnvError, match=next(iter(values))):
+        replace(CONFIG, **values)
+
+
+def test_the_structure_of_the_warm_start_is_fixed(tmp_path):
+    with pytest.raises(HsEnvError, match="must be fixed"):
+        train(replace(CONFIG, structure="random"), tmp_path / "run", QUIET)
+
+
+def test_config_survives_json():
+    assert TrainConfig.from_json(json.loads(json.dumps(CONFIG.to_json()))) == CONFIG
+
+
+def test_joint_training_learns(tmp_path):
+    """On the generated corpus the classifier gets from chance to well above it, and the slow copy is what is saved."""
+    config = replace(
+        CONFIG,
+        corpus="phrases:train=1200,dev=200,test=200",
+        vectors="random:16",
+        hidden_size=32,
+        dropout=0.0,
+        structure="gold",
+        learning_rate=1e-2,
+        joint_learning_rate=1e-3,
+        warm_epochs=5,
+        pnet_epochs=3,
+        joint_epochs=3,
+    )
+    run = train(config, tmp_path / "run", QUIET)
+    epochs = json.loads((run.folder / "history.json").read_text())["epochs"]
+    best = {stage: max(e["accuracy"] for e in epochs if e["stage"] == stage) for stage in ("warm", "joint")}
+    rewards = [entry["reward"] for entry in epochs if entry["stage"] == "pnet"]
+    assert best["warm"] > 0.8
+    assert max(rewards) > rewards[0] + 0.1
+    assert best["joint"] > 0.8
