@@ -13,6 +13,7 @@ import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hs_env.agents import load_agent, rollout
 from hs_env.corpora import CORPORA, load_corpus
@@ -134,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="hs-env", description=__doc__, args=arguments)
     except HsEnvError as error:
-        Console(stderr=True).print(f"[bold red]hs-env:[/] {error}", highlight=False, soft_wrap=True, markup=True)
+        Console(stderr=True).print(Text.assemble(("hs-env: ", "bold red"), str(error)), soft_wrap=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -110,14 +110,16 @@ class HSLSTM(StructuredEncoder):
         opened = (end & ~last & ~state.finished).nonzero().squeeze(1)
         following = _next_word(state)
 
-        c_p, h_p, _, h_w = state.memory.index_select(0, ended).chunk(4, 1)
-        phrase = self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p)
-        memory[:, : 2 * d].index_copy_(0, ended, torch.cat(phrase, 1))
-
-        c_w, h_w = state.memory[:, 2 * d :].index_select(0, going).chunk(2, 1)
-        word = self.word_level.step(projected.index_select(0, following[going]), c_w, h_w)
-        memory[:, 2 * d :].index_copy_(0, going, torch.cat(word, 1))
-        memory[:, 2 * d :].index_copy_(0, opened, fresh.index_select(0, following[opened]))
+        if len(ended):
+            c_p, h_p, _, h_w = state.memory.index_select(0, ended).chunk(4, 1)
+            phrase = self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p)
+            memory[:, : 2 * d].index_copy_(0, ended, torch.cat(phrase, 1))
+        if len(opened):
+            memory[:, 2 * d :].index_copy_(0, opened, fresh.index_select(0, following[opened]))
+        if len(going):
+            c_w, h_w = state.memory[:, 2 * d :].index_select(0, going).chunk(2, 1)
+            word = self.word_level.step(projected.index_select(0, following[going]), c_w, h_w)
+            memory[:, 2 * d :].index_copy_(0, going, torch.cat(word, 1))
         return memory
 
     def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:

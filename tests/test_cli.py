@@ -1,0 +1,101 @@
+"""The command line, from a run to its table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+
+import pytest
+
+from hs_env import cli
+from hs_env.training import TrainConfig
+
+SMALL = """--corpus phrases:train=160,dev=40,test=40 --vectors random:6 --hidden-size 10 --batch-size 16 --warm-epochs 1
+--pnet-epochs 1 --joint-epochs 1 --threads 1 --reinforce.samples 3""".split()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "small"
+    cli.main(["train", "--out", str(path), *SMALL])
+    return path
+
+
+def test_train_writes_the_comparison(folder):
+    comparison = json.loads((folder / "evaluation-test.json").read_text())
+    names = [row["name"] for row in comparison["rows"]]
+    assert names[:2] == ["HS-LSTM", "plain LSTM"]
+    assert {"all_inside", "all_end", "random", "every_k", "punctuation", "function_words", "gold"} <= set(names)
+    assert (folder / "evaluation-test.csv").exists()
+    assert (folder / "plain_lstm.safetensors").exists()
+
+
+def test_flags_reach_the_config(folder):
+    saved = TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
+    assert (saved.hidden_size, saved.reinforce.samples, saved.vectors) == (10, 3, "random:6")
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv", "markdown"])
+def test_evaluate(folder, format, capsys):
+    cli.main(["evaluate", str(folder), "--split", "dev", "--format", format])
+    out = capsys.readouterr().out
+    assert "plain LSTM" in out
+    if format == "json":
+        figures = json.loads(out)["rows"][0]["metrics"]["accuracy"]
+        assert figures["low"] <= figures["value"] <= figures["high"]
+    if format == "csv":
+        assert {"accuracy", "log_likelihood", "macro_f1"} <= {row["metric"] for row in csv.DictReader(io.StringIO(out))}
+
+
+def test_segment_arguments(folder, capsys):
+    cli.main(["segment", "The movie is not good", "this drama was superb", "--run", str(folder)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].replace("[", "").replace("]", "").startswith("the movie is not good  → ")
+
+
+def test_segment_standard_input_as_json(folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("the plot is dull\n\nwonderful\n"))
+    cli.main(["segment", "--run", str(folder), "--json"])
+    values = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [value["text"] for value in values] == ["the plot is dull", "wonderful"]
+    assert " ".join(values[0]["phrases"]) == "the plot is dull"
+    assert values[0]["label"] in ("negative", "positive")
+    assert 0.5 <= values[0]["probability"] <= 1
+
+
+def test_the_shipped_run_segments(capsys):
+    cli.main(["segment", "the movie is not very good", "the movie is very good"])
+    negative, positive = capsys.readouterr().out.splitlines()
+    assert "→ negative" in negative
+    assert "→ positive" in positive
+
+
+def test_corpora(capsys):
+    cli.main(["corpora"])
+    assert {"movie_reviews", "phrases", "mr", "sst2"} <= set(capsys.readouterr().out.split())
+    cli.main(["corpora", "phrases:train=20,dev=10,test=10"])
+    assert "[" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["segment", "--run", "nowhere", "a"], "Unknown classifier 'nowhere'"),
+        (["segment", " "], "has no words"),
+        (["corpora", "movie_reveiws"], "Did you mean 'movie_reviews"),
+        (["train", "--resume", "nowhere"], "is not the folder of a run"),
+        (["train", "--resume", "x", "--seed", "1"], "Give no others"),
+        (["train", "--batch-size", "0"], "batch_size must lie between"),
+        (["evaluate", "nowhere"], "is not the folder of a run"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
