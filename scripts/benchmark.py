@@ -96,7 +96,7 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
     """All phases on `batches` batches of real sentences."""
     data = TrainingData.load(config)
     torch.manual_seed(config.seed)
-    learner = Learner(data.new_model(HSLSTM, config.hidden_size, config.dropout), 0.1, 5.0)
+    learner = Learner(data.new_model(HSLSTM, config), 0.1, 5.0)
     agent = Reinforce(learner.fast.state_size, ReinforceConfig(samples=samples, learning_rate=1e-9))
     train = data.splits["train"]
     chosen = [train.batch(indices) for indices in training_batches(train, sentences, config.seed)[:batches]]

@@ -34,6 +34,7 @@ class HSLSTM(StructuredEncoder):
         embedding_size: e, width of the word vectors.
         hidden_size: d; the state has D = 4d.
         dropout: Probability, on the word vectors and before the softmax, in training mode.
+        word_dropout: Probability that a whole word vector is dropped, in training mode.
     """
 
     def __init__(
@@ -43,10 +44,11 @@ class HSLSTM(StructuredEncoder):
         embedding_size: int = 50,
         hidden_size: int = 300,
         dropout: float = 0.5,
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.num_classes, self.hidden_size, self.state_size = num_classes, hidden_size, 4 * hidden_size
-        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout)
+        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
         self.word_level = LSTM(embedding_size, hidden_size)
         self.phrase_level = LSTM(hidden_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
@@ -60,6 +62,7 @@ class HSLSTM(StructuredEncoder):
             "embedding_size": self.words.embedding_size,
             "hidden_size": self.hidden_size,
             "dropout": self.dropout.p,
+            "word_dropout": self.words.word_dropout.p,
         }
 
     # Step by step ----------------------------------------------------------------------------------------------------

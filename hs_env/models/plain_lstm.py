@@ -22,10 +22,11 @@ class PlainLSTM(nn.Module):
         embedding_size: int = 50,
         hidden_size: int = 300,
         dropout: float = 0.5,
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.num_classes, self.hidden_size = num_classes, hidden_size
-        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout)
+        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
         self.word_level = LSTM(embedding_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, num_classes)
@@ -38,6 +39,7 @@ class PlainLSTM(nn.Module):
             "embedding_size": self.words.embedding_size,
             "hidden_size": self.hidden_size,
             "dropout": self.dropout.p,
+            "word_dropout": self.words.word_dropout.p,
         }
 
     def forward(self, batch: SentenceBatch) -> Tensor:

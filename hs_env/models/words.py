@@ -14,14 +14,15 @@ class WordEmbedding(nn.Module):
     Args:
         vocabulary_size: V, padding and unknown word included.
         embedding_size: e.
-        dropout: Probability on the vectors' components, in training mode.
+        dropout: Probability that a component of a vector is dropped, in training mode.
+        word_dropout: Probability that a whole vector is dropped, in training mode (Iyyer et al. 2015).
     """
 
-    def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float) -> None:
+    def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
         super().__init__()
         self.vocabulary_size, self.embedding_size = vocabulary_size, embedding_size
         self.weight = nn.Parameter(torch.empty(vocabulary_size, embedding_size).uniform_(-0.25, 0.25))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.word_dropout = nn.Dropout(dropout), nn.Dropout(word_dropout)
         with torch.no_grad():
             self.weight[PADDING].zero_()
 
@@ -34,4 +35,5 @@ class WordEmbedding(nn.Module):
         mask = batch.mask
         where = mask.new_zeros(mask.shape, dtype=torch.int64)
         where[mask] = torch.arange(int(batch.lengths.sum()), device=mask.device)
-        return self.dropout(nn.functional.embedding(batch.tokens[mask], self.weight)), where
+        vectors = self.dropout(nn.functional.embedding(batch.tokens[mask], self.weight))
+        return vectors * self.word_dropout(vectors.new_ones(len(vectors), 1)), where

@@ -24,6 +24,8 @@ class TrainConfig:
     """Width of each LSTM level."""
     dropout: float = 0.6
     """On the word vectors and before the softmax."""
+    word_dropout: float = 0.2
+    """Probability that a whole word vector is dropped."""
     structure: str = "function_words"
     """Baseline policy whose phrases the C-Net is warm-started on."""
     reward: str = "hs_lstm"
@@ -38,11 +40,11 @@ class TrainConfig:
     """Of the C-Net's Adam in the warm start."""
     joint_learning_rate: float = 5e-4
     """Of the C-Net's Adam in joint training."""
-    tau: float = 0.1
+    tau: float = 0.02
     """Share of the learning weights that the slow copy takes over after each update of the C-Net."""
     clip_norm: float = 5.0
     """Greatest norm of the C-Net's gradient."""
-    warm_epochs: int = 6
+    warm_epochs: int = 5
     """Greatest number of epochs of the warm start."""
     pnet_epochs: int = 1
     """Greatest number of epochs of the P-Net alone."""
@@ -63,7 +65,13 @@ class TrainConfig:
         Raises:
             HsEnvError: Naming the field, its value and its range.
         """
-        ranges = {"hidden_size": (1, 1e5), "dropout": (0, 0.99), "batch_size": (1, 1e6), "learning_rate": (1e-12, 10)}
+        ranges = {
+            "hidden_size": (1, 1e5),
+            "dropout": (0, 0.99),
+            "word_dropout": (0, 0.99),
+            "batch_size": (1, 1e6),
+            "learning_rate": (1e-12, 10),
+        }
         ranges |= {"joint_learning_rate": (1e-12, 10)}
         ranges |= {"tau": (1e-6, 1), "clip_norm": (1e-12, 1e12), "patience": (1, 1e9), "threads": (0, 1e4)}
         ranges |= {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}

@@ -48,10 +48,10 @@ class TrainingData:
         splits = {name: EncodedSplit.from_sentences(split, vocabulary) for name, split in corpus.splits.items()}
         return cls(corpus, vocabulary, vectors, splits)
 
-    def new_model(self, kind: type[M], hidden_size: int, dropout: float) -> M:
+    def new_model(self, kind: type[M], config: TrainConfig) -> M:
         """A fresh model over this vocabulary that starts from the word vectors."""
         size, width = self.vectors.matrix.shape
-        model = kind(size, len(self.corpus.labels), width, hidden_size, dropout)
+        model = kind(size, len(self.corpus.labels), width, config.hidden_size, config.dropout, config.word_dropout)
         with torch.no_grad():
             model.words.weight.copy_(torch.from_numpy(self.vectors.matrix))
         return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from rich.console import Console
@@ -29,9 +30,9 @@ def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: dict[str,
     total = sum(updates.values())
     with torch.random.fork_rng():
         torch.manual_seed(seed_for(config.seed, "weights"))
-        model = data.new_model(PlainLSTM, config.hidden_size, config.dropout)
+        model = data.new_model(PlainLSTM, config)
         learner = Learner(model, config.tau, config.clip_norm)
-        train, best, kept = data.splits["train"], (0.0, 0.0), model
+        train, best, kept = data.splits["train"], -math.inf, model
         per_epoch = -(-len(train) // config.batch_size)
         for update in track(range(total), "plain", console=console, transient=True):
             epoch, batch = divmod(update, per_epoch)
@@ -43,19 +44,15 @@ def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: dict[str,
             learner.update(rate, sentences.labels, sentences)
             if batch == per_epoch - 1 or update == total - 1:
                 score = _dev_score(learner.slow, data)
-                if update < per_epoch or score > best:
+                if score > best:
                     best, kept = score, copy.deepcopy(learner.slow)
-    notes = {"updates": updates, "dev_accuracy": best[0], "dev_log_likelihood": best[1]}
+    notes = {"updates": updates, "dev_log_likelihood": best}
     return Classifier(kept, data.vocabulary, data.corpus.labels, data.corpus.tokenisation, notes)
 
 
 @torch.no_grad()
-def _dev_score(model: PlainLSTM, data: TrainingData) -> tuple[float, float]:
-    """Accuracy and mean log-likelihood on dev."""
-    correct = log_likelihood = 0.0
-    for batch in evaluation_batches(data.splits["dev"]):
-        log_probs = model(batch)
-        correct += (log_probs.argmax(1) == batch.labels).sum().item()
-        log_likelihood += log_probs.gather(1, batch.labels[:, None]).sum().item()
-    size = len(data.splits["dev"])
-    return correct / size, log_likelihood / size
+def _dev_score(model: PlainLSTM, data: TrainingData) -> float:
+    """Mean log-likelihood on dev."""
+    split = data.splits["dev"]
+    verdicts = ((model(batch), batch.labels) for batch in evaluation_batches(split))
+    return math.fsum(log_probs.gather(1, labels[:, None]).sum().item() for log_probs, labels in verdicts) / len(split)

@@ -38,14 +38,14 @@ class Stage:
         epochs: Greatest number of epochs.
         update: Learns from a batch; returns numbers to log.
         policy: Segments the sentences of dev when the stage is scored.
-        scores: Names of the scores on dev that decide which epoch was best, the first one first.
+        score: Name of the score on dev that decides which epoch was best.
     """
 
     name: str
     epochs: int
     update: Callable[[SentenceBatch, torch.Generator], dict[str, float]]
     policy: Agent
-    scores: tuple[str, ...]
+    score: str
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Progress:
         warm_updates: Those of the C-Net in the warm start.
         joint_updates: Those of the C-Net in joint training.
         waited: Epochs of this stage since the best one.
-        best: Scores of the best epoch of this stage; None before the stage's start is scored.
+        best: Score of the best epoch of this stage; None before the stage's start is scored.
         history: Every scored epoch, with the seconds since its process began to train.
     """
 
@@ -68,7 +68,7 @@ class Progress:
     warm_updates: int = 0
     joint_updates: int = 0
     waited: int = 0
-    best: list[float] | None = None
+    best: float | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -95,16 +95,16 @@ class Trainer:
         self.structure = structure
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
-            encoder = data.new_model(HSLSTM, config.hidden_size, config.dropout)
+            encoder = data.new_model(HSLSTM, config)
             self.agent = Reinforce(encoder.state_size, config.reinforce)
         self.learner = Learner(encoder, config.tau, config.clip_norm)
         self.progress = Progress()
         self._best: dict[str, Any] = {}
         self._begun = self._saved = monotonic()
         self.stages = (
-            Stage("warm", config.warm_epochs, self._warm, structure, ("accuracy", "log_likelihood")),
-            Stage("pnet", config.pnet_epochs, self._pnet, self.agent, ("reward",)),
-            Stage("joint", config.joint_epochs, self._joint, self.agent, ("accuracy", "log_likelihood")),
+            Stage("warm", config.warm_epochs, self._warm, structure, "log_likelihood"),
+            Stage("pnet", config.pnet_epochs, self._pnet, self.agent, "reward"),
+            Stage("joint", config.joint_epochs, self._joint, self.agent, "log_likelihood"),
         )
 
     # What an update is -----------------------------------------------------------------------------------------------
@@ -171,11 +171,11 @@ class Trainer:
         """Score the slow copy on dev and remember the best epoch."""
         progress = self.progress
         scores = dev_scores(self.learner.slow, stage.policy, self.data.splits["dev"], self.reward)
-        key = [scores[name] for name in stage.scores]
-        better = progress.best is None or key > progress.best
+        score = scores[stage.score]
+        better = progress.best is None or score > progress.best
         progress.waited = 0 if better else progress.waited + 1
         if better:
-            progress.best = key
+            progress.best = score
             self._best = _copied({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
         place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
         progress.history.append({**place, "seconds": monotonic() - self._begun, **scores})

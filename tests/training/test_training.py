@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hs_env.agents import ReinforceConfig
 from hs_env.storage import load_state
@@ -66,6 +67,25 @@ def test_a_run_leaves_what_it_promises(finished):
     )
     assert finished.config == CONFIG
     assert finished.classifier_updates == history["classifier_updates"]
+
+
+def test_tensorboard_shows_what_matters(finished):
+    events = EventAccumulator(str(finished.folder)).Reload()
+    assert {
+        "p_net/reward",
+        "p_net/reward/log_likelihood",
+        "p_net/reward/structure",
+        "p_net/entropy",
+        "p_net/gradient_norm",
+        "c_net/loss",
+        "c_net/gradient_norm",
+        "dev/accuracy",
+        "dev/phrases_per_sentence",
+        "dev/words_per_phrase",
+    } <= set(events.Tags()["scalars"])
+    text = events.Tensors("sentences/text_summary")[-1].tensor_proto.string_val[0].decode()
+    assert text.startswith("[")
+    assert "→" in text
 
 
 def test_a_run_repeats_bit_for_bit(finished, tmp_path):
