@@ -26,7 +26,7 @@ from hs_env.training.data import TrainingData
 from hs_env.training.run import Run
 from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
-from hs_env.training.scores import greedy_episodes
+from hs_env.training.scores import segmented_examples
 from hs_env.training.trainer import AGENT
 from hs_env.types import HsEnvError
 
@@ -158,14 +158,12 @@ def _json_text(comparison: Comparison) -> str:
     return json.dumps(comparison.to_json(), indent=2)
 
 
-def _show_examples(run: Run, count: int = 8) -> None:
+def _show_examples(run: Run) -> None:
     """Segmented sentences of dev."""
-    data = TrainingData.load(run.config)
     encoder = run.classifier.model
     assert isinstance(encoder, StructuredEncoder)
-    episodes = next(greedy_episodes(encoder, run.agent, data.splits["dev"]))
     print()
-    for shown in islice(segmented(episodes, data.corpus.splits["dev"], data.corpus.labels), count):
+    for shown in segmented_examples(encoder, run.agent, TrainingData.load(run.config)):
         print(to_ansi(shown) if sys.stdout.isatty() else to_text(shown))
 
 

@@ -30,6 +30,7 @@ CONFIG = TrainConfig(
     vectors="random:32",
     hidden_size=64,
     dropout=0.1,
+    word_dropout=0.0,
     structure="gold",
     learning_rate=4e-3,
     warm_epochs=12,

@@ -75,11 +75,11 @@ class Monitor:
             self._count = 0
 
     def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:
-        """An epoch is over: its scores on dev, and segmented sentences as markdown."""
+        """An epoch is over: its scores on dev (in green where it is the best), and segmented sentences as markdown."""
         for name, value in scores.items():
             self._writer.add_scalar(f"dev/{name}", value, step)
         self._writer.add_text("sentences", text, step)
-        line = "  ".join(f"{name} {value:.4g}" for name, value in scores.items())
-        self.console.print(
-            f"[bold]{stage:<6}[/] epoch {number}  dev  {line}{'  [green]best[/]' if better else ''}", highlight=False
-        )
+        shown = f"accuracy {scores['accuracy']:.1%}  log-likelihood {scores['log_likelihood']:.3f}"
+        shown += f"  reward {scores['reward']:.3f}  {scores['phrases_per_sentence']:.1f} phrases"
+        line = f"{stage:<5} {number:>2}  {shown}"
+        self.console.print(f"[bold green]{line}[/]" if better else line, highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import torch
 from hs_env.agents import Agent, rollout
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import StructuredEncoder
-from hs_env.render import to_text
+from hs_env.render import Segmented
 from hs_env.render.episodes import segmented
 from hs_env.rewards import Reward
 from hs_env.training.data import TrainingData, evaluation_batches
@@ -41,11 +41,10 @@ def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, re
     return scores | {"words_per_phrase": words / sums["phrases_per_sentence"]}
 
 
-def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingData) -> str:
-    """The first sentences of dev with their phrases and verdicts, as markdown."""
-    split, labels = data.splits["dev"], data.corpus.labels
+def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingData) -> list[Segmented]:
+    """The first sentences of dev with their phrases and verdicts."""
+    split = data.splits["dev"]
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
     with torch.no_grad():
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
-    shown = segmented(episodes, data.corpus.splits["dev"], labels)
-    return "\n\n".join(to_text(sentence) for sentence in shown)
+    return list(segmented(episodes, data.corpus.splits["dev"], data.corpus.labels))

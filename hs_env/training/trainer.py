@@ -15,6 +15,7 @@ from hs_env.agents import Agent, Heuristic, Reinforce, make_baseline
 from hs_env.agents.baselines import finished_plan
 from hs_env.models import HSLSTM, Classifier
 from hs_env.models.classifier import FILE_NAME
+from hs_env.render import to_text
 from hs_env.rewards import make_reward
 from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.config import TrainConfig
@@ -179,7 +180,8 @@ class Trainer:
             self._best = _copied({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
         place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
         progress.history.append({**place, "seconds": monotonic() - self._begun, **scores})
-        examples = segmented_examples(self.learner.slow, stage.policy, self.data)
+        shown = segmented_examples(self.learner.slow, stage.policy, self.data)
+        examples = "\n\n".join(to_text(sentence) for sentence in shown)
         monitor.epoch(progress.updates, stage.name, progress.epoch, scores, better, examples)
 
     # What is saved ---------------------------------------------------------------------------------------------------
