@@ -15,7 +15,7 @@ from hs_env.models.encoder import StructuredEncoder
 from hs_env.registry import Registry
 from hs_env.rewards import Reward
 from hs_env.storage import load_state
-from hs_env.types import Episodes, SentenceBatch
+from hs_env.types import Episodes, HsEnvError, SentenceBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,11 @@ def load_agent(path: Path) -> Agent:
         HsEnvError: If there is none, its file is damaged, or its kind is unknown.
     """
     state = load_state(path, "agent")
-    with torch.random.fork_rng():  # first weights are drawn for nothing
-        return AGENTS.get(state["agent"])(state)
+    try:
+        with torch.random.fork_rng():  # first weights are drawn for nothing
+            return AGENTS.get(state["agent"])(state)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

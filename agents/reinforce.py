@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import HsEnvError, SentenceBatch, check_ranges
 
 from .base import AGENTS, Decision, LearningAgent, Update
 from .rollout import Rollout, rollout
@@ -59,6 +59,9 @@ class ReinforceConfig:
     def __post_init__(self) -> None:
         if self.samples < 2:
             raise HsEnvError(f"REINFORCE needs 2 or more samples for its leave-one-out baseline, got {self.samples}.")
+        check_ranges(
+            self, learning_rate=(1e-12, 10), entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12)
+        )
 
 
 class Reinforce(LearningAgent):
@@ -126,7 +129,7 @@ class Reinforce(LearningAgent):
         loss = self.loss(sampled, earned.total)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm, error_if_nonfinite=True)
         self.optimizer.step()
         words = sampled.episodes.sentences.lengths
         metrics = {
@@ -166,4 +169,5 @@ def _restore(state: dict[str, Any]) -> Reinforce:
 
 def binary_entropy(logits: Tensor) -> Tensor:
     """Entropy of Bernoulli(sigmoid(logits)) in nats, finite for any logit."""
-    return nn.functional.softplus(logits) - logits * torch.sigmoid(logits)
+    size = logits.abs()
+    return nn.functional.softplus(-size) + size * torch.sigmoid(-size)

@@ -134,14 +134,14 @@ def main(arguments: list[str] | None = None) -> None:
     }
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="hs-env", description=__doc__, args=arguments)
-    except HsEnvError as error:
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except (HsEnvError, OSError) as error:
         Console(stderr=True).print(Text.assemble(("hs-env: ", "bold red"), str(error)), soft_wrap=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(0) from None
 
 
 def _show_comparison(run: Run, split: str, console: Console, format: str = "table") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,18 +19,15 @@ _KIND, _STATE, _TENSOR, _ITEMS = "kind", "state", "__tensor__", "__items__"
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `path` so that a reader, or a run after a crash, finds the old content or the new, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.tmp")  # one name, so that what a kill leaves is overwritten
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -46,7 +42,8 @@ def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
     Args:
         path: The file.
         kind: What it holds ("classifier", "checkpoint"), checked when it is loaded.
-        state: The values. Tensors go to the safetensors body, all else to JSON in its header.
+        state: The values, under keys that are text or numbers. Tensors go to the safetensors body, all else to JSON in
+            its header.
     """
     from safetensors.torch import save
 
@@ -70,10 +67,15 @@ def load_state(path: Path, kind: str) -> dict[str, Any]:
             metadata = file.metadata() or {}
             if metadata.get(_KIND) != kind:
                 raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            # Copies: a tensor that stays mapped to the file would change, or crash, with the file.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+            state = _join(json.loads(metadata[_STATE]), tensors)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        if isinstance(error, HsEnvError):
+            raise
         raise HsEnvError(f"{path} is not a readable {kind}: {error}. Was it copied whole?") from error
-    state: dict[str, Any] = _join(json.loads(metadata[_STATE]), tensors)
+    if not isinstance(state, dict):
+        raise HsEnvError(f"{path} is not a readable {kind}: it holds a {type(state).__name__}.")
     return state
 
 
@@ -82,12 +84,13 @@ def _split(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     import torch
 
     if isinstance(value, torch.Tensor):
-        tensors[path] = value.detach().contiguous().clone()
-        return {_TENSOR: path}
+        key = f"{len(tensors)}{path}"  # the number keeps keys apart that contain dots
+        tensors[key] = value.detach().contiguous().clone()
+        return {_TENSOR: key}
     if isinstance(value, Mapping):
-        return {_ITEMS: [[key, _split(entry, f"{path}.{key}".strip("."), tensors)] for key, entry in value.items()]}
+        return {_ITEMS: [[key, _split(entry, f"{path}.{key}", tensors)] for key, entry in value.items()]}
     if isinstance(value, list | tuple):
-        return [_split(entry, f"{path}.{number}".strip("."), tensors) for number, entry in enumerate(value)]
+        return [_split(entry, f"{path}.{number}", tensors) for number, entry in enumerate(value)]
     return value
 
 

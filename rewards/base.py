@@ -54,13 +54,14 @@ class Reward(ABC):
         terms = {key: self._checked(key, value, episodes) for key, value in self.terms(episodes).items()}
         if not terms:
             raise HsEnvError(f"The reward {self.name!r} returned no term; it must return at least one.")
-        return Rewarded(torch.stack(list(terms.values())).sum(0), terms)
+        total = torch.stack(list(terms.values())).sum(0)
+        return Rewarded(self._checked("total", total, episodes), terms)
 
     def __add__(self, other: Reward) -> Reward:
-        return _Sum(self, other)
+        return _Sum(self, other) if isinstance(other, Reward) else NotImplemented
 
     def __mul__(self, factor: float) -> Reward:
-        return _Multiple(self, float(factor))
+        return _Multiple(self, float(factor)) if isinstance(factor, int | float) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -69,14 +70,15 @@ class Reward(ABC):
         if not isinstance(value, Tensor) or value.shape != (len(episodes),):
             came = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise HsEnvError(f"{where} must be a tensor of shape ({len(episodes)},), one value an episode; got {came}.")
-        if not (good := torch.isfinite(value)).all():
+        amounts: Tensor = value.float()
+        if not (good := torch.isfinite(amounts)).all():
             row = int((~good).nonzero()[0])
             raise HsEnvError(
-                f"{where} is {value[row].item()} for sentence {int(episodes.sentences.indices[row])} of its split "
+                f"{where} is {amounts[row].item()} for sentence {int(episodes.sentences.indices[row])} of its split "
                 f"({int(episodes.sentences.lengths[row])} words, {int(episodes.num_phrases[row])} phrases); "
                 "it must be finite."
             )
-        return value.float()
+        return amounts
 
 
 class _Sum(Reward):

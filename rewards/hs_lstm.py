@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from hs_env.types import Episodes
+from hs_env.types import Episodes, HsEnvError
 
 from .base import REWARDS, Reward
 
@@ -24,6 +25,10 @@ class HSLSTMReward(Reward):
 
     gamma: float | None = None
     name = "hs_lstm.v1"
+
+    def __post_init__(self) -> None:
+        if self.gamma is not None and not (isinstance(self.gamma, int | float) and math.isfinite(self.gamma)):
+            raise HsEnvError(f"gamma must be a finite number, got {self.gamma!r}.")
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""

@@ -88,7 +88,7 @@ def test_corpora(capsys):
         (["corpora", "movie_reveiws"], "Did you mean 'movie_reviews"),
         (["train", "--resume", "nowhere"], "is not the folder of a run"),
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),
-        (["train", "--batch-size", "0"], "batch_size must lie between"),
+        (["train", "--batch-size", "0"], "batch_size must be a whole number"),
         (["evaluate", "nowhere"], "is not the folder of a run"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import safetensors.torch
 import torch
 
 from hs_env.storage import load_state, save_state, write_atomically, write_json
@@ -21,6 +22,21 @@ def test_nested_state_survives(tmp_path):
     assert loaded["optimizer"][1] is None
     assert loaded["list"][:2] == [1, "zwei"]
     assert torch.equal(loaded["list"][2], weight.t())
+
+
+def test_keys_that_look_alike_stay_apart(tmp_path):
+    one, two, three = torch.tensor(1.0), torch.tensor(2.0), torch.tensor(3.0)
+    state = {"a": {"b": one}, "a.b": two, 1: two, "1": three, "__metadata__": one}
+    save_state(tmp_path / "x.safetensors", "thing", state)
+    assert load_state(tmp_path / "x.safetensors", "thing") == state
+
+
+@pytest.mark.parametrize("header", ["{", "[1]", "{}", '{"__tensor__": "y"}', '{"__items__": 5}', "[" * 100_000])
+def test_a_strange_header_is_a_clear_error(tmp_path, header):
+    content = safetensors.torch.save({"x": torch.zeros(1)}, {"kind": "thing", "state": header})
+    write_atomically(tmp_path / "x.safetensors", content)
+    with pytest.raises(HsEnvError, match="not a readable thing"):
+        load_state(tmp_path / "x.safetensors", "thing")
 
 
 def test_an_optimizer_goes_on_as_if_never_saved(tmp_path):

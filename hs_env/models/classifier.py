@@ -59,7 +59,9 @@ class Classifier:
         return Sentence(words, 0)
 
     def batch(self, sentences: Sequence[Sentence]) -> SentenceBatch:
-        """The sentences as a padded batch; `indices` count from 0."""
+        """One or more sentences as a padded batch; `indices` count from 0."""
+        if not sentences or not all(sentence.words for sentence in sentences):
+            raise HsEnvError(f"Expected one or more sentences, each of one or more words; got {len(sentences)}.")
         lengths = torch.tensor([len(sentence.words) for sentence in sentences])
         tokens = torch.full((len(sentences), int(lengths.max())), PADDING)
         for row, sentence in enumerate(sentences):
@@ -93,14 +95,16 @@ class Classifier:
         """
         path = find_classifier(name)
         state = load_state(path, "classifier")
-        with torch.random.fork_rng():  # first weights are drawn for nothing
-            model = MODELS.get(state["model"])(**state["config"])
         try:
+            with torch.random.fork_rng():  # first weights are drawn for nothing
+                model = MODELS.get(state["model"])(**state["config"])
             model.load_state_dict(state["weights"])
-        except RuntimeError as error:
-            raise HsEnvError(f"The weights in {path} do not fit its own description: {error}") from error
-        vocabulary = Vocabulary(state["words"])
-        return cls(model.eval(), vocabulary, tuple(state["labels"]), state["tokenisation"], state["notes"])
+            vocabulary, labels = Vocabulary(state["words"]), tuple(state["labels"])
+            if (len(vocabulary), len(labels)) != (model.words.vocabulary_size, model.num_classes):
+                raise HsEnvError(f"{len(vocabulary)} words and {len(labels)} labels are not what the model has")
+            return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"])
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
 
 
 def shipped_runs() -> dict[str, Path]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hs_env.types import SentenceBatch
+from hs_env.types import HsEnvError, SentenceBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +119,19 @@ class StructuredEncoder(nn.Module, ABC):
 
         Returns:
             (R, C) float32.
+
+        Raises:
+            HsEnvError: If the shape of the actions does not fit the batch.
         """
+        rows, width = actions.shape
+        if width != batch.tokens.shape[1] or not rows or rows % len(batch):
+            raise HsEnvError(
+                f"Actions need a multiple of the batch's {len(batch)} rows, and its {batch.tokens.shape[1]} columns; "
+                f"got {tuple(actions.shape)}."
+            )
         if not actions.is_floating_point():
             return self.encode(batch, actions)
-        state = self.start(batch, actions.shape[0] // len(batch))
+        state = self.start(batch, rows // len(batch))
         for column in actions.unbind(1):
             state = self.advance(state, column)
         return self.finish(state)

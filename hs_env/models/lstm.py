@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 
 def fast_tanh(x: Tensor) -> Tensor:
@@ -131,8 +130,11 @@ class _Scan(torch.autograd.Function):
         return h
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_h: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "LSTM.scan has no second derivative. Relaxed actions take the step-by-step route, which has."
+            )
         index, weight_hh, gates, c, tanh_c, h = ctx.saved_tensors
         sizes: list[int] = ctx.sizes
         d = weight_hh.shape[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hs_env.agents import ReinforceConfig
-from hs_env.types import HsEnvError
+from hs_env.types import HsEnvError, check_ranges
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,23 @@ class TrainConfig:
         Raises:
             HsEnvError: Naming the field, its value and its range.
         """
-        ranges = {
-            "hidden_size": (1, 1e5),
-            "dropout": (0, 0.99),
-            "word_dropout": (0, 0.99),
-            "batch_size": (1, 1e6),
-            "learning_rate": (1e-12, 10),
-        }
-        ranges |= {"joint_learning_rate": (1e-12, 10)}
-        ranges |= {"tau": (1e-6, 1), "clip_norm": (1e-12, 1e12), "patience": (1, 1e9), "threads": (0, 1e4)}
-        ranges |= {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
-        ranges |= {"seed": (0, 2**63), "checkpoint_seconds": (0, 1e9)}
-        for name, (low, high) in ranges.items():
-            if not low <= (value := getattr(self, name)) <= high:
-                raise HsEnvError(f"{name} must lie between {low:g} and {high:g}, got {value}.")
+        stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
+        check_ranges(
+            self,
+            hidden_size=(1, 1e5),
+            dropout=(0, 0.99),
+            word_dropout=(0, 0.99),
+            batch_size=(1, 1e6),
+            learning_rate=(1e-12, 10),
+            joint_learning_rate=(1e-12, 10),
+            tau=(1e-6, 1),
+            clip_norm=(1e-12, 1e12),
+            patience=(1, 1e9),
+            seed=(0, 2**63),
+            threads=(0, 1e4),
+            checkpoint_seconds=(0, 1e9),
+            **stages,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -86,9 +89,14 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """The inverse of `to_json`."""
-        known = dict(values)
-        known["reinforce"] = ReinforceConfig(**known["reinforce"])
-        if known["data_dir"] is not None:
-            known["data_dir"] = Path(known["data_dir"])
-        return cls(**known)
+        """The inverse of `to_json`.
+
+        Raises:
+            HsEnvError: If a field is missing, unknown or out of range.
+        """
+        try:
+            reinforce = ReinforceConfig(**values["reinforce"])
+            data_dir = None if values["data_dir"] is None else Path(values["data_dir"])
+            return cls(**values | {"reinforce": reinforce, "data_dir": data_dir})
+        except (KeyError, TypeError) as error:
+            raise HsEnvError(f"This is no configuration of a run: {error}.") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import torch
@@ -47,6 +49,15 @@ class TrainingData:
             raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
         splits = {name: EncodedSplit.from_sentences(split, vocabulary) for name, split in corpus.splits.items()}
         return cls(corpus, vocabulary, vectors, splits)
+
+    @cached_property
+    def digest(self) -> str:
+        """A fingerprint of the words, sentences and labels."""
+        digest = hashlib.sha256("\n".join((*self.corpus.labels, *self.vocabulary.words)).encode())
+        for split in self.splits.values():
+            for part in (split.tokens, split.lengths, split.labels):
+                digest.update(part.numpy().tobytes())
+        return digest.hexdigest()
 
     def new_model(self, kind: type[M], config: TrainConfig) -> M:
         """A fresh model over this vocabulary that starts from the word vectors."""

@@ -28,7 +28,7 @@ class Monitor:
         self.console = console
         self._writer = SummaryWriter(str(folder), purge_step=step or None)
         self._sums: dict[str, float] = defaultdict(float)
-        self._count = 0
+        self._count, self._step = 0, step
         self._progress = Progress(
             TextColumn("[bold]{task.description:<6}"),
             BarColumn(),
@@ -49,11 +49,13 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._flush()
         self._progress.stop()
         self._writer.close()
 
     def stage(self, name: str, total: int, completed: int) -> None:
         """A stage of `total` updates begins, or goes on after `completed` of them."""
+        self._flush()
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(name, total=total, completed=completed, speed=0.0, score="")
@@ -67,12 +69,16 @@ class Monitor:
             self._progress.update(self._task, advance=1, speed=speed)
         for name, value in metrics.items():
             self._sums[name] += value
-        self._count += 1
+        self._count, self._step = self._count + 1, step
         if self._count == _EVERY:
-            for name, total in self._sums.items():
-                self._writer.add_scalar(name, total / self._count, step)
-            self._sums.clear()
-            self._count = 0
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write the mean of what came since the last point."""
+        for name, total in self._sums.items():
+            self._writer.add_scalar(name, total / self._count, self._step)
+        self._sums.clear()
+        self._count = 0
 
     def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:
         """An epoch is over: its scores on dev (in green where it is the best), and segmented sentences as markdown."""

@@ -32,7 +32,7 @@ def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: dict[str,
         torch.manual_seed(seed_for(config.seed, "weights"))
         model = data.new_model(PlainLSTM, config)
         learner = Learner(model, config.tau, config.clip_norm)
-        train, best, kept = data.splits["train"], -math.inf, model
+        train, best, kept = data.splits["train"], _dev_score(learner.slow, data), learner.slow
         per_epoch = -(-len(train) // config.batch_size)
         for update in track(range(total), "plain", console=console, transient=True):
             epoch, batch = divmod(update, per_epoch)

@@ -60,7 +60,10 @@ def load_config(folder: Path) -> TrainConfig:
     path = folder / CONFIG
     if not path.is_file():
         raise HsEnvError(f"{folder} is not the folder of a run: it has no {CONFIG}. Start one with: hs-env train")
-    return TrainConfig.from_json(json.loads(path.read_text()))
+    try:
+        return TrainConfig.from_json(json.loads(path.read_text()))
+    except ValueError as error:
+        raise HsEnvError(f"{path}: {error}") from error
 
 
 def train(config: TrainConfig, folder: Path | None = None, console: Console | None = None) -> Run:
@@ -76,12 +79,12 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
     """
     name = Path(config.corpus.replace(":", "-")).stem
     folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.suffix != ".tmp" for path in folder.iterdir()):
         raise HsEnvError(f"{folder} is not empty. Go on with it (--resume {folder}) or choose another folder (--out).")
     prepare(config.threads)
     data = TrainingData.load(config)
+    write_json(folder / RECORD, [describe()])
     write_json(folder / CONFIG, config.to_json())
-    write_json(folder / RECORD, describe())
     return _finish(Trainer(config, data, folder, console or Console(stderr=True)))
 
 
@@ -93,6 +96,7 @@ def resume(folder: Path, console: Console | None = None) -> Run:
     prepare(config.threads)
     trainer = Trainer(config, TrainingData.load(config), folder, console or Console(stderr=True))
     trainer.load_checkpoint()
+    write_json(folder / RECORD, [*json.loads((folder / RECORD).read_text()), describe()])
     return _finish(trainer)
 
 

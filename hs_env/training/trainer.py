@@ -179,7 +179,7 @@ class Trainer:
             progress.best = score
             self._best = _copied({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
         place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
-        progress.history.append({**place, "seconds": monotonic() - self._begun, **scores})
+        progress.history.append({**place, "seconds": monotonic() - self._begun, **scores, "best": better})
         shown = segmented_examples(self.learner.slow, stage.policy, self.data)
         examples = "\n\n".join(to_text(sentence) for sentence in shown)
         monitor.epoch(progress.updates, stage.name, progress.epoch, scores, better, examples)
@@ -189,6 +189,7 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Save all that the run needs to go on from here."""
         state = {
+            "data": self.data.digest,
             "progress": asdict(self.progress),
             "learner": self.learner.state_dict(),
             "agent": self.agent.state_dict(),
@@ -202,6 +203,11 @@ class Trainer:
         if not (self.folder / CHECKPOINT).exists():
             return
         state = load_state(self.folder / CHECKPOINT, "checkpoint")
+        if state["data"] != self.data.digest:
+            raise HsEnvError(
+                f"The corpus {self.config.corpus!r} has other words or labels than when this run began. "
+                "Bring the old data back, or start a new run."
+            )
         self.progress = Progress(**state["progress"])
         self.learner.load_state_dict(state["learner"])
         self.agent.load_state_dict(state["agent"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hs_env.models import HSLSTM
-from hs_env.types import END, SentenceBatch
+from hs_env.types import END, HsEnvError, SentenceBatch
 from tests.builders import make_batch, make_encoder, random_actions
 
 LENGTHS = [7, 1, 4, 9, 2, 9, 5]
@@ -98,6 +98,12 @@ def test_padding_changes_nothing():
     torch.testing.assert_close(step_by_step(encoder, wide, garbage), encoder(batch, actions), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(7, 8), (7, 10), (8, 9), (0, 9)])
+def test_actions_must_fit_the_batch(shape):
+    with pytest.raises(HsEnvError, match="Actions need"):
+        make_encoder()(make_batch(LENGTHS), torch.zeros(shape, dtype=torch.int64))
+
+
 def test_a_batch_is_a_set_of_sentences():
     encoder, batch, actions = make_encoder(), make_batch(LENGTHS), random_actions(len(LENGTHS), 9)
     order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(3))
@@ -143,3 +149,13 @@ def test_advance_leaves_its_argument_alone():
     before = state.memory.clone()
     encoder.advance(state, torch.tensor([1, 0]))
     assert torch.equal(state.memory, before)
+
+
+def test_word_dropout_drops_whole_words_in_training_alone():
+    encoder = HSLSTM(30, 3, embedding_size=5, hidden_size=6, dropout=0.0, word_dropout=0.5)
+    torch.nn.init.uniform_(encoder.words.weight, 1, 2)
+    vectors, _ = encoder.words(make_batch([40] * 20))
+    dropped = (vectors == 0).all(1)
+    assert 0.4 < dropped.float().mean().item() < 0.6
+    assert (vectors[~dropped] != 0).all()
+    assert (encoder.eval().words(make_batch([40]))[0] != 0).all()

@@ -79,6 +79,14 @@ def test_scan_gradient_against_finite_differences(lengths):
     assert torch.autograd.gradcheck(scan, (table, weight))
 
 
+def test_a_second_derivative_is_refused():
+    layer, index = LSTM(2, 3), torch.arange(2)
+    table = torch.randn(2, 12, requires_grad=True)
+    total = layer.scan(table, index, [2]).sum() + table.pow(3).sum()
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(total, table, create_graph=True)
+
+
 class _Scanner(nn.Module):
     def __init__(self, layer, index, sizes):
         super().__init__()

@@ -114,6 +114,7 @@ class _Broken(Reward):
         (lambda e: {"odd": torch.full((5,), math.nan)}, r"'odd' of the reward 'broken.v1' is nan for sentence 0"),
         (lambda e: {"odd": torch.zeros(4)}, r"shape \(5,\).*got \(4,\)"),
         (lambda e: {"odd": 1.0}, r"got float"),
+        (lambda e: {"one": torch.full((5,), 3e38), "two": torch.full((5,), 3e38)}, r"'total' of the reward"),
         (lambda e: {}, r"returned no term"),
     ],
 )

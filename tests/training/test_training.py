@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hs_env.agents import ReinforceConfig
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.monitor import Monitor
 from hs_env.training.trainer import CHECKPOINT
 from hs_env.types import HsEnvError
 
@@ -59,7 +60,7 @@ def test_a_run_leaves_what_it_promises(finished):
     names = {path.name for path in finished.folder.iterdir()}
     assert {"config.json", "record.json", "history.json", "classifier.safetensors", "agent.safetensors"} <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
-    record = json.loads((finished.folder / "record.json").read_text())
+    (record,) = json.loads((finished.folder / "record.json").read_text())
     assert record["packages"]["torch"].startswith(torch.__version__.split("+")[0])
     history = json.loads((finished.folder / "history.json").read_text())
     assert [entry["stage"] for entry in history["epochs"]] == sorted(
@@ -167,6 +168,42 @@ def test_an_unfinished_run_says_how_to_go_on(tmp_path):
         Run.load(tmp_path)
 
 
+def test_resuming_on_other_data_is_refused(tmp_path):
+    rows = [{"text": f"the {word} film", "label": number % 2} for number, word in enumerate(["good", "bad"] * 8)]
+
+    def write(split):
+        (tmp_path / "corpus" / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    (tmp_path / "corpus").mkdir()
+    for split in ("train", "dev", "test"):
+        write(split)
+    trained = train(replace(CONFIG, corpus=str(tmp_path / "corpus")), tmp_path / "run", QUIET)
+    (trained.folder / "history.json").unlink()
+    rows[0]["label"] = 1
+    write("train")
+    with pytest.raises(HsEnvError, match="other words or labels"):
+        resume(trained.folder, QUIET)
+
+
+def test_the_notes_of_a_classifier_are_those_of_the_epoch_that_was_kept(finished):
+    epochs = json.loads((finished.folder / "history.json").read_text())["epochs"]
+    joint = [entry for entry in epochs if entry["stage"] == "joint"]
+    assert finished.classifier.notes == max(joint, key=lambda entry: entry["log_likelihood"])
+
+
+def test_curves_hold_every_update_and_do_not_leak_between_stages(tmp_path):
+    with Monitor(tmp_path, QUIET) as monitor:
+        monitor.stage("warm", 13, 0)
+        for step in range(1, 14):
+            monitor.update(step, {"c_net/loss": 1.0}, 16)
+        monitor.stage("pnet", 13, 0)
+        for step in range(14, 27):
+            monitor.update(step, {"p_net/reward": -1.0}, 16)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("c_net/loss")] == [(10, 1.0), (13, 1.0)]
+    assert [(event.step, event.value) for event in events.Scalars("p_net/reward")] == [(23, -1.0), (26, -1.0)]
+
+
 def test_a_damaged_checkpoint_is_named(finished, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()))
     whole = (finished.folder / CHECKPOINT).read_bytes()
@@ -198,6 +235,8 @@ def test_joint_training_learns(tmp_path):
         vectors="random:16",
         hidden_size=32,
         dropout=0.0,
+        word_dropout=0.0,
+        tau=0.1,
         structure="gold",
         learning_rate=1e-2,
         joint_learning_rate=1e-3,
