@@ -35,9 +35,9 @@ CONFIG = TrainConfig(
     learning_rate=4e-3,
     warm_epochs=12,
     patience=4,
-    pnet_epochs=6,
+    pnet_epochs=4,
     joint_epochs=0,
-    reinforce=ReinforceConfig(learning_rate=2e-3, entropy_bonus=0.05),
+    reinforce=ReinforceConfig(samples=10, learning_rate=3e-3, entropy_bonus=0.1),
 )
 LONGEST, SEARCHED = 13, 300
 

@@ -238,16 +238,16 @@ def test_joint_training_learns(tmp_path):
         word_dropout=0.0,
         tau=0.1,
         structure="gold",
-        learning_rate=1e-2,
+        learning_rate=2e-2,
         joint_learning_rate=1e-3,
-        warm_epochs=5,
-        pnet_epochs=3,
-        joint_epochs=3,
+        warm_epochs=6,
+        pnet_epochs=2,
+        joint_epochs=2,
+        patience=4,
     )
     run = train(config, tmp_path / "run", QUIET)
     epochs = json.loads((run.folder / "history.json").read_text())["epochs"]
-    best = {stage: max(e["accuracy"] for e in epochs if e["stage"] == stage) for stage in ("warm", "joint")}
-    rewards = [entry["reward"] for entry in epochs if entry["stage"] == "pnet"]
-    assert best["warm"] > 0.8
-    assert max(rewards) > rewards[0] + 0.1
-    assert best["joint"] > 0.8
+    warm, pnet, joint = ([e for e in epochs if e["stage"] == stage] for stage in ("warm", "pnet", "joint"))
+    assert max(entry["accuracy"] for entry in warm) > 0.85
+    assert max(entry["reward"] for entry in pnet) > pnet[0]["reward"] + 0.1
+    assert max(entry["log_likelihood"] for entry in joint) > joint[0]["log_likelihood"] + 0.1
