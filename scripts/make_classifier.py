@@ -37,7 +37,7 @@ CONFIG = TrainConfig(
     patience=4,
     pnet_epochs=4,
     joint_epochs=0,
-    reinforce=ReinforceConfig(samples=10, learning_rate=3e-3, entropy_bonus=0.1),
+    reinforce=ReinforceConfig(samples=20, learning_rate=3e-3, entropy_bonus=0.3),
 )
 LONGEST, SEARCHED = 13, 300
 
