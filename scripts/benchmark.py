@@ -31,7 +31,7 @@ from hs_env.models import HSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import write_json
 from hs_env.training.config import TrainConfig
-from hs_env.training.data import TrainingData, training_batches
+from hs_env.training.data import TrainingData, evaluation_batches, training_batches
 from hs_env.training.learner import Learner
 from hs_env.training.runtime import describe, prepare
 from hs_env.types import SentenceBatch
@@ -138,18 +138,18 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
     }
     phases = []
     for name, (call, forward) in passes.items():
-        seconds, operations, performed, steps = [], 0, 0, 0
-        for batch in chosen:
+        seconds, operations, performed, steps, read = [], 0, 0, 0, 0
+        for batch in evaluation_batches(train) if name == "greedy evaluation" else chosen:
             actions = call(batch)
             words = int(batch.lengths.sum())
             rows = words * len(actions) // len(batch)
             phrases = int(actions.sum())
             operations += forward * floor(d, e, words, rows, phrases)
             performed += floor(d, e, words, rows - phrases, phrases)
-            steps += rows
+            steps, read = steps + rows, read + len(batch)
             seconds.append(median_seconds(lambda call=call, batch=batch: call(batch), 5))  # type: ignore[misc]
         total = sum(seconds)
-        phase = Phase(name, total, len(chosen) * sentences / total, steps / total, operations / total / rate)
+        phase = Phase(name, total, read / total, steps / total, operations / total / rate)
         if forward == 1:
             phase.performed_share_of_gemm = performed / total / rate
         if name in AUTHORS:

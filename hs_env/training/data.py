@@ -84,7 +84,7 @@ def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | in
     return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def evaluation_batches(split: EncodedSplit, size: int = 256) -> Iterator[SentenceBatch]:
+def evaluation_batches(split: EncodedSplit, size: int = 512) -> Iterator[SentenceBatch]:
     """Every sentence once, those of similar length together."""
     for indices in split.lengths.argsort(stable=True).split(size):
         yield split.batch(indices)
