@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hs_env.models.encoder import StructuredEncoder
-from hs_env.types import Episodes, SentenceBatch
+from hs_env.types import Episodes, HsEnvError, SentenceBatch
 
 from .base import Agent
 
@@ -58,6 +58,7 @@ def rollout(
             observation, legal = encoder.observe(state), encoder.legal(state)
         decision = agent.act(observation, legal, memory, deterministic=deterministic, generator=generator)
         memory = decision.memory
+        _check(decision.actions, legal, agent)
         actions[:reading, t] = decision.actions
         decided.append(decision.log_probs)
         entropies.append(decision.entropy)
@@ -78,6 +79,15 @@ def rollout(
 
     episodes = Episodes(batch.repeat(samples), actions[back], torch.cat(verdicts[::-1])[back])
     return Rollout(episodes, padded(decided), padded(entropies))
+
+
+def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
+    """Refuse anything but a legal action for each row, so that what is recorded is what was done."""
+    if actions.shape != legal.shape[:1] or actions.is_floating_point():
+        expected = f"{len(legal)} whole numbers"
+        raise HsEnvError(f"{type(agent).__name__} must decide {expected}, got {actions.dtype} {tuple(actions.shape)}.")
+    if not ((actions == 1) & legal[:, 1] | (actions == 0) & legal[:, 0]).all():
+        raise HsEnvError(f"{type(agent).__name__} took an action that `legal` does not allow.")
 
 
 def _still_reading(lengths: Tensor, samples: int) -> list[int]:

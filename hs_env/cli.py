@@ -54,7 +54,7 @@ def train(
         run = train_run(config, out, console)
     _show_comparison(run, "test", console)
     _show_examples(run)
-    Console().print(f"\nThe run is in {run.folder}", highlight=False, soft_wrap=True)
+    print(f"\nThe run is in {run.folder}")
 
 
 def evaluate(
@@ -112,8 +112,7 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
         table.add_row("PATH", "A JSON lines, CSV or TSV file, or a folder with train, dev and test files.")
         return console.print(table)
     corpus = load_corpus(name, data_dir=data_dir)
-    console.print(corpus.description, highlight=False)
-    console.print(corpus.source, highlight=False)
+    print(corpus.description, corpus.source, sep="\n")
     for sentence in corpus.splits["train"][:8]:
         if sentence.boundaries:
             print(

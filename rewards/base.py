@@ -36,10 +36,15 @@ class Reward(ABC):
     Subclasses define `terms`; rewards add up and scale: `LogLikelihood() + 0.1 * Accuracy()`.
 
     Attributes:
-        name: For messages and logs.
+        name: For messages and logs; the class's own name unless it sets another.
     """
 
     name: str
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Name the class after itself."""
+        super().__init_subclass__(**arguments)
+        cls.name = cls.__dict__.get("name", cls.__name__)
 
     @abstractmethod
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import HSLSTM, PlainLSTM
 from hs_env.training.config import TrainConfig
 from hs_env.training.seeds import generator_for, seed_for
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import UNKNOWN, HsEnvError, SentenceBatch
 
 M = TypeVar("M", HSLSTM, PlainLSTM)
 _POOL = 20  # batches whose sentences are sorted by length together
@@ -65,6 +65,7 @@ class TrainingData:
         model = kind(size, len(self.corpus.labels), width, config.hidden_size, config.dropout, config.word_dropout)
         with torch.no_grad():
             model.words.weight.copy_(torch.from_numpy(self.vectors.matrix))
+            model.words.weight[UNKNOWN] = 0  # no word of the corpus is unknown; later ones read as dropped words do
         return model
 
 

@@ -32,22 +32,25 @@ def train_plain_lstm(config: TrainConfig, data: TrainingData, updates: dict[str,
         torch.manual_seed(seed_for(config.seed, "weights"))
         model = data.new_model(PlainLSTM, config)
         learner = Learner(model, config.tau, config.clip_norm)
-        train, best, kept = data.splits["train"], _dev_score(learner.slow, data), learner.slow
+        train, best, kept = data.splits["train"], -math.inf, copy.deepcopy(learner.state_dict())
         per_epoch = -(-len(train) // config.batch_size)
         for update in track(range(total), "plain", console=console, transient=True):
+            joint = update >= updates["warm"]
+            if update == updates["warm"]:  # as the C-Net, go on from the best epoch of the stage before
+                learner.load_state_dict(kept)
             epoch, batch = divmod(update, per_epoch)
             if batch == 0:
                 batches = training_batches(train, config.batch_size, config.seed, "plain", epoch)
             torch.manual_seed(seed_for(config.seed, "plain", update, "dropout"))
             sentences = train.batch(batches[batch])
-            rate = config.learning_rate if update < updates["warm"] else config.joint_learning_rate
-            learner.update(rate, sentences.labels, sentences)
+            learner.update(config.joint_learning_rate if joint else config.learning_rate, sentences.labels, sentences)
             if batch == per_epoch - 1 or update == total - 1:
                 score = _dev_score(learner.slow, data)
                 if score > best:
-                    best, kept = score, copy.deepcopy(learner.slow)
-    notes = {"updates": updates, "dev_log_likelihood": best}
-    return Classifier(kept, data.vocabulary, data.corpus.labels, data.corpus.tokenisation, notes)
+                    best, kept = score, copy.deepcopy(learner.state_dict())
+        learner.load_state_dict(kept)
+    notes = {"updates": updates, "dev_log_likelihood": _dev_score(learner.slow, data)}
+    return Classifier(learner.slow, data.vocabulary, data.corpus.labels, data.corpus.tokenisation, notes)
 
 
 @torch.no_grad()

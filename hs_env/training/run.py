@@ -83,9 +83,10 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
         raise HsEnvError(f"{folder} is not empty. Go on with it (--resume {folder}) or choose another folder (--out).")
     prepare(config.threads)
     data = TrainingData.load(config)
+    trainer = Trainer(config, data, folder, console or Console(stderr=True))
     write_json(folder / RECORD, [describe()])
     write_json(folder / CONFIG, config.to_json())
-    return _finish(Trainer(config, data, folder, console or Console(stderr=True)))
+    return _finish(trainer)
 
 
 def resume(folder: Path, console: Console | None = None) -> Run:

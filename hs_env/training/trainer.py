@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -93,6 +94,7 @@ class Trainer:
         structure = make_baseline(config.structure, data.vocabulary)
         if not isinstance(structure, Heuristic):
             raise HsEnvError(f"The structure of the warm start must be fixed, got {config.structure!r}. Use 'every_k'.")
+        structure.plan(data.splits["train"].batch(torch.tensor([0])))  # gold phrases may be missing: say so at once
         self.structure = structure
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
@@ -177,7 +179,7 @@ class Trainer:
         progress.waited = 0 if better else progress.waited + 1
         if better:
             progress.best = score
-            self._best = _copied({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
+            self._best = copy.deepcopy({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
         place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
         progress.history.append({**place, "seconds": monotonic() - self._begun, **scores, "best": better})
         shown = segmented_examples(self.learner.slow, stage.policy, self.data)
@@ -230,14 +232,3 @@ class Trainer:
 
 def _prefixed(prefix: str, metrics: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in metrics.items()}
-
-
-def _copied(value: Any) -> Any:
-    """A deep copy of nested state whose tensors learning goes on to change."""
-    if isinstance(value, torch.Tensor):
-        return value.clone()
-    if isinstance(value, dict):
-        return {key: _copied(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copied(entry) for entry in value]
-    return value

@@ -188,7 +188,9 @@ def test_resuming_on_other_data_is_refused(tmp_path):
 def test_the_notes_of_a_classifier_are_those_of_the_epoch_that_was_kept(finished):
     epochs = json.loads((finished.folder / "history.json").read_text())["epochs"]
     joint = [entry for entry in epochs if entry["stage"] == "joint"]
-    assert finished.classifier.notes == max(joint, key=lambda entry: entry["log_likelihood"])
+    best = max(joint, key=lambda entry: entry["log_likelihood"])
+    assert finished.classifier.notes.items() <= best.items()
+    assert finished.classifier.notes["epoch"] == best["epoch"]
 
 
 def test_curves_hold_every_update_and_do_not_leak_between_stages(tmp_path):
@@ -221,6 +223,12 @@ def test_impossible_values_are_refused(values):
 def test_the_structure_of_the_warm_start_is_fixed(tmp_path):
     with pytest.raises(HsEnvError, match="must be fixed"):
         train(replace(CONFIG, structure="random"), tmp_path / "run", QUIET)
+
+
+def test_a_refused_configuration_leaves_no_run_behind(tmp_path):
+    with pytest.raises(HsEnvError, match="Unknown reward"):
+        train(replace(CONFIG, reward="nope"), tmp_path / "run", QUIET)
+    assert not (tmp_path / "run").exists()
 
 
 def test_config_survives_json():
