@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hs_env.agents import BASELINES, Heuristic, make_baseline, rollout
+from hs_env.agents import BASELINES, Decision, Heuristic, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.types import HsEnvError, SentenceBatch
 from tests.builders import make_batch, make_encoder
@@ -72,3 +72,32 @@ def test_random_draws_with_its_probability():
 def test_bad_parameters(name, parameters):
     with pytest.raises(HsEnvError):
         make_baseline(name, Vocabulary(["a"]), **parameters)
+
+
+class _Stubborn(Heuristic):
+    """Decides the same for every word, legal or not."""
+
+    def __init__(self, actions):
+        self.actions = actions
+
+    def plan(self, batch):
+        return torch.zeros_like(batch.tokens)
+
+    def act(self, observation, legal, memory, *, deterministic=True, generator=None):
+        zeros = observation.new_zeros(len(legal))
+        return Decision(self.actions(len(legal)), zeros, zeros, memory)
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        (lambda rows: torch.zeros(rows, dtype=torch.int64), "`legal` does not allow"),
+        (lambda rows: torch.full((rows,), 2), "`legal` does not allow"),
+        (lambda rows: torch.full((rows,), 0.7), "whole numbers"),
+        (lambda rows: torch.ones(1, dtype=torch.int64), "whole numbers"),
+    ],
+    ids=["not legal", "no action", "a fraction", "too few"],
+)
+def test_what_an_agent_may_not_do_is_refused(actions, message):
+    with pytest.raises(HsEnvError, match=message):
+        rollout(make_encoder(), _Stubborn(actions), make_batch([3, 2]))

@@ -129,3 +129,12 @@ def test_names():
         make_reward("hs_lstn")
     with pytest.raises(HsEnvError, match="does not take these parameters"):
         make_reward("hs_lstm", gama=1)
+
+
+def test_a_reward_is_called_by_its_class_unless_it_says_otherwise():
+    class Unnamed(Reward):
+        def terms(self, episodes):
+            return {"one": torch.ones(len(episodes))}
+
+    assert (Unnamed() + LogLikelihood()).name == "Unnamed + log_likelihood.v1"
+    assert Unnamed()(make_episodes(LENGTHS)).total.tolist() == [1.0] * 5
