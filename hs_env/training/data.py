@@ -87,5 +87,4 @@ def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | in
 
 def evaluation_batches(split: EncodedSplit, size: int = 512) -> Iterator[SentenceBatch]:
     """Every sentence once, those of similar length together."""
-    for indices in split.lengths.argsort(stable=True).split(size):
-        yield split.batch(indices)
+    return split.batches(size, by_length=True)

@@ -83,7 +83,11 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
         raise HsEnvError(f"{folder} is not empty. Go on with it (--resume {folder}) or choose another folder (--out).")
     prepare(config.threads)
     data = TrainingData.load(config)
-    trainer = Trainer(config, data, folder, console or Console(stderr=True))
+    console = console or Console(stderr=True)
+    console.print(
+        f"{config.vectors} has {data.vectors.type_coverage:.1%} of {len(data.vocabulary):,} words", markup=False
+    )
+    trainer = Trainer(config, data, folder, console)
     write_json(folder / RECORD, [describe()])
     write_json(folder / CONFIG, config.to_json())
     return _finish(trainer)
