@@ -58,18 +58,18 @@ def load_state(path: Path, kind: str) -> dict[str, Any]:
     Raises:
         HsEnvError: If the file is missing, damaged, or of another kind.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
     if not path.is_file():
         raise HsEnvError(f"There is no {kind} at {path}.")
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get(_KIND) != kind:
-                raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
-            # Copies: a tensor that stays mapped to the file would change, or crash, with the file.
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
-            state = _join(json.loads(metadata[_STATE]), tensors)
+        content = path.read_bytes()  # once, so that a file that is replaced meanwhile is still read whole
+        tensors = load(content)
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+        if metadata.get(_KIND) != kind:
+            raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
+        state = _join(json.loads(metadata[_STATE]), tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, HsEnvError):
             raise
