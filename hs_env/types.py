@@ -17,6 +17,23 @@ INSIDE: Final = 0
 END: Final = 1
 """The word is the last one of its phrase."""
 
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is decided at each word.
+
+    Attributes:
+        name: Of the decision problem.
+        actions: Names of the actions 0 and 1.
+    """
+
+    name: str
+    actions: tuple[str, str]
+
+
+SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"))
+"""Where phrases end."""
+
 PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""
 UNKNOWN: Final = 1

@@ -1,17 +1,17 @@
-"""Which sentence an episode reads: the options of `reset`."""
+"""Which sentences episodes read: the options of `reset`."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
 
 from hs_env.envs.outcome import UNLABELLED
-from hs_env.envs.resources import Resources
+from hs_env.envs.resources import NamedResources, Resources
 from hs_env.models import Classifier
 from hs_env.registry import unknown_name
 from hs_env.types import HsEnvError, SentenceBatch
@@ -22,18 +22,29 @@ TEXT_INDEX: Final = -1
 _OPTIONS: Final = ("indices", "label", "text")
 
 
-def choose_sentence(
-    resources: Resources, options: Mapping[str, Any], generator: np.random.Generator
-) -> tuple[tuple[str, ...], SentenceBatch]:
-    """The sentence that the options ask for, or one of the split drawn uniformly.
+class Chosen(NamedTuple):
+    """R sentences to read.
+
+    Attributes:
+        words: Their words; empty where nobody knows them.
+        batch: The same as tensors.
+    """
+
+    words: list[tuple[str, ...]]
+    batch: SentenceBatch
+
+
+def choose(
+    resources: Resources, options: Mapping[str, Any], slots: Sequence[int], generators: Sequence[np.random.Generator]
+) -> Chosen:
+    """The sentences that the options ask for, or ones of the split drawn uniformly.
 
     Args:
         resources: The split and the classifier.
-        options: Options of `reset`, see `PhraseSegmentationEnv`.
-        generator: Asked for one integer if the options choose nothing, else left alone.
-
-    Returns:
-        Its words, and the same as a batch of one.
+        options: `indices`, `text` and `label`, each one value for all slots, or a sequence of one value for each slot.
+        slots: (R,) the slots that need a sentence.
+        generators: A generator for each slot of the environment. Those of `slots` are asked for one integer each if the
+            options choose nothing, else left alone.
 
     Raises:
         HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
@@ -41,39 +52,53 @@ def choose_sentence(
     for key in options:
         if key not in _OPTIONS:
             raise unknown_name("reset option", str(key), _OPTIONS)
+    count = len(resources.encoded)
     if "text" in options:
         if "indices" in options:
             raise HsEnvError("The reset options 'indices' and 'text' exclude each other; give one of them.")
-        return _text(resources.classifier, options["text"], options.get("label"))
+        return _texts(resources, options, slots, len(generators))
     if "label" in options:
         raise HsEnvError("The reset option 'label' goes with 'text'; a sentence of the corpus has its own label.")
-    count = len(resources.sentences)
-    index = _index(options["indices"], count) if "indices" in options else int(generator.integers(count))
-    return resources.sentences[index].words, resources.encoded.batch(torch.tensor([index]))
+    if "indices" in options:
+        given = _for_each("indices", options["indices"], len(generators), "an integer", np.integer | int)
+        indices = [_index(given[slot], count) for slot in slots]
+    else:
+        indices = [int(generators[slot].integers(count)) for slot in slots]
+    return Chosen([resources.words(index) for index in indices], resources.encoded.batch(torch.tensor(indices)))
 
 
-def _text(classifier: Classifier, text: Any, label: Any) -> tuple[tuple[str, ...], SentenceBatch]:
-    if not isinstance(text, str):
-        raise HsEnvError(f"The reset option 'text' is {text!r}, expected a string.")
-    sentence = classifier.sentence(text)
-    gold = UNLABELLED if label is None else _label(label, classifier.labels)
-    batch = replace(classifier.batch([sentence]), labels=torch.tensor([gold]), indices=torch.tensor([TEXT_INDEX]))
-    return sentence.words, batch
+def _texts(resources: Resources, options: Mapping[str, Any], slots: Sequence[int], num_envs: int) -> Chosen:
+    if not isinstance(resources, NamedResources):
+        raise HsEnvError("The reset option 'text' needs an environment made by name; this one has no vocabulary.")
+    classifier = resources.classifier
+    texts = _for_each("text", options["text"], num_envs, "a string", str)
+    labels = _for_each("label", options.get("label"), num_envs, "a label", object)
+    sentences = [classifier.sentence(texts[slot]) for slot in slots]
+    gold = [UNLABELLED if labels[slot] is None else _label(labels[slot], classifier) for slot in slots]
+    indices = torch.full((len(slots),), TEXT_INDEX)
+    batch = replace(classifier.batch(sentences), labels=torch.tensor(gold), indices=indices)
+    return Chosen([sentence.words for sentence in sentences], batch)
+
+
+def _for_each(name: str, given: Any, num_envs: int, what: str, kind: Any) -> Sequence[Any]:
+    """One value for each slot: the one that all share, or the slot's own of a sequence."""
+    values = list(given) if isinstance(given, list | tuple | np.ndarray) and np.ndim(given) == 1 else [given]
+    values = values * num_envs if len(values) == 1 else values
+    if len(values) != num_envs or not all(isinstance(value, kind) and not isinstance(value, bool) for value in values):
+        each = "" if num_envs == 1 else f", or of one for each of the {num_envs} environments"
+        raise HsEnvError(f"The reset option {name!r} is {given!r}, expected {what} or a sequence of one{each}.")
+    return values
 
 
 def _index(given: Any, count: int) -> int:
-    try:
-        (index,) = (operator.index(value) for value in np.atleast_1d(given))
-    except (TypeError, ValueError) as error:
-        raise HsEnvError(
-            f"The reset option 'indices' is {given!r}, expected an integer or a sequence of one."
-        ) from error
+    index = operator.index(given)
     if not 0 <= index < count:
         raise HsEnvError(f"The index is {index}, but the split holds the sentences 0 to {count - 1}.")
     return index
 
 
-def _label(given: Any, labels: tuple[str, ...]) -> int:
+def _label(given: Any, classifier: Classifier) -> int:
+    labels = classifier.labels
     if isinstance(given, str):
         if given not in labels:
             raise unknown_name("label", given, labels)

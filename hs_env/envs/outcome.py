@@ -1,16 +1,19 @@
-"""The end of an episode: its reward, and what `info` says about it. One definition for every environment."""
+"""The end of episodes: their reward, and what `info` says about them. One definition for every environment."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from hs_env.envs.columns import Columns
 from hs_env.render import Segmented
 from hs_env.rewards import Reward
-from hs_env.types import Episodes
+from hs_env.types import SEGMENTATION, Episodes, Task
 
 UNLABELLED: Final = -1
 """Label of a sentence whose class nobody knows."""
@@ -18,45 +21,48 @@ UNLABELLED: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an episode came to.
+    """What R finished episodes came to.
 
     Attributes:
-        reward: The total.
-        info: The entries of `info` that only its last step has.
+        episodes: The episodes; `UNLABELLED` where nobody knows the class.
+        reward: (R,) float32, the totals.
+        terms: The terms of the reward, (R,) float32 each.
+        words: The words of each sentence; empty where nobody knows them.
     """
 
-    reward: float
-    info: dict[str, Any]
+    episodes: Episodes
+    reward: Tensor
+    terms: dict[str, Tensor]
+    words: Sequence[tuple[str, ...]]
 
+    @classmethod
+    def of(cls, reward: Reward, episodes: Episodes, words: Sequence[tuple[str, ...]]) -> Outcome:
+        """Reward episodes, in one call. An `UNLABELLED` sentence is rewarded as if the classifier were right."""
+        gold = episodes.sentences.labels
+        labels = torch.where(gold == UNLABELLED, episodes.predictions, gold)
+        rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
+        return cls(episodes, rewarded.total, rewarded.terms, words)
 
-def outcomes(reward: Reward, episodes: Episodes, words: Sequence[tuple[str, ...]]) -> list[Outcome]:
-    """Reward a batch of finished episodes, in one call.
-
-    An `UNLABELLED` sentence is rewarded as if the classifier were right, and nothing is said about `correct`.
-
-    Args:
-        reward: The reward.
-        episodes: R rows.
-        words: The words of each row.
-    """
-    gold, predictions = episodes.sentences.labels, episodes.predictions
-    labels = torch.where(gold == UNLABELLED, predictions, gold)
-    episodes = replace(episodes, sentences=replace(episodes.sentences, labels=labels))
-    rewarded = reward(episodes)
-    totals = rewarded.total.tolist()
-    terms = {name: values.tolist() for name, values in rewarded.terms.items()}
-    actions, golds, guesses = episodes.actions.tolist(), gold.tolist(), predictions.tolist()
-    found = []
-    for row, total in enumerate(totals):
-        phrases = Segmented(words[row], tuple(actions[row][: len(words[row])])).phrases
-        info: dict[str, Any] = {
-            "log_probs": episodes.log_probs[row].numpy().copy(),
-            "prediction": guesses[row],
-            "num_phrases": len(phrases),
-            "phrases": tuple(" ".join(phrase) for phrase in phrases),
-            "reward_terms": {name: values[row] for name, values in terms.items()},
+    def columns(self, task: Task) -> Columns:
+        """The entries of `info` that only the last step of an episode has."""
+        gold, predictions = self.episodes.sentences.labels.numpy(), self.episodes.predictions.numpy()
+        verdict: Columns = {
+            "log_probs": self.episodes.log_probs.numpy(),
+            "prediction": predictions,
+            "correct": np.ma.masked_array(predictions == gold, gold == UNLABELLED),
+            "reward_terms": {name: term.numpy().astype(np.float64) for name, term in self.terms.items()},
         }
-        if golds[row] != UNLABELLED:
-            info["correct"] = golds[row] == guesses[row]
-        found.append(Outcome(total, info))
-    return found
+        return verdict | _STRUCTURE[task](self)
+
+
+def _phrases(outcome: Outcome) -> Columns:
+    actions = outcome.episodes.actions.tolist()
+    phrases = [
+        tuple(" ".join(phrase) for phrase in Segmented(words, tuple(row[: len(words)])).phrases)
+        for row, words in zip(actions, outcome.words, strict=True)
+    ]
+    return {"num_phrases": outcome.episodes.num_phrases.numpy(), "phrases": phrases}
+
+
+_STRUCTURE: Final = {SEGMENTATION: _phrases}
+"""What is said about the structure that an agent found."""

@@ -2,63 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, SupportsIndex
+from typing import Any
 
-import gymnasium
-import numpy as np
-import torch
-from gymnasium.error import ResetNeeded
-from gymnasium.spaces import Box, Discrete
-from numpy.typing import NDArray
-from torch import Tensor
+from gymnasium.vector import AutoresetMode
 
-from hs_env.envs.choice import choose_sentence
-from hs_env.envs.outcome import UNLABELLED, outcomes
 from hs_env.envs.resources import ResourceNames, find_resources
-from hs_env.models import EncoderState
-from hs_env.registry import unknown_name
-from hs_env.render import Segmented, to_ansi, to_rgb
-from hs_env.types import END, INSIDE, PADDING, Episodes, HsEnvError, SentenceBatch
-
-STATE_LIMIT: Final = 1000.0
-"""Bound of every component of an observation.
-
-A step of an LSTM adds at most 1 to the size of a cell, since its gates and its candidate are at most 1 in size; so no
-sentence of up to 1000 words reaches the bound. Whatever an encoder has beyond it is clipped.
-"""
-
-_ACTIONS: Final = (torch.tensor([INSIDE]), torch.tensor([END]))
+from hs_env.envs.single import EncoderEnv
+from hs_env.envs.vector import EncoderVectorEnv
 
 
-@dataclass(slots=True)
-class _Episode:
-    """A sentence that is being read.
-
-    Attributes:
-        words: Its words.
-        batch: The same as a batch of one.
-        index: Where it stands in the split.
-        tokens: The ids of its words, and one more behind the end.
-        state: Where the encoder stands.
-        mask: (2,) the legal actions.
-        actions: What has been decided, one action a word.
-        log_probs: (1, C), once the sentence has been read.
-    """
-
-    words: tuple[str, ...]
-    batch: SentenceBatch
-    index: int
-    tokens: list[int]
-    state: EncoderState
-    mask: NDArray[np.int8]
-    actions: list[int] = field(default_factory=list)
-    log_probs: Tensor | None = None
-
-
-class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
+class PhraseSegmentationEnv(EncoderEnv):
     """Cut a sentence into phrases, word by word.
 
     ## Description
@@ -149,8 +103,6 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     * v0: initial version
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # type: ignore[misc]
-
     def __init__(
         self,
         corpus: str = "phrases",
@@ -162,126 +114,25 @@ class PhraseSegmentationEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         reward_parameters: Mapping[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise unknown_name("render mode", render_mode, self.metadata["render_modes"])
         names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}))
-        self._resources = find_resources(names)
-        self._episode: _Episode | None = None
-        self.render_mode = render_mode
-        self.observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (self._resources.encoder.state_size,), np.float32)
-        self.action_space = Discrete(2)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin a sentence.
-
-        Args:
-            seed: Starts the environment's own generator anew; None goes on with it.
-            options: `{"indices": 3}`, `{"text": "not very good"}` or `{"text": "not very good", "label": "negative"}`.
-
-        Returns:
-            Observation and info, see the class.
-
-        Raises:
-            HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
-        """
-        super().reset(seed=seed)
-        words, batch = choose_sentence(self._resources, options or {}, self.np_random)
-        with torch.inference_mode():
-            state = self._resources.encoder.start(batch)
-            observation, mask = self._see(state)
-        tokens = [*batch.tokens[0].tolist(), PADDING]
-        self._episode = _Episode(words, batch, int(batch.indices), tokens, state, mask)
-        return observation, _info(self._episode)
-
-    def step(self, action: SupportsIndex) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Decide the word and move to the next one.
-
-        Args:
-            action: INSIDE (0) or END (1).
-
-        Returns:
-            Observation, reward, terminated, truncated (never) and info, see the class.
-
-        Raises:
-            ResetNeeded: There is no sentence to read.
-            HsEnvError: The action is neither 0 nor 1; or what the reward raises.
-        """
-        if (episode := self._episode) is None:
-            raise ResetNeeded("There is no sentence yet: call reset() before step().")
-        if episode.log_probs is not None:
-            raise ResetNeeded("The sentence has been read to its end: call reset() before the next step().")
-        if not self.action_space.contains(action):
-            raise HsEnvError(f"The action is {action!r}, expected INSIDE ({INSIDE}) or END ({END}), an integer.")
-        chosen = operator.index(action)
-        if not episode.mask[chosen]:
-            chosen = 1 - chosen
-        episode.actions.append(chosen)
-        with torch.inference_mode():
-            episode.state = self._resources.encoder.advance(episode.state, _ACTIONS[chosen])
-            observation, episode.mask = self._see(episode.state)
-        info = _info(episode)
-        reward, terminated = 0.0, len(episode.actions) == len(episode.words)
-        if terminated:
-            reward, end = self._finish(episode)
-            info |= end
-        return observation, reward, terminated, False, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """(2,) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
-
-        Raises:
-            ResetNeeded: There is no sentence yet.
-        """
-        if self._episode is None:
-            raise ResetNeeded("There is no sentence yet: call reset() before action_masks().")
-        return self._episode.mask.astype(np.bool_)
-
-    def render(self) -> str | NDArray[np.uint8] | None:
-        """The sentence as far as it has been read: its phrases, the words to come, at the end the prediction.
-
-        Returns:
-            A line of text for "ansi", (288, 720, 3) uint8 for "rgb_array".
-
-        Raises:
-            ResetNeeded: There is no sentence yet.
-        """
-        if self.render_mode is None:
-            gymnasium.logger.warn('render() draws nothing without a render mode: pass render_mode="ansi" to make().')
-            return None
-        if (episode := self._episode) is None:
-            raise ResetNeeded("There is no sentence yet: call reset() before render().")
-        labels, label = self._resources.classifier.labels, int(episode.batch.labels)
-        gold = None if label == UNLABELLED else labels[label]
-        prediction, probability = None, None
-        if episode.log_probs is not None:
-            prediction = labels[int(episode.log_probs.argmax())]
-            probability = float(episode.log_probs.max().exp())
-        drawn = Segmented(episode.words, tuple(episode.actions), gold, prediction, probability)
-        return to_ansi(drawn) if self.render_mode == "ansi" else to_rgb(drawn)
-
-    def _finish(self, episode: _Episode) -> tuple[float, dict[str, Any]]:
-        """The reward, and what info says at the end. What a reward sees are ordinary tensors."""
-        with torch.no_grad():
-            episode.log_probs = self._resources.encoder.finish(episode.state)
-            finished = Episodes(episode.batch, torch.tensor([episode.actions]), episode.log_probs)
-            (outcome,) = outcomes(self._resources.reward, finished, [episode.words])
-        return outcome.reward, outcome.info
-
-    def _see(self, state: EncoderState) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-        """Fresh arrays of the observation and the mask."""
-        observation = self._resources.encoder.observe(state)[0].clamp(-STATE_LIMIT, STATE_LIMIT)
-        return observation.numpy(), self._resources.encoder.legal(state)[0].numpy().astype(np.int8)
+        super().__init__(find_resources(names), render_mode)
 
 
-def _info(episode: _Episode) -> dict[str, Any]:
-    """What info says at every word."""
-    position = len(episode.actions)
-    return {
-        "action_mask": episode.mask.copy(),
-        "position": position,
-        "length": len(episode.words),
-        "index": episode.index,
-        "token": episode.tokens[position],
-    }
+class PhraseSegmentationVectorEnv(EncoderVectorEnv):
+    """Cut N sentences into phrases, side by side: see `PhraseSegmentationEnv`."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        corpus: str = "phrases",
+        classifier: str = "phrases",
+        *,
+        split: str = "train",
+        data_dir: str | None = None,
+        reward: str = "hs_lstm",
+        reward_parameters: Mapping[str, Any] | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}))
+        super().__init__(find_resources(names), num_envs, autoreset_mode, render_mode)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import torch
+from torch import Tensor
 
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
@@ -43,37 +44,56 @@ class ResourceNames:
 
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """What the episodes of an environment are made of.
+    """What episodes are made of.
+
+    Attributes:
+        encoder: A frozen encoder: in eval mode, without gradients.
+        lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM.
+        encoded: The sentences to read, as tensors.
+        reward: The reward.
+    """
+
+    encoder: StructuredEncoder
+    lexicon: tuple[Tensor, ...]
+    encoded: EncodedSplit
+    reward: Reward
+
+    def words(self, index: int) -> tuple[str, ...]:
+        """The words of a sentence; none where nobody knows them."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False)
+class NamedResources(Resources):
+    """Resources found by name.
 
     A copy is the same object, and a pickle holds the names alone: whoever loads it finds the resources again.
 
     Attributes:
         names: Where they come from.
-        classifier: In eval mode, its weights without gradients.
-        encoder: Its model.
+        classifier: What the encoder is the model of.
         sentences: The sentences of the split.
-        encoded: The same as tensors, in the classifier's vocabulary.
-        reward: The reward.
     """
 
     names: ResourceNames
     classifier: Classifier
-    encoder: StructuredEncoder
     sentences: tuple[Sentence, ...]
-    encoded: EncodedSplit
-    reward: Reward
 
-    def __copy__(self) -> Resources:
+    def words(self, index: int) -> tuple[str, ...]:
+        """The words of a sentence of the split."""
+        return self.sentences[index].words
+
+    def __copy__(self) -> NamedResources:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Resources:
+    def __deepcopy__(self, memo: dict[int, Any]) -> NamedResources:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return find_resources, (self.names,)
 
 
-def find_resources(names: ResourceNames) -> Resources:
+def find_resources(names: ResourceNames) -> NamedResources:
     """The resources that `names` stand for.
 
     Classifiers and corpora are read once a process. One that changes on disk is read again for environments made after
@@ -102,7 +122,8 @@ def find_resources(names: ResourceNames) -> Resources:
         raise unknown_name("split", names.split, corpus.splits)
     if not (sentences := corpus.splits[names.split]):
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
-    return Resources(names, classifier, encoder, sentences, _encoded(corpus_key, classifier_key, names.split), reward)
+    encoded = _encoded(corpus_key, classifier_key, names.split)
+    return NamedResources(encoder, _lexicon(classifier_key), encoded, reward, names, classifier, sentences)
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:
@@ -125,6 +146,14 @@ def _classifier(key: _Classifier) -> Classifier:
     classifier = Classifier.load(key[0])
     classifier.model.eval().requires_grad_(False)
     return classifier
+
+
+@lru_cache(maxsize=8)
+def _lexicon(key: _Classifier) -> tuple[Tensor, ...]:
+    encoder = _classifier(key).model
+    assert isinstance(encoder, StructuredEncoder)
+    with torch.no_grad():
+        return encoder.lexicon()
 
 
 @lru_cache(maxsize=8)

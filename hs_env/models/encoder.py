@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.models.words import WordEmbedding
+from hs_env.types import HsEnvError, SentenceBatch, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class EncoderState:
     """Where R sentences stand while they are read.
 
     Attributes:
-        tables: What the rows share, such as the projected words of the batch.
+        tables: What the rows share, such as the projected words of the batch; see `StructuredEncoder.tables`.
         words: (R, T) int64, the row of `tables` that holds each word.
         lengths: (R,) int64.
         position: (R,) int64, the word that is being decided; equal to the length once a sentence is finished.
@@ -67,16 +68,34 @@ class StructuredEncoder(nn.Module, ABC):
     and in one differentiable call, equal to the above: `log_probs = encoder(batch, actions)`.
 
     Attributes:
+        task: What its actions decide.
         num_classes: C.
         state_size: D, width of what a policy sees.
+        words: Looks up word vectors.
     """
 
+    task: ClassVar[Task]
     num_classes: int
     state_size: int
+    words: WordEmbedding
 
-    @abstractmethod
     def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
         """State before the first decision, `samples` consecutive rows for each sentence."""
+        vectors, where = self.words(batch)
+        lengths = batch.lengths.repeat_interleave(samples)
+        return self.begin(self.tables(vectors), where.repeat_interleave(samples, 0), lengths)
+
+    @abstractmethod
+    def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """What is computed once for each word, whoever reads it: (n, e) vectors to tables of n rows."""
+
+    @abstractmethod
+    def begin(self, tables: tuple[Tensor, ...], words: Tensor, lengths: Tensor) -> EncoderState:
+        """State before the first decision of sentences whose words, (R, T) int64, are rows of `tables`."""
+
+    def lexicon(self) -> tuple[Tensor, ...]:
+        """The tables of the whole vocabulary, whose rows are token ids; true in eval mode, where nothing is dropped."""
+        return self.tables(self.words.weight)
 
     @abstractmethod
     def observe(self, state: EncoderState) -> Tensor:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.lstm import LSTM, lstm_cell, pack
+from hs_env.models.rows import put, rows_of, take
 from hs_env.models.words import WordEmbedding
-from hs_env.types import END, SentenceBatch
+from hs_env.types import END, SEGMENTATION, SentenceBatch
 
 
 class HSLSTM(StructuredEncoder):
@@ -36,6 +37,8 @@ class HSLSTM(StructuredEncoder):
         dropout: Probability, on the word vectors and before the softmax, in training mode.
         word_dropout: Probability that a whole word vector is dropped, in training mode.
     """
+
+    task = SEGMENTATION
 
     def __init__(
         self,
@@ -67,24 +70,16 @@ class HSLSTM(StructuredEncoder):
 
     # Step by step ----------------------------------------------------------------------------------------------------
 
-    def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
-        """State at the first word.
-
-        The tables hold, for each of the N words of the batch, its projection (N, 4d) and the word-level state (N, 2d)
-        that it has as the first word of a phrase.
-        """
-        vectors, where = self.words(batch)
+    def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """The word's projection (n, 4d) and the word-level state (n, 2d) that it has as the first word of a phrase."""
         projected = self.word_level.project(vectors)
-        fresh = torch.cat(lstm_cell(projected, None), 1)
-        words = where.repeat_interleave(samples, 0)
-        first = fresh[words[:, 0]]
-        return EncoderState(
-            tables=(projected, fresh),
-            words=words,
-            lengths=batch.lengths.repeat_interleave(samples),
-            position=words.new_zeros(len(words)),
-            memory=torch.cat([torch.zeros_like(first), first], 1),
-        )
+        return projected, torch.cat(lstm_cell(projected, None), 1)
+
+    def begin(self, tables: tuple[Tensor, ...], words: Tensor, lengths: Tensor) -> EncoderState:
+        """Nothing at the phrase level, the first word at the word level."""
+        first = tables[1].index_select(0, words[:, 0])
+        memory = torch.cat([torch.zeros_like(first), first], 1)
+        return EncoderState(tables, words, lengths, lengths.new_zeros(len(lengths)), memory)
 
     def observe(self, state: EncoderState) -> Tensor:
         """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
@@ -106,23 +101,20 @@ class HSLSTM(StructuredEncoder):
     def _move(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Memory after hard actions."""
         projected, fresh = state.tables
-        d, memory, last = self.hidden_size, state.memory.clone(), state.at_last_word
+        last, reading = state.at_last_word, ~state.finished
         end = (actions == END) | last
-        ended = (end & ~state.finished).nonzero().squeeze(1)
-        going = (~end & ~state.finished).nonzero().squeeze(1)
-        opened = (end & ~last & ~state.finished).nonzero().squeeze(1)
         following = _next_word(state)
+        memory = state.memory.clone()
+        phrases, words = memory.split(2 * self.hidden_size, 1)
 
-        if len(ended):
-            c_p, h_p, _, h_w = state.memory.index_select(0, ended).chunk(4, 1)
-            phrase = self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p)
-            memory[:, : 2 * d].index_copy_(0, ended, torch.cat(phrase, 1))
-        if len(opened):
-            memory[:, 2 * d :].index_copy_(0, opened, fresh.index_select(0, following[opened]))
-        if len(going):
-            c_w, h_w = state.memory[:, 2 * d :].index_select(0, going).chunk(2, 1)
-            word = self.word_level.step(projected.index_select(0, following[going]), c_w, h_w)
-            memory[:, 2 * d :].index_copy_(0, going, torch.cat(word, 1))
+        if (ended := rows_of(end & reading)) is not None:
+            c_p, h_p, _, h_w = take(state.memory, ended).chunk(4, 1)
+            put(phrases, ended, torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1))
+        if (opened := rows_of(end & ~last & reading)) is not None:
+            put(words, opened, fresh.index_select(0, following[opened]))
+        if (going := rows_of(~end & reading)) is not None:
+            c_w, h_w = take(words, going).chunk(2, 1)
+            put(words, going, torch.cat(self.word_level.step(projected.index_select(0, following[going]), c_w, h_w), 1))
         return memory
 
     def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:

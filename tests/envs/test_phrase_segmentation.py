@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ import pytest
 import torch
 from gymnasium.error import ResetNeeded
 
-from hs_env.envs.phrase_segmentation import STATE_LIMIT, PhraseSegmentationEnv
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+from hs_env.envs.slots import STATE_LIMIT
 from hs_env.models import Classifier
 from hs_env.rewards import REWARDS, LogLikelihood, Reward, make_reward
 from hs_env.types import END, INSIDE, Episodes, HsEnvError
@@ -50,19 +50,17 @@ def test_observations_are_the_states_of_the_encoder(env: PhraseSegmentationEnv) 
     observation, _ = env.reset(options={"indices": 5})
     state = encoder.start(env._resources.encoded.batch(torch.tensor([5])))
     while not state.finished:
-        np.testing.assert_array_equal(observation, encoder.observe(state)[0])
+        np.testing.assert_allclose(observation, encoder.observe(state)[0], atol=1e-6)
         assert np.abs(observation).max() < STATE_LIMIT
         assert observation in env.observation_space
         state = encoder.advance(state, torch.tensor([INSIDE]))
         observation = env.step(INSIDE)[0]
-    np.testing.assert_array_equal(observation, encoder.observe(state)[0])
+    np.testing.assert_allclose(observation, encoder.observe(state)[0], atol=1e-6)
 
 
 def test_observations_are_clipped(env: PhraseSegmentationEnv) -> None:
     env.reset(options=TEXT)
-    assert env._episode is not None
-    state = env._episode.state
-    env._episode.state = replace(state, memory=torch.full_like(state.memory, 1e6))
+    env._slots.memory = torch.full_like(env._slots.memory, 1e6)
     observation = env.step(INSIDE)[0]
     assert observation.max() == STATE_LIMIT
     assert observation in env.observation_space
@@ -100,8 +98,7 @@ def test_a_sentence_of_one_word_ends_at_once(env: PhraseSegmentationEnv) -> None
 def test_actions_of_every_integer_type(env: PhraseSegmentationEnv, action: Any) -> None:
     env.reset(options=TEXT)
     env.step(action)
-    assert env._episode is not None
-    assert env._episode.actions == [END]
+    assert env._slots.actions[0, 0] == END
 
 
 def test_weights_are_frozen(env: PhraseSegmentationEnv) -> None:

@@ -1,0 +1,49 @@
+"""Pictures of the sentence in a slot."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hs_env.envs.outcome import UNLABELLED
+from hs_env.envs.resources import NamedResources
+from hs_env.envs.slots import Slots
+from hs_env.registry import unknown_name
+from hs_env.render import Segmented, to_ansi, to_rgb
+
+RENDER_MODES: Final = ["ansi", "rgb_array"]
+"""What an environment can render: a line of text, or a frame of 288 x 720 pixels."""
+
+
+def check_render_mode(mode: str | None) -> None:
+    """Refuse what is neither None nor one of `RENDER_MODES`.
+
+    Raises:
+        HsEnvError: With the nearest spelling.
+    """
+    if mode is not None and mode not in RENDER_MODES:
+        raise unknown_name("render mode", mode, RENDER_MODES)
+
+
+def picture(
+    resources: NamedResources, slots: Slots, row: int, words: tuple[str, ...], log_probs: Tensor | None, mode: str
+) -> str | NDArray[np.uint8]:
+    """The sentence in a slot as far as it has been read.
+
+    Args:
+        resources: The names of the classes.
+        slots: The slots.
+        row: Which of them.
+        words: Its words.
+        log_probs: (C,), once the sentence has been read.
+        mode: One of `RENDER_MODES`.
+    """
+    labels, label = resources.classifier.labels, int(slots.labels[row])
+    actions = tuple(slots.actions[row, : int(slots.position[row])].tolist())
+    prediction = None if log_probs is None else labels[int(log_probs.argmax())]
+    probability = None if log_probs is None else float(log_probs.max().exp())
+    drawn = Segmented(words, actions, None if label == UNLABELLED else labels[label], prediction, probability)
+    return to_ansi(drawn) if mode == "ansi" else to_rgb(drawn)

@@ -1,0 +1,123 @@
+"""Sentences that a frozen encoder reads side by side: the mechanics that every environment shares."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hs_env.envs.columns import Columns
+from hs_env.envs.resources import Resources
+from hs_env.models import EncoderState
+from hs_env.types import Episodes, SentenceBatch
+
+STATE_LIMIT: Final = 1000.0
+"""Bound of every component of an observation.
+
+A step of an LSTM adds at most 1 to the size of a cell, since its gates and its candidate are at most 1 in size; so no
+sentence of up to 1000 words reaches the bound. Whatever an encoder has beyond it is clipped.
+"""
+
+
+class Slots:
+    """N slots, each with a sentence that is being read or has been read.
+
+    A step is one call of the encoder for all slots. Everything is a tensor; nothing that is handed out shares memory
+    with the slots.
+
+    Args:
+        resources: The encoder, its lexicon and the reward.
+        count: N.
+
+    Attributes:
+        position: (N,) int64, the word to be decided; the length once a sentence has been read.
+        lengths: (N,) int64.
+        indices: (N,) int64, where each sentence stands in its split.
+        tokens: (N, W) int64, `PADDING` behind the end of a sentence, of which there is at least one.
+        actions: (N, W) int64, what has been decided.
+        legal: (N, 2) bool, the actions that may be taken.
+    """
+
+    def __init__(self, resources: Resources, count: int) -> None:
+        self.resources = resources
+        nothing = torch.zeros(count, dtype=torch.int64)
+        width = int(resources.encoded.lengths.max()) + 1
+        self.position, self.lengths, self.labels, self.indices = (nothing.clone() for _ in range(4))
+        self.tokens, self.actions, self.boundaries = (nothing[:, None].repeat(1, width) for _ in range(3))
+        self.has_boundaries = torch.zeros(count, dtype=torch.bool)
+        self.legal = torch.ones(count, 2, dtype=torch.bool)
+        self.memory = torch.empty(count, 0)
+
+    @property
+    def finished(self) -> Tensor:
+        """(N,) bool: every word has been decided; also where there is no sentence yet."""
+        return self.position >= self.lengths
+
+    def begin(self, rows: Tensor, batch: SentenceBatch) -> None:
+        """Put the sentences of a batch into the slots `rows`, (R,) int64."""
+        width = batch.tokens.shape[1]
+        if width >= self.tokens.shape[1]:
+            for name in ("tokens", "actions", "boundaries"):
+                table = getattr(self, name)
+                grown = table.new_zeros(len(table), width + 1)
+                grown[:, : table.shape[1]] = table
+                setattr(self, name, grown)
+        self.tokens[rows] = 0
+        self.tokens[rows, :width] = batch.tokens
+        self.actions[rows] = 0
+        self.has_boundaries[rows] = batch.boundaries is not None
+        if batch.boundaries is not None:
+            self.boundaries[rows] = 0
+            self.boundaries[rows, :width] = batch.boundaries
+        self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
+        state = self.resources.encoder.begin(self.resources.lexicon, batch.tokens, batch.lengths)
+        if self.memory.shape[1] != state.memory.shape[1]:
+            self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
+        self.memory[rows], self.position[rows] = state.memory, 0
+        self.legal[rows] = self.resources.encoder.legal(state)
+
+    def advance(self, actions: Tensor) -> None:
+        """Decide the word of every slot, (N,) int64. An illegal one is replaced; finished sentences stay as they are."""
+        chosen = torch.where(self.legal.gather(1, actions[:, None]).squeeze(1), actions, 1 - actions)
+        self.actions.scatter_(1, self.position[:, None], (chosen * ~self.finished)[:, None])
+        encoder = self.resources.encoder
+        state = encoder.advance(self._state, chosen)
+        self.memory, self.position, self.legal = state.memory, state.position, encoder.legal(state)
+
+    def observe(self, rows: Tensor | None = None) -> Tensor:
+        """(N, D) float32 within `STATE_LIMIT`, or (R, D) for the slots `rows`: what the policy sees."""
+        state = self._state if rows is None else self._state.select(rows)
+        return self.resources.encoder.observe(state).clamp(-STATE_LIMIT, STATE_LIMIT)
+
+    def columns(self, rows: Tensor | None = None) -> Columns:
+        """What `info` says at every word, for all slots or for the slots `rows`, (R,) int64."""
+        token = self.tokens.gather(1, self.position[:, None]).squeeze(1)
+        said = (self.legal, self.position, self.lengths, self.indices, token)
+        legal, position, length, index, token = (each.clone() if rows is None else each[rows] for each in said)
+        return {
+            "action_mask": legal.numpy().astype(np.int8),
+            "position": position.numpy(),
+            "length": length.numpy(),
+            "index": index.numpy(),
+            "token": token.numpy(),
+        }
+
+    def episodes(self, rows: Tensor) -> Episodes:
+        """The finished episodes of the slots `rows`, (R,) int64, classified."""
+        lengths = self.lengths[rows]
+        width = int(lengths.max())
+        sentences = SentenceBatch(
+            self.tokens[rows, :width],
+            lengths,
+            self.labels[rows],
+            self.indices[rows],
+            self.boundaries[rows, :width] if self.has_boundaries[rows].all() else None,
+        )
+        log_probs = self.resources.encoder.finish(self._state.select(rows))
+        return Episodes(sentences, self.actions[rows, :width], log_probs)
+
+    @property
+    def _state(self) -> EncoderState:
+        return EncoderState(self.resources.lexicon, self.tokens, self.lengths, self.position, self.memory)

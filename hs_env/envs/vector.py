@@ -1,0 +1,319 @@
+"""Many sentences side by side: the mechanics of the native vector environments."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.error import ResetNeeded
+from gymnasium.spaces import Box, Discrete
+from gymnasium.utils.seeding import np_random
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from hs_env.envs.choice import choose
+from hs_env.envs.columns import Columns, infos_of
+from hs_env.envs.outcome import Outcome
+from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
+from hs_env.envs.resources import NamedResources, Resources
+from hs_env.envs.slots import STATE_LIMIT, Slots
+from hs_env.registry import unknown_name
+from hs_env.types import HsEnvError
+
+Observations = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+_MASK: Final = "reset_mask"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The episodes that ended in a step.
+
+    Attributes:
+        slots: (R,) int64, where they took place.
+        outcome: What they came to.
+        observation: (R, D) float32, their last observations.
+        columns: What `info` says at every word, there and then.
+    """
+
+    slots: Tensor
+    outcome: Outcome
+    observation: Tensor
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class TensorStep:
+    """A step of a vector environment as tensors, which share no memory with it.
+
+    Attributes:
+        observation: (N, D) float32.
+        legal: (N, 2) bool, the actions that may be taken next.
+        reward: (N,) float32.
+        terminated: (N,) bool. Nothing is ever truncated.
+        ended: The episodes that ended, or None.
+    """
+
+    observation: Tensor
+    legal: Tensor
+    reward: Tensor
+    terminated: Tensor
+    ended: Ended | None
+
+
+class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
+    """Decide the words of N sentences for a frozen structured encoder: one call of it a step, for all of them.
+
+    One call of the reward serves all episodes that end in a step. Each slot has a generator of its own, so that N slots
+    are N single environments: for the same seeds and actions they see the same.
+
+    What is returned is fresh at every step and shares no memory with the environment.
+
+    Args:
+        resources: What its episodes are made of.
+        num_envs: N.
+        autoreset_mode: When the next sentence begins: an `AutoresetMode` or its value, "NextStep", "SameStep" or
+            "Disabled".
+        render_mode: None, "ansi" or "rgb_array".
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        resources: Resources,
+        num_envs: int,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        check_render_mode(render_mode)
+        modes = [mode.value for mode in AutoresetMode]
+        if autoreset_mode not in [*AutoresetMode, *modes]:
+            raise unknown_name("autoreset mode", str(autoreset_mode), modes)
+        if not isinstance(num_envs, int) or num_envs < 1:
+            raise HsEnvError(f"num_envs must be a whole number of 1 or more, got {num_envs!r}.")
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
+        self.num_envs, self.render_mode = num_envs, render_mode
+        self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
+        self.single_action_space = Discrete(2)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._generators: list[np.random.Generator | None] = [None] * num_envs
+        self._seeds = [-1] * num_envs
+        self.load(resources)
+
+    def load(self, resources: Resources) -> None:
+        """Go on with other resources of the same width, such as a newer snapshot of a classifier.
+
+        All sentences are given up: `reset` is next.
+        """
+        self._resources = resources
+        self._slots = Slots(resources, self.num_envs)
+        self._words: list[tuple[str, ...]] = [()] * self.num_envs
+        self._done = torch.zeros(self.num_envs, dtype=torch.bool)
+        self._verdicts: list[Tensor | None] = [None] * self.num_envs
+        self._begun = False
+
+    # As Gymnasium has it ---------------------------------------------------------------------------------------------
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Begin a sentence in every slot, or in some.
+
+        Args:
+            seed: Starts the slots' generators anew: an integer s stands for s, s + 1, ...; a sequence has one for each
+                slot, where None goes on with the slot's generator.
+            options: `{"reset_mask": (N,) bool}` resets the slots where it is True and leaves the others as they are;
+                and, each one value for all slots or a sequence of one for each, `indices`, `text`, `label` as in the
+                single environment.
+
+        Returns:
+            (N, D) observations; infos of the slots that were reset.
+
+        Raises:
+            HsEnvError: Options that are unknown or wrong; a text without words; seeds that are not N integers.
+            ResetNeeded: The mask leaves out a slot that has no sentence yet.
+        """
+        rows = self._begin_anew(seed, options or {})
+        return self._observe().numpy(), infos_of(self._slots.columns(rows), rows.numpy(), self.num_envs)
+
+    def step(self, actions: ArrayLike) -> tuple[Observations, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
+        """Decide a word in every slot and move to the next ones.
+
+        Args:
+            actions: (N,) integers 0 or 1.
+
+        Returns:
+            Observations (N, D), rewards (N,), terminations (N,), truncations (N,), which never are, and infos.
+
+        Raises:
+            ResetNeeded: A slot has no sentence to read.
+            HsEnvError: Wrong actions; or what the reward raises.
+        """
+        step = self.step_tensors(self._checked(actions))
+        infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
+        if (ended := step.ended) is not None:
+            columns = ended.outcome.columns(self._resources.encoder.task)
+            if self.autoreset_mode == AutoresetMode.SAME_STEP:
+                columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns | columns}
+            infos |= infos_of(columns, ended.slots.numpy(), self.num_envs)
+        rewards, terminated = step.reward.numpy().astype(np.float64), step.terminated.numpy()
+        return step.observation.numpy(), rewards, terminated, np.zeros_like(terminated), infos
+
+    # As tensors ------------------------------------------------------------------------------------------------------
+
+    def reset_tensors(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """`reset` without infos: observations (N, D) float32 and legal actions (N, 2) bool."""
+        self._begin_anew(seed, options or {})
+        return self._observe(), self._slots.legal.clone()
+
+    def step_tensors(self, actions: Tensor) -> TensorStep:
+        """`step` without infos, on (N,) int64 actions that are 0 or 1, which are not checked."""
+        if not self._begun:
+            raise ResetNeeded("There are no sentences yet: call reset() before step().")
+        before, ended = self._done, None
+        if self.autoreset_mode == AutoresetMode.DISABLED and before.any():
+            raise ResetNeeded(
+                f"The sentences in the slots {before.nonzero().squeeze(1).tolist()} have been read to their end: "
+                'reset them, options={"reset_mask": terminated}, before the next step().'
+            )
+        with torch.inference_mode():
+            self._slots.advance(actions)
+            terminated = self._slots.finished & ~before
+        reward = torch.zeros(self.num_envs)
+        if len(rows := terminated.nonzero().squeeze(1)):
+            ended = self._end(rows)
+            reward[rows] = ended.outcome.reward
+        again = terminated if self.autoreset_mode == AutoresetMode.SAME_STEP else before
+        if len(rows := again.nonzero().squeeze(1)):
+            self._begin(rows, {})
+        self._done = self._slots.finished
+        return TensorStep(self._observe(), self._slots.legal.clone(), reward, terminated, ended)
+
+    # What others ask for ---------------------------------------------------------------------------------------------
+
+    def action_masks(self) -> Bools:
+        """(N, 2) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
+
+        Raises:
+            ResetNeeded: There are no sentences yet.
+        """
+        if not self._begun:
+            raise ResetNeeded("There are no sentences yet: call reset() before action_masks().")
+        return self._slots.legal.numpy().copy()
+
+    def render(self) -> tuple[Any, ...] | None:
+        """A picture of each slot, as in the single environment.
+
+        Raises:
+            ResetNeeded: There are no sentences yet.
+        """
+        if self.render_mode is None:
+            gymnasium.logger.warn('render() draws nothing without a render mode: pass render_mode="ansi" to make().')
+            return None
+        if not self._begun:
+            raise ResetNeeded("There are no sentences yet: call reset() before render().")
+        assert isinstance(self._resources, NamedResources)
+        return tuple(
+            picture(self._resources, self._slots, row, words, self._verdicts[row], self.render_mode)
+            for row, words in enumerate(self._words)
+        )
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The generators of the slots."""
+        for slot, generator in enumerate(self._generators):
+            if generator is None:
+                self._seed(slot, None)
+        return tuple(generator for generator in self._generators if generator is not None)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """What the generators of the slots were seeded with."""
+        self.np_random  # noqa: B018
+        return tuple(self._seeds)
+
+    # How it is done --------------------------------------------------------------------------------------------------
+
+    def _seed(self, slot: int, seed: int | None) -> None:
+        self._generators[slot], self._seeds[slot] = np_random(seed)
+
+    def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> Tensor:
+        """Seed, then begin the slots that the options name; (R,) which."""
+        rows = self._masked(options[_MASK]) if _MASK in options else torch.arange(self.num_envs)
+        for slot, one in zip(rows.tolist(), self._seeds_of(seed, rows), strict=True):
+            if one is not None:
+                self._seed(slot, one)
+        self._begin(rows, {key: value for key, value in options.items() if key != _MASK})
+        self._done[rows] = False
+        self._begun = True
+        return rows
+
+    def _begin(self, rows: Tensor, options: Mapping[str, Any]) -> None:
+        slots = rows.tolist()
+        words, batch = choose(self._resources, options, slots, self.np_random)
+        for slot, each in zip(slots, words, strict=True):
+            self._words[slot], self._verdicts[slot] = each, None
+        with torch.inference_mode():
+            self._slots.begin(rows, batch)
+
+    def _end(self, rows: Tensor) -> Ended:
+        with torch.no_grad():
+            episodes = self._slots.episodes(rows)
+            outcome = Outcome.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
+        for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
+            self._verdicts[slot] = verdict
+        return Ended(rows, outcome, self._slots.observe(rows), self._slots.columns(rows))
+
+    def _observe(self) -> Tensor:
+        with torch.inference_mode():
+            return self._slots.observe()
+
+    def _checked(self, actions: ArrayLike) -> Tensor:
+        array = np.asarray(actions)
+        zero, one = self._resources.encoder.task.actions
+        if array.shape != (self.num_envs,) or array.dtype.kind not in "iub":
+            raise HsEnvError(
+                f"Expected {self.num_envs} actions, {zero} (0) or {one} (1), as integers of shape ({self.num_envs},); "
+                f"got {array.dtype} of shape {array.shape}."
+            )
+        if wrong := np.flatnonzero((array != 0) & (array != 1)).tolist():
+            raise HsEnvError(f"The action of slot {wrong[0]} is {array[wrong[0]]}, expected {zero} (0) or {one} (1).")
+        return torch.from_numpy(array.astype(np.int64))
+
+    def _masked(self, mask: Any) -> Tensor:
+        """(R,) the slots that a reset mask names."""
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            came = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
+            raise HsEnvError(f"The reset_mask must be a NumPy array of bool of shape ({self.num_envs},), got {came}.")
+        if not mask.any():
+            raise HsEnvError("The reset_mask is False everywhere; leave the call out, or name a slot to reset.")
+        if not self._begun and not mask.all():
+            raise ResetNeeded("There are no sentences yet: call reset() without a mask first.")
+        return torch.from_numpy(mask).nonzero().squeeze(1)
+
+    def _seeds_of(self, seed: int | Sequence[int | None] | None, rows: Tensor) -> list[int | None]:
+        """The seeds of the slots `rows`."""
+        if seed is None:
+            return [None] * len(rows)
+        try:
+            if not isinstance(seed, Sequence | np.ndarray):
+                return [operator.index(seed) + slot for slot in rows.tolist()]
+            seeds = [None if one is None else operator.index(one) for one in seed]
+        except TypeError:
+            seeds = []
+        if len(seeds) != self.num_envs:
+            raise HsEnvError(f"The seed is {seed!r}, expected an integer, or one or None for each of {self.num_envs}.")
+        return [seeds[slot] for slot in rows.tolist()]
