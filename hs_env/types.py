@@ -6,7 +6,9 @@ Axes: `B` sentences, `R` rows (episodes; `S` consecutive rows for each sentence 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -38,6 +40,14 @@ PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""
 UNKNOWN: Final = 1
 """Token id of every word outside the vocabulary."""
+
+
+def phrases_of(words: Sequence[str], actions: Sequence[int]) -> list[Sequence[str]]:
+    """The phrases of words that have been decided; a last one that is still open counts too."""
+    stops = [position + 1 for position in range(len(words)) if actions[position] == END]
+    if words and stops[-1:] != [len(words)]:
+        stops.append(len(words))
+    return [words[start:stop] for start, stop in pairwise([0, *stops])]
 
 
 class HsEnvError(ValueError):

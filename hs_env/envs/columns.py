@@ -25,8 +25,8 @@ def info_of(columns: Columns, row: int) -> dict[str, Any]:
             info[key] = column[row]
         elif column.ndim > 1:
             info[key] = column[row].copy()
-        elif not np.ma.getmaskarray(column)[row]:
-            info[key] = column[row].item()
+        elif (value := column[row]) is not np.ma.masked:
+            info[key] = value.item()
     return info
 
 
@@ -66,7 +66,7 @@ def _scattered(column: Column, rows: NDArray[np.int64], num_envs: int) -> NDArra
             objects[row] = value
         return objects
     if len(rows) == num_envs:
-        return column
+        return column.copy()
     array = np.zeros((num_envs, *column.shape[1:]), column.dtype)
     array[rows] = column
     return array

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from hs_env.envs.columns import Columns
-from hs_env.render import Segmented
 from hs_env.rewards import Reward
-from hs_env.types import SEGMENTATION, Episodes, Task
+from hs_env.types import SEGMENTATION, Episodes, Task, phrases_of
 
 UNLABELLED: Final = -1
 """Label of a sentence whose class nobody knows."""
@@ -56,11 +55,8 @@ class Outcome:
 
 
 def _phrases(outcome: Outcome) -> Columns:
-    actions = outcome.episodes.actions.tolist()
-    phrases = [
-        tuple(" ".join(phrase) for phrase in Segmented(words, tuple(row[: len(words)])).phrases)
-        for row, words in zip(actions, outcome.words, strict=True)
-    ]
+    rows = zip(outcome.words, outcome.episodes.actions.tolist(), strict=True)
+    phrases = [tuple(map(" ".join, phrases_of(words, actions))) for words, actions in rows]
     return {"num_phrases": outcome.episodes.num_phrases.numpy(), "phrases": phrases}
 
 

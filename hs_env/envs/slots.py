@@ -51,9 +51,9 @@ class Slots:
         self.memory = torch.empty(count, 0)
 
     @property
-    def finished(self) -> Tensor:
-        """(N,) bool: every word has been decided; also where there is no sentence yet."""
-        return self.position >= self.lengths
+    def reading(self) -> Tensor:
+        """(N,) bool: there is a word to decide."""
+        return self.position < self.lengths
 
     def begin(self, rows: Tensor, batch: SentenceBatch) -> None:
         """Put the sentences of a batch into the slots `rows`, (R,) int64."""
@@ -79,9 +79,9 @@ class Slots:
         self.legal[rows] = self.resources.encoder.legal(state)
 
     def advance(self, actions: Tensor) -> None:
-        """Decide the word of every slot, (N,) int64. An illegal one is replaced; finished sentences stay as they are."""
+        """Decide the word of every slot, (N,) int64. An illegal one is replaced, a read sentence stays as it is."""
         chosen = torch.where(self.legal.gather(1, actions[:, None]).squeeze(1), actions, 1 - actions)
-        self.actions.scatter_(1, self.position[:, None], (chosen * ~self.finished)[:, None])
+        self.actions.scatter_(1, self.position[:, None], (chosen * self.reading)[:, None])
         encoder = self.resources.encoder
         state = encoder.advance(self._state, chosen)
         self.memory, self.position, self.legal = state.memory, state.position, encoder.legal(state)
@@ -92,12 +92,12 @@ class Slots:
         return self.resources.encoder.observe(state).clamp(-STATE_LIMIT, STATE_LIMIT)
 
     def columns(self, rows: Tensor | None = None) -> Columns:
-        """What `info` says at every word, for all slots or for the slots `rows`, (R,) int64."""
+        """What `info` says at every word: for all slots, as views, or for the slots `rows`, (R,) int64."""
         token = self.tokens.gather(1, self.position[:, None]).squeeze(1)
         said = (self.legal, self.position, self.lengths, self.indices, token)
-        legal, position, length, index, token = (each.clone() if rows is None else each[rows] for each in said)
+        legal, position, length, index, token = said if rows is None else (each[rows] for each in said)
         return {
-            "action_mask": legal.numpy().astype(np.int8),
+            "action_mask": legal.numpy().view(np.int8),
             "position": position.numpy(),
             "length": length.numpy(),
             "index": index.numpy(),

@@ -191,16 +191,18 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             )
         with torch.inference_mode():
             self._slots.advance(actions)
-            terminated = self._slots.finished & ~before
+            observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
         reward = torch.zeros(self.num_envs)
         if len(rows := terminated.nonzero().squeeze(1)):
-            ended = self._end(rows)
+            ended = self._end(rows, observation)
             reward[rows] = ended.outcome.reward
         again = terminated if self.autoreset_mode == AutoresetMode.SAME_STEP else before
         if len(rows := again.nonzero().squeeze(1)):
             self._begin(rows, {})
-        self._done = self._slots.finished
-        return TensorStep(self._observe(), self._slots.legal.clone(), reward, terminated, ended)
+            with torch.inference_mode():
+                observation[rows] = self._slots.observe(rows)
+        self._done = ~self._slots.reading
+        return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended)
 
     # What others ask for ---------------------------------------------------------------------------------------------
 
@@ -269,13 +271,13 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.inference_mode():
             self._slots.begin(rows, batch)
 
-    def _end(self, rows: Tensor) -> Ended:
+    def _end(self, rows: Tensor, observation: Tensor) -> Ended:
         with torch.no_grad():
             episodes = self._slots.episodes(rows)
             outcome = Outcome.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
         for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
             self._verdicts[slot] = verdict
-        return Ended(rows, outcome, self._slots.observe(rows), self._slots.columns(rows))
+        return Ended(rows, outcome, observation[rows], self._slots.columns(rows))
 
     def _observe(self) -> Tensor:
         with torch.inference_mode():

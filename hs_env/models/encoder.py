@@ -49,9 +49,9 @@ class EncoderState:
         return self.position + 1 == self.lengths
 
     @property
-    def finished(self) -> Tensor:
-        """(R,) bool: every word has been decided."""
-        return self.position >= self.lengths
+    def reading(self) -> Tensor:
+        """(R,) bool: there is a word to decide."""
+        return self.position < self.lengths
 
 
 class StructuredEncoder(nn.Module, ABC):
@@ -60,7 +60,7 @@ class StructuredEncoder(nn.Module, ABC):
     Step by step::
 
         state = encoder.start(batch)
-        while not state.finished.all():
+        while state.reading.any():
             actions = policy(encoder.observe(state), encoder.legal(state))
             state = encoder.advance(state, actions)
         log_probs = encoder.finish(state)

@@ -96,16 +96,16 @@ class HSLSTM(StructuredEncoder):
         fresh phrase is looked up.
         """
         memory = (self._mix if actions.is_floating_point() else self._move)(state, actions)
-        return replace(state, memory=memory, position=torch.where(state.finished, state.position, state.position + 1))
+        return replace(state, memory=memory, position=state.position + state.reading)
 
     def _move(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Memory after hard actions."""
         projected, fresh = state.tables
-        last, reading = state.at_last_word, ~state.finished
+        last, reading = state.at_last_word, state.reading
         end = (actions == END) | last
         following = _next_word(state)
         memory = state.memory.clone()
-        phrases, words = memory.split(2 * self.hidden_size, 1)
+        phrases, words = memory[:, : 2 * self.hidden_size], memory[:, 2 * self.hidden_size :]
 
         if (ended := rows_of(end & reading)) is not None:
             c_p, h_p, _, h_w = take(state.memory, ended).chunk(4, 1)
@@ -133,7 +133,7 @@ class HSLSTM(StructuredEncoder):
             ],
             1,
         )
-        return torch.where(state.finished[:, None], state.memory, mixed)
+        return torch.where(state.reading[:, None], mixed, state.memory)
 
     def finish(self, state: EncoderState) -> Tensor:
         """(R, C) from h^p_L."""

@@ -49,7 +49,7 @@ def test_observations_are_the_states_of_the_encoder(env: PhraseSegmentationEnv) 
     encoder = env._resources.encoder
     observation, _ = env.reset(options={"indices": 5})
     state = encoder.start(env._resources.encoded.batch(torch.tensor([5])))
-    while not state.finished:
+    while state.reading:
         np.testing.assert_allclose(observation, encoder.observe(state)[0], atol=1e-6)
         assert np.abs(observation).max() < STATE_LIMIT
         assert observation in env.observation_space

@@ -43,7 +43,7 @@ def step_by_step(encoder: HSLSTM, batch: SentenceBatch, actions: Tensor) -> Tens
     state = encoder.start(batch, actions.shape[0] // len(batch))
     for column in actions.unbind(1):
         state = encoder.advance(state, column)
-    assert state.finished.all()
+    assert not state.reading.any()
     return encoder.finish(state)
 
 
@@ -136,7 +136,7 @@ def test_only_end_is_legal_at_the_last_word_and_finished_rows_stay():
     state = encoder.start(batch)
     assert encoder.legal(state).tolist() == [[False, True], [True, True]]
     state = encoder.advance(state, torch.tensor([0, 0]))  # row 0 had no choice
-    assert state.finished.tolist() == [True, False]
+    assert state.reading.tolist() == [False, True]
     before = state.memory[0].clone()
     later = encoder.advance(state, torch.tensor([1, 1]))
     assert torch.equal(later.memory[0], before)
