@@ -19,6 +19,11 @@ INSIDE: Final = 0
 END: Final = 1
 """The word is the last one of its phrase."""
 
+DELETE: Final = 0
+"""The word is left out."""
+RETAIN: Final = 1
+"""The word is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -35,6 +40,8 @@ class Task:
 
 SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"))
 """Where phrases end."""
+DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"))
+"""Which words are kept."""
 
 PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""
@@ -147,7 +154,7 @@ class Episodes:
 
     Attributes:
         sentences: The sentence of each row, R rows.
-        actions: (R, T) int64; `END` on the last word of each sentence, 0 behind it.
+        actions: (R, T) int64, all of them legal; 0 behind the end of a sentence.
         log_probs: (R, C) float32, the classifier's log-probabilities of the classes.
     """
 
@@ -161,6 +168,11 @@ class Episodes:
     @property
     def num_phrases(self) -> Tensor:
         """(R,) int64: phrases of each row."""
+        return self.actions.sum(1)
+
+    @property
+    def num_retained(self) -> Tensor:
+        """(R,) int64: words that each row retains."""
         return self.actions.sum(1)
 
     @property

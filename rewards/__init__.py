@@ -13,5 +13,6 @@ if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
 from .base import REWARDS, Reward, Rewarded, make_reward
 from .classification import Accuracy, LogLikelihood
 from .hs_lstm import HSLSTMReward
+from .id_lstm import IDLSTMReward
 
-__all__ = ["REWARDS", "Accuracy", "HSLSTMReward", "LogLikelihood", "Reward", "Rewarded", "make_reward"]
+__all__ = ["REWARDS", "Accuracy", "HSLSTMReward", "IDLSTMReward", "LogLikelihood", "Reward", "Rewarded", "make_reward"]

@@ -3,14 +3,18 @@
 from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hs_lstm import HSLSTM
+from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
+from hs_env.models.sentence import SentenceClassifier
 
 __all__ = [
     "HSLSTM",
+    "IDLSTM",
     "MODELS",
     "Classifier",
     "EncoderState",
     "PlainLSTM",
+    "SentenceClassifier",
     "StructuredEncoder",
     "find_classifier",
     "shipped_runs",

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from hs_env.models.words import WordEmbedding
@@ -42,6 +43,10 @@ class EncoderState:
             position=self.position[rows],
             memory=self.memory[rows],
         )
+
+    def word_at(self, position: Tensor) -> Tensor:
+        """(R,) where the words at `position` (R,) stand in the tables; the last word behind the end."""
+        return self.words.gather(1, torch.minimum(position, self.lengths - 1)[:, None]).squeeze(1)
 
     @property
     def at_last_word(self) -> Tensor:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.lstm import LSTM, lstm_cell, pack
 from hs_env.models.rows import put, rows_of, take
-from hs_env.models.words import WordEmbedding
+from hs_env.models.sentence import SentenceClassifier
 from hs_env.types import END, SEGMENTATION, SentenceBatch
 
 
-class HSLSTM(StructuredEncoder):
+class HSLSTM(SentenceClassifier, StructuredEncoder):
     """A word-level LSTM inside each phrase, a phrase-level LSTM over the phrases, a softmax on its last state.
 
     With actions `INSIDE` and `END`, `a_0 = END`, and `(+)` for concatenation::
@@ -29,44 +28,16 @@ class HSLSTM(StructuredEncoder):
 
     The last word always ends a phrase. The encoder's memory is `s_t` itself, so `observe` copies nothing.
 
-    Args:
-        vocabulary_size: V, padding and unknown word included.
-        num_classes: C.
-        embedding_size: e, width of the word vectors.
-        hidden_size: d; the state has D = 4d.
-        dropout: Probability, on the word vectors and before the softmax, in training mode.
-        word_dropout: Probability that a whole word vector is dropped, in training mode.
+    Arguments as `SentenceClassifier`'s; the state has D = 4d.
     """
 
     task = SEGMENTATION
 
-    def __init__(
-        self,
-        vocabulary_size: int,
-        num_classes: int,
-        embedding_size: int = 50,
-        hidden_size: int = 300,
-        dropout: float = 0.5,
-        word_dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.num_classes, self.hidden_size, self.state_size = num_classes, hidden_size, 4 * hidden_size
-        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
+    def build(self, embedding_size: int, hidden_size: int) -> None:
+        """See `SentenceClassifier.build`."""
+        self.state_size = 4 * hidden_size
         self.word_level = LSTM(embedding_size, hidden_size)
         self.phrase_level = LSTM(hidden_size, hidden_size)
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden_size, num_classes)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's keyword arguments."""
-        return {
-            "vocabulary_size": self.words.vocabulary_size,
-            "num_classes": self.num_classes,
-            "embedding_size": self.words.embedding_size,
-            "hidden_size": self.hidden_size,
-            "dropout": self.dropout.p,
-            "word_dropout": self.words.word_dropout.p,
-        }
 
     # Step by step ----------------------------------------------------------------------------------------------------
 
@@ -103,7 +74,7 @@ class HSLSTM(StructuredEncoder):
         projected, fresh = state.tables
         last, reading = state.at_last_word, state.reading
         end = (actions == END) | last
-        following = _next_word(state)
+        following = state.word_at(state.position + 1)
         memory = state.memory.clone()
         phrases, words = memory[:, : 2 * self.hidden_size], memory[:, 2 * self.hidden_size :]
 
@@ -120,7 +91,7 @@ class HSLSTM(StructuredEncoder):
     def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Memory after relaxed actions: both outcomes of each level, mixed."""
         projected, fresh = state.tables
-        d, following = self.hidden_size, _next_word(state)
+        d, following = self.hidden_size, state.word_at(state.position + 1)
         share = torch.where(state.at_last_word, torch.ones_like(actions), actions)[:, None]
         c_p, h_p, c_w, h_w = state.memory.chunk(4, 1)
         ended = torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
@@ -137,10 +108,7 @@ class HSLSTM(StructuredEncoder):
 
     def finish(self, state: EncoderState) -> Tensor:
         """(R, C) from h^p_L."""
-        return self._classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
-
-    def _classify(self, h: Tensor) -> Tensor:
-        return torch.log_softmax(self.output(self.dropout(h)), 1)
+        return self.classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
 
     # Known actions ---------------------------------------------------------------------------------------------------
 
@@ -171,17 +139,7 @@ class HSLSTM(StructuredEncoder):
         distinct, phrase = (head * width + stop - start).unique(return_inverse=True)
         inputs = self.phrase_level.project(h_w[spot[distinct]])
         counts = torch.bincount(row, minlength=rows)
-        sequence, step, sizes = pack(counts)
-        first = counts.cumsum(0) - counts
-        h_p = self.phrase_level.scan(inputs, phrase[first[sequence] + step], sizes)
-        final = _packed_position(sequence, step, int(counts.max()))
-        return self._classify(h_p[final[torch.arange(rows, device=final.device) * int(counts.max()) + counts - 1]])
-
-
-def _next_word(state: EncoderState) -> Tensor:
-    """(R,) where the next word stands in the tables; that of the last word where there is none."""
-    following = torch.minimum(state.position + 1, state.lengths - 1)
-    return state.words.gather(1, following[:, None]).squeeze(1)
+        return self.classify(self.phrase_level.last(inputs, phrase, counts))
 
 
 def _phrases(actions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:

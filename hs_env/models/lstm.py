@@ -95,6 +95,23 @@ class LSTM(nn.Module):
         packed: Tensor = _Scan.apply(projected, index, sizes, self.weight_hh)
         return packed
 
+    def last(self, projected: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
+        """The last hidden state of ragged sequences from nothing.
+
+        Args:
+            projected: (K, 4d) projected inputs; sequences may share rows.
+            index: (M,) int64, the row of `projected` that each word reads, sequence after sequence.
+            lengths: (n,) int64, each at least 1; sums to M.
+
+        Returns:
+            (n, d).
+        """
+        sequence, step, sizes = pack(lengths)
+        stops = lengths.cumsum(0)
+        h = self.scan(projected, index[(stops - lengths)[sequence] + step], sizes)
+        final = (step == lengths[sequence] - 1).nonzero().squeeze(1)
+        return h[torch.empty_like(lengths).index_copy_(0, sequence[final], final)]
+
 
 class _Scan(torch.autograd.Function):
     """`LSTM.scan` with its gradient written out.

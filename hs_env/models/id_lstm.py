@@ -1,0 +1,116 @@
+"""ID-LSTM: the information-distilled LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.lstm import LSTM
+from hs_env.models.rows import put, rows_of, take
+from hs_env.models.sentence import SentenceClassifier
+from hs_env.types import DISTILLATION, RETAIN, SentenceBatch
+
+
+class IDLSTM(SentenceClassifier, StructuredEncoder):
+    """One LSTM over the words that are retained, a softmax on its last state.
+
+    With actions `DELETE` and `RETAIN`, and `(+)` for concatenation::
+
+        representation  (c_t, h_t) = LSTM(c_{t-1}, h_{t-1}, x_t)  if a_t = RETAIN
+                                     (c_{t-1}, h_{t-1})           otherwise
+        state           s_t = c_{t-1} (+) h_{t-1} (+) x_t
+        class           P(y|X) = softmax(W h_L + b)
+
+    At least one word is retained: if none has been before the last one, that one is. The memory is c, h, and a flag
+    that says whether a word has been retained. Under relaxed actions the flag is a probability: that of any word being
+    retained if each one were with the probability that its action is.
+
+    Arguments as `SentenceClassifier`'s; the state has D = 2d + e.
+    """
+
+    task = DISTILLATION
+
+    def build(self, embedding_size: int, hidden_size: int) -> None:
+        """See `SentenceClassifier.build`."""
+        self.state_size = 2 * hidden_size + embedding_size
+        self.word_level = LSTM(embedding_size, hidden_size)
+
+    # Step by step ----------------------------------------------------------------------------------------------------
+
+    def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """The word's projection (n, 4d), and its vector (n, e)."""
+        return self.word_level.project(vectors), vectors
+
+    def begin(self, tables: tuple[Tensor, ...], words: Tensor, lengths: Tensor) -> EncoderState:
+        """Nothing has been retained."""
+        memory = tables[0].new_zeros(len(lengths), 2 * self.hidden_size + 1)
+        return EncoderState(tables, words, lengths, lengths.new_zeros(len(lengths)), memory)
+
+    def observe(self, state: EncoderState) -> Tensor:
+        """(R, 2d + e): c_{t-1} (+) h_{t-1} (+) x_t; of a finished sentence c_L (+) h_L (+) x_L."""
+        vectors = state.tables[1].index_select(0, state.word_at(state.position))
+        return torch.cat([state.memory[:, : 2 * self.hidden_size], vectors], 1)
+
+    def legal(self, state: EncoderState) -> Tensor:
+        """Both actions, but only `RETAIN` at the last word of a sentence of which nothing has been retained."""
+        free = ~_must_retain(state)
+        return torch.stack([free, torch.ones_like(free)], 1)
+
+    def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
+        """Take in the words that are retained; computes their rows only."""
+        memory = (self._mix if actions.is_floating_point() else self._move)(state, actions)
+        return replace(state, memory=memory, position=state.position + state.reading)
+
+    def _move(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Memory after hard actions."""
+        retained = rows_of(((actions == RETAIN) | _must_retain(state)) & state.reading)
+        if retained is None:
+            return state.memory
+        d, memory = self.hidden_size, state.memory.clone()
+        before, projected = take(state.memory, retained), state.tables[0]
+        gates = projected.index_select(0, take(state.word_at(state.position), retained))
+        c, h = self.word_level.step(gates, before[:, :d], before[:, d : 2 * d])
+        put(memory, retained, torch.cat([c, h, torch.ones_like(h[:, :1])], 1))
+        return memory
+
+    def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Memory after relaxed actions: both outcomes, mixed."""
+        c, h, flag = state.memory.split([self.hidden_size, self.hidden_size, 1], 1)
+        forced = (1 - flag) * state.at_last_word[:, None]
+        share = torch.lerp(actions[:, None], torch.ones_like(flag), forced) * state.reading[:, None]
+        gates = state.tables[0].index_select(0, state.word_at(state.position))
+        retained = torch.cat([*self.word_level.step(gates, c, h), torch.ones_like(flag)], 1)
+        return torch.lerp(state.memory, retained, share)
+
+    def finish(self, state: EncoderState) -> Tensor:
+        """(R, C) from h_L."""
+        return self.classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
+
+    # Known actions ---------------------------------------------------------------------------------------------------
+
+    def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
+        """Log-probabilities for known actions; see `StructuredEncoder.encode`.
+
+        The retained words of each row are a sequence of their own, so the LSTM takes as many steps as the most that any
+        row retains. The samples of a sentence share the projections of its words.
+        """
+        samples = actions.shape[0] // len(batch)
+        vectors, where = self.words(batch)
+        retained = _retained(actions, batch.lengths.repeat_interleave(samples))
+        words = where.repeat_interleave(samples, 0)[retained]
+        return self.classify(self.word_level.last(self.word_level.project(vectors), words, retained.sum(1)))
+
+
+def _must_retain(state: EncoderState) -> Tensor:
+    """(R,) bool: the last word, and nothing has been retained."""
+    return state.at_last_word & (state.memory[:, -1] == 0)
+
+
+def _retained(actions: Tensor, lengths: Tensor) -> Tensor:
+    """(R, T) bool: the words that are retained, at least one in each row."""
+    position = torch.arange(actions.shape[1], device=actions.device)
+    chosen = (actions == RETAIN) & (position < lengths[:, None])
+    return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)

@@ -1,0 +1,59 @@
+"""What every classifier of sentences here has in common: word vectors below, a softmax on top."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hs_env.models.words import WordEmbedding
+
+
+class SentenceClassifier(nn.Module, ABC):
+    """Word vectors, the levels that a subclass builds on them, and a softmax on the last hidden state.
+
+    Args:
+        vocabulary_size: V, padding and unknown word included.
+        num_classes: C.
+        embedding_size: e, width of the word vectors.
+        hidden_size: d, width of every level's hidden state.
+        dropout: Probability, on the word vectors and before the softmax, in training mode.
+        word_dropout: Probability that a whole word vector is dropped, in training mode.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_classes: int,
+        embedding_size: int = 50,
+        hidden_size: int = 300,
+        dropout: float = 0.5,
+        word_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.hidden_size = num_classes, hidden_size
+        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
+        self.build(embedding_size, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, num_classes)
+
+    @abstractmethod
+    def build(self, embedding_size: int, hidden_size: int) -> None:
+        """Make the levels between the words and the softmax; called once, by the constructor."""
+
+    def classify(self, h: Tensor) -> Tensor:
+        """(R, C) log-probabilities from (R, d) hidden states."""
+        return torch.log_softmax(self.output(self.dropout(h)), 1)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's keyword arguments, as JSON values."""
+        return {
+            "vocabulary_size": self.words.vocabulary_size,
+            "num_classes": self.num_classes,
+            "embedding_size": self.words.embedding_size,
+            "hidden_size": self.hidden_size,
+            "dropout": self.dropout.p,
+            "word_dropout": self.words.word_dropout.p,
+        }
