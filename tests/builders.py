@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 
-from hs_env.models import HSLSTM
+from hs_env.models import HSLSTM, IDLSTM
 from hs_env.types import SentenceBatch
+
+E = TypeVar("E", HSLSTM, IDLSTM)
 
 
 def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, seed: int = 0) -> SentenceBatch:
@@ -20,11 +24,11 @@ def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, se
     return SentenceBatch(tokens * mask, size, labels, torch.arange(len(lengths)), boundaries)
 
 
-def make_encoder(*, classes: int = 3, seed: int = 0, dropout: float = 0.0) -> HSLSTM:
-    """A small HS-LSTM with random weights, in eval mode."""
+def make_encoder(kind: type[E] = HSLSTM, *, classes: int = 3, seed: int = 0, dropout: float = 0.0) -> E:  # type: ignore[assignment]
+    """A small encoder with random weights, in eval mode."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return HSLSTM(30, classes, embedding_size=5, hidden_size=6, dropout=dropout).eval()
+        return kind(30, classes, embedding_size=5, hidden_size=6, dropout=dropout).eval()
 
 
 def random_actions(rows: int, width: int, seed: int = 0) -> torch.Tensor:

@@ -1,0 +1,53 @@
+"""The encoders, word by word as the papers write them; slow and plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hs_env.models import HSLSTM, IDLSTM, StructuredEncoder
+from hs_env.models.lstm import LSTM
+from hs_env.types import END, RETAIN
+
+
+def lstm(level: LSTM, c: Tensor, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of one sequence."""
+    d = level.hidden_size
+    pre = x @ level.weight_ih + h @ level.weight_hh + level.bias
+    i, f, o = (torch.sigmoid(pre[k * d : (k + 1) * d]) for k in range(3))
+    new = f * c + i * torch.tanh(pre[3 * d :])
+    return new, o * torch.tanh(new)
+
+
+def hs_lstm(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities of one sentence."""
+    zero = torch.zeros(encoder.hidden_size)
+    c_w = h_w = c_p = h_p = zero
+    previous = END
+    for t, token in enumerate(tokens):
+        if previous == END:
+            c_w, h_w = zero, zero
+        c_w, h_w = lstm(encoder.word_level, c_w, h_w, encoder.words.weight[token])
+        action = END if t == len(tokens) - 1 else actions[t]
+        if action == END:
+            c_p, h_p = lstm(encoder.phrase_level, c_p, h_p, h_w)
+        previous = action
+    return torch.log_softmax(encoder.output.weight @ h_p + encoder.output.bias, 0)
+
+
+def id_lstm(encoder: IDLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities of one sentence."""
+    c = h = torch.zeros(encoder.hidden_size)
+    retained = [token for token, action in zip(tokens, actions, strict=False) if action == RETAIN]
+    for token in retained or tokens[-1:]:
+        c, h = lstm(encoder.word_level, c, h, encoder.words.weight[token])
+    return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
+
+
+EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], Tensor]] = {
+    HSLSTM: hs_lstm,
+    IDLSTM: id_lstm,
+}
