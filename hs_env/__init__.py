@@ -1,4 +1,4 @@
-"""Phrase segmentation of sentences as a Gymnasium environment.
+"""Phrase segmentation and information distillation of sentences as Gymnasium environments.
 
 Importing the package registers its environments and does nothing else: torch is first imported when one is made.
 """
@@ -18,4 +18,9 @@ _register(
     "hs_env/PhraseSegmentation-v0",
     "hs_env.envs.phrase_segmentation:PhraseSegmentationEnv",
     "hs_env.envs.phrase_segmentation:PhraseSegmentationVectorEnv",
+)
+_register(
+    "hs_env/InformationDistillation-v0",
+    "hs_env.envs.information_distillation:InformationDistillationEnv",
+    "hs_env.envs.information_distillation:InformationDistillationVectorEnv",
 )

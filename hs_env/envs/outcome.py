@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from hs_env.envs.columns import Columns
 from hs_env.rewards import Reward
-from hs_env.types import SEGMENTATION, Episodes, Task, phrases_of
+from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, Task, phrases_of
 
 UNLABELLED: Final = -1
 """Label of a sentence whose class nobody knows."""
@@ -60,5 +61,11 @@ def _phrases(outcome: Outcome) -> Columns:
     return {"num_phrases": outcome.episodes.num_phrases.numpy(), "phrases": phrases}
 
 
-_STRUCTURE: Final = {SEGMENTATION: _phrases}
+def _retained(outcome: Outcome) -> Columns:
+    rows = zip(outcome.words, outcome.episodes.actions.tolist(), strict=True)
+    retained = [tuple(compress(words, actions)) for words, actions in rows]
+    return {"num_retained": outcome.episodes.num_retained.numpy(), "retained": retained}
+
+
+_STRUCTURE: Final = {SEGMENTATION: _phrases, DISTILLATION: _retained}
 """What is said about the structure that an agent found."""

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode
 from hs_env.envs.resources import ResourceNames, find_resources
 from hs_env.envs.single import EncoderEnv
 from hs_env.envs.vector import EncoderVectorEnv
+from hs_env.types import SEGMENTATION
 
 
 class PhraseSegmentationEnv(EncoderEnv):
@@ -99,6 +100,27 @@ class PhraseSegmentationEnv(EncoderEnv):
     T. Zhang, M. Huang, L. Zhao. *Learning Structured Representation for Text Classification via Reinforcement
     Learning.* AAAI 2018.
 
+    ## Vectorized environment
+    ```python
+    envs = gymnasium.make_vec("hs_env/PhraseSegmentation-v0", num_envs=64, autoreset_mode="SameStep")
+    ```
+
+    makes `PhraseSegmentationVectorEnv`, which reads N sentences side by side, with one call of the encoder a
+    step. Its slots see what single environments see. The argument `autoreset_mode` says when a slot goes on:
+
+    | mode | the next sentence begins |
+    |---|---|
+    | `"NextStep"`, the default | in the step after the last word, whose action is ignored |
+    | `"SameStep"` | in the step of the last word; `final_obs` and `final_info` tell of the end |
+    | `"Disabled"` | when you call `reset` |
+
+    Each slot has a generator of its own: `reset(seed=s)` seeds them with s, s + 1, ..., and a sequence has one seed for
+    each slot, or None to go on with its generator. The options of `reset` are one value for all slots or a sequence of
+    one for each; and `reset_mask`, (N,) bool, says which slots are reset, while the others stay as they are.
+
+    `action_masks()` is (N, 2) bool. `reset_tensors` and `step_tensors` are `reset` and `step` on torch tensors, without
+    infos.
+
     ## Version History
     * v0: initial version
     """
@@ -115,7 +137,7 @@ class PhraseSegmentationEnv(EncoderEnv):
         render_mode: str | None = None,
     ) -> None:
         names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}))
-        super().__init__(find_resources(names), render_mode)
+        super().__init__(find_resources(names, SEGMENTATION), render_mode)
 
 
 class PhraseSegmentationVectorEnv(EncoderVectorEnv):
@@ -135,4 +157,4 @@ class PhraseSegmentationVectorEnv(EncoderVectorEnv):
         render_mode: str | None = None,
     ) -> None:
         names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}))
-        super().__init__(find_resources(names), num_envs, autoreset_mode, render_mode)
+        super().__init__(find_resources(names, SEGMENTATION), num_envs, autoreset_mode, render_mode)

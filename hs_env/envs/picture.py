@@ -45,5 +45,6 @@ def picture(
     actions = tuple(slots.actions[row, : int(slots.position[row])].tolist())
     prediction = None if log_probs is None else labels[int(log_probs.argmax())]
     probability = None if log_probs is None else float(log_probs.max().exp())
-    drawn = Segmented(words, actions, None if label == UNLABELLED else labels[label], prediction, probability)
+    gold = None if label == UNLABELLED else labels[label]
+    drawn = Segmented(words, actions, gold, prediction, probability, resources.encoder.task)
     return to_ansi(drawn) if mode == "ansi" else to_rgb(drawn)

@@ -21,7 +21,13 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
 from hs_env.registry import unknown_name
 from hs_env.rewards import Reward, make_reward
-from hs_env.types import HsEnvError, Sentence
+from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Sentence, Task
+
+ENVIRONMENTS: Final = {
+    SEGMENTATION: "hs_env/PhraseSegmentation-v0",
+    DISTILLATION: "hs_env/InformationDistillation-v0",
+}
+"""Which environment is for encoders of a task."""
 
 _PROCESS: Final = os.getpid()
 
@@ -48,7 +54,7 @@ class Resources:
 
     Attributes:
         encoder: A frozen encoder: in eval mode, without gradients.
-        lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM.
+        lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM, 4d + e for ID-LSTM.
         encoded: The sentences to read, as tensors.
         reward: The reward.
     """
@@ -90,11 +96,11 @@ class NamedResources(Resources):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return find_resources, (self.names,)
+        return find_resources, (self.names, self.encoder.task)
 
 
-def find_resources(names: ResourceNames) -> NamedResources:
-    """The resources that `names` stand for.
+def find_resources(names: ResourceNames, task: Task) -> NamedResources:
+    """The resources that `names` stand for, of an environment for `task`.
 
     Classifiers and corpora are read once a process. One that changes on disk is read again for environments made after
     that; those that are there keep what they have.
@@ -108,12 +114,7 @@ def find_resources(names: ResourceNames) -> NamedResources:
     path = find_classifier(names.classifier).resolve()
     classifier_key = path, _stamp(path)
     classifier = _classifier(classifier_key)
-    encoder = classifier.model
-    if not isinstance(encoder, StructuredEncoder):
-        raise HsEnvError(
-            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, which takes no actions; "
-            "expected a structured encoder such as HSLSTM."
-        )
+    encoder = _checked_encoder(names, classifier, task)
     data_dir = None if names.data_dir is None else str(Path(names.data_dir).expanduser().resolve())
     corpus_key = names.corpus, data_dir, _stamp(Path(names.corpus).expanduser())
     corpus = _corpus(corpus_key)
@@ -124,6 +125,23 @@ def find_resources(names: ResourceNames) -> NamedResources:
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
     encoded = _encoded(corpus_key, classifier_key, names.split)
     return NamedResources(encoder, _lexicon(classifier_key), encoded, reward, names, classifier, sentences)
+
+
+def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -> StructuredEncoder:
+    """The classifier's model, which takes actions, and those of `task`."""
+    encoder = classifier.model
+    if not isinstance(encoder, StructuredEncoder):
+        raise HsEnvError(
+            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, which takes no actions; "
+            "expected a structured encoder such as HSLSTM or IDLSTM."
+        )
+    if encoder.task != task:
+        raise HsEnvError(
+            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.task.name}, but "
+            f"{ENVIRONMENTS[task]} is for {task.name}. Use the environment "
+            f"{ENVIRONMENTS.get(encoder.task, 'of its task')}, or choose another classifier."
+        )
+    return encoder
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a segmented sentence: plain text, terminal colours, a video frame, SVG and HTML.
+"""Pictures of a sentence and what was decided about its words: text, terminal colours, a video frame, SVG, HTML.
 
 `Segmented` says what is drawn and its `spans` how the words are grouped; every rendering reads those. The two pictures
 share their geometry as well. Nothing here imports torch, and Pillow is imported by the first picture.

@@ -1,15 +1,20 @@
-"""Finished episodes as segmented sentences."""
+"""Finished episodes for display."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from hs_env.render.segmented import Segmented
-from hs_env.types import Episodes, Sentence
+from hs_env.types import SEGMENTATION, Episodes, Sentence, Task
 
 
 def segmented(
-    episodes: Episodes, sentences: Sequence[Sentence], labels: Sequence[str], *, gold: bool = True
+    episodes: Episodes,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    *,
+    gold: bool = True,
+    task: Task = SEGMENTATION,
 ) -> Iterator[Segmented]:
     """The episodes, row by row, for display.
 
@@ -18,6 +23,7 @@ def segmented(
         sentences: What the episodes' `indices` count.
         labels: Names of the classes.
         gold: Whether the sentences' labels are known.
+        task: What the actions decide: `StructuredEncoder.task`.
     """
     probability, prediction = episodes.log_probs.exp().max(1)
     for row, index in enumerate(episodes.sentences.indices.tolist()):
@@ -28,4 +34,5 @@ def segmented(
             label=labels[sentence.label] if gold else None,
             prediction=labels[int(prediction[row])],
             probability=float(probability[row]),
+            task=task,
         )

@@ -1,11 +1,30 @@
-"""A segmented sentence as one line: plain text, terminal colours, HTML."""
+"""A sentence and what was decided about its words as one line: plain text, terminal colours, HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from typing import Final, NamedTuple
 
 from hs_env.render.segmented import PALETTE, SANS, Segmented
+
+_MARKS: Final = {
+    "phrase": ("[", "]"),
+    "open": ("[", " …"),
+    "retained": ("", ""),
+    "deleted": ("~~", "~~"),
+    "unread": ("· ", ""),
+}
+"""What stands around words in plain text."""
+
+
+class _Piece(NamedTuple):
+    """A part of a line, the colours of its letters and of their background, and whether a line goes through them."""
+
+    text: str
+    ink: str | None = None
+    fill: str | None = None
+    struck: bool = False
 
 
 def to_text(segmented: Segmented) -> str:
@@ -15,10 +34,11 @@ def to_text(segmented: Segmented) -> str:
         segmented: What to draw.
 
     Returns:
-        `[the movie] [is not] [very good]  → negative 0.93`, or `[the movie] [is …  · not very good` in progress. A
-        wrong prediction is followed by `(gold positive)`.
+        `[the movie] [is not] [very good]  → negative 0.93`, or `[the movie] [is …  · not very good` in progress;
+        `~~the movie is~~ not ~~very~~ good  → negative 0.93` where words are deleted, as Markdown strikes them through.
+        A wrong prediction is followed by `(gold positive)`.
     """
-    return "".join(text for text, _, _ in _terminal(segmented))
+    return "".join(piece.text for piece in _terminal(segmented))
 
 
 def to_ansi(segmented: Segmented) -> str:
@@ -28,12 +48,14 @@ def to_ansi(segmented: Segmented) -> str:
         segmented: What to draw.
 
     Returns:
-        One line; phrases in alternating colours, the prediction green when right, red when wrong, else blue.
+        One line; phrases in alternating colours, deleted words struck through, the prediction green when right, red
+        when wrong, else blue.
     """
     parts = []
-    for text, ink, fill in _terminal(segmented):
+    for text, ink, fill, struck in _terminal(segmented):
         codes = [f"38;5;{_xterm(ink)}"] if ink else []
         codes += [f"48;5;{_xterm(fill)}"] if fill else []
+        codes += ["9"] if struck else []
         parts.append(f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text)
     return "".join(parts)
 
@@ -46,14 +68,14 @@ def to_html(segmented: Segmented) -> str:
     """
     chip = "padding:.2em .45em;border-radius:.35em;-webkit-box-decoration-break:clone;box-decoration-break:clone"
     parts = []
-    for index, span in enumerate(segmented.spans):
+    for span in segmented.spans:
         text = escape(segmented.text(span))
-        if span.state == "unread":
-            parts.append(f'<span style="color:{PALETTE.muted}">{text}</span>')
+        if span.colour is None:
+            tag = "s" if span.state == "deleted" else "span"
+            parts.append(f'<{tag} style="color:{PALETTE.muted}">{text}</{tag}>')
             continue
-        shape = chip if span.state == "phrase" else f"{chip};border-top-right-radius:0;border-bottom-right-radius:0"
-        colours = f"background:{PALETTE.phrases[index % 2]};color:{PALETTE.ink}"
-        parts.append(f'<span style="{shape};{colours}">{text}</span>')
+        shape = f"{chip};border-top-right-radius:0;border-bottom-right-radius:0" if span.state == "open" else chip
+        parts.append(f'<span style="{shape};background:{span.colour};color:{PALETTE.ink}">{text}</span>')
     if verdict := segmented.verdict:
         parts.append(f'<span style="color:{PALETTE.muted}">→</span>')
         colours = f"background:{verdict.colour};color:{PALETTE.on_colour}"
@@ -63,21 +85,19 @@ def to_html(segmented: Segmented) -> str:
     return f'<div style="font-family:{SANS};line-height:2">{" ".join(parts)}</div>'
 
 
-def _terminal(segmented: Segmented) -> Iterator[tuple[str, str | None, str | None]]:
-    """Pieces of the line for a terminal, each with the colour of its letters and of its background."""
+def _terminal(segmented: Segmented) -> Iterator[_Piece]:
+    """Pieces of the line for a terminal."""
     for index, span in enumerate(segmented.spans):
         if index:
-            yield "  " if span.state == "unread" else " ", None, None
-        text = segmented.text(span)
-        if span.state == "unread":
-            yield f"· {text}", PALETTE.muted, None
-        else:
-            yield f"[{text}" + ("]" if span.state == "phrase" else " …"), PALETTE.ink, PALETTE.phrases[index % 2]
+            yield _Piece("  " if span.state == "unread" else " ")
+        left, right = _MARKS[span.state]
+        ink = PALETTE.ink if span.colour else PALETTE.muted
+        yield _Piece(f"{left}{segmented.text(span)}{right}", ink, span.colour, span.state == "deleted")
     if verdict := segmented.verdict:
-        yield "  → ", None, None
-        yield verdict.text, verdict.colour, None
+        yield _Piece("  → ")
+        yield _Piece(verdict.text, verdict.colour)
         if verdict.note:
-            yield f" {verdict.note}", PALETTE.muted, None
+            yield _Piece(f" {verdict.note}", PALETTE.muted)
 
 
 def _xterm(colour: str) -> int:

@@ -1,4 +1,4 @@
-"""A segmented sentence as a picture: a video frame and an SVG from one layout.
+"""A sentence and what was decided about its words as a picture: a video frame and an SVG from one layout.
 
 `_place` gives each word a line and a position in ems, `_scene` and `_footer` turn that into boxes and texts in pixels,
 and `to_rgb` and `to_svg` only write these down. In a frame the space between two words has the same width within a
@@ -28,6 +28,7 @@ _SPACE = 0.3  # between two words of a phrase where nothing moves
 _LINE = 1.85  # from one line to the next
 _BOX = 1.46  # height of a box
 _DROP = 0.34  # from the middle of a line down to its baseline
+_STRIKE = 0.08  # from the middle of a line down to the line through a deleted word
 _ROUND = 0.32  # radius of a corner
 _LONGEST = 20.0  # longer words are cut
 _BAR = 7.0  # length of the probability bar, in ems of the footer
@@ -114,8 +115,8 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
     """
     runs: list[tuple[int, int]] = []
     for span in segmented.spans:
-        words = range(span.start, span.stop)
-        runs += [(word, word + 1) for word in words] if span.state == "unread" else [(span.start, span.stop)]
+        whole = span.state in ("phrase", "open")
+        runs += [(span.start, span.stop)] if whole else [(word, word + 1) for word in range(span.start, span.stop)]
     slots = _place(segmented.words, tuple(runs), width / size, _SPACE)
     lines = slots[-1].line + 1
     scene = _scene(segmented, slots, size, (0, 0), range(lines))
@@ -176,27 +177,30 @@ def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_S
 def _scene(
     segmented: Segmented, slots: tuple[_Slot, ...], size: int, corner: tuple[float, float], lines: range
 ) -> list[_Box | _Text]:
-    """The lines in `lines`, the first of them at `corner` (left, top): a box for each phrase, then the words."""
+    """The lines in `lines`, the first of them at `corner` (left, top): boxes and lines, then the words."""
     scene: list[_Box | _Text] = []
 
     def middle(line: int) -> float:
         return corner[1] + (line - lines.start + 0.5) * _LINE * size
 
-    for index, span in enumerate(segmented.spans):
+    for span in segmented.spans:
         words = slots[span.start : span.stop]
         for line in sorted({word.line for word in words}.intersection(lines)):
             part = [word for word in words if word.line == line]
-            left, right = corner[0] + (part[0].left - _PAD) * size, corner[0] + (part[-1].right + _PAD) * size
-            begins, ends = part[0] == words[0], part[-1] == words[-1] and span.state == "phrase"
-            if span.state != "unread":
+            begins, ends = part[0] == words[0], part[-1] == words[-1] and span.state != "open"
+            left, right = corner[0] + part[0].left * size, corner[0] + part[-1].right * size
+            if span.colour:
                 top, bottom = middle(line) - _BOX / 2 * size, middle(line) + _BOX / 2 * size
-                colour = PALETTE.phrases[index % 2]
-                scene.append(_Box(left, top, right, bottom, colour, _ROUND * size, begins, ends))
+                left, right = left - _PAD * size, right + _PAD * size
+                scene.append(_Box(left, top, right, bottom, span.colour, _ROUND * size, begins, ends))
+            elif span.state == "deleted":
+                through = middle(line) + _STRIKE * size
+                scene.append(_Box(left, through, right, through + size / 14, PALETTE.muted))
             elif begins:  # the word to decide on
                 under = middle(line) + (_DROP + 0.2) * size
                 right = corner[0] + part[0].right * size
-                scene.append(_Box(left + _PAD * size, under, right, under + size / 10, PALETTE.neutral))
-            ink = PALETTE.muted if span.state == "unread" else PALETTE.ink
+                scene.append(_Box(left, under, right, under + size / 10, PALETTE.neutral))
+            ink = PALETTE.ink if span.colour else PALETTE.muted
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
                 scene.append(_Text(text, *edges, middle(line) + _DROP * size, size, ink))

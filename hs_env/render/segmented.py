@@ -1,13 +1,13 @@
-"""What is drawn: a sentence, its phrases, the prediction, and the palette."""
+"""What is drawn: a sentence, what has been decided about its words, the prediction, and the palette."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final, Literal, NamedTuple
 
-from hs_env.types import END, INSIDE, HsEnvError
+from hs_env.types import DISTILLATION, END, RETAIN, SEGMENTATION, HsEnvError, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Palette:
     """The colours of every rendering, as `#rrggbb`.
 
     Text keeps a contrast of at least 4.5 to the paper or the box behind it, and `muted` 4 to a nearly black page too.
-    The phrases alternate between a blue and a sand that stay apart for colour-blind readers, and a wrong prediction is
-    told by words too.
+    The phrases alternate between a blue and a sand that stay apart for colour-blind readers, what is retained is blue,
+    and a wrong prediction is told by words too.
     """
 
     paper: str = "#ffffff"
@@ -40,11 +40,16 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uf
 
 
 class Span(NamedTuple):
-    """Words `start` up to, not including, `stop`: a whole phrase, the phrase still open, or what is not yet read."""
+    """Words `start` up to, not including, `stop`, which belong together, and the colour behind them.
+
+    They are a whole phrase or the phrase still open, retained or deleted, or not yet read. What is deleted or not yet
+    read has no colour.
+    """
 
     start: int
     stop: int
-    state: Literal["phrase", "open", "unread"]
+    state: Literal["phrase", "open", "retained", "deleted", "unread"]
+    colour: str | None = None
 
 
 class Verdict(NamedTuple):
@@ -63,15 +68,16 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Segmented:
-    """A sentence and its phrases, finished or in progress.
+    """A sentence and its phrases, or the words of it that are retained; finished or in progress.
 
     Attributes:
         words: At least one word.
-        actions: `INSIDE` or `END` for each word read so far; fewer than words while an episode is in progress. The last
-            word of the sentence ends a phrase whatever its action.
+        actions: 0 or 1 for each word read so far; fewer than words while an episode is in progress. The last word of
+            the sentence ends a phrase whatever its action, and is retained if nothing else is.
         label: Name of the gold class, where it is known.
         prediction: Name of the predicted class, where there is one.
         probability: Probability of the prediction, 0 to 1.
+        task: What the actions decide.
 
     Raises:
         HsEnvError: No words, an empty word, more actions than words, an action or a probability out of range.
@@ -82,6 +88,7 @@ class Segmented:
     label: str | None = None
     prediction: str | None = None
     probability: float | None = None
+    task: Task = SEGMENTATION
 
     def __post_init__(self) -> None:
         if not self.words:
@@ -93,8 +100,9 @@ class Segmented:
                 f"expected at most one action for each of the {len(self.words)} words, got {len(self.actions)} actions"
             )
         for position, action in enumerate(self.actions):
-            if action not in (INSIDE, END):
-                raise HsEnvError(f"action {position} is {action}, expected INSIDE ({INSIDE}) or END ({END})")
+            if action not in (0, 1):
+                zero, one = self.task.actions
+                raise HsEnvError(f"action {position} is {action}, expected {zero} (0) or {one} (1)")
         if self.probability is not None and not -1e-6 <= self.probability <= 1 + 1e-6:
             raise HsEnvError(f"the probability of a prediction lies between 0 and 1, got {self.probability}")
 
@@ -105,23 +113,20 @@ class Segmented:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The sentence in order, without gaps: phrases, then the open phrase, then the words not yet read."""
-        read = len(self.actions)
-        stops = [position + 1 for position, action in enumerate(self.actions) if action == END]
-        if self.finished and stops[-1:] != [read]:
-            stops.append(read)
-        spans = [Span(start, stop, "phrase") for start, stop in pairwise([0, *stops])]
-        closed = stops[-1] if stops else 0
-        if closed < read:
-            spans.append(Span(closed, read, "open"))
-        if not self.finished:
-            spans.append(Span(read, len(self.words), "unread"))
-        return tuple(spans)
+        """The sentence in order, without gaps: what has been decided, then the words not yet read."""
+        decided = _DECIDED[self.task](self.actions, self.finished)
+        return decided if self.finished else (*decided, Span(len(self.actions), len(self.words), "unread"))
 
     @property
     def phrases(self) -> list[tuple[str, ...]]:
         """The phrases read so far, the last one possibly still open; joined, they are the words read so far."""
-        return [self.words[span.start : span.stop] for span in self.spans if span.state != "unread"]
+        return [self.words[span.start : span.stop] for span in self.spans if span.state in ("phrase", "open")]
+
+    @property
+    def retained(self) -> tuple[str, ...]:
+        """The words retained so far."""
+        kept = [self.words[span.start : span.stop] for span in self.spans if span.state == "retained"]
+        return tuple(word for run in kept for word in run)
 
     @property
     def correct(self) -> bool | None:
@@ -143,6 +148,33 @@ class Segmented:
     def text(self, span: Span) -> str:
         """The words of a span in one printable string."""
         return printable(" ".join(self.words[span.start : span.stop]))
+
+
+def _phrases(actions: tuple[int, ...], finished: bool) -> tuple[Span, ...]:
+    """Whole phrases in alternating colours, then the open one."""
+    closed = [position + 1 for position, action in enumerate(actions) if action == END]
+    stops = sorted({*closed, len(actions)} - {0})
+    return tuple(
+        Span(start, stop, "phrase" if finished or number < len(closed) else "open", PALETTE.phrases[number % 2])
+        for number, (start, stop) in enumerate(pairwise([0, *stops]))
+    )
+
+
+def _runs(actions: tuple[int, ...], finished: bool) -> tuple[Span, ...]:
+    """Runs of words that are retained, and of words that are deleted."""
+    if finished and RETAIN not in actions:
+        actions = (*actions[:-1], RETAIN)
+    runs = [[position for position, _ in run] for _, run in groupby(enumerate(actions), lambda each: each[1])]
+    return tuple(
+        Span(run[0], run[-1] + 1, "retained", PALETTE.phrases[0])
+        if actions[run[0]] == RETAIN
+        else Span(run[0], run[-1] + 1, "deleted")
+        for run in runs
+    )
+
+
+_DECIDED: Final = {SEGMENTATION: _phrases, DISTILLATION: _runs}
+"""How the words that have been decided are grouped."""
 
 
 def printable(text: str) -> str:
