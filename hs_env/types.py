@@ -17,6 +17,11 @@ INSIDE: Final = 0
 END: Final = 1
 """The word is the last one of its phrase."""
 
+DELETE: Final = 0
+"""The word is left out (ID-LSTM)."""
+RETAIN: Final = 1
+"""The word is read (ID-LSTM)."""
+
 PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""
 UNKNOWN: Final = 1
