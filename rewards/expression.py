@@ -25,7 +25,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def make_reward(expression: str, **parameters: Any) -> Reward:
+def make_reward(expression: str, /, **parameters: Any) -> Reward:
     """The reward that an expression describes.
 
     It is made of names, numbers, `+`, `-`, `*` and parentheses. A name is a registered one ("hs_lstm.v1", or "hs_lstm"
@@ -38,6 +38,11 @@ def make_reward(expression: str, **parameters: Any) -> Reward:
     Raises:
         HsEnvError: If the expression cannot be read, a name is unknown, or a parameter does not fit.
     """
+    if not isinstance(expression, str):
+        raise HsEnvError(
+            f"A reward is named by a text such as 'log_likelihood + 0.1 * accuracy', got {expression!r}. "
+            "Name its class as package.module:name."
+        )
     return _Expression(expression.strip()).reward(parameters)
 
 
@@ -64,7 +69,7 @@ class _Expression:
             self.tree = ast.parse(names, mode="eval").body
         except SyntaxError as error:
             begin = max(error.offset or 1, 1) - 1
-            raise self._error(error.msg, begin, max((error.end_offset or 0) - 1, begin + 1)) from None
+            raise self._error(error.msg.partition(".")[0], begin, max((error.end_offset or 0) - 1, begin + 1)) from None
         except ValueError as error:  # a null character
             raise self._error(str(error), 0, len(text)) from None
         except (MemoryError, RecursionError):
@@ -161,7 +166,8 @@ def _made(name: str, parameters: dict[str, Any]) -> Reward:
     except Exception as error:  # a maker may raise anything
         takes = describe_parameters(maker) or "no parameters"
         reason = str(error).rstrip(".")
-        raise HsEnvError(f"The reward {full!r} cannot be made: {reason}. It takes {takes}.") from error
+        failed = "does not take these parameters" if parameters else "cannot be made"
+        raise HsEnvError(f"The reward {full!r} {failed}: {reason}. It takes {takes}.") from error
     if not isinstance(reward, Reward):
         raise HsEnvError(f"{full!r} made {reward!r}. Expected an instance of hs_env.rewards.Reward.")
     return reward

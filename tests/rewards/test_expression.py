@@ -154,8 +154,8 @@ def test_what_is_wrong_is_marked(text, reason, marked):
         ("accuracy + hs_lstn", r"Unknown reward 'hs_lstn'\. Did you mean 'hs_lstm\.v1'"),
         ("accuracy + hs_lstm.v9", r"Unknown reward 'hs_lstm\.v9'"),
         ("hs_lstm(gamma=0.1)(gamma=0.2)", "means nothing here"),
-        ("hs_lstm(gama=1)", r"'hs_lstm.v1' cannot be made: .*'gama'\. It takes gamma=None"),
-        ("hs_lstm(gamma='a')", r"'hs_lstm.v1' cannot be made: gamma must be a finite number"),
+        ("hs_lstm(gama=1)", r"'hs_lstm.v1' does not take these parameters: .*'gama'\. It takes gamma=None"),
+        ("hs_lstm(gamma='a')", r"'hs_lstm.v1' does not take these parameters: gamma must be a finite number"),
         ("accuracy(x=1)", "It takes no parameters"),
         ("a\0b", "null"),
         ("(" * 500 + "accuracy" + ")" * 500, "nested"),
@@ -170,6 +170,12 @@ def test_what_cannot_be_read(text, message):
     with pytest.raises(HsEnvError, match=message) as raised:
         make_reward(text)
     assert len(str(raised.value)) < 500
+
+
+@pytest.mark.parametrize("thing", [LogLikelihood(), None, LogLikelihood, 1.0], ids=repr)
+def test_a_reward_is_named_by_text(thing):
+    with pytest.raises(HsEnvError, match=r"named by a text .*Name its class as package\.module:name"):
+        make_reward(thing)
 
 
 @given(st.text(alphabet="ac()+-*.:=,'\"0 1v_ßé\\#\n", max_size=30))

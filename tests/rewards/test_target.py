@@ -95,5 +95,7 @@ def test_a_state_of_another_reward_is_refused(reward, state):
     ["target=0.3, weight=11", "target=1.5", "rate=-1", "tolerance=-0.1", "max_weight=-1", "target='much'", "weight=-1"],
 )
 def test_parameters_are_checked(parameters):
-    with pytest.raises(HsEnvError, match=r"boundary_rate\.v1' cannot be made: \w+ must be a number from"):
+    with pytest.raises(
+        HsEnvError, match=r"boundary_rate\.v1' does not take these parameters: \w+ must be a number from"
+    ):
         make_reward(f"boundary_rate({parameters})")
