@@ -19,6 +19,10 @@ INSIDE: Final = 0
 END: Final = 1
 """The word is the last one of its phrase."""
 
+DELETE: Final = 0
+"""The word is left out (ID-LSTM)."""
+RETAIN: Final = 1
+"""The word is read (ID-LSTM)."""
 
 @dataclass(frozen=True, slots=True)
 class Task:
