@@ -24,6 +24,7 @@ DELETE: Final = 0
 RETAIN: Final = 1
 """The word is read (ID-LSTM)."""
 
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What is decided at each word.
