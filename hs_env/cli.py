@@ -1,4 +1,4 @@
-"""The command line: `hs-env train | evaluate | segment | corpora`."""
+"""The command line: `hs-env train | evaluate | segment | corpora | rewards`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from hs_env.evaluation import Comparison, compare
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import segmented
+from hs_env.rewards import REWARDS, describe_parameters
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run
@@ -123,6 +124,20 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
     return None
 
 
+def rewards() -> None:
+    """List the rewards, to be named in expressions such as `log_likelihood + 0.1 * boundary_f1`."""
+    table = Table("Name", "What it is", "Parameters", box=None, padding=(0, 2, 0, 0))
+    for name in REWARDS:
+        try:
+            maker = REWARDS.get(name)
+            row = (maker.__doc__ or "").strip().split("\n")[0], describe_parameters(maker)
+        except (HsEnvError, TypeError) as error:  # a plug-in that cannot be loaded, or is nothing to call
+            row = str(error), ""
+        table.add_row(*(Text(cell) for cell in (name, *row)))
+    table.add_row("MODULE:NAME", "A subclass of hs_env.rewards.Reward in a module of yours.", "its own")
+    Console().print(table)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hs-env`."""
     commands: dict[str, Callable[..., None]] = {
@@ -130,6 +145,7 @@ def main(arguments: list[str] | None = None) -> None:
         "evaluate": evaluate,
         "segment": segment,
         "corpora": corpora,
+        "rewards": rewards,
     }
     try:
         tyro.extras.subcommand_cli_from_dict(commands, prog="hs-env", description=__doc__, args=arguments)

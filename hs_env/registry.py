@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
 
 from hs_env.types import HsEnvError
 
@@ -20,6 +21,31 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
     return HsEnvError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
 
 
+def load_reference(kind: str, reference: str) -> Any:
+    """What `package.module:name` refers to.
+
+    It imports the module. A registry takes no references, since files of models and agents hold names from one.
+
+    Raises:
+        HsEnvError: If there is no such module or name, or the module cannot be imported.
+    """
+    try:
+        return EntryPoint(reference, reference, "").load()
+    except Exception as error:  # a module may raise anything
+        raise HsEnvError(
+            f"The {kind} {reference!r} cannot be loaded: {type(error).__name__}: {error}. Expected package.module:name "
+            "of something that can be imported here: install its package, or put its folder on PYTHONPATH."
+        ) from error
+
+
+def _newest(name: str, known: Collection[str]) -> str | None:
+    """`name` if it is among `known`, or its newest version there."""
+    if name in known:
+        return name
+    versions = [full for full in known if _VERSIONED.fullmatch(full) and full.rpartition(".v")[0] == name]
+    return max(versions, key=lambda full: int(full.rpartition(".v")[2]), default=None)
+
+
 T = TypeVar("T")
 
 
@@ -29,12 +55,16 @@ class Registry(Generic[T]):
     A name without a version stands for its newest one. A version is never redefined: a change of behaviour takes a new
     number.
 
+    Other distributions add to it by entry points. They are looked up when a name is not registered and when names are
+    listed, and imported when they are asked for; so a plug-in can neither slow down nor break nor replace what is here.
+
     Args:
         kind: What is registered, for messages: "reward", "corpus".
+        group: Group of the entry points, whose names are versioned names such as `my_reward.v1`; None takes none.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, group: str | None = None) -> None:
+        self.kind, self.group = kind, group
         self._entries: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -57,24 +87,49 @@ class Registry(Generic[T]):
         return add
 
     def resolve(self, name: str) -> str:
-        """The full name: `name` itself, or the newest version of it.
+        """The full name: `name` itself, or the newest version of it. What is registered goes before plug-ins.
 
         Raises:
             HsEnvError: If there is none, with the nearest spelling.
         """
-        if name in self._entries:
-            return name
-        versions = [full for full in self._entries if full.rpartition(".v")[0] == name]
-        if not versions:
-            raise unknown_name(self.kind, name, self._entries)
-        return max(versions, key=lambda full: int(full.rpartition(".v")[2]))
+        if full := _newest(name, self._entries) or _newest(name, self._plugins()):
+            return full
+        raise unknown_name(self.kind, name, self)
 
     def get(self, name: str) -> T:
-        """The entry called `name` (see `resolve`)."""
-        return self._entries[self.resolve(name)]
+        """The entry called `name` (see `resolve`).
+
+        Raises:
+            HsEnvError: If there is none, or it is a plug-in that cannot be loaded; the message names its distribution.
+        """
+        full = self.resolve(name)
+        return self._entries[full] if full in self._entries else self._load(full, self._plugins()[full])
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return name in self._entries or name in self._plugins()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._entries))
+        return iter(sorted({*self._entries, *self._plugins()}))
+
+    def _plugins(self) -> dict[str, list[EntryPoint]]:
+        """The entry points of each name: more than one where distributions claim the same."""
+        plugins: dict[str, list[EntryPoint]] = {}
+        for point in () if self.group is None else entry_points(group=self.group):
+            plugins.setdefault(point.name, []).append(point)
+        return plugins
+
+    def _load(self, name: str, points: list[EntryPoint]) -> T:
+        owners = " and ".join(sorted(repr(point.dist.name) for point in points if point.dist is not None))
+        where = f"The {self.kind} {name!r} of the distribution {owners}"
+        if len(points) > 1:
+            raise HsEnvError(f"{where} is defined more than once. Uninstall all but one of them.")
+        if not _VERSIONED.fullmatch(name):
+            raise HsEnvError(f"{where} needs a versioned name such as 'my_{self.kind}.v1'; its author must rename it.")
+        try:
+            entry: T = points[0].load()
+        except Exception as error:  # a module may raise anything
+            raise HsEnvError(
+                f"{where} cannot be loaded from {points[0].value!r}: {type(error).__name__}: {error}. "
+                "Repair or uninstall that distribution."
+            ) from error
+        return entry

@@ -10,9 +10,30 @@ if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
         if f"{_name}.".startswith(f"hs_env.{__name__}."):
             sys.modules[_name.removeprefix("hs_env.")] = _module
 
-from .base import REWARDS, Reward, Rewarded, make_reward
-from .classification import Accuracy, LogLikelihood
+from .base import REWARDS, Reward, Rewarded
+from .classification import Accuracy, LogLikelihood, Margin
+from .counts import Deletions, Phrases, Transitions
+from .expression import describe_parameters, make_reward
+from .gold import BoundaryF1
 from .hs_lstm import HSLSTMReward
 from .id_lstm import IDLSTMReward
+from .target import BoundaryRate, PhraseLength
 
-__all__ = ["REWARDS", "Accuracy", "HSLSTMReward", "IDLSTMReward", "LogLikelihood", "Reward", "Rewarded", "make_reward"]
+__all__ = [
+    "REWARDS",
+    "Accuracy",
+    "BoundaryF1",
+    "BoundaryRate",
+    "Deletions",
+    "HSLSTMReward",
+    "IDLSTMReward",
+    "LogLikelihood",
+    "Margin",
+    "PhraseLength",
+    "Phrases",
+    "Reward",
+    "Rewarded",
+    "Transitions",
+    "describe_parameters",
+    "make_reward",
+]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from hs_env.registry import Registry
 from hs_env.types import Episodes, HsEnvError
 
-REWARDS: Registry[Callable[..., Reward]] = Registry("reward")
+REWARDS: Registry[Callable[..., Reward]] = Registry("reward", group="hs_env.rewards")
 """Makers of rewards by versioned name; keyword arguments are the reward's parameters."""
 
 
@@ -33,7 +34,8 @@ class Rewarded:
 class Reward(ABC):
     """A function of a batch of finished episodes.
 
-    Subclasses define `terms`; rewards add up and scale: `LogLikelihood() + 0.1 * Accuracy()`.
+    Subclasses define `terms`. Rewards add up and scale: `LogLikelihood() - 0.1 * Transitions()`. One that changes while
+    a policy learns does so in `adapt` alone: a call never changes what the next one gives.
 
     Attributes:
         name: For messages and logs; the class's own name unless it sets another.
@@ -54,27 +56,69 @@ class Reward(ABC):
         """The reward of each episode.
 
         Raises:
-            HsEnvError: If a term has a wrong shape or is not finite; the message names reward, term and sentence.
+            HsEnvError: If `terms` fails, or a term has a wrong shape or type or is not finite; the message names
+                reward, term and sentence.
         """
-        terms = {key: self._checked(key, value, episodes) for key, value in self.terms(episodes).items()}
-        if not terms:
-            raise HsEnvError(f"The reward {self.name!r} returned no term; it must return at least one.")
+        terms = {key: self._checked(key, value, episodes) for key, value in self._attempted(episodes).items()}
         total = torch.stack(list(terms.values())).sum(0)
         return Rewarded(self._checked("total", total, episodes), terms)
 
+    def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
+        """Learn from a batch of episodes, once after the policy has."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `adapt` has learnt, as JSON values."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave.
+
+        Raises:
+            HsEnvError: If it is the state of another reward.
+        """
+        self._check_state(state, set())
+
     def __add__(self, other: Reward) -> Reward:
         return _Sum(self, other) if isinstance(other, Reward) else NotImplemented
+
+    def __sub__(self, other: Reward) -> Reward:
+        return self + -other if isinstance(other, Reward) else NotImplemented
+
+    def __neg__(self) -> Reward:
+        return -1 * self
 
     def __mul__(self, factor: float) -> Reward:
         return _Multiple(self, float(factor)) if isinstance(factor, int | float) else NotImplemented
 
     __rmul__ = __mul__
 
+    def _check_state(self, state: Mapping[str, Any], keys: set[str]) -> None:
+        if set(state) != keys:
+            raise HsEnvError(
+                f"This is no state of the reward {self.name!r}: expected the keys {sorted(keys)}, got {sorted(state)}. "
+                "Load it into the reward that it was saved from."
+            )
+
+    def _attempted(self, episodes: Episodes) -> Mapping[str, Any]:
+        """`terms`, of which a plug-in may have made anything."""
+        try:
+            terms: Any = self.terms(episodes)
+        except HsEnvError:  # says what is wrong, or comes from a part of this reward
+            raise
+        except Exception as error:
+            raise HsEnvError(f"The reward {self.name!r} failed: {type(error).__name__}: {error}.") from error
+        if not isinstance(terms, Mapping) or not terms:
+            came = type(terms).__name__ if not isinstance(terms, Mapping) else "none"
+            raise HsEnvError(f"The reward {self.name!r} must return a dict of at least one named term, got {came}.")
+        return terms
+
     def _checked(self, key: str, value: Any, episodes: Episodes) -> Tensor:
         where = f"The term {key!r} of the reward {self.name!r}"
-        if not isinstance(value, Tensor) or value.shape != (len(episodes),):
-            came = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise HsEnvError(f"{where} must be a tensor of shape ({len(episodes)},), one value an episode; got {came}.")
+        if not isinstance(value, Tensor) or value.shape != (len(episodes),) or not value.is_floating_point():
+            came = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+            raise HsEnvError(
+                f"{where} must be a tensor of shape ({len(episodes)},) of floats, one value an episode; got {came}."
+            )
         amounts: Tensor = value.float()
         if not (good := torch.isfinite(amounts)).all():
             row = int((~good).nonzero()[0])
@@ -89,7 +133,7 @@ class Reward(ABC):
 class _Sum(Reward):
     def __init__(self, left: Reward, right: Reward) -> None:
         self.left, self.right = left, right
-        self.name = f"{left.name} + {right.name}"
+        self.name = f"{left.name} + {right.name}".replace(" + -", " - ")
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         terms = dict(self.left(episodes).terms)
@@ -97,24 +141,35 @@ class _Sum(Reward):
             terms[key] = terms[key] + value if key in terms else value
         return terms
 
+    def adapt(self, episodes: Episodes) -> None:
+        self.left.adapt(episodes)
+        self.right.adapt(episodes)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"left": self.left.state_dict(), "right": self.right.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._check_state(state, {"left", "right"})
+        self.left.load_state_dict(state["left"])
+        self.right.load_state_dict(state["right"])
+
 
 class _Multiple(Reward):
     def __init__(self, reward: Reward, factor: float) -> None:
+        if not math.isfinite(factor):
+            raise HsEnvError(f"A reward is multiplied by a finite number, got {factor} * {reward.name}.")
         self.reward, self.factor = reward, factor
-        self.name = f"{factor:g} * {reward.name}" if not isinstance(reward, _Sum) else f"{factor:g} * ({reward.name})"
+        multiplied = f"({reward.name})" if isinstance(reward, _Sum) else reward.name
+        self.name = f"-{multiplied}" if factor == -1 else f"{factor:g} * {multiplied}"
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         return {key: self.factor * value for key, value in self.reward(episodes).terms.items()}
 
+    def adapt(self, episodes: Episodes) -> None:
+        self.reward.adapt(episodes)
 
-def make_reward(name: str, **parameters: Any) -> Reward:
-    """The reward registered as `name` ("hs_lstm.v1", or "hs_lstm" for its newest version).
+    def state_dict(self) -> dict[str, Any]:
+        return self.reward.state_dict()
 
-    Raises:
-        HsEnvError: If the name is unknown, with the nearest spelling, or a parameter does not fit.
-    """
-    full = REWARDS.resolve(name)
-    try:
-        return REWARDS.get(full)(**parameters)
-    except TypeError as error:
-        raise HsEnvError(f"The reward {full!r} does not take these parameters: {error}.") from error
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.reward.load_state_dict(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -33,3 +34,20 @@ class Accuracy(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
         return {"accuracy": (episodes.predictions == episodes.sentences.labels).float()}
+
+
+@REWARDS.register("margin.v1")
+@dataclass(frozen=True)
+class Margin(Reward):
+    """log P(gold | X) - log P(y | X) for the most probable other class y.
+
+    The logarithm of the odds of the two, above 0 where the verdict is right; unlike the log-likelihood, it goes on to
+    grow where the verdict is sure.
+    """
+
+    name = "margin.v1"
+
+    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """See `Reward.terms`."""
+        others = episodes.log_probs.scatter(1, episodes.sentences.labels[:, None], -math.inf)
+        return {"margin": episodes.log_likelihood - others.amax(1)}

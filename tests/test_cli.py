@@ -80,6 +80,11 @@ def test_corpora(capsys):
     assert "[" in capsys.readouterr().out
 
 
+def test_rewards(capsys):
+    cli.main(["rewards"])
+    assert {"hs_lstm.v1", "boundary_f1.v1", "gamma=0.15"} <= set(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -19,6 +19,10 @@ def test_importing_hs_env_does_not_import_torch() -> None:
     run("import sys, hs_env; assert 'torch' not in sys.modules")
 
 
+def test_importing_the_adapters_does_not_import_what_they_adapt_to() -> None:
+    run("import sys, hs_env.interop; assert not {'torch', 'stable_baselines3'} & sys.modules.keys()")
+
+
 def test_importing_hs_env_registers_its_environments() -> None:
     run(
         "import gymnasium, importlib.util, hs_env\n"

@@ -17,6 +17,7 @@ LAYERS = [
     {"models", "rewards"},
     {"render"},
     {"envs"},
+    {"interop"},
     {"agents"},
     {"training"},
     {"evaluation"},
@@ -26,8 +27,9 @@ LAYERS = [
 
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
-NARROWER = {"rewards": {"types", "registry"}}
-"""Parts that may import less than their layer allows: a reward sees finished episodes and nothing that made them."""
+NARROWER = {"rewards": {"types", "registry"}, "interop": {"types", "registry"}}
+"""Parts that may import less than their layer allows: a reward sees finished episodes and nothing that made them, and
+an adapter serves environments of other packages too."""
 
 
 def find_modules() -> dict[str, Path]:

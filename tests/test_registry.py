@@ -40,3 +40,62 @@ def test_a_version_is_never_redefined(registry):
 def test_names_have_a_form(registry, name):
     with pytest.raises(HsEnvError, match="versioned name"):
         registry.register(name)
+
+
+def distribution(folder, name, entry_points):
+    """Metadata of an installed distribution whose modules are in `folder`."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hs_env.tests]\n" + "\n".join(entry_points) + "\n")
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """A registry with a number of its own, and plug-ins of which some are broken."""
+    (tmp_path / "plugged_numbers.py").write_text("three, four = 3, 4\n")
+    (tmp_path / "plugged_failure.py").write_text("1 / 0\n")
+    good = ["three.v1 = plugged_numbers:three", "three.v2 = plugged_numbers:four", "one.v1 = plugged_numbers:three"]
+    distribution(tmp_path, "good-numbers", [*good, "one.v2 = plugged_numbers:three", "twice.v1 = plugged_numbers:four"])
+    bad = ["bad.v1 = plugged_failure:x", "gone.v1 = plugged_nowhere:x", "less.v1 = plugged_numbers:five"]
+    distribution(tmp_path, "bad-numbers", [*bad, "plain = plugged_numbers:four", "twice.v1 = plugged_numbers:four"])
+    monkeypatch.syspath_prepend(tmp_path)
+    registry: Registry[int] = Registry("number", group="hs_env.tests")
+    registry.register("one.v1")(1)
+    return registry
+
+
+def test_plugins_are_found_by_name(plugins):
+    assert plugins.get("three.v1") == 3
+    assert plugins.get("three") == 4
+    assert list(plugins) == "bad.v1 gone.v1 less.v1 one.v1 one.v2 plain three.v1 three.v2 twice.v1".split()
+    assert "three.v1" in plugins
+    assert "three.v9" not in plugins
+
+
+def test_plugins_change_no_name_that_is_registered(plugins):
+    assert plugins.get("one.v1") == 1
+    assert plugins.get("one.v2") == 3
+    assert plugins.get("one") == 1
+
+
+def test_plugins_are_looked_up_only_where_a_name_is_not_registered(plugins, monkeypatch):
+    monkeypatch.setattr(Registry, "_plugins", lambda self: pytest.fail("looked up"))
+    assert plugins.get("one") == plugins.get("one.v1") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bad", r"number 'bad\.v1' of the distribution 'bad-numbers' cannot be loaded.*ZeroDivisionError"),
+        ("gone.v1", r"'bad-numbers' cannot be loaded from 'plugged_nowhere:x': ModuleNotFoundError.*[Uu]ninstall"),
+        ("less.v1", r"'bad-numbers' cannot be loaded.*has no attribute 'five'"),
+        ("plain", r"'bad-numbers' needs a versioned name such as 'my_number\.v1'"),
+        ("twice.v1", r"'bad-numbers' and 'good-numbers' is defined more than once"),
+        ("thre", r"Unknown number 'thre'\. Did you mean 'three\.v"),
+    ],
+)
+def test_a_broken_plugin_is_named_with_its_distribution(plugins, name, message):
+    with pytest.raises(HsEnvError, match=message):
+        plugins.get(name)
+    assert plugins.get("three") == 4

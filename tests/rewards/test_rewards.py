@@ -1,4 +1,4 @@
-"""Every registered reward passes one table of properties."""
+"""What single rewards earn, how they combine, and what happens when one is broken."""
 
 from __future__ import annotations
 
@@ -7,61 +7,13 @@ import math
 import pytest
 import torch
 
-from hs_env.rewards import REWARDS, Accuracy, HSLSTMReward, LogLikelihood, Reward, make_reward
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
-from tests.builders import make_batch, random_actions
-
-
-def make_episodes(lengths: list[int], seed: int = 0) -> Episodes:
-    batch = make_batch(lengths, seed=seed)
-    actions = random_actions(len(batch), max(lengths), seed) * batch.mask
-    actions = actions.scatter(1, batch.lengths[:, None] - 1, 1)
-    generator = torch.Generator().manual_seed(seed)
-    return Episodes(batch, actions, torch.log_softmax(torch.randn(len(batch), 3, generator=generator), 1))
-
-
-def rows(episodes: Episodes, chosen: torch.Tensor) -> Episodes:
-    return Episodes(episodes.sentences.select(chosen), episodes.actions[chosen], episodes.log_probs[chosen])
-
+from hs_env.rewards import Accuracy, BoundaryF1, HSLSTMReward, IDLSTMReward, LogLikelihood, Margin, Reward, Transitions
+from hs_env.types import Episodes, HsEnvError
+from tests.builders import make_batch
+from tests.rewards.builders import make_episodes, one_sentence
 
 LENGTHS = [7, 1, 4, 9, 2]
-
-
-@pytest.mark.parametrize("name", list(REWARDS))
-class TestEveryReward:
-    def test_total_is_the_sum_of_its_terms(self, name):
-        earned = make_reward(name)(make_episodes(LENGTHS))
-        assert earned.total.shape == (5,)
-        assert torch.isfinite(earned.total).all()
-        torch.testing.assert_close(sum(earned.terms.values()), earned.total)
-
-    def test_rows_are_independent(self, name):
-        episodes, reward = make_episodes(LENGTHS), make_reward(name)
-        whole = reward(episodes).total
-        order = torch.tensor([3, 0, 4, 1, 2])
-        torch.testing.assert_close(reward(rows(episodes, order)).total, whole[order])
-        for row in range(5):
-            torch.testing.assert_close(reward(rows(episodes, torch.tensor([row]))).total, whole[row : row + 1])
-
-    def test_padding_changes_nothing(self, name):
-        episodes, reward = make_episodes(LENGTHS), make_reward(name)
-        s = episodes.sentences
-        pad = torch.zeros(5, 3, dtype=torch.int64)
-        wide = SentenceBatch(
-            torch.cat([s.tokens, pad], 1), s.lengths, s.labels, s.indices, torch.cat([s.boundaries, pad], 1)
-        )
-        padded = Episodes(wide, torch.cat([episodes.actions, pad], 1), episodes.log_probs)
-        torch.testing.assert_close(reward(padded).total, reward(episodes).total)
-
-    def test_a_better_verdict_earns_more(self, name):
-        episodes = make_episodes(LENGTHS)
-        labels = episodes.sentences.labels
-        sure = torch.full((5, 3), 0.001).scatter(1, labels[:, None], 0.998).log()
-        wrong = torch.full((5, 3), 0.001).scatter(1, ((labels + 1) % 3)[:, None], 0.998).log()
-        reward = make_reward(name)
-        best = reward(Episodes(episodes.sentences, episodes.actions, sure)).total
-        worst = reward(Episodes(episodes.sentences, episodes.actions, wrong)).total
-        assert (best > worst).all()
+VERDICT = [math.log(0.5), math.log(0.3), math.log(0.2)]
 
 
 def test_hs_lstm_reward_is_the_papers():
@@ -86,6 +38,47 @@ def test_structure_is_best_at_0_316_of_the_length():
     assert structure.index(max(structure)) + 1 == round(length * math.sqrt(0.1))
 
 
+def test_id_lstm_reward_is_the_papers():
+    earned = IDLSTMReward(0.2)(one_sentence(["0010100"], [VERDICT]))  # the last word may be deleted
+    assert earned.terms["deletion"].item() == pytest.approx(0.2 * 5 / 7)
+    assert earned.total.item() == pytest.approx(VERDICT[0] + 0.2 * 5 / 7)
+
+
+def test_margin_is_of_the_best_other_class():
+    episodes = one_sentence(["1", "1"], [VERDICT, [math.log(0.3), math.log(0.2), math.log(0.5)]])
+    assert Margin()(episodes).total.tolist() == pytest.approx([math.log(0.5 / 0.3), math.log(0.3 / 0.5)])
+
+
+@pytest.mark.parametrize(
+    ("actions", "gold", "f1"),
+    [
+        ("01011", "01011", 1),
+        ("00001", "00001", 1),  # no inner boundary in either
+        ("1", "1", 1),
+        ("00001", "01001", 0),
+        ("01001", "00001", 0),
+        ("10001", "01001", 0),
+        ("11001", "10001", 2 / 3),
+        ("11111", "01001", 2 / 5),
+        ("01000", "01001", 1),  # the last word counts in neither
+    ],
+)
+def test_boundary_f1(actions, gold, f1):
+    assert BoundaryF1()(one_sentence([actions], [VERDICT], gold)).total.item() == pytest.approx(f1)
+
+
+def test_boundary_f1_needs_gold_phrases():
+    with pytest.raises(HsEnvError, match=r"'boundary_f1\.v1' needs gold phrases.*Choose a corpus"):
+        (LogLikelihood() + BoundaryF1())(one_sentence(["01"], [VERDICT]))
+
+
+@pytest.mark.parametrize(
+    ("actions", "changes"), [("1", 0), ("0", 0), ("01", 1), ("0001", 1), ("1100", 1), ("01011", 3)]
+)
+def test_transitions(actions, changes):
+    assert Transitions()(one_sentence([actions], [VERDICT])).total.item() == pytest.approx(changes / len(actions))
+
+
 def test_sums_and_multiples():
     episodes = make_episodes(LENGTHS)
     both = LogLikelihood() + 0.5 * Accuracy()
@@ -96,6 +89,30 @@ def test_sums_and_multiples():
     assert both.name == "log_likelihood.v1 + 0.5 * accuracy.v1"
     twice = (LogLikelihood() + LogLikelihood())(episodes)
     torch.testing.assert_close(twice.total, 2 * LogLikelihood()(episodes).total)
+    torch.testing.assert_close(
+        (LogLikelihood() - Accuracy())(episodes).total, expected - 1.5 * Accuracy()(episodes).total
+    )
+    torch.testing.assert_close((-both)(episodes).total, -expected)
+
+
+def test_names_of_combinations():
+    a, b = LogLikelihood(), Accuracy()
+    assert (a - b).name == "log_likelihood.v1 - accuracy.v1"
+    assert (a - 0.1 * (b + a)).name == "log_likelihood.v1 - 0.1 * (accuracy.v1 + log_likelihood.v1)"
+    assert (-a + b).name == "-log_likelihood.v1 + accuracy.v1"
+    assert (-(a + b)).name == "-(log_likelihood.v1 + accuracy.v1)"
+
+
+@pytest.mark.parametrize("combination", ["a * a", "a + 1", "1 - a", "a / 2", "'2' * a"])
+def test_other_combinations_are_type_errors(combination):
+    with pytest.raises(TypeError):
+        eval(combination, {"a": Accuracy()})
+
+
+@pytest.mark.parametrize("factor", [math.nan, math.inf])
+def test_a_factor_is_finite(factor):
+    with pytest.raises(HsEnvError, match="multiplied by a finite number"):
+        factor * Accuracy()
 
 
 class _Broken(Reward):
@@ -114,8 +131,15 @@ class _Broken(Reward):
         (lambda e: {"odd": torch.full((5,), math.nan)}, r"'odd' of the reward 'broken.v1' is nan for sentence 0"),
         (lambda e: {"odd": torch.zeros(4)}, r"shape \(5,\).*got \(4,\)"),
         (lambda e: {"odd": 1.0}, r"got float"),
+        (lambda e: {"odd": torch.ones(5, dtype=torch.int64)}, r"'odd'.* of floats.*got \(5,\) of torch.int64"),
+        (lambda e: {"odd": torch.full((5,), 1e300, dtype=torch.float64)}, r"'odd' .* is inf for sentence 0"),
+        (lambda e: {"odd": e.log_probs}, r"got \(5, 3\) of torch.float32"),
+        (lambda e: None, r"'broken.v1' must return a dict .*got NoneType"),
+        (lambda e: torch.ones(5), r"'broken.v1' must return a dict .*got Tensor"),
+        (lambda e: e.words, r"'broken.v1' failed: AttributeError: .*'words'"),
+        (lambda e: e.log_probs[:, 7], r"'broken.v1' failed: IndexError"),
         (lambda e: {"one": torch.full((5,), 3e38), "two": torch.full((5,), 3e38)}, r"'total' of the reward"),
-        (lambda e: {}, r"returned no term"),
+        (lambda e: {}, r"at least one named term, got none"),
     ],
 )
 def test_a_broken_reward_is_named(value, message):
@@ -123,12 +147,17 @@ def test_a_broken_reward_is_named(value, message):
         _Broken(value)(make_episodes(LENGTHS))
 
 
-def test_names():
-    assert make_reward("hs_lstm", gamma=0.4) == HSLSTMReward(0.4)
-    with pytest.raises(HsEnvError, match=r"Did you mean 'hs_lstm\.v1'"):
-        make_reward("hs_lstn")
-    with pytest.raises(HsEnvError, match="does not take these parameters"):
-        make_reward("hs_lstm", gama=1)
+def test_an_error_of_a_part_names_that_part_and_keeps_its_cause():
+    reward = LogLikelihood() - 0.5 * (Accuracy() + _Broken(lambda episodes: 1 / 0))
+    with pytest.raises(HsEnvError, match=r"^The reward 'broken\.v1' failed: ZeroDivisionError: ") as raised:
+        reward(make_episodes(LENGTHS))
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("gamma", [math.nan, math.inf, "0.2", None])
+def test_parameters_are_checked(gamma):
+    with pytest.raises(HsEnvError, match="gamma must be a number"):
+        IDLSTMReward(gamma)
 
 
 def test_a_reward_is_called_by_its_class_unless_it_says_otherwise():

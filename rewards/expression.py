@@ -1,0 +1,173 @@
+"""Rewards written as text, such as `log_likelihood + 0.1 * hs_lstm(gamma=0.2)`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from hs_env.registry import load_reference
+from hs_env.types import HsEnvError
+
+from .base import REWARDS, Reward
+
+_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", re.ASCII)
+_GREATEST = 1e30
+_SHOWN = 100  # characters of a long expression around an error
+_TOO_DEEP = "it is nested too deeply"
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+}
+
+
+def make_reward(expression: str, /, **parameters: Any) -> Reward:
+    """The reward that an expression describes.
+
+    It is made of names, numbers, `+`, `-`, `*` and parentheses. A name is a registered one ("hs_lstm.v1", or "hs_lstm"
+    for its newest version) or `package.module:name` of a subclass of `Reward`, with parameters in parentheses if any.
+
+    Args:
+        expression: The expression.
+        **parameters: Those of the reward, if the expression is nothing but its name.
+
+    Raises:
+        HsEnvError: If the expression cannot be read, a name is unknown, or a parameter does not fit.
+    """
+    if not isinstance(expression, str):
+        raise HsEnvError(
+            f"A reward is named by a text such as 'log_likelihood + 0.1 * accuracy', got {expression!r}. "
+            "Name its class as package.module:name."
+        )
+    return _Expression(expression.strip()).reward(parameters)
+
+
+def describe_parameters(maker: Callable[..., Reward]) -> str:
+    """The parameters of a reward with their defaults, such as `gamma=0.15`; empty if it has none."""
+    try:
+        parameters = inspect.signature(maker).parameters.values()
+    except ValueError:  # not written in Python
+        return "..."
+    return ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
+
+
+class _Expression:
+    """A text that is parsed as Python, of which only what `make_reward` lists means anything. Nothing is run."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        if len(text.splitlines()) > 1:
+            raise self._error("it must stand on one line", 0, 0)
+        # A reference has a colon, which Python's grammar knows in no name. A name as long takes its place, so that all
+        # places in the tree are those in the text, and names are read from there.
+        names = _REFERENCE.sub(lambda match: "_" * len(match[0]), text)
+        try:
+            self.tree = ast.parse(names, mode="eval").body
+        except SyntaxError as error:
+            begin = max(error.offset or 1, 1) - 1
+            raise self._error(error.msg.partition(".")[0], begin, max((error.end_offset or 0) - 1, begin + 1)) from None
+        except ValueError as error:  # a null character
+            raise self._error(str(error), 0, len(text)) from None
+        except (MemoryError, RecursionError):
+            raise self._error(_TOO_DEEP, 0, len(text)) from None
+
+    def reward(self, parameters: dict[str, Any]) -> Reward:
+        """The reward that the whole expression stands for."""
+        if parameters:
+            if not isinstance(self.tree, ast.Name | ast.Attribute):
+                raise self._error_at(self.tree, f"write the parameters {', '.join(parameters)} behind a reward's name")
+            return _made(self._piece(self.tree), parameters)
+        try:
+            value = self._value(self.tree)
+        except RecursionError:
+            raise self._error_at(self.tree, _TOO_DEEP) from None
+        if not isinstance(value, Reward):
+            raise self._error_at(self.tree, "this is a number, not a reward")
+        return value
+
+    def _value(self, node: ast.expr) -> Reward | float:
+        match node:
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                if abs(number) > _GREATEST:
+                    raise self._error_at(node, "this number is too great")
+                return float(number)
+            case ast.Name() | ast.Attribute():
+                return _made(self._piece(node), {})
+            case ast.Call(func=ast.Name() | ast.Attribute() as name):
+                return _made(self._piece(name), self._parameters(node))
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self._value(operand)
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self._value(operand)
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() | ast.Mult() as op, right=right):
+                sides = self._value(left), self._value(right)
+                try:
+                    value: Reward | float = _OPERATORS[type(op)](*sides)
+                except TypeError:
+                    raise self._error_at(node, "rewards are added to rewards, and multiplied by numbers") from None
+                return value
+        raise self._error_at(node, "this means nothing here")
+
+    def _parameters(self, call: ast.Call) -> dict[str, Any]:
+        parameters: dict[str, Any] = {}
+        for positional in call.args:
+            raise self._error_at(positional, "parameters are given by name")
+        for each in call.keywords:
+            if each.arg is None or each.arg in parameters:
+                raise self._error_at(each, "each parameter is given once, by name")
+            try:
+                parameters[each.arg] = ast.literal_eval(self._piece(each.value))
+            except (ValueError, TypeError, SyntaxError):
+                reason = "a parameter is a number, a text in quotes, True, False or None"
+                raise self._error_at(each.value, reason) from None
+        return parameters
+
+    def _piece(self, node: ast.expr | ast.keyword) -> str:
+        """What stands in the text for a node."""
+        return self.text[slice(*self._place(node))]
+
+    def _place(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
+        """Begin and end of a node in the text; Python counts bytes."""
+        coded = self.text.encode()
+        begin, end = len(coded[: node.col_offset].decode()), len(coded[: node.end_col_offset].decode())
+        return begin, end
+
+    def _error_at(self, node: ast.expr | ast.keyword, reason: str) -> HsEnvError:
+        return self._error(reason, *self._place(node))
+
+    def _error(self, reason: str, begin: int, end: int) -> HsEnvError:
+        first = max(0, begin - _SHOWN // 2)
+        shown = self.text[first : first + _SHOWN]
+        marks = " " * (begin - first) + "^" * (min(end, first + _SHOWN) - begin)
+        return HsEnvError(
+            f"This is no reward: {reason}.\n    {shown}\n    {marks}\n"
+            "Expected names of rewards, numbers, +, - and *, such as 'log_likelihood + 0.1 * hs_lstm(gamma=0.2)'."
+        )
+
+
+def _made(name: str, parameters: dict[str, Any]) -> Reward:
+    """A single reward, made by what `name` refers to."""
+    if ":" in name:
+        # Only a subclass is called: an expression may come from somebody else's configuration, and call nothing else.
+        full, maker = name, load_reference("reward", name)
+        expected = isinstance(maker, type) and issubclass(maker, Reward)
+    else:
+        full = REWARDS.resolve(name)
+        maker = REWARDS.get(full)
+        expected = callable(maker)
+    if not expected:
+        raise HsEnvError(f"{full!r} is {maker!r}. Expected a subclass of hs_env.rewards.Reward; name one.")
+    try:
+        reward: Any = maker(**parameters)
+    except Exception as error:  # a maker may raise anything
+        takes = describe_parameters(maker) or "no parameters"
+        reason = str(error).rstrip(".")
+        failed = "does not take these parameters" if parameters else "cannot be made"
+        raise HsEnvError(f"The reward {full!r} {failed}: {reason}. It takes {takes}.") from error
+    if not isinstance(reward, Reward):
+        raise HsEnvError(f"{full!r} made {reward!r}. Expected an instance of hs_env.rewards.Reward.")
+    return reward

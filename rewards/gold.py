@@ -1,0 +1,37 @@
+"""Rewards that compare with gold phrases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hs_env.types import INSIDE, Episodes, HsEnvError
+
+from .base import REWARDS, Reward
+
+
+@REWARDS.register("boundary_f1.v1")
+@dataclass(frozen=True)
+class BoundaryF1(Reward):
+    """F1 = 2 |A and G| / (|A| + |G|) of the inner boundaries A and those of the gold phrases, G.
+
+    Inner boundaries are the ends of all phrases but the last, which nobody decides. Where there is none in either, they
+    agree: 1. Where one has some and the other none: 0.
+    """
+
+    name = "boundary_f1.v1"
+
+    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """See `Reward.terms`."""
+        sentences = episodes.sentences
+        if sentences.boundaries is None:
+            raise HsEnvError(
+                f"The reward {self.name!r} needs gold phrases, and these sentences have none. "
+                "Choose a corpus that knows them, such as 'phrases', or another reward."
+            )
+        last = sentences.lengths[:, None] - 1
+        found, gold = (each.scatter(1, last, INSIDE) for each in (episodes.actions, sentences.boundaries))
+        both, either = 2 * (found * gold).sum(1), (found + gold).sum(1)
+        return {"boundary_f1": torch.where(either == 0, 1.0, both / either.clamp(min=1))}

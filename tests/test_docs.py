@@ -1,0 +1,54 @@
+"""The code on the pages of docs/ is run as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from hs_env.rewards import REWARDS, describe_parameters, make_reward
+
+PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
+REWARDS_PAGE = PAGES[0].with_name("rewards.md")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code blocks of a page, also those inside lists."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(code) for _, code in found]
+
+
+@pytest.fixture
+def my_rewards(tmp_path, monkeypatch):
+    """The page's module where Python finds it; what it registers is forgotten afterwards."""
+    monkeypatch.setattr(REWARDS, "_entries", dict(REWARDS._entries))
+    (module,) = (block for block in blocks(REWARDS_PAGE, "python") if block.startswith("# my_rewards.py"))
+    (tmp_path / "my_rewards.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_python_runs(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(REWARDS, "_entries", dict(REWARDS._entries))
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(blocks(page, "python")), str(page), "exec"), {})
+
+
+def test_rewards_on_command_lines_can_be_made(my_rewards):
+    lines = [shlex.split(line, comments=True) for line in "".join(blocks(REWARDS_PAGE, "sh")).splitlines()]
+    expressions = [line[line.index("--reward") + 1] for line in lines if "--reward" in line]
+    assert len(expressions) == 4
+    for expression in expressions:
+        make_reward(expression)
+
+
+def test_every_reward_is_in_the_table():
+    rows = dict(re.findall(r"^\| `(\w+\.v\d+)` \|.*\| (.*)\|$", REWARDS_PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert sorted(rows) == list(REWARDS)
+    for name, parameters in rows.items():
+        assert bool(parameters.strip()) == bool(describe_parameters(REWARDS.get(name)))
