@@ -1,4 +1,4 @@
-"""Renderings of a segmented sentence: exact text, well-formed markup, fixed frames, clear errors."""
+"""Renderings of a sentence and its actions: exact text, well-formed markup, fixed frames, clear errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hs_env.render import PALETTE, Segmented, to_ansi, to_html, to_rgb, to_svg, to_text
-from hs_env.types import HsEnvError
+from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError
 
 WORDS = ("the", "movie", "is", "not", "very", "good")
 ACTIONS = (0, 1, 0, 1, 0, 1)
@@ -41,7 +41,13 @@ def segmented(draw: st.DrawFn) -> Segmented:
     actions = draw(st.lists(st.integers(0, 1), max_size=len(sentence)))
     names = st.none() | st.sampled_from(["negative", "positive", "<odd> & new"])
     probability = draw(st.none() | st.floats(0, 1))
-    return Segmented(tuple(sentence), tuple(actions), draw(names), draw(names), probability)
+    task = draw(st.sampled_from([SEGMENTATION, DISTILLATION]))
+    return Segmented(tuple(sentence), tuple(actions), draw(names), draw(names), probability, task)
+
+
+def distilled(actions: tuple[int, ...], sentence: tuple[str, ...] = WORDS) -> Segmented:
+    prediction = "negative" if len(actions) == len(sentence) else None
+    return Segmented(sentence, actions, "negative", prediction, 0.93, DISTILLATION)
 
 
 # Text
@@ -82,9 +88,31 @@ def test_the_last_word_ends_a_phrase_whatever_its_action() -> None:
 
 
 @given(segmented())
-def test_phrases_joined_are_the_words_read(drawn: Segmented) -> None:
-    assert tuple(word for phrase in drawn.phrases for word in phrase) == drawn.words[: len(drawn.actions)]
-    assert all(drawn.phrases)
+def test_spans_are_the_sentence(drawn: Segmented) -> None:
+    assert [word for span in drawn.spans for word in drawn.words[span.start : span.stop]] == list(drawn.words)
+    assert all(span.start < span.stop for span in drawn.spans)
+    read = drawn.words[: len(drawn.actions)]
+    if drawn.task == SEGMENTATION:
+        assert tuple(word for phrase in drawn.phrases for word in phrase) == read
+        assert drawn.retained == ()
+    else:
+        kept = tuple(word for word, action in zip(drawn.words, drawn.actions, strict=False) if action)
+        assert drawn.retained == (kept or read[-1:] if drawn.finished else kept)
+        assert drawn.phrases == []
+
+
+@pytest.mark.parametrize(
+    ("actions", "text"),
+    [
+        ((), "· the movie is not very good"),
+        ((0,), "~~the~~  · movie is not very good"),
+        ((1, 1), "the movie  · is not very good"),
+        ((0, 0, 0, 1, 0, 1), "~~the movie is~~ not ~~very~~ good  → negative 0.93"),
+        ((0, 0, 0, 0, 0, 0), "~~the movie is not very~~ good  → negative 0.93"),
+    ],
+)
+def test_text_of_deleted_words(actions: tuple[int, ...], text: str) -> None:
+    assert to_text(distilled(actions)) == text
 
 
 @given(st.lists(words, min_size=1, max_size=12), st.data())
@@ -107,6 +135,11 @@ def test_ansi_colours_follow_the_prediction() -> None:
         for label in ("negative", "positive", None)
     ]
     assert colours == [["38;5;29"], ["38;5;160"], ["38;5;60"]]
+
+
+def test_ansi_strikes_deleted_words_through() -> None:
+    struck = re.findall(r"\x1b\[[\d;]*;9m([^\x1b]*)\x1b\[0m", to_ansi(distilled((0, 0, 0, 1, 0, 1))))
+    assert struck == ["~~the movie is~~", "~~very~~"]
 
 
 # Frames
@@ -154,6 +187,22 @@ def test_a_sentence_too_long_for_a_frame_scrolls_with_the_reader() -> None:
     assert pixels(late, PALETTE.neutral) > 0
 
 
+def test_a_frame_has_boxes_behind_retained_words_and_lines_through_deleted_ones() -> None:
+    def measure(actions: tuple[int, ...]) -> tuple[int, int]:
+        """Pixels of the boxes, and the longest row of pixels in the colour of deleted words."""
+        frame = to_rgb(distilled(actions, PLOT[:6]))
+        box, muted = (
+            (frame == tuple(bytes.fromhex(colour[1:]))).all(2) for colour in (PALETTE.phrases[0], PALETTE.muted)
+        )
+        rows = ["".join("x" if pixel else " " for pixel in row).split() for row in muted]
+        return int(box.sum()), max(len(run) for row in rows for run in ["", *row])
+
+    everything, half, one = measure((1,) * 6), measure((0, 0, 0, 1, 1, 1)), measure((0, 0, 0, 0, 0, 1))
+    assert everything[0] > half[0] > one[0] > 0
+    assert everything[1] == 0
+    assert 60 < half[1] < one[1]
+
+
 def test_frame_too_small() -> None:
     with pytest.raises(HsEnvError, match="at least 160 x 96 pixels, got 20 x 300"):
         to_rgb(Segmented(WORDS), 20, 300)
@@ -177,6 +226,24 @@ def test_markup_holds_escaped_words(render: Callable[[Segmented], str]) -> None:
     assert "<b>" not in markup
     text = " ".join(" ".join(ElementTree.fromstring(markup).itertext()).split())
     assert all(word in text for word in ("<b>&", "movie", "日本語", "&amp; 0.50", "(gold <i>)"))
+
+
+def test_html_strikes_deleted_words_through() -> None:
+    markup = ElementTree.fromstring(to_html(distilled((0, 0, 0, 1, 0, 1))))
+    assert [struck.text for struck in markup.findall("s")] == ["the movie is", "very"]
+    assert [kept.text for kept in markup.findall("span")[:2]] == ["not", "good"]
+
+
+def test_svg_draws_a_line_through_deleted_words_on_each_of_their_lines() -> None:
+    def bars(actions: tuple[int, ...]) -> list[str]:
+        picture = ElementTree.fromstring(to_svg(distilled(actions, PLOT), width=400))
+        return [path.attrib["d"] for path in picture.findall("{*}path") if path.attrib["fill"] == PALETTE.muted]
+
+    unread = ElementTree.fromstring(to_svg(distilled((), PLOT), width=400))
+    lines = len({text.attrib["y"] for text in unread.findall("{*}text")})
+    assert lines > 1
+    assert len(bars((0,) * 20 + (1,))) == lines
+    assert bars((1,) * 21) == bars(()) == []
 
 
 def test_svg_keeps_a_phrase_on_one_line_and_inside_the_picture() -> None:

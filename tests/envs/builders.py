@@ -1,25 +1,75 @@
-"""A small corpus in files, a small untrained classifier, an episode."""
+"""The two decision problems, a small corpus in files, small untrained classifiers, an episode."""
 
 from __future__ import annotations
 
 import json
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hs_env.corpora import Vocabulary
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
-from hs_env.models import HSLSTM, Classifier, PlainLSTM
-from hs_env.types import INSIDE
+from hs_env.envs.information_distillation import InformationDistillationEnv, InformationDistillationVectorEnv
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv, PhraseSegmentationVectorEnv
+from hs_env.envs.single import EncoderEnv
+from hs_env.models import HSLSTM, IDLSTM, Classifier, SentenceClassifier
 
 WORDS = ("the", "movie", "is", "not", "very", "good", "and", "funny")
 TEXT = {"text": "The movie is not very good"}
 
 
-def make_classifier(kind: type[HSLSTM] | type[PlainLSTM], *labels: str) -> Classifier:
-    """An untrained classifier with large weights, so that segmentations differ in what they earn."""
+@dataclass(frozen=True)
+class Problem:
+    """A decision problem and its environments.
+
+    Attributes:
+        id: Of the registered environment.
+        single: The single environment.
+        vector: The native vector environment.
+        encoder: The encoder behind them.
+        reward: Name of the default reward.
+        classifier: Name of the default classifier.
+        structure: What `info` says about the structure: a count, and its words.
+        actions: Names of the actions.
+    """
+
+    id: str
+    single: type[PhraseSegmentationEnv] | type[InformationDistillationEnv]
+    vector: type[PhraseSegmentationVectorEnv] | type[InformationDistillationVectorEnv]
+    encoder: type[HSLSTM] | type[IDLSTM]
+    reward: str
+    classifier: str
+    structure: tuple[str, str]
+    actions: tuple[str, str]
+
+
+PHRASES = Problem(
+    "hs_env/PhraseSegmentation-v0",
+    PhraseSegmentationEnv,
+    PhraseSegmentationVectorEnv,
+    HSLSTM,
+    "hs_lstm",
+    "phrases",
+    ("num_phrases", "phrases"),
+    ("INSIDE", "END"),
+)
+WORDS_TO_KEEP = Problem(
+    "hs_env/InformationDistillation-v0",
+    InformationDistillationEnv,
+    InformationDistillationVectorEnv,
+    IDLSTM,
+    "id_lstm",
+    "phrases_id_lstm",
+    ("num_retained", "retained"),
+    ("DELETE", "RETAIN"),
+)
+PROBLEMS = [PHRASES, WORDS_TO_KEEP]
+
+
+def make_classifier(kind: type[SentenceClassifier], *labels: str) -> Classifier:
+    """An untrained classifier with large weights, so that actions differ in what they earn."""
     vocabulary = Vocabulary(WORDS)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -42,13 +92,13 @@ def write_corpus(path: Path, count: int, seed: int, labels: tuple[str, ...] = ("
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
 
 
-def read(env: PhraseSegmentationEnv, actions: list[int], **options: Any) -> tuple[float, dict[str, Any]]:
-    """The reward and the last info of an episode; actions of which the last ones may be missing are INSIDE."""
+def read(env: EncoderEnv, actions: list[int], **options: Any) -> tuple[float, dict[str, Any]]:
+    """The reward and the last info of an episode; actions of which the last ones may be missing are 0."""
     _, info = env.reset(options=options or None)
     reward, terminated = 0.0, False
     while not terminated:
         assert reward == 0.0
-        action = actions[info["position"]] if info["position"] < len(actions) else INSIDE
+        action = actions[info["position"]] if info["position"] < len(actions) else 0
         _, reward, terminated, truncated, info = env.step(action)
         assert truncated is False
     return reward, info

@@ -10,7 +10,12 @@ import pytest
 
 from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 from hs_env.types import END, INSIDE, HsEnvError
-from tests.envs.builders import TEXT, read
+from tests.envs.builders import PHRASES, TEXT, Problem, read
+
+
+@pytest.fixture
+def problem() -> Problem:
+    return PHRASES
 
 
 def test_the_seed_decides(names: dict[str, Any]) -> None:

@@ -12,7 +12,12 @@ import pytest
 from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 from hs_env.models import HSLSTM
 from hs_env.types import HsEnvError
-from tests.envs.builders import make_classifier, write_corpus
+from tests.envs.builders import PHRASES, PROBLEMS, Problem, make_classifier, write_corpus
+
+
+@pytest.fixture
+def problem() -> Problem:
+    return PHRASES
 
 
 def test_environments_share(names: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +27,7 @@ def test_environments_share(names: dict[str, Any], folder: Path, monkeypatch: py
     assert len(first._resources.sentences) == 30
     assert len(second._resources.sentences) == 20
     monkeypatch.chdir(folder)
-    relative = PhraseSegmentationEnv("./corpus", "classifier.safetensors")
+    relative = PhraseSegmentationEnv("./corpus", "HSLSTM.safetensors")
     assert relative._resources.encoder is first._resources.encoder
 
 
@@ -69,7 +74,15 @@ def test_reward_parameters(names: dict[str, Any]) -> None:
 
 def test_a_classifier_without_actions(names: dict[str, Any], folder: Path) -> None:
     with pytest.raises(HsEnvError, match="is a PlainLSTM, which takes no actions; expected a structured encoder"):
-        PhraseSegmentationEnv(names["corpus"], str(folder / "plain.safetensors"))
+        PhraseSegmentationEnv(names["corpus"], str(folder / "PlainLSTM.safetensors"))
+
+
+@pytest.mark.parametrize(("mine", "other"), [PROBLEMS, PROBLEMS[::-1]])
+@pytest.mark.parametrize("kind", ["single", "vector"])
+def test_a_classifier_of_the_other_problem(folder: Path, mine: Problem, other: Problem, kind: str) -> None:
+    path = folder / f"{other.encoder.__name__}.safetensors"
+    with pytest.raises(HsEnvError, match=f"{mine.id} is for .* Use the environment {other.id}, or choose"):
+        getattr(mine, kind)(corpus=str(folder / "corpus"), classifier=str(path))
 
 
 @pytest.mark.parametrize("labels", [("negative", "neutral", "positive"), ("positive", "negative")])
