@@ -95,13 +95,17 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         """Log-probabilities for known actions; see `StructuredEncoder.encode`.
 
         The retained words of each row are a sequence of their own, so the LSTM takes as many steps as the most that any
-        row retains. The samples of a sentence share the projections of its words.
+        row retains. The samples of a sentence share the projections of its words, and those that retain the same words
+        are one sequence.
         """
         samples = actions.shape[0] // len(batch)
-        vectors, where = self.words(batch)
         retained = _retained(actions, batch.lengths.repeat_interleave(samples))
-        words = where.repeat_interleave(samples, 0)[retained]
-        return self.classify(self.word_level.last(self.word_level.project(vectors), words, retained.sum(1)))
+        sentence = torch.arange(len(batch), device=actions.device).repeat_interleave(samples)
+        distinct, row = torch.cat([sentence[:, None], retained], 1).unique(dim=0, return_inverse=True)
+        sentence, retained = distinct[:, 0], distinct[:, 1:].bool()
+        vectors, where = self.words(batch)
+        h = self.word_level.last(self.word_level.project(vectors), where[sentence][retained], retained.sum(1))
+        return self.classify(h.index_select(0, row))
 
 
 def _must_retain(state: EncoderState) -> Tensor:
