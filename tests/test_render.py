@@ -11,12 +11,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hs_env.render import PALETTE, Segmented, to_ansi, to_html, to_rgb, to_svg, to_text
-from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError
+from hs_env.render.episodes import segmented as segmented_episodes
+from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, HsEnvError, Sentence
+from tests.builders import make_batch
 
 WORDS = ("the", "movie", "is", "not", "very", "good")
 ACTIONS = (0, 1, 0, 1, 0, 1)
@@ -140,6 +143,24 @@ def test_ansi_colours_follow_the_prediction() -> None:
 def test_ansi_strikes_deleted_words_through() -> None:
     struck = re.findall(r"\x1b\[[\d;]*;9m([^\x1b]*)\x1b\[0m", to_ansi(distilled((0, 0, 0, 1, 0, 1))))
     assert struck == ["~~the movie is~~", "~~very~~"]
+
+
+def test_finished_episodes() -> None:
+    batch = make_batch([6, 3])
+    sentences = [Sentence(WORDS, 1), Sentence(WORDS[3:], 2)]
+    actions = torch.tensor([[0, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0]])
+    episodes = Episodes(batch, actions, torch.tensor([[0.1, 0.7, 0.2]] * 2).log())
+    shown = list(segmented_episodes(episodes, sentences, ("a", "b", "c"), task=DISTILLATION))
+    assert [to_text(each) for each in shown] == [
+        "~~the movie is~~ not ~~very~~ good  → b 0.70",
+        "~~not~~ very ~~good~~  → b 0.70 (gold c)",
+    ]
+    assert [each.retained for each in shown] == [("not", "good"), ("very",)]
+    unsure = segmented_episodes(episodes, sentences, ("a", "b", "c"), gold=False)
+    assert [to_text(each) for each in unsure] == [
+        "[the movie is not] [very good]  → b 0.70",
+        "[not very] [good]  → b 0.70",
+    ]
 
 
 # Frames

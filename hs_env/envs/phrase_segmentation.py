@@ -105,18 +105,22 @@ class PhraseSegmentationEnv(EncoderEnv):
     envs = gymnasium.make_vec("hs_env/PhraseSegmentation-v0", num_envs=64, autoreset_mode="SameStep")
     ```
 
-    makes `PhraseSegmentationVectorEnv`, which reads N sentences side by side, with one call of the encoder a
-    step. Its slots see what single environments see. The argument `autoreset_mode` says when a slot goes on:
+    This is a `PhraseSegmentationVectorEnv`: N sentences side by side, one call of the encoder a step for all of them.
+    Its slots see what single environments see. It takes the same arguments, and:
 
-    | mode | the next sentence begins |
+    | `autoreset_mode` | a slot begins its next sentence |
     |---|---|
     | `"NextStep"`, the default | in the step after the last word, whose action is ignored |
     | `"SameStep"` | in the step of the last word; `final_obs` and `final_info` tell of the end |
-    | `"Disabled"` | when you call `reset` |
+    | `"Disabled"` | when `reset` says so |
 
-    Each slot has a generator of its own: `reset(seed=s)` seeds them with s, s + 1, ..., and a sequence has one seed for
-    each slot, or None to go on with its generator. The options of `reset` are one value for all slots or a sequence of
-    one for each; and `reset_mask`, (N,) bool, says which slots are reset, while the others stay as they are.
+    Each slot has a generator of its own. `reset(seed=s)` seeds them with s, s + 1, ...; a sequence has one seed for each
+    slot, or None to go on with its generator.
+
+    | option of `reset` | meaning |
+    |---|---|
+    | `reset_mask` | (N,) bool array: the slots to reset, while the others stay as they are |
+    | `indices`, `text`, `label` | as above; one for all slots, or a sequence of one for each |
 
     `action_masks()` is (N, 2) bool. `reset_tensors` and `step_tensors` are `reset` and `step` on torch tensors, without
     infos.

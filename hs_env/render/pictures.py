@@ -188,18 +188,17 @@ def _scene(
         for line in sorted({word.line for word in words}.intersection(lines)):
             part = [word for word in words if word.line == line]
             begins, ends = part[0] == words[0], part[-1] == words[-1] and span.state != "open"
-            left, right = corner[0] + part[0].left * size, corner[0] + part[-1].right * size
+            pad = _PAD if span.colour else 0.0
+            left, right = corner[0] + (part[0].left - pad) * size, corner[0] + (part[-1].right + pad) * size
             if span.colour:
                 top, bottom = middle(line) - _BOX / 2 * size, middle(line) + _BOX / 2 * size
-                left, right = left - _PAD * size, right + _PAD * size
                 scene.append(_Box(left, top, right, bottom, span.colour, _ROUND * size, begins, ends))
             elif span.state == "deleted":
                 through = middle(line) + _STRIKE * size
                 scene.append(_Box(left, through, right, through + size / 14, PALETTE.muted))
             elif begins:  # the word to decide on
                 under = middle(line) + (_DROP + 0.2) * size
-                right = corner[0] + part[0].right * size
-                scene.append(_Box(left, under, right, under + size / 10, PALETTE.neutral))
+                scene.append(_Box(left, under, corner[0] + part[0].right * size, under + size / 10, PALETTE.neutral))
             ink = PALETTE.ink if span.colour else PALETTE.muted
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
