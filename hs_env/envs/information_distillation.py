@@ -105,8 +105,8 @@ class InformationDistillationEnv(EncoderEnv):
     envs = gymnasium.make_vec("hs_env/InformationDistillation-v0", num_envs=64, autoreset_mode="SameStep")
     ```
 
-    This is a `InformationDistillationVectorEnv`: N sentences side by side, one call of the encoder a step for all of them.
-    Its slots see what single environments see. It takes the same arguments, and:
+    This makes `InformationDistillationVectorEnv`, which reads N sentences side by side, with one call of the encoder a
+    step. Its slots see what single environments see. It takes the arguments above, and:
 
     | `autoreset_mode` | a slot begins its next sentence |
     |---|---|
@@ -114,8 +114,8 @@ class InformationDistillationEnv(EncoderEnv):
     | `"SameStep"` | in the step of the last word; `final_obs` and `final_info` tell of the end |
     | `"Disabled"` | when `reset` says so |
 
-    Each slot has a generator of its own. `reset(seed=s)` seeds them with s, s + 1, ...; a sequence has one seed for each
-    slot, or None to go on with its generator.
+    Each slot has a generator of its own. `reset(seed=s)` seeds them with s, s + 1, ...; a sequence has one seed for
+    each slot, or None to go on with its generator.
 
     | option of `reset` | meaning |
     |---|---|
