@@ -12,13 +12,14 @@ import torch
 
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import load_state, save_state
 from hs_env.types import PADDING, HsEnvError, Sentence, SentenceBatch
 
-Model = HSLSTM | PlainLSTM
+Model = StructuredEncoder | PlainLSTM
 
 MODELS: Registry[type[Model]] = Registry("model")
 """Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
