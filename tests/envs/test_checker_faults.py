@@ -130,13 +130,17 @@ def test_observations_out_of_differing_spaces() -> None:
         check_vector_env(env, steps=20)
 
 
-def test_dtypes_that_change() -> None:
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [(lambda array: array.astype(float), "float64"), (lambda array: {"x": array, "_x": EVERY}, "dict")],
+)
+def test_dtypes_that_change(change: Callable[[Any], Any], kind: str) -> None:
     def fault(env: Walks, returned: Returned) -> None:
         if "rewards" in returned:
-            returned["infos"]["position"] = returned["infos"]["position"].astype(float)
+            returned["infos"]["position"] = change(returned["infos"]["position"])
 
     found = warned(Walks(fault=fault))
-    assert found.startswith("step 1: infos['position'] has become float64, expected int64 as before")
+    assert found.startswith(f"step 1: infos['position'] has become {kind}, expected int64 as before")
     assert found.count("\n") == 0
 
 
@@ -329,6 +333,18 @@ def test_memory_that_the_environment_depends_on(mode: AutoresetMode, name: str) 
 
     with pytest.raises(VectorEnvError, match="Only the arrays returned before had been overwritten"):
         check_vector_env(Dependent(mode, fault=fault), steps=20)
+
+
+def test_last_observations_that_the_environment_depends_on() -> None:
+    last: list[Any] = []
+
+    def fault(env: Walks, returned: Returned) -> None:
+        if any(array[0] > 70 for array in last):
+            returned["observations"][...] = 0
+        last[:] = [array for array in returned["infos"].get("final_obs", ()) if array is not None]
+
+    with pytest.raises(VectorEnvError, match="Only the arrays returned before had been overwritten"):
+        check_vector_env(Walks(SAME_STEP, fault=fault), steps=20)
 
 
 # Seeds
