@@ -24,7 +24,7 @@ Fault: TypeAlias = Callable[["Walks", Returned], Any]
 
 
 EVERY = np.ones(3, np.bool_)
-"""A mask of all slots of `Walks`."""
+EVERY.flags.writeable = False  # The checker overwrites what it is given.
 
 
 class Walks(VectorEnv[Any, Any, Any]):
