@@ -12,21 +12,30 @@ if __name__ == "agents":  # a bare `import agents`, which works in a checkout
 
 from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
 from .baselines import BASELINES, Heuristic, make_baseline
+from .learners import LEARNERS, LearnerConfig
 from .reinforce import PNet, Reinforce, ReinforceConfig
 from .rollout import Rollout, rollout
+from .sb3 import ALGORITHMS, SB3Agent
+from .sb3_learner import SB3Config, SB3Learner
 from .search import best_segmentation, every_segmentation
 
 __all__ = [
     "AGENTS",
+    "ALGORITHMS",
     "BASELINES",
+    "LEARNERS",
     "Agent",
     "Decision",
     "Heuristic",
+    "LearnerConfig",
     "LearningAgent",
     "PNet",
     "Reinforce",
     "ReinforceConfig",
     "Rollout",
+    "SB3Agent",
+    "SB3Config",
+    "SB3Learner",
     "Update",
     "best_segmentation",
     "every_segmentation",

@@ -15,8 +15,9 @@ def run(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_importing_hs_env_does_not_import_torch() -> None:
-    run("import sys, hs_env; assert 'torch' not in sys.modules")
+@pytest.mark.parametrize("module", ["hs_env", "hs_env.envs.checker"])
+def test_importing_hs_env_does_not_import_torch(module: str) -> None:
+    run(f"import sys, {module}; assert 'torch' not in sys.modules")
 
 
 def test_importing_the_adapters_does_not_import_what_they_adapt_to() -> None:

@@ -45,6 +45,14 @@ class EncodedSplit:
             boundaries=torch.tensor([at for actions in gold for at in actions]) if complete else None,
         )
 
+    @classmethod
+    def from_batch(cls, batch: SentenceBatch) -> EncodedSplit:
+        """The sentences of a batch as a split of their own, counted from 0."""
+        mask = batch.mask
+        boundaries = None if batch.boundaries is None else batch.boundaries[mask]
+        offsets = batch.lengths.cumsum(0) - batch.lengths
+        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, boundaries)
+
     def __len__(self) -> int:
         return len(self.lengths)
 

@@ -12,15 +12,17 @@ import torch
 
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
-from hs_env.models.sentence import SentenceClassifier
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import load_state, save_state
 from hs_env.types import PADDING, HsEnvError, Sentence, SentenceBatch
 
-MODELS: Registry[type[SentenceClassifier]] = Registry("model")
+Model = StructuredEncoder | PlainLSTM
+
+MODELS: Registry[type[Model]] = Registry("model")
 """Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("id_lstm.v1")(IDLSTM)
@@ -42,7 +44,7 @@ class Classifier:
         notes: How it was made, its accuracy: JSON values.
     """
 
-    model: SentenceClassifier
+    model: Model
     vocabulary: Vocabulary
     labels: tuple[str, ...]
     tokenisation: str

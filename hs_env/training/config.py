@@ -6,13 +6,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hs_env.agents import ReinforceConfig
-from hs_env.types import HsEnvError, check_ranges
+from hs_env.agents import LEARNERS, ReinforceConfig, SB3Config
+from hs_env.models import MODELS, StructuredEncoder
+from hs_env.types import SEGMENTATION, HsEnvError, check_ranges
+
+_DEFAULTS = {SEGMENTATION: {"structure": "function_words", "reward": "hs_lstm"}}
+"""What a model is trained with unless the configuration says something else, by its task."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Train HS-LSTM: warm start of the C-Net, then the P-Net alone, then both in turn."""
+    """Train jointly: warm start of the C-Net, then the P-Net alone, then both in turn."""
 
     corpus: str = "movie_reviews"
     """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or the path of a file or folder."""
@@ -20,20 +24,26 @@ class TrainConfig:
     """Folder that holds the data sets which are not built in."""
     vectors: str = "glove-6b-50d"
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`."""
+    model: str = "hs_lstm"
+    """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`."""
     hidden_size: int = 300
     """Width of each LSTM level."""
     dropout: float = 0.6
     """On the word vectors and before the softmax."""
     word_dropout: float = 0.2
     """Probability that a whole word vector is dropped."""
-    structure: str = "function_words"
-    """Baseline policy whose phrases the C-Net is warm-started on."""
-    reward: str = "hs_lstm"
-    """Name of the reward."""
+    structure: str | None = None
+    """Baseline policy whose structures the C-Net is warm-started on; by default `function_words` for phrases."""
+    reward: str | None = None
+    """A reward, such as `log_likelihood - 0.3 * phrases` (`hs-env rewards`); by default that of the model's paper."""
     reward_parameters: dict[str, float] = field(default_factory=dict)
-    """Keyword arguments of the reward, such as `gamma 0.2`."""
+    """Keyword arguments of the reward, such as `gamma 0.2`, if it is but a name."""
+    agent: str = "reinforce"
+    """What learns to segment: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`."""
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
-    """How the P-Net learns."""
+    """How `reinforce` learns."""
+    sb3: SB3Config = field(default_factory=SB3Config)
+    """How the other agents learn, which are algorithms of Stable-Baselines3 and sb3-contrib."""
     batch_size: int = 64
     """Sentences in a batch."""
     learning_rate: float = 2e-3
@@ -60,11 +70,18 @@ class TrainConfig:
     """A checkpoint is written this often, and after every epoch."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot work.
+        """Fill in what the model decides, and refuse values that cannot work.
 
         Raises:
-            HsEnvError: Naming the field, its value and its range.
+            HsEnvError: Naming the field, its value and its range; or what an unknown name is near to.
         """
+        encoder = MODELS.get(self.model)
+        if not issubclass(encoder, StructuredEncoder):
+            raise HsEnvError(f"The model {self.model!r} takes no actions; choose a structured encoder, as 'hs_lstm'.")
+        LEARNERS.resolve(self.agent)
+        for name, default in _DEFAULTS[encoder.task].items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, default)
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
             self,
@@ -95,8 +112,8 @@ class TrainConfig:
             HsEnvError: If a field is missing, unknown or out of range.
         """
         try:
-            reinforce = ReinforceConfig(**values["reinforce"])
+            reinforce, sb3 = ReinforceConfig(**values["reinforce"]), SB3Config(**values["sb3"])
             data_dir = None if values["data_dir"] is None else Path(values["data_dir"])
-            return cls(**values | {"reinforce": reinforce, "data_dir": data_dir})
+            return cls(**values | {"reinforce": reinforce, "sb3": sb3, "data_dir": data_dir})
         except (KeyError, TypeError) as error:
             raise HsEnvError(f"This is no configuration of a run: {error}.") from error

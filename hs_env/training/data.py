@@ -13,12 +13,12 @@ from torch import Tensor
 
 from hs_env.corpora import Corpus, Vocabulary, WordVectors, load_corpus, load_vectors
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.models import HSLSTM, PlainLSTM
+from hs_env.models.classifier import Model
 from hs_env.training.config import TrainConfig
 from hs_env.training.seeds import generator_for, seed_for
 from hs_env.types import UNKNOWN, HsEnvError, SentenceBatch
 
-M = TypeVar("M", HSLSTM, PlainLSTM)
+M = TypeVar("M", bound=Model)
 _POOL = 20  # batches whose sentences are sorted by length together
 
 

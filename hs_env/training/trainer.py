@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from hs_env.agents import Agent, Heuristic, Reinforce, make_baseline
+from hs_env.agents import LEARNERS, Agent, Heuristic, make_baseline
 from hs_env.agents.baselines import finished_plan
-from hs_env.models import HSLSTM, Classifier
+from hs_env.models import MODELS, Classifier, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
@@ -25,7 +25,7 @@ from hs_env.training.learner import Learner
 from hs_env.training.monitor import Monitor
 from hs_env.training.scores import dev_scores, segmented_examples
 from hs_env.training.seeds import generator_for, seed_for
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import Episodes, HsEnvError, SentenceBatch
 
 HISTORY = "history.json"
 CHECKPOINT, AGENT = "checkpoint.safetensors", "agent.safetensors"
@@ -90,17 +90,21 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
         self.config, self.data, self.folder, self.console = config, data, folder, console
+        assert config.reward is not None  # the configuration has filled it in
+        assert config.structure is not None
         self.reward = make_reward(config.reward, **config.reward_parameters)
         structure = make_baseline(config.structure, data.vocabulary)
         if not isinstance(structure, Heuristic):
             raise HsEnvError(f"The structure of the warm start must be fixed, got {config.structure!r}. Use 'every_k'.")
-        structure.plan(data.splits["train"].batch(torch.tensor([0])))  # gold phrases may be missing: say so at once
+        sentence = data.splits["train"].batch(torch.tensor([0]))
+        structure.plan(sentence)  # gold phrases may be missing: say so at once
         self.structure = structure
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
-            encoder = data.new_model(HSLSTM, config)
-            self.agent = Reinforce(encoder.state_size, config.reinforce)
-        self.learner = Learner(encoder, config.tau, config.clip_norm)
+            encoder = data.new_model(MODELS.get(config.model), config)
+            assert isinstance(encoder, StructuredEncoder)
+            self.learner = Learner(encoder, config.tau, config.clip_norm)
+            self.agent = LEARNERS.get(config.agent)(self.learner.slow, sentence, self.reward, config)
         self.progress = Progress()
         self._best: dict[str, Any] = {}
         self._begun = self._saved = monotonic()
@@ -118,15 +122,18 @@ class Trainer:
         return _prefixed("c_net", self.learner.update(self.config.learning_rate, batch.labels, batch, plan))
 
     def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        return _prefixed("p_net", self.agent.update(self.learner.slow, batch, self.reward, generator=generator).metrics)
+        return self._agent_update(batch, generator)[1]
 
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        update = self.agent.update(self.learner.slow, batch, self.reward, generator=generator)
-        episodes = update.episodes
-        rate = self.config.joint_learning_rate
-        metrics = self.learner.update(rate, episodes.sentences.labels, batch, episodes.actions)
+        episodes, metrics = self._agent_update(batch, generator)
+        rate, labels = self.config.joint_learning_rate, episodes.sentences.labels
         self.progress.joint_updates += 1
-        return _prefixed("p_net", update.metrics) | _prefixed("c_net", metrics)
+        return metrics | _prefixed("c_net", self.learner.update(rate, labels, batch, episodes.actions))
+
+    def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
+        update = self.agent.update(self.learner.slow, batch, self.reward, generator=generator)
+        self.reward.adapt(update.episodes)
+        return update.episodes, _prefixed("p_net", update.metrics)
 
     # The run ---------------------------------------------------------------------------------------------------------
 
@@ -195,6 +202,7 @@ class Trainer:
             "progress": asdict(self.progress),
             "learner": self.learner.state_dict(),
             "agent": self.agent.state_dict(),
+            "reward": self.reward.state_dict(),
             "best": self._best,
         }
         save_state(self.folder / CHECKPOINT, "checkpoint", state)
@@ -213,6 +221,7 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         self.learner.load_state_dict(state["learner"])
         self.agent.load_state_dict(state["agent"])
+        self.reward.load_state_dict(state["reward"])
         self._best = state["best"]
 
     def _save_result(self) -> None:
@@ -224,7 +233,7 @@ class Trainer:
         updates = {"warm": progress.warm_updates, "joint": progress.joint_updates}
         write_json(self.folder / HISTORY, {"classifier_updates": updates, "epochs": progress.history})
 
-    def classifier(self, model: HSLSTM, notes: dict[str, Any]) -> Classifier:
+    def classifier(self, model: StructuredEncoder, notes: dict[str, Any]) -> Classifier:
         """`model` with the words and labels of this run."""
         corpus = self.data.corpus
         return Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, notes)

@@ -1,0 +1,127 @@
+"""Policies of Stable-Baselines3 and sb3-contrib as agents."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete
+from torch import Tensor
+
+from hs_env.envs.slots import STATE_LIMIT
+from hs_env.types import HsEnvError, SentenceBatch
+
+from .base import AGENTS, Agent, Decision
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.policies import BasePolicy
+
+ALGORITHMS: Final = {
+    "ppo": "stable_baselines3.PPO",
+    "a2c": "stable_baselines3.A2C",
+    "dqn": "stable_baselines3.DQN",
+    "maskable_ppo": "sb3_contrib.MaskablePPO",
+    "recurrent_ppo": "sb3_contrib.RecurrentPPO",
+}
+"""The algorithms that learn as agents of the trainer, and where they are; each is imported when one is made."""
+
+
+class SB3Agent(Agent):
+    """A policy of Stable-Baselines3 or sb3-contrib, such as `PPO(...).policy`, trained on one of our environments.
+
+    Policies with an actor (PPO, A2C, MaskablePPO, RecurrentPPO, TRPO) sample from it. Policies with action values (DQN,
+    QR-DQN) take the best action but for a share of random ones. An action that is not legal has probability 0.
+
+    Args:
+        policy: The policy.
+        exploration: Share of random actions when a policy with action values samples.
+
+    Raises:
+        HsEnvError: If the policy has neither an actor nor action values.
+    """
+
+    def __init__(self, policy: BasePolicy, exploration: float = 0.0) -> None:
+        if not any(hasattr(policy, name) for name in ("get_distribution", "q_net", "quantile_net")):
+            raise HsEnvError(f"{type(policy).__name__} has neither an actor nor action values; use PPO, A2C or DQN.")
+        self.policy, self.exploration = policy, exploration
+
+    def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
+        """The state of the policy's LSTM, for RecurrentPPO."""
+        lstm: Any = getattr(self.policy, "lstm_actor", None)
+        if lstm is None:
+            return super().begin(batch, samples)
+        return torch.zeros(len(batch) * samples, 2 * lstm.num_layers * lstm.hidden_size)
+
+    @torch.no_grad()
+    def act(
+        self,
+        observation: Tensor,
+        legal: Tensor,
+        memory: Tensor,
+        *,
+        deterministic: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> Decision:
+        """See `Agent.act`. Nothing carries gradients."""
+        self.policy.set_training_mode(False)
+        logits, memory = self._logits(observation, legal, memory)
+        log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(1)
+        if deterministic:
+            actions = log_probs.argmax(1)
+        else:
+            actions = (torch.rand(len(log_probs), generator=generator) < log_probs[:, 1].exp()).long()
+        chosen = log_probs.gather(1, actions[:, None]).squeeze(1)
+        return Decision(actions, chosen, torch.special.entr(log_probs.exp()).sum(1), memory)
+
+    def _logits(self, observation: Tensor, legal: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """(R, 2) logits of the actions, and the memory at the next word."""
+        policy: Any = self.policy
+        if hasattr(policy, "lstm_actor"):
+            lstm, rows = policy.lstm_actor, len(observation)
+            states = memory.view(rows, 2, lstm.num_layers, -1).permute(1, 2, 0, 3).contiguous()
+            distribution, states = policy.get_distribution(observation, (states[0], states[1]), torch.zeros(rows))
+            memory = torch.stack(states).permute(2, 0, 1, 3).reshape(rows, -1)
+        elif hasattr(policy, "get_distribution"):
+            distribution = policy.get_distribution(observation)
+        else:
+            values = policy.q_net(observation) if hasattr(policy, "q_net") else policy.quantile_net(observation).mean(1)
+            greedy = torch.nn.functional.one_hot(values.masked_fill(~legal, -torch.inf).argmax(1), 2)
+            return torch.log((1 - self.exploration) * greedy + self.exploration / 2), memory
+        logits: Tensor = distribution.distribution.logits
+        return logits, memory
+
+
+@cache
+def sb3_defaults() -> dict[str, dict[str, Any]]:
+    """The default arguments of each of `ALGORITHMS`, from `agents/sb3.toml`."""
+    return tomllib.loads(files("hs_env.agents").joinpath("sb3.toml").read_text())
+
+
+def sb3_algorithm(name: str) -> type[BaseAlgorithm]:
+    """The class of one of `ALGORITHMS`."""
+    module, _, attribute = ALGORITHMS[name].partition(".")
+    algorithm: type[BaseAlgorithm] = getattr(import_module(module), attribute)
+    return algorithm
+
+
+def _restore(state: dict[str, Any]) -> SB3Agent:
+    policies = sb3_algorithm(state["algorithm"]).policy_aliases
+    observations = Box(-STATE_LIMIT, STATE_LIMIT, (state["state_size"],), np.float32)
+    policy = policies[state["policy"]](observations, Discrete(2), _no_rate, **state["policy_kwargs"])
+    policy.load_state_dict(state["weights"])
+    return SB3Agent(policy, state["exploration"])
+
+
+def _no_rate(progress: float) -> float:
+    """The learning rate of a policy that does not learn."""
+    return 0.0
+
+
+for _name in ALGORITHMS:
+    AGENTS.register(f"{_name}.v1")(_restore)
