@@ -32,15 +32,29 @@ class Task:
     Attributes:
         name: Of the decision problem.
         actions: Names of the actions 0 and 1.
+        always_last: The last word of a sentence takes action 1 whatever came before; if not, only where no other word
+            does.
     """
 
     name: str
     actions: tuple[str, str]
+    always_last: bool
+
+    def complete(self, actions: Tensor, lengths: Tensor) -> Tensor:
+        """(R, T) int64: the actions that are taken where `actions` (R, T) are wanted.
+
+        The last word takes action 1 where it must; behind the end there is 0.
+        """
+        position = lengths.new_tensor(range(actions.shape[1]))
+        taken, last = actions.long() * (position < lengths[:, None]), lengths[:, None] - 1
+        if self.always_last:
+            return taken.scatter(1, last, 1)
+        return taken.scatter(1, last, taken.gather(1, last) | ~taken.any(1, keepdim=True))
 
 
-SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"))
+SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), always_last=True)
 """Where phrases end."""
-DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"))
+DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), always_last=False)
 """Which words are kept."""
 
 PADDING: Final = 0

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from hs_env.agents import BASELINES, Agent, make_baseline
+from hs_env.agents import Agent, baselines_for, make_baseline
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.metrics import Outcome, collect, collect_plain
 from hs_env.evaluation.table import CAPTION, Comparison, Row
@@ -40,9 +40,9 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
     rows = [Row("HS-LSTM", intervals(trained), f"{type(run.agent).__name__}, greedy")]
     rows.append(Row("plain LSTM", intervals(plain), f"{sum(run.classifier_updates.values()):,} updates, as the C-Net"))
     has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
-    for name in BASELINES:
+    for name in baselines_for(encoder.task):
         if has_gold or name != "gold.v1":
-            agent = make_baseline(name, data.vocabulary)
+            agent = make_baseline(name, data.vocabulary, encoder.task)
             rows.append(Row(name.rpartition(".")[0], intervals(outcome(agent)), "same classifier"))
     gain = difference(trained, plain)
     caption = (
