@@ -165,6 +165,8 @@ def _show_comparison(run: Run, split: str, console: Console, format: str = "tabl
     if format == "table":
         out = Console()
         out.print(comparison.to_rich(out.width))
+        if comparison.deletions is not None:
+            out.print(comparison.deletions.to_rich())
     else:
         printed = {"json": _json_text, "csv": Comparison.to_csv, "markdown": Comparison.to_markdown}
         print(printed[format](comparison))

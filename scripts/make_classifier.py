@@ -72,7 +72,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(model: Literal["hs_lstm", "id_lstm"], out: Path | None = None, seed: int = 0) -> None:
+def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
     """Train, measure, and write the two files.
 
     Args:
