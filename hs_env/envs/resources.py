@@ -46,6 +46,7 @@ class ResourceNames:
     data_dir: str | None
     reward: str
     reward_parameters: Mapping[str, Any]
+    shaping: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +58,14 @@ class Resources:
         lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM, 4d + e for ID-LSTM.
         encoded: The sentences to read, as tensors.
         reward: The reward.
+        shaping: Whether each step is rewarded by the change of a potential, too (Ng, Harada and Russell 1999).
     """
 
     encoder: StructuredEncoder
     lexicon: tuple[Tensor, ...]
     encoded: EncodedSplit
     reward: Reward
+    shaping: bool
 
     def words(self, index: int) -> tuple[str, ...]:
         """The words of a sentence; none where nobody knows them."""
@@ -124,7 +127,9 @@ def find_resources(names: ResourceNames, task: Task) -> NamedResources:
     if not (sentences := corpus.splits[names.split]):
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
     encoded = _encoded(corpus_key, classifier_key, names.split)
-    return NamedResources(encoder, _lexicon(classifier_key), encoded, reward, names, classifier, sentences)
+    return NamedResources(
+        encoder, _lexicon(classifier_key), encoded, reward, names.shaping, names, classifier, sentences
+    )
 
 
 def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -> StructuredEncoder:

@@ -38,6 +38,7 @@ class Slots:
         tokens: (N, W) int64, `PADDING` behind the end of a sentence, of which there is at least one.
         actions: (N, W) int64, what has been decided.
         legal: (N, 2) bool, the actions that may be taken.
+        shaping: (N,) float32, what the last step changed the potential by; 0 without shaping.
     """
 
     def __init__(self, resources: Resources, count: int) -> None:
@@ -49,6 +50,7 @@ class Slots:
         self.has_boundaries = torch.zeros(count, dtype=torch.bool)
         self.legal = torch.ones(count, 2, dtype=torch.bool)
         self.memory = torch.empty(count, 0)
+        self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
 
     @property
     def reading(self) -> Tensor:
@@ -77,6 +79,8 @@ class Slots:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
         self.memory[rows], self.position[rows] = state.memory, 0
         self.legal[rows] = self.resources.encoder.legal(state)
+        if self.resources.shaping:
+            self.potential[rows] = self._potential()[rows]
 
     def advance(self, actions: Tensor) -> None:
         """Decide the word of every slot, (N,) int64. An illegal one is replaced, a read sentence stays as it is."""
@@ -85,6 +89,9 @@ class Slots:
         encoder = self.resources.encoder
         state = encoder.advance(self._state, chosen)
         self.memory, self.position, self.legal = state.memory, state.position, encoder.legal(state)
+        if self.resources.shaping:
+            before, self.potential = self.potential, self._potential()
+            self.shaping = self.potential - before
 
     def observe(self, rows: Tensor | None = None) -> Tensor:
         """(N, D) float32 within `STATE_LIMIT`, or (R, D) for the slots `rows`: what the policy sees."""
@@ -117,6 +124,12 @@ class Slots:
         )
         log_probs = self.resources.encoder.finish(self._state.select(rows))
         return Episodes(sentences, self.actions[rows, :width], log_probs)
+
+    def _potential(self) -> Tensor:
+        """(N,) log P(gold | what has been read so far), or of the most probable class; 0 once a sentence has been read."""
+        log_probs = self.resources.encoder.finish(self._state)
+        gold = torch.where(self.labels < 0, log_probs.argmax(1), self.labels)
+        return log_probs.gather(1, gold[:, None]).squeeze(1) * self.reading
 
     @property
     def _state(self) -> EncoderState:

@@ -192,7 +192,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.inference_mode():
             self._slots.advance(actions)
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
-        reward = torch.zeros(self.num_envs)
+        reward = self._slots.shaping.clone()
         if len(rows := terminated.nonzero().squeeze(1)):
             ended = self._end(rows, observation)
             reward[rows] = ended.outcome.reward
@@ -275,6 +275,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.no_grad():
             episodes = self._slots.episodes(rows)
             outcome = Outcome.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
+            if self._resources.shaping:
+                outcome = outcome.shaped(self._slots.shaping[rows])
         for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
             self._verdicts[slot] = verdict
         return Ended(rows, outcome, observation[rows], self._slots.columns(rows))
