@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -84,8 +85,9 @@ class SB3Learner(SB3Agent, LearningAgent):
         self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.config.slots, "SameStep")
         self._vec_env = SB3VecEnv(self._env)
         self._arguments = sb3_defaults()[name] | self.config.parameters
+        arguments = deepcopy(self._arguments)  # which an algorithm may add to
         try:
-            self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **self._arguments)
+            self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **arguments)
         except (TypeError, ValueError, AssertionError) as error:
             raise HsEnvError(f"{name} does not take the parameters {self.config.parameters}: {error}") from error
         self.model.set_logger(Logger(None, []))  # its own would make a folder for each update

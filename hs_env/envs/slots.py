@@ -126,7 +126,7 @@ class Slots:
         return Episodes(sentences, self.actions[rows, :width], log_probs)
 
     def _potential(self) -> Tensor:
-        """(N,) log P(gold | what has been read so far), or of the most probable class; 0 once a sentence has been read."""
+        """(N,) log P(gold | what has been read), or of the most probable class; 0 at the end."""
         log_probs = self.resources.encoder.finish(self._state)
         gold = torch.where(self.labels < 0, log_probs.argmax(1), self.labels)
         return log_probs.gather(1, gold[:, None]).squeeze(1) * self.reading

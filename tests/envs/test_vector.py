@@ -134,7 +134,7 @@ def test_bad_actions(problem: Problem, names: dict[str, Any], actions: Any) -> N
 
 
 def test_bad_arguments(problem: Problem, names: dict[str, Any]) -> None:
-    with pytest.raises(HsEnvError, match="Unknown autoreset mode 'SameStp'. Did you mean 'SameStep'"):
+    with pytest.raises(HsEnvError, match=r"Unknown autoreset mode 'SameStp'. Did you mean 'SameStep'"):
         problem.vector(N, **names, autoreset_mode="SameStp")
     with pytest.raises(HsEnvError, match="num_envs must be a whole number of 1 or more, got 0"):
         problem.vector(0, **names)
