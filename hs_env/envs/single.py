@@ -59,7 +59,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
         """
         super().reset(seed=seed)
-        (words,), batch = choose(self._resources, options or {}, [0], [self.np_random])
+        (words,), batch = choose(self._resources, options or {}, [0], [self.np_random], 1)
         with torch.inference_mode():
             self._slots.begin(_ONLY, batch)
             observation = self._slots.observe()

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hs_env.envs.columns import Columns
 from hs_env.envs.resources import Resources
@@ -59,26 +60,23 @@ class Slots:
 
     def begin(self, rows: Tensor, batch: SentenceBatch) -> None:
         """Put the sentences of a batch into the slots `rows`, (R,) int64."""
-        width = batch.tokens.shape[1]
-        if width >= self.tokens.shape[1]:
+        missing = batch.tokens.shape[1] + 1 - self.tokens.shape[1]
+        if missing > 0:
             for name in ("tokens", "actions", "boundaries"):
-                table = getattr(self, name)
-                grown = table.new_zeros(len(table), width + 1)
-                grown[:, : table.shape[1]] = table
-                setattr(self, name, grown)
-        self.tokens[rows] = 0
-        self.tokens[rows, :width] = batch.tokens
-        self.actions[rows] = 0
+                setattr(self, name, pad(getattr(self, name), (0, missing)))
+        behind = (0, self.tokens.shape[1] - batch.tokens.shape[1])
+        self.tokens.index_copy_(0, rows, pad(batch.tokens, behind))
+        self.actions.index_fill_(0, rows, 0)
         self.has_boundaries[rows] = batch.boundaries is not None
         if batch.boundaries is not None:
-            self.boundaries[rows] = 0
-            self.boundaries[rows, :width] = batch.boundaries
+            self.boundaries.index_copy_(0, rows, pad(batch.boundaries, behind))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
         state = self.resources.encoder.begin(self.resources.lexicon, batch.tokens, batch.lengths)
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
-        self.memory[rows], self.position[rows] = state.memory, 0
-        self.legal[rows] = self.resources.encoder.legal(state)
+        self.memory.index_copy_(0, rows, state.memory)
+        self.position.index_fill_(0, rows, 0)
+        self.legal.index_copy_(0, rows, self.resources.encoder.legal(state))
         if self.resources.shaping:
             self.potential[rows] = self._potential()[rows]
 
