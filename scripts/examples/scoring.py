@@ -18,9 +18,12 @@ Act = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.int64]]
 """Chooses (N,) actions, given (N, D) observations and (N, 2) masks of the legal actions."""
 
 
+_GENERATOR = np.random.default_rng(0)
+
+
 def act_at_random(observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Each legal action with the same probability."""
-    return np.where(masks, np.random.default_rng().random(masks.shape), -1.0).argmax(1)
+    return np.where(masks, _GENERATOR.random(masks.shape), -1.0).argmax(1)
 
 
 def mean_reward(act: Act, sentences: int = 500) -> float:
