@@ -71,9 +71,7 @@ def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
     before = mean_reward(act)
     batch, done = NUM_ENVS * ROLLOUT, 0
     total = batch * max(1, steps // batch)
-    collector = Collector(
-        env, actor, frames_per_batch=batch, total_frames=total, auto_register_policy_transforms=False
-    )
+    collector = Collector(env, actor, frames_per_batch=batch, total_frames=total, auto_register_policy_transforms=False)
     for data in collector:
         with torch.no_grad():
             advantage(data)
