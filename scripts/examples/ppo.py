@@ -1,11 +1,11 @@
 """PPO in one file, to be copied and changed: PyTorch and Gymnasium only, in the manner of CleanRL.
 
     pip install hs-env
-    python ppo.py --total-steps 300000 --seed 1     # --help lists all settings
+    python scripts/examples/ppo.py --total-steps 300000 --seed 1  # --help lists all settings
 
-It trains on the native vector environment in Gymnasium's default autoreset mode, NEXT_STEP: the step after the end of an
-episode ignores the action and returns the first observation of the next episode. Such steps look like transitions and
-are none; they are left out of every loss (`valid` below). Everything else is PPO with action masks: where only one
+It trains on the native vector environment in Gymnasium's default autoreset mode, NEXT_STEP: the step after the end of
+an episode ignores the action and returns the first observation of the next episode. Such steps look like transitions
+and are none; they are left out of every loss (`valid` below). Everything else is PPO with action masks: where only one
 action is legal, as at the last word of a sentence, it has probability 1 and therefore no gradient.
 """
 

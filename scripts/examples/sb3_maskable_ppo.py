@@ -3,9 +3,9 @@
     pip install hs-env sb3-contrib
     python scripts/examples/sb3_maskable_ppo.py --steps 200000 --seed 1
 
-Stable-Baselines3 resets environments in the step that ends an episode, hence the autoreset mode SAME_STEP. PPO, A2C, DQN
-and RecurrentPPO take the same adapter; they ignore the action masks, and the environment takes an illegal INSIDE at the
-last word as END.
+Stable-Baselines3 resets environments in the step that ends an episode, hence the autoreset mode SAME_STEP. PPO, A2C,
+DQN and RecurrentPPO take the same adapter; they ignore the action masks, and the environment takes an illegal INSIDE at
+the last word as END.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ ROLLOUT = 128  # steps of each, several sentences: the only reward comes at thei
 
 
 class WithoutPhrases(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Leaves the phrases out of the last info: Tianshou stacks infos, and sentences differ in their number of phrases."""
+    """Leaves the phrases out of the last info: Tianshou stacks infos, and sentences differ in how many they have."""
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """As the environment does."""

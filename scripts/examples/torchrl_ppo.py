@@ -4,8 +4,8 @@
     python scripts/examples/torchrl_ppo.py --steps 200000 --seed 1
 
 TorchRL resets the environments that have ended by itself, so the autoreset mode is DISABLED; it also takes SAME_STEP,
-and refuses Gymnasium's default, NEXT_STEP. It asks the environment itself for its mode, so a Gymnasium vector wrapper must
-not stand between them. Masks are read from the infos into each step's data by a reader that is told their shape.
+and refuses Gymnasium's default, NEXT_STEP. It asks the environment itself for its mode, so no Gymnasium vector wrapper
+may stand between them. A reader copies the masks from the infos into the data of each step; its spec says their shape.
 """
 
 from __future__ import annotations
