@@ -128,11 +128,11 @@ def test_rllib_loses_a_word_unless_in_next_step(mode: str, whole: bool) -> None:
 
 @pytest.mark.interop
 @needs("tianshou")
-def test_tianshou_cannot_stack_phrases() -> None:
-    batch = importlib.import_module("tianshou.data").Batch
-    infos = [{"phrases": ("the movie", "is bad")}, {"phrases": ("the movie is bad",)}]
-    with pytest.raises(ValueError, match="could not broadcast"):
-        batch(info=infos)
+def test_tianshou_cannot_stack_phrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    tianshou_ppo = example("tianshou_ppo")
+    monkeypatch.setattr(tianshou_ppo, "WithoutPhrases", lambda env: env)
+    with pytest.raises(ValueError, match="could not broadcast input array"):
+        tianshou_ppo.main(steps=2048)
 
 
 def test_no_example_hides_a_library() -> None:
