@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from typing import Any
 
@@ -213,3 +215,16 @@ def test_pictures(problem: Problem, names: dict[str, Any], mode: str) -> None:
         assert drawn is not None
         assert len(drawn) == 2
         np.testing.assert_array_equal(drawn[0], single.render())
+
+
+@pytest.mark.parametrize("copied", [lambda envs: pickle.loads(pickle.dumps(envs)), copy.deepcopy])
+def test_copies_go_on_alike_and_hold_no_weights(problem: Problem, names: dict[str, Any], copied: Any) -> None:
+    envs = problem.vector(N, **names, autoreset_mode="SameStep")
+    envs.reset(seed=3)
+    envs.step([0, 1, 0])
+    assert b"weight" not in pickle.dumps(envs)
+    other = copied(envs)
+    for actions in ([1, 0, 1], [0, 0, 0], [1, 1, 1]) * 5:
+        (mine, *ours), (its, *others) = envs.step(actions), other.step(actions)
+        np.testing.assert_array_equal(mine, its)
+        np.testing.assert_equal(ours, others)
