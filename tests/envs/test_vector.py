@@ -219,7 +219,7 @@ def test_pictures(problem: Problem, names: dict[str, Any], mode: str) -> None:
 
 @pytest.mark.parametrize("copied", [lambda envs: pickle.loads(pickle.dumps(envs)), copy.deepcopy])
 def test_copies_go_on_alike_and_hold_no_weights(problem: Problem, names: dict[str, Any], copied: Any) -> None:
-    envs = problem.vector(N, **names, autoreset_mode="SameStep")
+    envs = problem.vector(N, **names)
     envs.reset(seed=3)
     envs.step([0, 1, 0])
     assert b"weight" not in pickle.dumps(envs)
