@@ -138,7 +138,7 @@ def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -
     if encoder.task != task:
         raise HsEnvError(
             f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.task.name}, but "
-            f"{ENVIRONMENTS[task]} is for {task.name}. Use the environment "
+            f"{ENVIRONMENTS.get(task, 'this environment')} is for {task.name}. Use the environment "
             f"{ENVIRONMENTS.get(encoder.task, 'of its task')}, or choose another classifier."
         )
     return encoder
