@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from hs_env.models import MODELS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
 
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 REWARDS_PAGE = PAGES[0].with_name("rewards.md")
+ENCODERS_PAGE = PAGES[0].with_name("encoders.md")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -34,7 +36,8 @@ def my_rewards(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_python_runs(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(REWARDS, "_entries", dict(REWARDS._entries))
+    for registry in (MODELS, REWARDS):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     monkeypatch.chdir(tmp_path)
     exec(compile("\n".join(blocks(page, "python")), str(page), "exec"), {})
 
