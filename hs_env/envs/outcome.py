@@ -43,6 +43,10 @@ class Outcome:
         rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
         return cls(episodes, rewarded.total, rewarded.terms, words)
 
+    def shaped(self, amount: Tensor) -> Outcome:
+        """The same with the term "shaping", (R,), in the reward."""
+        return replace(self, reward=self.reward + amount, terms={**self.terms, "shaping": amount})
+
     def columns(self, task: Task) -> Columns:
         """The entries of `info` that only the last step of an episode has."""
         gold, predictions = self.episodes.sentences.labels.numpy(), self.episodes.predictions.numpy()

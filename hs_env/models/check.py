@@ -61,6 +61,7 @@ def _read(encoder: StructuredEncoder, state: EncoderState, actions: Tensor) -> t
     taken = torch.zeros_like(actions)
     for step, column in enumerate(actions.unbind(1)):
         observation, legal = encoder.observe(state), encoder.legal(state)
+        _require(bool(encoder.finish(state).isfinite().all()), "finish() must classify what has been read so far, too")
         seen, shape = (observation.dtype, *observation.shape), (torch.float32, len(state), encoder.state_size)
         _require(seen == shape, f"observe() gave {seen}, expected {shape}: (R, D) with D = state_size")
         _require((legal.shape, legal.dtype) == ((len(state), 2), torch.bool), "legal() must give (R, 2) bool")

@@ -109,7 +109,7 @@ class StructuredEncoder(nn.Module, ABC):
 
     @abstractmethod
     def finish(self, state: EncoderState) -> Tensor:
-        """(R, C) class log-probabilities of finished rows."""
+        """(R, C) class log-probabilities: the verdict on finished rows, and on others of what has been read so far."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:

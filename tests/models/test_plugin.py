@@ -57,6 +57,6 @@ def test_one_without_a_name_cannot_be_saved(tmp_path):
 
 
 def test_an_environment_for_a_task_of_others_refuses_the_tasks_that_are_known():
-    names = ResourceNames("phrases", "phrases", "train", None, "accuracy", {})
+    names = ResourceNames("phrases", "phrases")
     with pytest.raises(HsEnvError, match=r"this environment is for summary\. .*hs_env/PhraseSegmentation-v0"):
         find_resources(names, Task("summary", ("SKIP", "READ"), "selection"))
