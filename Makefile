@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 LIBRARIES := rllib tianshou torchrl
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format interop benchmark classifier constraints clean
+.PHONY: help run test check format interop benchmark classifier docs constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +41,9 @@ benchmark: $(INSTALLED)  ## speed of the environments; ARGS are passed on
 
 classifier: $(INSTALLED)  ## make the classifier that is shipped in hs_env/data again
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
+
+docs: $(INSTALLED)  ## make the pages of the environments from their docstrings again
+	$(BIN)/python scripts/make_docs.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,hf]'

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,15 +32,18 @@ class Task:
     Attributes:
         name: Of the decision problem.
         actions: Names of the actions 0 and 1.
+        structure: What they make of a sentence: "phrases", where action 1 ends one, or a "selection" of the words
+            with action 1. It decides what infos say and pictures show.
     """
 
     name: str
     actions: tuple[str, str]
+    structure: Literal["phrases", "selection"]
 
 
-SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"))
+SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), "phrases")
 """Where phrases end."""
-DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"))
+DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), "selection")
 """Which words are kept."""
 
 PADDING: Final = 0

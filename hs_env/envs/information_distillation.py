@@ -85,6 +85,7 @@ class InformationDistillationEnv(EncoderEnv):
     ```python
     import gymnasium
     import hs_env
+
     env = gymnasium.make("hs_env/InformationDistillation-v0", split="test", render_mode="ansi")
     ```
 

@@ -85,6 +85,7 @@ class PhraseSegmentationEnv(EncoderEnv):
     ```python
     import gymnasium
     import hs_env
+
     env = gymnasium.make("hs_env/PhraseSegmentation-v0", split="test", render_mode="ansi")
     ```
 

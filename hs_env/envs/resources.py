@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -42,11 +42,11 @@ class ResourceNames:
 
     corpus: str
     classifier: str
-    split: str
-    data_dir: str | None
-    reward: str
-    reward_parameters: Mapping[str, Any]
-    shaping: bool
+    split: str = "train"
+    data_dir: str | None = None
+    reward: str = "log_likelihood"
+    reward_parameters: Mapping[str, Any] = field(default_factory=dict)
+    shaping: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -
     if encoder.task != task:
         raise HsEnvError(
             f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.task.name}, but "
-            f"{ENVIRONMENTS[task]} is for {task.name}. Use the environment "
+            f"{ENVIRONMENTS.get(task, 'this environment')} is for {task.name}. Use the environment "
             f"{ENVIRONMENTS.get(encoder.task, 'of its task')}, or choose another classifier."
         )
     return encoder
