@@ -6,9 +6,11 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# Their requirements clash with each other, so each has an environment in .interop and pins in tests/interop/pins.
+LIBRARIES := rllib tianshou torchrl
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format benchmark classifier constraints clean
+.PHONY: help run test check format interop benchmark classifier docs constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,11 +30,20 @@ format: $(INSTALLED)  ## format the code and apply the safe fixes of the linter
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+interop: $(LIBRARIES:%=.interop/%/.installed)  ## the examples of other RL libraries, each in an environment of its own
+	for library in $(LIBRARIES); do \
+	  OMP_NUM_THREADS=1 .interop/$$library/bin/python -m pytest -m interop -k $$library tests/interop/test_examples.py; \
+	done
+	OMP_NUM_THREADS=1 .interop/rllib/bin/python -m pytest tests/envs  # RLlib's Gymnasium is the oldest that we support
+
 benchmark: $(INSTALLED)  ## speed of the environments; ARGS are passed on
 	$(BIN)/python scripts/benchmark.py $(ARGS)
 
 classifier: $(INSTALLED)  ## make the classifier that is shipped in hs_env/data again
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
+
+docs: $(INSTALLED)  ## make the pages of the environments from their docstrings again
+	$(BIN)/python scripts/make_docs.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,hf]'
@@ -40,13 +51,19 @@ constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
 	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
 	mv .venv/pins constraints.txt
 
-clean:  ## remove .venv and everything that was built; runs and downloads stay
-	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean:  ## remove .venv, .interop and everything that was built; runs and downloads stay
+	rm -rf .venv .interop build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find hs_env agents rewards tests scripts -name __pycache__ -prune -exec rm -rf {} +
 
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# The pins are what `pip freeze --exclude-editable` says in the environment that passed.
+.interop/%/.installed: setup.cfg pyproject.toml tests/interop/pins/%.txt | $(BIN)/python
+	$(BIN)/python -m venv .interop/$*
+	.interop/$*/bin/python -m pip install --constraint tests/interop/pins/$*.txt --editable '.[$*]' pytest hypothesis
 	@touch $@
 
 $(BIN)/python:

@@ -49,16 +49,15 @@ BASELINES: Registry[type[Baseline]] = Registry("baseline")
 
 
 class Heuristic(Baseline):
-    """A policy that plans the whole sentence before it is read, for one task."""
+    """A policy that plans the whole sentence before it is read."""
 
     @abstractmethod
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """(B, T) actions that are wanted, integers or bool; those that are taken, the task decides."""
+        """(B, T) int64 actions that are wanted, anything behind the end; the encoder decides which are legal."""
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """(R, T) int64, the plan as it will be carried out: the memory of a row is what is still to do."""
-        (task,) = self.tasks
-        return task.complete(self.plan(batch), batch.lengths).repeat_interleave(samples, 0)
+        """The plan: the memory of a row is what is still to do."""
+        return self.plan(batch).repeat_interleave(samples, 0)
 
     def act(
         self,
@@ -69,9 +68,10 @@ class Heuristic(Baseline):
         deterministic: bool = True,
         generator: torch.Generator | None = None,
     ) -> Decision:
-        """The next planned action, with probability one."""
+        """The next planned action, or the only legal one, with probability one."""
         certain = observation.new_zeros(len(memory))
-        return Decision(memory[:, 0], certain, certain, memory[:, 1:])
+        actions = torch.where(legal.all(1), memory[:, 0], legal[:, 1].long())
+        return Decision(actions, certain, certain, memory[:, 1:])
 
 
 @BASELINES.register("all_inside.v1")
@@ -112,7 +112,7 @@ class EveryK(Heuristic):
         """`END` on every k-th word."""
         position = torch.arange(1, batch.tokens.shape[1] + 1, device=batch.tokens.device)
         k = (batch.lengths.sqrt() + 0.5).long() if self.k is None else torch.full_like(batch.lengths, self.k)
-        return position % k[:, None] == 0
+        return (position % k[:, None] == 0).long()
 
 
 @BASELINES.register("punctuation.v1")
@@ -127,7 +127,7 @@ class Punctuation(Heuristic):
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`END` on every mark."""
-        return self._mark[batch.tokens]
+        return self._mark[batch.tokens].long()
 
 
 @BASELINES.register("function_words.v1")
@@ -146,7 +146,7 @@ class FunctionWords(Heuristic):
         function, mark = self._function[batch.tokens], self._mark[batch.tokens]
         before_function = torch.zeros_like(function)
         before_function[:, :-1] = function[:, 1:] & ~function[:, :-1]
-        return before_function | mark
+        return (before_function | mark).long()
 
 
 @BASELINES.register("gold.v1")
@@ -185,7 +185,7 @@ class ContentWords(Heuristic):
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`RETAIN` on content words and negations."""
-        return ~self._deleted[batch.tokens]
+        return (~self._deleted[batch.tokens]).long()
 
 
 @BASELINES.register("no_punctuation.v1")
@@ -200,7 +200,7 @@ class NoPunctuation(Heuristic):
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`RETAIN` on everything but marks."""
-        return ~self._mark[batch.tokens]
+        return (~self._mark[batch.tokens]).long()
 
 
 @BASELINES.register("random.v1")

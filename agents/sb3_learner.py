@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +41,8 @@ class SB3Config:
     """Episodes of each sentence that the C-Net learns from after an update."""
     parameters: dict[str, int | float | str] = field(default_factory=dict)
     """Arguments of the algorithm in place of its defaults (`agents/sb3.toml`), such as `learning_rate 1e-4`."""
+    shaping: bool = False
+    """Reward every word by the change of the log-likelihood of the gold class too; changes no best policy."""
     zip: bool = False
     """Also save the algorithm's own zip file, for Stable-Baselines3 itself. It holds a pickle."""
 
@@ -74,16 +77,20 @@ class SB3Learner(SB3Agent, LearningAgent):
         reward: Reward,
         config: SB3Config | None = None,
     ) -> None:
+        from stable_baselines3.common.logger import Logger
+
         from hs_env.interop.sb3 import SB3VecEnv
 
         self.name, self.config, self.state_size = name, config or SB3Config(), encoder.state_size
-        self._env = EncoderVectorEnv(_resources(encoder, batch, reward), self.config.slots, "SameStep")
+        self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.config.slots, "SameStep")
         self._vec_env = SB3VecEnv(self._env)
         self._arguments = sb3_defaults()[name] | self.config.parameters
+        arguments = deepcopy(self._arguments)  # which an algorithm may add to
         try:
-            self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **self._arguments)
+            self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **arguments)
         except (TypeError, ValueError, AssertionError) as error:
             raise HsEnvError(f"{name} does not take the parameters {self.config.parameters}: {error}") from error
+        self.model.set_logger(Logger(None, []))  # its own would make a folder for each update
         super().__init__(self.model.policy)
 
     def update(
@@ -96,7 +103,7 @@ class SB3Learner(SB3Agent, LearningAgent):
     ) -> Update:
         """Learn for `steps` steps in `slots` slots, then read the batch."""
         with _seeded(generator) as seed:
-            self._env.load(_resources(encoder, batch, reward))
+            self._env.load(self._resources(encoder, batch, reward))
             self.model.set_env(self._vec_env)  # which also makes it forget its last observation
             self.model.action_space.seed(seed)
             self._vec_env.seed(seed)
@@ -112,6 +119,11 @@ class SB3Learner(SB3Agent, LearningAgent):
             **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
         }
         return Update(sampled.episodes, metrics)
+
+    def _resources(self, encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
+        with torch.no_grad():
+            sentences = EncodedSplit.from_batch(batch)
+            return Resources(encoder, encoder.lexicon(), sentences, reward, self.config.shaping)
 
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`; beside it the algorithm's own zip file, if the config asks for it."""
@@ -152,11 +164,6 @@ class SB3Learner(SB3Agent, LearningAgent):
             buffer.pos, buffer.full = saved["pos"], saved["full"]
             for name, array in saved["arrays"].items():
                 getattr(buffer, name)[: len(array)] = array.numpy()
-
-
-def _resources(encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
-    with torch.no_grad():
-        return Resources(encoder, encoder.lexicon(), EncodedSplit.from_batch(batch), reward)
 
 
 @contextmanager

@@ -18,9 +18,9 @@ def every_segmentation(length: int, task: Task = SEGMENTATION) -> Tensor:
 
     N = 2^(L-1) segmentations, for the last word ends a phrase; or 2^L - 1 choices of words, for one is retained.
     """
-    wanted = torch.arange(2**length)[:, None] >> torch.arange(length) & 1
-    legal = (task.complete(wanted, torch.full((2**length,), length)) == wanted).all(1)
-    return wanted[legal]
+    everything = torch.arange(2**length)[:, None] >> torch.arange(length) & 1
+    legal = everything[:, -1] if task.structure == "phrases" else everything.any(1)
+    return everything[legal.bool()]
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
 from hs_env.training.scores import segmented_examples
 from hs_env.training.trainer import AGENT
-from hs_env.types import DISTILLATION, HsEnvError
+from hs_env.types import HsEnvError
 
 _LINES = 256  # sentences that are segmented together when input is piped
 
@@ -186,7 +186,7 @@ def _show_examples(run: Run) -> None:
 
 
 def _as_json(text: str, shown: Segmented) -> str:
-    if shown.task == DISTILLATION:
+    if shown.task.structure == "selection":
         structure = {"retained": list(shown.retained)}
     else:
         structure = {"phrases": [" ".join(phrase) for phrase in shown.phrases]}

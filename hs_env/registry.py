@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -104,6 +105,22 @@ class Registry(Generic[T]):
         """
         full = self.resolve(name)
         return self._entries[full] if full in self._entries else self._load(full, self._plugins()[full])
+
+    def name_of(self, entry: T) -> str:
+        """The full name that `entry` is found by.
+
+        Raises:
+            HsEnvError: If there is none.
+        """
+        for name in (*self._entries, *self._plugins()):
+            with suppress(HsEnvError):  # another plug-in may be broken
+                if self.get(name) is entry:
+                    return name
+        called = getattr(entry, "__name__", repr(entry))
+        raise HsEnvError(
+            f"The {self.kind} {called} is not registered, so no file can name it. Register it under a versioned name "
+            f"such as 'my_{self.kind}.v1', by `register` or by an entry point."
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries or name in self._plugins()

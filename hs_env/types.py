@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,29 +32,18 @@ class Task:
     Attributes:
         name: Of the decision problem.
         actions: Names of the actions 0 and 1.
-        always_last: The last word of a sentence takes action 1 whatever came before; if not, only where no other word
-            does.
+        structure: What they make of a sentence: "phrases", where action 1 ends one, or a "selection" of the words
+            with action 1. It decides what infos say and pictures show.
     """
 
     name: str
     actions: tuple[str, str]
-    always_last: bool
-
-    def complete(self, actions: Tensor, lengths: Tensor) -> Tensor:
-        """(R, T) int64: the actions that are taken where `actions` (R, T) are wanted.
-
-        The last word takes action 1 where it must; behind the end there is 0.
-        """
-        position = lengths.new_tensor(range(actions.shape[1]))
-        taken, last = actions.long() * (position < lengths[:, None]), lengths[:, None] - 1
-        if self.always_last:
-            return taken.scatter(1, last, 1)
-        return taken.scatter(1, last, taken.gather(1, last) | ~taken.any(1, keepdim=True))
+    structure: Literal["phrases", "selection"]
 
 
-SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), always_last=True)
+SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), "phrases")
 """Where phrases end."""
-DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), always_last=False)
+DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), "selection")
 """Which words are kept."""
 
 PADDING: Final = 0

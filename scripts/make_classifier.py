@@ -45,7 +45,17 @@ CONFIGS = {
         structure="gold",
         reinforce=ReinforceConfig(samples=20, learning_rate=3e-3, entropy_bonus=0.3),
     ),
-    "id_lstm": replace(_COMMON, model="id_lstm", structure="all_retain", reward="id_lstm", joint_epochs=4),
+    "id_lstm": replace(
+        _COMMON,
+        model="id_lstm",
+        structure="all_retain",
+        reward="id_lstm",
+        warm_epochs=5,
+        joint_epochs=6,
+        joint_learning_rate=2e-3,
+        tau=0.1,
+        reinforce=ReinforceConfig(samples=10, learning_rate=3e-3, entropy_bonus=0.1),
+    ),
 }
 OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
 """Folders of the results in hs_env/data."""

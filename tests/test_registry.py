@@ -73,6 +73,14 @@ def test_plugins_are_found_by_name(plugins):
     assert "three.v9" not in plugins
 
 
+def test_an_entry_knows_its_name(plugins, monkeypatch):
+    assert plugins.name_of(4) == "three.v2"  # among broken ones
+    with pytest.raises(HsEnvError, match=r"The number 5 is not registered.*such as 'my_number\.v1'"):
+        plugins.name_of(5)
+    monkeypatch.setattr(Registry, "_load", lambda *_: pytest.fail("imported"))
+    assert plugins.name_of(1) == "one.v1"
+
+
 def test_plugins_change_no_name_that_is_registered(plugins):
     assert plugins.get("one.v1") == 1
     assert plugins.get("one.v2") == 3

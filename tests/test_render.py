@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hs_env.render import PALETTE, Segmented, to_ansi, to_html, to_rgb, to_svg, to_text
 from hs_env.render.episodes import segmented as segmented_episodes
-from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, HsEnvError, Sentence
+from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, HsEnvError, Sentence, Task
 from tests.builders import make_batch
 
 WORDS = ("the", "movie", "is", "not", "very", "good")
@@ -59,6 +59,17 @@ def distilled(actions: tuple[int, ...], sentence: tuple[str, ...] = WORDS) -> Se
 def test_text_of_a_finished_sentence() -> None:
     drawn = Segmented(WORDS, ACTIONS, prediction="negative", probability=0.93)
     assert to_text(drawn) == "[the movie] [is not] [very good]  → negative 0.93"
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        (Task("clauses", ("GO_ON", "STOP"), "phrases"), "[the movie] [is not] [very good]"),
+        (Task("summary", ("SKIP", "READ"), "selection"), "~~the~~ movie ~~is~~ not ~~very~~ good"),
+    ],
+)
+def test_a_task_of_others_is_drawn_by_its_structure(task: Task, text: str) -> None:
+    assert to_text(Segmented(WORDS, ACTIONS, task=task)) == text
 
 
 def test_text_without_a_prediction() -> None:

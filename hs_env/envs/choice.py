@@ -35,7 +35,11 @@ class Chosen(NamedTuple):
 
 
 def choose(
-    resources: Resources, options: Mapping[str, Any], slots: Sequence[int], generators: Sequence[np.random.Generator]
+    resources: Resources,
+    options: Mapping[str, Any],
+    slots: Sequence[int],
+    generators: Sequence[np.random.Generator],
+    num_envs: int,
 ) -> Chosen:
     """The sentences that the options ask for, or ones of the split drawn uniformly.
 
@@ -43,8 +47,8 @@ def choose(
         resources: The split and the classifier.
         options: `indices`, `text` and `label`, each one value for all slots, or a sequence of one value for each slot.
         slots: (R,) the slots that need a sentence.
-        generators: A generator for each slot of the environment. Those of `slots` are asked for one integer each if the
-            options choose nothing, else left alone.
+        generators: Their generators, asked for one integer each if the options choose nothing, else left alone.
+        num_envs: Slots of the environment.
 
     Raises:
         HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
@@ -56,14 +60,14 @@ def choose(
     if "text" in options:
         if "indices" in options:
             raise HsEnvError("The reset options 'indices' and 'text' exclude each other; give one of them.")
-        return _texts(resources, options, slots, len(generators))
+        return _texts(resources, options, slots, num_envs)
     if "label" in options:
         raise HsEnvError("The reset option 'label' goes with 'text'; a sentence of the corpus has its own label.")
     if "indices" in options:
-        given = _for_each("indices", options["indices"], len(generators), "an integer", np.integer | int)
+        given = _for_each("indices", options["indices"], num_envs, "an integer", np.integer | int)
         indices = [_index(given[slot], count) for slot in slots]
     else:
-        indices = [int(generators[slot].integers(count)) for slot in slots]
+        indices = [int(generator.integers(count)) for generator in generators]
     return Chosen([resources.words(index) for index in indices], resources.encoded.batch(torch.tensor(indices)))
 
 
@@ -82,7 +86,7 @@ def _texts(resources: Resources, options: Mapping[str, Any], slots: Sequence[int
 
 def _for_each(name: str, given: Any, num_envs: int, what: str, kind: Any) -> Sequence[Any]:
     """One value for each slot: the one that all share, or the slot's own of a sequence."""
-    values = list(given) if isinstance(given, list | tuple | np.ndarray) and np.ndim(given) == 1 else [given]
+    values = list(given) if isinstance(given, list | tuple | range | np.ndarray) and np.ndim(given) == 1 else [given]
     values = values * num_envs if len(values) == 1 else values
     if len(values) != num_envs or not all(isinstance(value, kind) and not isinstance(value, bool) for value in values):
         each = "" if num_envs == 1 else f", or of one for each of the {num_envs} environments"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hs_env.envs.columns import Columns
 from hs_env.rewards import Reward
-from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, Task, phrases_of
+from hs_env.types import Episodes, Task, phrases_of
 
 UNLABELLED: Final = -1
 """Label of a sentence whose class nobody knows."""
@@ -43,6 +43,10 @@ class Outcome:
         rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
         return cls(episodes, rewarded.total, rewarded.terms, words)
 
+    def shaped(self, amount: Tensor) -> Outcome:
+        """The same with the term "shaping", (R,), in the reward."""
+        return replace(self, reward=self.reward + amount, terms={**self.terms, "shaping": amount})
+
     def columns(self, task: Task) -> Columns:
         """The entries of `info` that only the last step of an episode has."""
         gold, predictions = self.episodes.sentences.labels.numpy(), self.episodes.predictions.numpy()
@@ -52,7 +56,7 @@ class Outcome:
             "correct": np.ma.masked_array(predictions == gold, gold == UNLABELLED),
             "reward_terms": {name: term.numpy().astype(np.float64) for name, term in self.terms.items()},
         }
-        return verdict | _STRUCTURE[task](self)
+        return verdict | _STRUCTURE[task.structure](self)
 
 
 def _phrases(outcome: Outcome) -> Columns:
@@ -67,5 +71,5 @@ def _retained(outcome: Outcome) -> Columns:
     return {"num_retained": outcome.episodes.num_retained.numpy(), "retained": retained}
 
 
-_STRUCTURE: Final = {SEGMENTATION: _phrases, DISTILLATION: _retained}
+_STRUCTURE: Final = {"phrases": _phrases, "selection": _retained}
 """What is said about the structure that an agent found."""

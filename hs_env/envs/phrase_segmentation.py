@@ -44,6 +44,11 @@ class PhraseSegmentationEnv(EncoderEnv):
     in L words, where gamma is 0.1 for each class; `reward` chooses another. A text without a label is rewarded as if
     the class that the classifier finds most probable were the gold one.
 
+    With `shaping=True` each step is also rewarded by the change of the potential `log P(gold | what has been read so
+    far)`, which is 0 after the last word; it moves where a phrase ends. All rewards of a sentence then
+    add up to the above less the potential of its start, which no action changes: the best policy stays the best (Ng,
+    Harada and Russell, 1999), and learns of its words earlier.
+
     ## Starting State
     A sentence of the split, drawn uniformly with `seed`, at its first word. `reset(options=...)` chooses instead:
 
@@ -80,6 +85,7 @@ class PhraseSegmentationEnv(EncoderEnv):
     ```python
     import gymnasium
     import hs_env
+
     env = gymnasium.make("hs_env/PhraseSegmentation-v0", split="test", render_mode="ansi")
     ```
 
@@ -91,6 +97,7 @@ class PhraseSegmentationEnv(EncoderEnv):
     | `data_dir` | `None` | the folder that the corpora of the field are read from |
     | `reward` | `"hs_lstm"` | name of a reward |
     | `reward_parameters` | `None` | its parameters, such as `{"gamma": 0.5}` |
+    | `shaping` | `False` | reward each step by the change of the potential too, see above |
     | `render_mode` | `None` | `"ansi"`: a line of text; `"rgb_array"`: a frame of 288 x 720 pixels |
 
     All of them are plain values. Corpora and classifiers are read once a process and shared by its environments; a
@@ -138,9 +145,10 @@ class PhraseSegmentationEnv(EncoderEnv):
         data_dir: str | None = None,
         reward: str = "hs_lstm",
         reward_parameters: Mapping[str, Any] | None = None,
+        shaping: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}))
+        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
         super().__init__(find_resources(names, SEGMENTATION), render_mode)
 
 
@@ -157,8 +165,9 @@ class PhraseSegmentationVectorEnv(EncoderVectorEnv):
         data_dir: str | None = None,
         reward: str = "hs_lstm",
         reward_parameters: Mapping[str, Any] | None = None,
+        shaping: bool = False,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}))
+        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
         super().__init__(find_resources(names, SEGMENTATION), num_envs, autoreset_mode, render_mode)

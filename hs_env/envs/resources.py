@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -42,10 +42,11 @@ class ResourceNames:
 
     corpus: str
     classifier: str
-    split: str
-    data_dir: str | None
-    reward: str
-    reward_parameters: Mapping[str, Any]
+    split: str = "train"
+    data_dir: str | None = None
+    reward: str = "log_likelihood"
+    reward_parameters: Mapping[str, Any] = field(default_factory=dict)
+    shaping: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +58,14 @@ class Resources:
         lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM, 4d + e for ID-LSTM.
         encoded: The sentences to read, as tensors.
         reward: The reward.
+        shaping: Whether each step is rewarded by the change of a potential, too (Ng, Harada and Russell 1999).
     """
 
     encoder: StructuredEncoder
     lexicon: tuple[Tensor, ...]
     encoded: EncodedSplit
     reward: Reward
+    shaping: bool
 
     def words(self, index: int) -> tuple[str, ...]:
         """The words of a sentence; none where nobody knows them."""
@@ -124,7 +127,9 @@ def find_resources(names: ResourceNames, task: Task) -> NamedResources:
     if not (sentences := corpus.splits[names.split]):
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
     encoded = _encoded(corpus_key, classifier_key, names.split)
-    return NamedResources(encoder, _lexicon(classifier_key), encoded, reward, names, classifier, sentences)
+    return NamedResources(
+        encoder, _lexicon(classifier_key), encoded, reward, names.shaping, names, classifier, sentences
+    )
 
 
 def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -> StructuredEncoder:
@@ -138,7 +143,7 @@ def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -
     if encoder.task != task:
         raise HsEnvError(
             f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.task.name}, but "
-            f"{ENVIRONMENTS[task]} is for {task.name}. Use the environment "
+            f"{ENVIRONMENTS.get(task, 'this environment')} is for {task.name}. Use the environment "
             f"{ENVIRONMENTS.get(encoder.task, 'of its task')}, or choose another classifier."
         )
     return encoder

@@ -59,7 +59,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
         """
         super().reset(seed=seed)
-        (words,), batch = choose(self._resources, options or {}, [0], [self.np_random])
+        (words,), batch = choose(self._resources, options or {}, [0], [self.np_random], 1)
         with torch.inference_mode():
             self._slots.begin(_ONLY, batch)
             observation = self._slots.observe()
@@ -88,11 +88,13 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         with torch.inference_mode():
             self._slots.advance(_ACTIONS[operator.index(action)])
             observation = self._slots.observe()[0].numpy()
-        info, reward = info_of(self._slots.columns(), 0), 0.0
+        info, reward = info_of(self._slots.columns(), 0), self._slots.shaping.item()
         terminated = info["position"] == info["length"]
         if terminated:
             with torch.no_grad():
                 self._outcome = Outcome.of(self._resources.reward, self._slots.episodes(_ONLY), [self._words])
+                if self._resources.shaping:
+                    self._outcome = self._outcome.shaped(self._slots.shaping)
             info |= info_of(self._outcome.columns(self._resources.encoder.task), 0)
             reward = self._outcome.reward.item()
         return observation, reward, terminated, False, info

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from hs_env.envs.columns import Columns
 from hs_env.envs.resources import Resources
@@ -38,6 +39,7 @@ class Slots:
         tokens: (N, W) int64, `PADDING` behind the end of a sentence, of which there is at least one.
         actions: (N, W) int64, what has been decided.
         legal: (N, 2) bool, the actions that may be taken.
+        shaping: (N,) float32, what the last step changed the potential by; 0 without shaping.
     """
 
     def __init__(self, resources: Resources, count: int) -> None:
@@ -49,6 +51,7 @@ class Slots:
         self.has_boundaries = torch.zeros(count, dtype=torch.bool)
         self.legal = torch.ones(count, 2, dtype=torch.bool)
         self.memory = torch.empty(count, 0)
+        self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
 
     @property
     def reading(self) -> Tensor:
@@ -57,26 +60,25 @@ class Slots:
 
     def begin(self, rows: Tensor, batch: SentenceBatch) -> None:
         """Put the sentences of a batch into the slots `rows`, (R,) int64."""
-        width = batch.tokens.shape[1]
-        if width >= self.tokens.shape[1]:
+        missing = batch.tokens.shape[1] + 1 - self.tokens.shape[1]
+        if missing > 0:
             for name in ("tokens", "actions", "boundaries"):
-                table = getattr(self, name)
-                grown = table.new_zeros(len(table), width + 1)
-                grown[:, : table.shape[1]] = table
-                setattr(self, name, grown)
-        self.tokens[rows] = 0
-        self.tokens[rows, :width] = batch.tokens
-        self.actions[rows] = 0
+                setattr(self, name, pad(getattr(self, name), (0, missing)))
+        behind = (0, self.tokens.shape[1] - batch.tokens.shape[1])
+        self.tokens.index_copy_(0, rows, pad(batch.tokens, behind))
+        self.actions.index_fill_(0, rows, 0)
         self.has_boundaries[rows] = batch.boundaries is not None
         if batch.boundaries is not None:
-            self.boundaries[rows] = 0
-            self.boundaries[rows, :width] = batch.boundaries
+            self.boundaries.index_copy_(0, rows, pad(batch.boundaries, behind))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
         state = self.resources.encoder.begin(self.resources.lexicon, batch.tokens, batch.lengths)
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
-        self.memory[rows], self.position[rows] = state.memory, 0
-        self.legal[rows] = self.resources.encoder.legal(state)
+        self.memory.index_copy_(0, rows, state.memory)
+        self.position.index_fill_(0, rows, 0)
+        self.legal.index_copy_(0, rows, self.resources.encoder.legal(state))
+        if self.resources.shaping:
+            self.potential[rows] = self._potential()[rows]
 
     def advance(self, actions: Tensor) -> None:
         """Decide the word of every slot, (N,) int64. An illegal one is replaced, a read sentence stays as it is."""
@@ -85,6 +87,9 @@ class Slots:
         encoder = self.resources.encoder
         state = encoder.advance(self._state, chosen)
         self.memory, self.position, self.legal = state.memory, state.position, encoder.legal(state)
+        if self.resources.shaping:
+            before, self.potential = self.potential, self._potential()
+            self.shaping = self.potential - before
 
     def observe(self, rows: Tensor | None = None) -> Tensor:
         """(N, D) float32 within `STATE_LIMIT`, or (R, D) for the slots `rows`: what the policy sees."""
@@ -117,6 +122,12 @@ class Slots:
         )
         log_probs = self.resources.encoder.finish(self._state.select(rows))
         return Episodes(sentences, self.actions[rows, :width], log_probs)
+
+    def _potential(self) -> Tensor:
+        """(N,) log P(gold | what has been read), or of the most probable class; 0 at the end."""
+        log_probs = self.resources.encoder.finish(self._state)
+        gold = torch.where(self.labels < 0, log_probs.argmax(1), self.labels)
+        return log_probs.gather(1, gold[:, None]).squeeze(1) * self.reading
 
     @property
     def _state(self) -> EncoderState:

@@ -192,7 +192,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.inference_mode():
             self._slots.advance(actions)
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
-        reward = torch.zeros(self.num_envs)
+        reward = self._slots.shaping.clone()
         if len(rows := terminated.nonzero().squeeze(1)):
             ended = self._end(rows, observation)
             reward[rows] = ended.outcome.reward
@@ -236,10 +236,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The generators of the slots."""
-        for slot, generator in enumerate(self._generators):
-            if generator is None:
-                self._seed(slot, None)
-        return tuple(generator for generator in self._generators if generator is not None)
+        return tuple(map(self._generator, range(self.num_envs)))
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -249,8 +246,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     # How it is done --------------------------------------------------------------------------------------------------
 
-    def _seed(self, slot: int, seed: int | None) -> None:
-        self._generators[slot], self._seeds[slot] = np_random(seed)
+    def _seed(self, slot: int, seed: int | None) -> np.random.Generator:
+        self._generators[slot], self._seeds[slot] = generator, _ = np_random(seed)
+        return generator
+
+    def _generator(self, slot: int) -> np.random.Generator:
+        return self._generators[slot] or self._seed(slot, None)
 
     def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> Tensor:
         """Seed, then begin the slots that the options name; (R,) which."""
@@ -265,7 +266,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     def _begin(self, rows: Tensor, options: Mapping[str, Any]) -> None:
         slots = rows.tolist()
-        words, batch = choose(self._resources, options, slots, self.np_random)
+        words, batch = choose(self._resources, options, slots, [self._generator(slot) for slot in slots], self.num_envs)
         for slot, each in zip(slots, words, strict=True):
             self._words[slot], self._verdicts[slot] = each, None
         with torch.inference_mode():
@@ -275,6 +276,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.no_grad():
             episodes = self._slots.episodes(rows)
             outcome = Outcome.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
+            if self._resources.shaping:
+                outcome = outcome.shaped(self._slots.shaping[rows])
         for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
             self._verdicts[slot] = verdict
         return Ended(rows, outcome, observation[rows], self._slots.columns(rows))

@@ -18,7 +18,7 @@ from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.plain import train_plain_lstm
 from hs_env.training.run import Run
 from hs_env.training.scores import greedy_episodes
-from hs_env.types import DISTILLATION, SentenceBatch
+from hs_env.types import SentenceBatch
 
 _PLAIN_FILE = "plain_lstm.safetensors"
 
@@ -54,7 +54,7 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
         f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
     )
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    deletions = Deletions.of(episodes, data.vocabulary) if encoder.task == DISTILLATION else None
+    deletions = Deletions.of(episodes, data.vocabulary) if encoder.task.structure == "selection" else None
     comparison = Comparison(title, rows, caption, deletions)
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison

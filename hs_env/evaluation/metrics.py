@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hs_env.types import DISTILLATION, END, SEGMENTATION, Episodes, HsEnvError, SentenceBatch, Task
+from hs_env.types import END, SEGMENTATION, Episodes, HsEnvError, SentenceBatch, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,7 +88,7 @@ def collect(episodes: Iterable[Episodes], task: Task = SEGMENTATION) -> Outcome:
     Raises:
         HsEnvError: If there are none, or several of one sentence.
     """
-    decisions = _retained if task == DISTILLATION else _phrases
+    decisions = _retained if task.structure == "selection" else _phrases
     return _join([_verdicts(batch.sentences, batch.log_probs) | decisions(batch) for batch in episodes])
 
 

@@ -1,5 +1,6 @@
 """Structured encoders and the classifiers they are part of."""
 
+from hs_env.models.check import check_encoder
 from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hs_lstm import HSLSTM
@@ -16,6 +17,7 @@ __all__ = [
     "PlainLSTM",
     "SentenceClassifier",
     "StructuredEncoder",
+    "check_encoder",
     "find_classifier",
     "shipped_runs",
 ]

@@ -22,7 +22,7 @@ from hs_env.types import PADDING, HsEnvError, Sentence, SentenceBatch
 
 Model = StructuredEncoder | PlainLSTM
 
-MODELS: Registry[type[Model]] = Registry("model")
+MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
 """Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("id_lstm.v1")(IDLSTM)
@@ -73,10 +73,13 @@ class Classifier:
         return SentenceBatch(tokens, lengths, labels, torch.arange(len(sentences)))
 
     def save(self, path: Path) -> None:
-        """Save as one safetensors file."""
-        name = next(name for name in MODELS if MODELS.get(name) is type(self.model))
+        """Save as one safetensors file.
+
+        Raises:
+            HsEnvError: If the model is not in `MODELS`, by whose name it is loaded.
+        """
         state = {
-            "model": name,
+            "model": MODELS.name_of(type(self.model)),
             "config": self.model.config(),
             "weights": self.model.state_dict(),
             "words": list(self.vocabulary.words),

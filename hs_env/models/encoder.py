@@ -72,6 +72,11 @@ class StructuredEncoder(nn.Module, ABC):
 
     and in one differentiable call, equal to the above: `log_probs = encoder(batch, actions)`.
 
+    A subclass says what it computes of a word (`tables`), what it remembers at first (`initial`) and after either
+    action (`outcomes`), what a policy sees (`observe`) and how it classifies (`finish`). The rest follows from these;
+    `move` and `encode` may be overridden by something faster, `legal` where other actions are legal.
+    `hs_env.models.check_encoder` checks all of it.
+
     Attributes:
         title: What it is called in tables.
         task: What its actions decide.
@@ -80,11 +85,60 @@ class StructuredEncoder(nn.Module, ABC):
         words: Looks up word vectors.
     """
 
-    title: ClassVar[str]
+    title: ClassVar[str] = "structured encoder"
     task: ClassVar[Task]
     num_classes: int
     state_size: int
     words: WordEmbedding
+
+    # What every encoder defines --------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """What is computed once for each word, whoever reads it: (n, e) vectors to tables of n rows."""
+
+    @abstractmethod
+    def initial(self, tables: tuple[Tensor, ...], words: Tensor) -> Tensor:
+        """(R, M) float32 memory before the first decision of sentences whose first words are the rows `words`, (R,)."""
+
+    @abstractmethod
+    def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
+        """(R, M) memory after action 0 at this word, and (R, M) after action 1; anything for finished rows."""
+
+    @abstractmethod
+    def observe(self, state: EncoderState) -> Tensor:
+        """(R, D) float32: what the policy sees at this word."""
+
+    @abstractmethod
+    def finish(self, state: EncoderState) -> Tensor:
+        """(R, C) class log-probabilities: the verdict on finished rows, and on others of what has been read so far."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The constructor's keyword arguments, as JSON values."""
+
+    # What some encoders define ---------------------------------------------------------------------------------------
+
+    def legal(self, state: EncoderState) -> Tensor:
+        """(R, 2) bool: the actions that may be taken at this word; both, but only action 1 at the last word."""
+        return torch.stack([~state.at_last_word, torch.ones_like(state.at_last_word)], 1)
+
+    def move(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """(R, M) memory after hard actions; override it to compute only what the actions ask for."""
+        return self.mix(state, actions.to(state.memory.dtype))
+
+    def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """(R, M) memory after relaxed actions: both outcomes, mixed; the legal one where only one is."""
+        zero, one = self.legal(state).unbind(1)
+        share = torch.where(zero & one, actions, one.to(actions.dtype))
+        mixed = torch.lerp(*self.outcomes(state), share[:, None])
+        return torch.where(state.reading[:, None], mixed, state.memory)
+
+    def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
+        """(R, C) log-probabilities for known hard actions (R, T), R a multiple of B; override it by a faster route."""
+        return self._read(batch, actions)
+
+    # What follows ----------------------------------------------------------------------------------------------------
 
     def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
         """State before the first decision, `samples` consecutive rows for each sentence."""
@@ -92,27 +146,14 @@ class StructuredEncoder(nn.Module, ABC):
         lengths = batch.lengths.repeat_interleave(samples)
         return self.begin(self.tables(vectors), where.repeat_interleave(samples, 0), lengths)
 
-    @abstractmethod
-    def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """What is computed once for each word, whoever reads it: (n, e) vectors to tables of n rows."""
-
-    @abstractmethod
     def begin(self, tables: tuple[Tensor, ...], words: Tensor, lengths: Tensor) -> EncoderState:
         """State before the first decision of sentences whose words, (R, T) int64, are rows of `tables`."""
+        return EncoderState(tables, words, lengths, torch.zeros_like(lengths), self.initial(tables, words[:, 0]))
 
     def lexicon(self) -> tuple[Tensor, ...]:
         """The tables of the whole vocabulary, whose rows are token ids; true in eval mode, where nothing is dropped."""
         return self.tables(self.words.weight)
 
-    @abstractmethod
-    def observe(self, state: EncoderState) -> Tensor:
-        """(R, D) float32: what the policy sees at this word."""
-
-    @abstractmethod
-    def legal(self, state: EncoderState) -> Tensor:
-        """(R, 2) bool: the actions that may be taken at this word."""
-
-    @abstractmethod
     def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
         """Apply an action to each row and move to the next word.
 
@@ -122,18 +163,8 @@ class StructuredEncoder(nn.Module, ABC):
             state: R rows.
             actions: (R,) integers 0 or 1, or relaxed actions in [0, 1] as floats, which mix the two outcomes.
         """
-
-    @abstractmethod
-    def finish(self, state: EncoderState) -> Tensor:
-        """(R, C) class log-probabilities of finished rows."""
-
-    @abstractmethod
-    def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """(R, C) log-probabilities for known hard actions (R, T) by the fastest route; R a multiple of B."""
-
-    @abstractmethod
-    def config(self) -> dict[str, Any]:
-        """The constructor's keyword arguments, as JSON values."""
+        memory = (self.mix if actions.is_floating_point() else self.move)(state, actions)
+        return replace(state, memory=memory, position=state.position + state.reading)
 
     def forward(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
         """Class log-probabilities under known actions, differentiable.
@@ -157,7 +188,11 @@ class StructuredEncoder(nn.Module, ABC):
             )
         if not actions.is_floating_point():
             return self.encode(batch, actions)
-        state = self.start(batch, rows // len(batch))
+        return self._read(batch, actions)
+
+    def _read(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
+        """`forward` step by step."""
+        state = self.start(batch, actions.shape[0] // len(batch))
         for column in actions.unbind(1):
             state = self.advance(state, column)
         return self.finish(state)

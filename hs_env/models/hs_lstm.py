@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -46,37 +44,27 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         projected = self.word_level.project(vectors)
         return projected, torch.cat(lstm_cell(projected, None), 1)
 
-    def begin(self, tables: tuple[Tensor, ...], words: Tensor, lengths: Tensor) -> EncoderState:
+    def initial(self, tables: tuple[Tensor, ...], words: Tensor) -> Tensor:
         """Nothing at the phrase level, the first word at the word level."""
-        first = tables[1].index_select(0, words[:, 0])
-        memory = torch.cat([torch.zeros_like(first), first], 1)
-        return EncoderState(tables, words, lengths, lengths.new_zeros(len(lengths)), memory)
+        first = tables[1].index_select(0, words)
+        return torch.cat([torch.zeros_like(first), first], 1)
 
     def observe(self, state: EncoderState) -> Tensor:
         """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
         return state.memory
 
-    def legal(self, state: EncoderState) -> Tensor:
-        """Both actions, but only `END` at the last word."""
-        return torch.stack([~state.at_last_word, torch.ones_like(state.at_last_word)], 1)
-
-    def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
+    def move(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Close the phrases that end, read the next word.
 
         Computes the phrase level for the rows whose phrase ends and the word level for the rows whose phrase goes on; a
         fresh phrase is looked up.
         """
-        memory = (self._mix if actions.is_floating_point() else self._move)(state, actions)
-        return replace(state, memory=memory, position=state.position + state.reading)
-
-    def _move(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Memory after hard actions."""
         projected, fresh = state.tables
         last, reading = state.at_last_word, state.reading
         end = (actions == END) | last
         following = state.word_at(state.position + 1)
-        memory = state.memory.clone()
-        phrases, words = memory[:, : 2 * self.hidden_size], memory[:, 2 * self.hidden_size :]
+        memory, d = state.memory.clone(), self.hidden_size
+        phrases, words = memory[:, : 2 * d], memory[:, 2 * d :]
 
         if (ended := rows_of(end & reading)) is not None:
             c_p, h_p, _, h_w = take(state.memory, ended).chunk(4, 1)
@@ -84,27 +72,20 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         if (opened := rows_of(end & ~last & reading)) is not None:
             put(words, opened, fresh.index_select(0, following[opened]))
         if (going := rows_of(~end & reading)) is not None:
-            c_w, h_w = take(words, going).chunk(2, 1)
+            c_w, h_w = take(state.memory[:, 2 * d :], going).chunk(2, 1)  # not of the copy, which is written to
             put(words, going, torch.cat(self.word_level.step(projected.index_select(0, following[going]), c_w, h_w), 1))
         return memory
 
-    def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Memory after relaxed actions: both outcomes of each level, mixed."""
+    def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
+        """The phrase goes on with the next word; or it is closed, and the next word, if there is one, opens another."""
         projected, fresh = state.tables
-        d, following = self.hidden_size, state.word_at(state.position + 1)
-        share = torch.where(state.at_last_word, torch.ones_like(actions), actions)[:, None]
-        c_p, h_p, c_w, h_w = state.memory.chunk(4, 1)
-        ended = torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
+        before, words = state.memory.split(2 * self.hidden_size, 1)
+        (c_p, h_p), (c_w, h_w) = before.chunk(2, 1), words.chunk(2, 1)
+        following = state.word_at(state.position + 1)
         going = torch.cat(self.word_level.step(projected[following], c_w, h_w), 1)
-        following_word = torch.lerp(going, fresh[following], share)
-        mixed = torch.cat(
-            [
-                torch.lerp(state.memory[:, : 2 * d], ended, share),
-                torch.where(state.at_last_word[:, None], state.memory[:, 2 * d :], following_word),
-            ],
-            1,
-        )
-        return torch.where(state.reading[:, None], mixed, state.memory)
+        closed = torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
+        opened = torch.where(state.at_last_word[:, None], words, fresh[following])
+        return torch.cat([before, going], 1), torch.cat([closed, opened], 1)
 
     def finish(self, state: EncoderState) -> Tensor:
         """(R, C) from h^p_L."""
@@ -144,7 +125,9 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
 
 def _phrases(actions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Row, first word and last word of every phrase, row by row in reading order; three (P,) int64."""
-    row, stop = SEGMENTATION.complete(actions, lengths).nonzero().unbind(1)
+    position = torch.arange(actions.shape[1], device=actions.device)
+    ends = (actions == END) & (position < lengths[:, None] - 1) | (position == lengths[:, None] - 1)
+    row, stop = ends.nonzero().unbind(1)
     start = torch.zeros_like(stop)
     same = row[1:] == row[:-1]
     start[1:][same] = stop[:-1][same] + 1

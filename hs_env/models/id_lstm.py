@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
@@ -44,10 +42,9 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         """The word's projection (n, 4d), and its vector (n, e)."""
         return self.word_level.project(vectors), vectors
 
-    def begin(self, tables: tuple[Tensor, ...], words: Tensor, lengths: Tensor) -> EncoderState:
+    def initial(self, tables: tuple[Tensor, ...], words: Tensor) -> Tensor:
         """Nothing has been retained."""
-        memory = tables[0].new_zeros(len(lengths), 2 * self.hidden_size + 1)
-        return EncoderState(tables, words, lengths, lengths.new_zeros(len(lengths)), memory)
+        return tables[0].new_zeros(len(words), 2 * self.hidden_size + 1)
 
     def observe(self, state: EncoderState) -> Tensor:
         """(R, 2d + e): c_{t-1} (+) h_{t-1} (+) x_t; of a finished sentence c_L (+) h_L (+) x_L."""
@@ -59,13 +56,8 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         free = ~_must_retain(state)
         return torch.stack([free, torch.ones_like(free)], 1)
 
-    def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
+    def move(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Take in the words that are retained; computes their rows only."""
-        memory = (self._mix if actions.is_floating_point() else self._move)(state, actions)
-        return replace(state, memory=memory, position=state.position + state.reading)
-
-    def _move(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Memory after hard actions."""
         retained = rows_of(((actions == RETAIN) | _must_retain(state)) & state.reading)
         if retained is None:
             return state.memory
@@ -76,14 +68,17 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         put(memory, retained, torch.cat([c, h, torch.ones_like(h[:, :1])], 1))
         return memory
 
-    def _mix(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Memory after relaxed actions: both outcomes, mixed."""
+    def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
+        """Nothing changes; or the word is taken in."""
         c, h, flag = state.memory.split([self.hidden_size, self.hidden_size, 1], 1)
-        forced = (1 - flag) * state.at_last_word[:, None]
-        share = torch.lerp(actions[:, None], torch.ones_like(flag), forced) * state.reading[:, None]
         gates = state.tables[0].index_select(0, state.word_at(state.position))
-        retained = torch.cat([*self.word_level.step(gates, c, h), torch.ones_like(flag)], 1)
-        return torch.lerp(state.memory, retained, share)
+        return state.memory, torch.cat([*self.word_level.step(gates, c, h), torch.ones_like(flag)], 1)
+
+    def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Both outcomes, mixed; the last word is retained as far as no word has been."""
+        forced = (1 - state.memory[:, -1]) * state.at_last_word
+        share = torch.lerp(actions, torch.ones_like(actions), forced) * state.reading
+        return torch.lerp(*self.outcomes(state), share[:, None])
 
     def finish(self, state: EncoderState) -> Tensor:
         """(R, C) from h_L."""
@@ -99,7 +94,7 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         are one sequence.
         """
         samples = actions.shape[0] // len(batch)
-        retained = DISTILLATION.complete(actions, batch.lengths.repeat_interleave(samples))
+        retained = _retained(actions, batch.lengths.repeat_interleave(samples))
         sentence = torch.arange(len(batch), device=actions.device).repeat_interleave(samples)
         distinct, row = torch.cat([sentence[:, None], retained], 1).unique(dim=0, return_inverse=True)
         sentence, retained = distinct[:, 0], distinct[:, 1:].bool()
@@ -111,3 +106,10 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
 def _must_retain(state: EncoderState) -> Tensor:
     """(R,) bool: the last word, and nothing has been retained."""
     return state.at_last_word & (state.memory[:, -1] == 0)
+
+
+def _retained(actions: Tensor, lengths: Tensor) -> Tensor:
+    """(R, T) bool: the words that are retained, at least one in each row."""
+    position = torch.arange(actions.shape[1], device=actions.device)
+    chosen = (actions == RETAIN) & (position < lengths[:, None])
+    return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Final, Literal, NamedTuple
 
-from hs_env.types import DISTILLATION, END, RETAIN, SEGMENTATION, HsEnvError, Task
+from hs_env.types import END, RETAIN, SEGMENTATION, HsEnvError, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Segmented:
     @property
     def spans(self) -> tuple[Span, ...]:
         """The sentence in order, without gaps: what has been decided, then the words not yet read."""
-        decided = _DECIDED[self.task](self.actions, self.finished)
+        decided = _DECIDED[self.task.structure](self.actions, self.finished)
         return decided if self.finished else (*decided, Span(len(self.actions), len(self.words), "unread"))
 
     @property
@@ -173,7 +173,7 @@ def _runs(actions: tuple[int, ...], finished: bool) -> tuple[Span, ...]:
     )
 
 
-_DECIDED: Final = {SEGMENTATION: _phrases, DISTILLATION: _runs}
+_DECIDED: Final = {"phrases": _phrases, "selection": _runs}
 """How the words that have been decided are grouped."""
 
 

@@ -82,9 +82,11 @@ class TrainConfig:
         if not issubclass(encoder, StructuredEncoder):
             raise HsEnvError(f"The model {self.model!r} takes no actions; choose a structured encoder, as 'hs_lstm'.")
         LEARNERS.resolve(self.agent)
-        for name, default in _DEFAULTS[encoder.task].items():
+        for name in ("structure", "reward"):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, default)
+                if encoder.task not in _DEFAULTS:
+                    raise HsEnvError(f"There is no default {name} for {encoder.task.name}. Give one: --{name} NAME")
+                object.__setattr__(self, name, _DEFAULTS[encoder.task][name])
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
             self,

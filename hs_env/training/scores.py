@@ -14,7 +14,7 @@ from hs_env.render.episodes import segmented
 from hs_env.rewards import Reward
 from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.seeds import generator_for
-from hs_env.types import DISTILLATION, Episodes
+from hs_env.types import Episodes
 
 _SHOWN = 8
 
@@ -38,7 +38,7 @@ def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, re
         sums["words"] += episodes.sentences.lengths.sum().item()
     chosen, words = sums.pop("chosen"), sums.pop("words")
     scores = {name: total / len(split) for name, total in sums.items()}
-    if encoder.task == DISTILLATION:
+    if encoder.task.structure == "selection":
         return scores | {"words_retained": chosen / len(split), "share_retained": chosen / words}
     return scores | {"phrases_per_sentence": chosen / len(split), "words_per_phrase": words / chosen}
 

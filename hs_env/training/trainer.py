@@ -103,16 +103,18 @@ class Trainer:
         self.progress = Progress()
         self._best: dict[str, Any] = {}
         self._begun = self._saved = monotonic()
+        # Phrases serve the classification. That words are left out is a purpose of its own, which the reward weighs.
+        aim = "reward" if encoder.task.structure == "selection" else "log_likelihood"
         self.stages = (
             Stage("warm", config.warm_epochs, self._warm, structure, "log_likelihood"),
             Stage("pnet", config.pnet_epochs, self._pnet, self.agent, "reward"),
-            Stage("joint", config.joint_epochs, self._joint, self.agent, "log_likelihood"),
+            Stage("joint", config.joint_epochs, self._joint, self.agent, aim),
         )
 
     # What an update is -----------------------------------------------------------------------------------------------
 
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        plan = self.structure.begin(batch)
+        plan = self.structure.plan(batch)
         self.progress.warm_updates += 1
         return _prefixed("c_net", self.learner.update(self.config.learning_rate, batch.labels, batch, plan))
 

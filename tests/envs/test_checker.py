@@ -14,8 +14,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import DictInfoToList, FlattenObservation, RecordEpisodeStatistics
 
 from hs_env.envs.checker import VectorEnvError, check_vector_env
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 from hs_env.types import HsEnvError
+from tests.envs.builders import Problem
 from tests.envs.doubles import (
     EVERY,
     Fault,
@@ -68,8 +68,8 @@ def test_async_environments(mode: AutoresetMode) -> None:
 
 
 @MODES
-def test_phrase_segmentation(names: dict[str, Any], mode: AutoresetMode) -> None:
-    make = [lambda: PhraseSegmentationEnv(**names, render_mode="ansi")] * 3
+def test_a_vector_of_our_single_environments(problem: Problem, names: dict[str, Any], mode: AutoresetMode) -> None:
+    make = [lambda: problem.single(**names, render_mode="ansi")] * 3
     env, reference = (SyncVectorEnv(make, autoreset_mode=mode) for _ in range(2))
     assert warned(env, reference, steps=30).startswith(POPS if mode is DISABLED else "")
 

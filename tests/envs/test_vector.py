@@ -2,69 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import pickle
+import re
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers.vector import (
+    DictInfoToList,
+    FlattenObservation,
+    NormalizeObservation,
+    RecordEpisodeStatistics,
+)
 
 import hs_env
+from hs_env.envs import check_vector_env
+from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.rewards import REWARDS, Reward
+from hs_env.types import Episodes, HsEnvError
 from tests.envs.builders import TEXT, Problem
 
 gymnasium.register_envs(hs_env)
 N = 3
 
 
-def differences(mine: Any, other: Any, path: str = "") -> Iterator[str]:
-    """Where two results differ; floats by more than 1e-5."""
-    if isinstance(mine, dict) or isinstance(other, dict):
-        if mine.keys() != other.keys():
-            yield f"{path}: {sorted(mine)} {sorted(other)}"
-        for key in mine.keys() & other.keys():
-            yield from differences(mine[key], other[key], f"{path}/{key}")
-    elif isinstance(mine, list | tuple) or (isinstance(mine, np.ndarray) and mine.dtype == object):
-        if type(mine) is not type(other) or len(mine) != len(other):
-            yield f"{path}: {mine!r} {other!r}"
-        for number, pair in enumerate(zip(mine, other, strict=False)):
-            yield from differences(*pair, f"{path}[{number}]")
-    elif isinstance(mine, np.ndarray):
-        if mine.dtype != other.dtype or mine.shape != other.shape or not np.allclose(mine, other, atol=1e-5, rtol=0):
-            yield f"{path}: {mine!r} {other!r}"
-    elif mine != other:
-        yield f"{path}: {mine!r} {other!r}"
-
-
-def seen(result: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A copy, as `SyncVectorEnv` may go on writing into what it returned."""
-    return tuple(part.copy() for part in result)
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize(("seed", "more"), [(0, {}), (7, {"shaping": True}), (30, {"render_mode": "ansi"})])
+def test_native_equals_a_vector_of_single_ones(
+    problem: Problem, names: dict[str, Any], mode: AutoresetMode, seed: int, more: dict[str, Any]
+) -> None:
+    native = gymnasium.make_vec(problem.id, N, autoreset_mode=mode, **names, **more)
+    sync = SyncVectorEnv([lambda: problem.single(**names, **more)] * N, autoreset_mode=mode)
+    assert type(native) is problem.vector
+    assert (native.observation_space, native.action_space) == (sync.observation_space, sync.action_space)
+    check_vector_env(native, sync, steps=200 if seed == 0 else 60, seed=seed)
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
-@pytest.mark.parametrize("seed", [0, 7])
-def test_native_equals_a_vector_of_single_ones(
-    problem: Problem, names: dict[str, Any], mode: AutoresetMode, seed: int
-) -> None:
-    native = gymnasium.make_vec(problem.id, N, autoreset_mode=mode, **names)
+def test_illegal_actions_are_replaced_alike(problem: Problem, names: dict[str, Any], mode: AutoresetMode) -> None:
+    """The checker takes legal actions alone."""
+    native = problem.vector(N, **names, autoreset_mode=mode)
     sync = SyncVectorEnv([lambda: problem.single(**names)] * N, autoreset_mode=mode)
-    assert type(native) is problem.vector
-    assert (native.observation_space, native.action_space) == (sync.observation_space, sync.action_space)
-    draw = np.random.default_rng(seed)
-    assert list(differences(seen(native.reset(seed=seed)), seen(sync.reset(seed=seed)))) == []
     ended = 0
-    for _ in range(200):
-        actions = draw.integers(2, size=N) * draw.integers(2, size=N)  # mostly 0, so that some are forced
-        mine, its = seen(native.step(actions)), seen(sync.step(actions))
-        assert list(differences(mine, its)) == []
-        terminated = mine[2]
+    for envs in (native, sync):
+        envs.reset(seed=3)
+    for _ in range(60):
+        (mine, earned, terminated, _, _), (its, paid, *_) = (envs.step(np.zeros(N, int)) for envs in (native, sync))
+        np.testing.assert_allclose(mine, its, atol=1e-5)
+        np.testing.assert_allclose(earned, paid, atol=1e-5)
         ended += int(terminated.sum())
         if mode == AutoresetMode.DISABLED and terminated.any():
-            mine, its = (seen(env.reset(options={"reset_mask": terminated.copy()})) for env in (native, sync))
-            np.testing.assert_allclose(mine[0], its[0], atol=1e-5)
-            assert list(differences(mine[1], its[1])) == []
-    assert ended > 50
+            for envs in (native, sync):
+                envs.reset(options={"reset_mask": terminated.copy()})
+    assert ended > 10
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "modes"),
+    [
+        (RecordEpisodeStatistics, list(AutoresetMode)),
+        (DictInfoToList, list(AutoresetMode)),
+        (FlattenObservation, [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED]),
+        (NormalizeObservation, [AutoresetMode.NEXT_STEP]),
+    ],
+)
+def test_wrappers_of_gymnasium(
+    problem: Problem, names: dict[str, Any], wrapper: Any, modes: list[AutoresetMode]
+) -> None:
+    for mode in modes:
+        envs = wrapper(problem.vector(N, **names, autoreset_mode=mode))
+        envs.reset(seed=0)
+        for _ in range(30):
+            terminated = envs.step(envs.action_space.sample())[2]
+            if mode == AutoresetMode.DISABLED and terminated.any():
+                envs.reset(options={"reset_mask": terminated.copy()})
+
+
+def test_statistics_of_episodes_survive_a_partial_reset(problem: Problem, names: dict[str, Any]) -> None:
+    envs = RecordEpisodeStatistics(problem.vector(2, **names, autoreset_mode="Disabled"))
+    envs.reset(options={"text": ["good", "not very good"]})
+    terminated = envs.step(np.array([1, 1]))[2]
+    assert terminated.tolist() == [True, False]
+    envs.reset(options={"reset_mask": terminated, "text": "good"})
+    envs.step(np.array([1, 1]))
+    envs.reset(options={"reset_mask": terminated, "text": "good"})
+    infos = envs.step(np.array([1, 1]))[4]
+    assert infos["episode"]["l"].tolist() == [1, 3]
+
+
+def test_sequences_of_seeds(problem: Problem, names: dict[str, Any]) -> None:
+    envs = problem.vector(N, **names)
+    first = envs.reset(seed=[5, 6, 7])[1]["index"].tolist()
+    assert envs.reset(seed=5)[1]["index"].tolist() == first
+    assert envs.np_random_seed == (5, 6, 7)
+    following = envs.reset()[1]["index"].tolist()
+    envs.reset(seed=5)
+    assert envs.reset(seed=[None, 6, None])[1]["index"].tolist() == [following[0], first[1], following[2]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reset_mask": [True, False, True]}, "must be a NumPy array of bool of shape (3,), got list"),
+        ({"reset_mask": np.array([1, 0, 1])}, "got int64 of shape (3,)"),
+        ({"reset_mask": np.array([True])}, "got bool of shape (1,)"),
+        ({"reset_mask": np.zeros(3, bool)}, "False everywhere"),
+        ({"indices": [1, 2]}, "or of one for each of the 3 environments"),
+        ({"indices": [1, 2, 99]}, "The index is 99"),
+        ({"mask": 1}, "Unknown reset option 'mask'"),
+        ({"text": ["a", 3, "b"]}, "expected a string"),
+    ],
+)
+def test_bad_options(problem: Problem, names: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    envs = problem.vector(N, **names)
+    envs.reset(seed=0)
+    with pytest.raises(HsEnvError, match=re.escape(message)):
+        envs.reset(options=options)
+
+
+@pytest.mark.parametrize("actions", [[0, 1], [0, 1, 2], [0.0, 1.0, 1.0], [[0, 1, 1]], "END", None])
+def test_bad_actions(problem: Problem, names: dict[str, Any], actions: Any) -> None:
+    envs = problem.vector(N, **names)
+    envs.reset(seed=0)
+    with pytest.raises(HsEnvError, match=re.escape(f"expected {problem.actions[0]} (0) or") + "|Expected 3 actions"):
+        envs.step(actions)
+    envs.step([0, 1, True])
+
+
+def test_bad_arguments(problem: Problem, names: dict[str, Any]) -> None:
+    with pytest.raises(HsEnvError, match=r"Unknown autoreset mode 'SameStp'. Did you mean 'SameStep'"):
+        problem.vector(N, **names, autoreset_mode="SameStp")
+    with pytest.raises(HsEnvError, match="num_envs must be a whole number of 1 or more, got 0"):
+        problem.vector(0, **names)
+    envs = problem.vector(N, **names)
+    for seed in (1.5, [1, 2], "7"):
+        with pytest.raises(HsEnvError, match="expected an integer, or one or None for each of 3"):
+            envs.reset(seed=seed)  # type: ignore[arg-type]
+
+
+def test_steps_out_of_order(problem: Problem, names: dict[str, Any]) -> None:
+    envs = problem.vector(2, **names, autoreset_mode="Disabled", render_mode="ansi")
+    for use in (lambda: envs.step([0, 1]), envs.render, envs.action_masks):
+        with pytest.raises(ResetNeeded, match="There are no sentences yet"):
+            use()
+    with pytest.raises(ResetNeeded, match="without a mask first"):
+        envs.reset(options={"reset_mask": np.array([True, False])})
+    envs.reset(options={"text": ["good", "very good"]})
+    envs.step([1, 1])
+    with pytest.raises(ResetNeeded, match=r"slots \[0\] have been read to their end"):
+        envs.step([1, 1])
+
+
+def test_what_a_reward_raises_comes_through(
+    problem: Problem, names: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Reward):
+        name = "broken"
+
+        def terms(self, episodes: Episodes) -> dict[str, torch.Tensor]:
+            return {"oops": episodes.log_likelihood / 0}
+
+    monkeypatch.setitem(REWARDS._entries, "broken.v1", Broken)
+    envs = SB3VecEnv(problem.vector(2, **names, reward="broken", autoreset_mode="SameStep"))
+    envs.set_options({"indices": [4, 0]})
+    envs.reset()
+    with pytest.raises(HsEnvError, match="'oops' of the reward 'broken' is -inf for sentence 0"):
+        envs.step(np.array([1, 1]))
 
 
 def test_chosen_texts_of_different_lengths(problem: Problem, names: dict[str, Any]) -> None:
@@ -106,3 +215,16 @@ def test_pictures(problem: Problem, names: dict[str, Any], mode: str) -> None:
         assert drawn is not None
         assert len(drawn) == 2
         np.testing.assert_array_equal(drawn[0], single.render())
+
+
+@pytest.mark.parametrize("copied", [lambda envs: pickle.loads(pickle.dumps(envs)), copy.deepcopy])
+def test_copies_go_on_alike_and_hold_no_weights(problem: Problem, names: dict[str, Any], copied: Any) -> None:
+    envs = problem.vector(N, **names)
+    envs.reset(seed=3)
+    envs.step([0, 1, 0])
+    assert b"weight" not in pickle.dumps(envs)
+    other = copied(envs)
+    for actions in ([1, 0, 1], [0, 0, 0], [1, 1, 1]) * 5:
+        (mine, *ours), (its, *others) = envs.step(actions), other.step(actions)
+        np.testing.assert_array_equal(mine, its)
+        np.testing.assert_equal(ours, others)

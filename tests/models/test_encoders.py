@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hs_env.models import StructuredEncoder
+from hs_env.models import HSLSTM, StructuredEncoder, check_encoder
 from hs_env.types import HsEnvError, SentenceBatch
 from tests.builders import make_batch, make_encoder, random_actions
 from tests.models.equations import EQUATIONS
@@ -29,6 +33,66 @@ def step_by_step(encoder: StructuredEncoder, batch: SentenceBatch, actions: Tens
         state = encoder.advance(state, column)
     assert not state.reading.any()
     return encoder.finish(state)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_they_keep_the_contract(encoder, seed):
+    before = copy.deepcopy(encoder.state_dict())
+    check_encoder(encoder, seed=seed)
+    assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
+
+
+def test_defaults_are_slow_but_right():
+    """All that is left to an encoder that defines nothing but what it must."""
+
+    class Slow(HSLSTM):
+        move, encode = StructuredEncoder.move, StructuredEncoder.encode
+
+    slow, batch, actions = make_encoder(Slow), make_batch(LENGTHS), random_actions(14, 9)
+    check_encoder(slow)
+    torch.testing.assert_close(slow(batch, actions), make_encoder()(batch, actions), atol=1e-6, rtol=0)
+
+
+def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
+    """An encoder whose `method` gives `wrong` of the encoder, its arguments and what it should give."""
+    right = getattr(HSLSTM, method)
+    changed = type("Faulty", (HSLSTM,), {method: lambda self, *args: wrong(self, *args, right(self, *args))})
+    return make_encoder(changed)
+
+
+@pytest.mark.parametrize(
+    ("method", "wrong", "fault"),
+    [
+        ("observe", lambda self, state, seen: seen[:, 1:], "observe.. gave .*float32"),
+        ("observe", lambda self, state, seen: seen + state.position[:, None].double(), "observe.. gave .*float64"),
+        ("observe", lambda self, state, seen: seen + torch.rand(1), "differs after the end"),
+        ("legal", lambda self, state, legal: legal[:, :1], "legal.. must give"),
+        ("legal", lambda self, state, legal: legal & False, "forbids both"),
+        ("legal", lambda self, state, legal: legal | True, "than single steps"),
+        ("finish", lambda self, state, log_probs: log_probs[:, :1], "finish.. gave"),
+        ("finish", lambda self, state, log_probs: log_probs + 1, "sum to 1"),
+        ("move", lambda self, state, actions, memory: memory + 1, "changed a sentence that was finished"),
+        ("move", lambda self, state, actions, memory: state.memory.add_(1), "wrote into the memory"),
+        ("outcomes", lambda self, state, both: both[::-1], "relaxed actions"),
+        ("encode", lambda self, batch, actions, log_probs: log_probs.roll(1, 0), "encode.. has another"),
+        ("encode", lambda self, batch, actions, log_probs: log_probs.detach(), "no gradient"),
+        ("lexicon", lambda self, tables: tuple(2 * table for table in tables), "lexicon.. has another"),
+    ],
+)
+def test_faults_are_found(method, wrong, fault):
+    with pytest.raises(HsEnvError, match=fault):
+        check_encoder(faulty(method, wrong))
+
+
+def test_batches_that_mix_sentences_are_found():
+    class Mixing(HSLSTM):
+        def finish(self, state):
+            return torch.log_softmax(super().finish(state) * state.memory[:, :1].mean(), 1)
+
+        encode = StructuredEncoder.encode
+
+    with pytest.raises(HsEnvError, match="alone"):
+        check_encoder(make_encoder(Mixing))
 
 
 # The routes
@@ -53,18 +117,6 @@ def test_both_routes_equal_the_equations(encoder, samples, constant):
     torch.testing.assert_close(encoder(batch, actions.float()), expected, atol=1e-5, rtol=0)
 
 
-def test_the_routes_have_one_gradient(encoder):
-    batch, actions = make_batch(LENGTHS), random_actions(14, 9)
-    actions[0] = 0
-    gradients = []
-    for log_probs in (encoder(batch, actions), step_by_step(encoder, batch, actions), encoder(batch, actions.float())):
-        loss = log_probs[:, 1].sum()
-        gradients.append(torch.autograd.grad(loss, list(encoder.parameters())))
-    for other in gradients[1:]:
-        for one, two in zip(gradients[0], other, strict=True):
-            torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
-
-
 def test_relaxed_actions_have_the_gradient_of_finite_differences(encoder):
     encoder, batch = encoder.double(), make_batch([4, 1, 3])
     relaxed = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
@@ -81,89 +133,10 @@ def test_routes_agree_on_any_batch(kind, lengths, seed):
         torch.testing.assert_close(encoder(batch, actions), step_by_step(encoder, batch, actions), atol=1e-5, rtol=0)
 
 
-def test_the_lexicon_is_the_tables_of_every_batch(encoder):
-    batch, actions = make_batch(LENGTHS), random_actions(len(LENGTHS), 9)
-    state = encoder.begin(encoder.lexicon(), batch.tokens, batch.lengths)
-    for column in actions.unbind(1):
-        state = encoder.advance(state, column)
-    torch.testing.assert_close(encoder.finish(state), encoder(batch, actions), atol=1e-5, rtol=0)
-
-
 @pytest.mark.parametrize("shape", [(7, 8), (7, 10), (8, 9), (0, 9)])
 def test_actions_must_fit_the_batch(encoder, shape):
     with pytest.raises(HsEnvError, match="Actions need"):
         encoder(make_batch(LENGTHS), torch.zeros(shape, dtype=torch.int64))
-
-
-# A set of sentences
-
-
-def test_padding_changes_nothing(encoder):
-    batch, actions = make_batch(LENGTHS), random_actions(len(LENGTHS), 9)
-    actions[2] = 0
-    wide = SentenceBatch(
-        torch.cat([batch.tokens, torch.full((7, 4), 5)], 1), batch.lengths, batch.labels, batch.indices
-    )
-    garbage = torch.cat([actions, torch.ones(7, 4, dtype=torch.int64)], 1)
-    torch.testing.assert_close(encoder(wide, garbage), encoder(batch, actions), atol=1e-6, rtol=0)
-    torch.testing.assert_close(step_by_step(encoder, wide, garbage), encoder(batch, actions), atol=1e-6, rtol=0)
-    torch.testing.assert_close(encoder(wide, garbage.float()), encoder(batch, actions), atol=1e-6, rtol=0)
-
-
-def test_a_batch_is_a_set_of_sentences(encoder):
-    batch, actions = make_batch(LENGTHS), random_actions(len(LENGTHS), 9)
-    order = torch.randperm(len(batch), generator=torch.Generator().manual_seed(3))
-    expected = encoder(batch, actions)
-    torch.testing.assert_close(encoder(batch.select(order), actions[order]), expected[order], atol=1e-6, rtol=0)
-    for row, length in enumerate(LENGTHS):
-        alone = batch.select(torch.tensor([row])).cropped(length)
-        one = encoder(alone, actions[row : row + 1, :length])
-        torch.testing.assert_close(one[0], expected[row], atol=1e-6, rtol=0)
-
-
-# Steps
-
-
-def test_illegal_actions_are_replaced(encoder):
-    batch = make_batch(LENGTHS)
-    asked = random_actions(len(batch), 9)
-    asked[:3] = 0
-    state, taken = encoder.start(batch), torch.zeros_like(asked)
-    for t, column in enumerate(asked.unbind(1)):
-        legal = encoder.legal(state)
-        assert legal.any(1).all()
-        taken[:, t] = torch.where(legal.gather(1, column[:, None]).squeeze(1), column, 1 - column)
-        state = encoder.advance(state, column)
-    torch.testing.assert_close(encoder.finish(state), encoder(batch, taken), atol=1e-5, rtol=0)
-    torch.testing.assert_close(encoder(batch, asked), encoder(batch, taken))
-    assert (taken != asked).any()
-
-
-@pytest.mark.parametrize("relaxed", [False, True])
-def test_finished_rows_stay(encoder, relaxed):
-    state = encoder.advance(encoder.start(make_batch([1, 3])), torch.tensor([0, 0]))
-    assert state.reading.tolist() == [False, True]
-    before, seen = state.memory[0].clone(), encoder.observe(state)[0]
-    actions = torch.tensor([1, 1])
-    later = encoder.advance(state, actions.float() if relaxed else actions)
-    assert torch.equal(later.memory[0], before)
-    assert torch.equal(encoder.observe(later)[0], seen)
-    assert later.position.tolist() == [1, 2]
-
-
-def test_advance_leaves_its_argument_alone(encoder):
-    state = encoder.start(make_batch([4, 3]))
-    for actions in ([1, 0], [0, 0], [1, 1]):
-        before = state.memory.clone()
-        after = encoder.advance(state, torch.tensor(actions))
-        assert torch.equal(state.memory, before)
-        state = after
-
-
-def test_what_a_policy_sees_has_one_width(encoder):
-    state = encoder.start(make_batch([4, 3]), 3)
-    assert encoder.observe(state).shape == (6, encoder.state_size)
-    assert encoder.legal(state).shape == (6, 2)
 
 
 # Training

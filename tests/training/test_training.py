@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hs_env.agents import ReinforceConfig
+from hs_env.agents import ReinforceConfig, SB3Agent, SB3Config, SB3Learner
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.monitor import Monitor
@@ -41,7 +41,8 @@ QUIET = Console(quiet=True)
 def weights(run: Run) -> dict[str, torch.Tensor]:
     """Every weight of the result, by name."""
     network = {f"model.{name}": value for name, value in run.classifier.model.state_dict().items()}
-    policy = load_state(run.folder / "agent.safetensors", "agent")["pnet"]
+    saved = load_state(run.folder / "agent.safetensors", "agent")
+    policy = saved["weights"] if "weights" in saved else saved["pnet"]
     return network | {f"policy.{name}": value for name, value in policy.items()}
 
 
@@ -169,6 +170,34 @@ def test_killed_and_resumed_equals_uninterrupted(finished, tmp_path):
     assert kills == sorted(kills)
     subprocess.run(command, env=environment, check=True)
     assert_same(finished, Run.load(folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", ["maskable_ppo", "dqn"])
+def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeypatch):
+    """Stopped in the joint stage, with a reward that adapts, too."""
+    small = {"maskable_ppo": {"n_steps": 16, "batch_size": 64, "n_epochs": 1}, "dqn": {"buffer_size": 512}}
+    sb3 = SB3Config(slots=8, steps=16, samples=2, parameters=small[agent])
+    reward = "log_likelihood + boundary_rate(rate=0.1)"
+    config = replace(CONFIG, agent=agent, sb3=sb3, reward=reward, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
+    steady = train(config, tmp_path / "steady", QUIET)
+    count, update = 0, SB3Learner.update
+
+    def interrupted(self, *arguments, **more):
+        nonlocal count
+        count += 1
+        if count == 14:  # of 20
+            raise KeyboardInterrupt
+        return update(self, *arguments, **more)
+
+    monkeypatch.setattr(SB3Learner, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", QUIET)
+    assert_same(steady, resume(tmp_path / "stopped", QUIET))
+    assert count == 14 + 7
+    assert type(Run.load(steady.folder).agent) is SB3Agent
+    ends = [load_state(run / CHECKPOINT, "checkpoint")["reward"] for run in (steady.folder, tmp_path / "stopped")]
+    assert ends[0] == ends[1] != {"left": {}, "right": {"multiplier": 1.0}}
 
 
 def _updates_done(folder: Path) -> int:

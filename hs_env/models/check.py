@@ -1,0 +1,90 @@
+"""A check that an encoder keeps the contract."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor
+
+from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.types import HsEnvError, SentenceBatch
+
+
+def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
+    """Check that a structured encoder keeps its contract, in eval mode, on random sentences and actions.
+
+    | what | how |
+    |---|---|
+    | steps | `observe` and `legal` have their shapes; `advance` leaves its argument and finished rows alone |
+    | routes | `encode`, relaxed actions and the lexicon give the result of single steps, and its gradient |
+    | legal actions | each word has one; one that is not legal is replaced |
+    | independence | neither padding nor other sentences change a result |
+    | copies | `type(encoder)(**encoder.config())` takes its weights |
+
+    The encoder is copied, and left alone. Raises HsEnvError at the first fault.
+    """
+    encoder = copy.deepcopy(encoder).eval().requires_grad_()
+    generator = torch.Generator().manual_seed(seed)
+    lengths, samples = torch.tensor([7, 1, 4, 9, 2, 9, 5]), 3
+    tokens = torch.randint(1, encoder.words.vocabulary_size, (7, 9), generator=generator)  # also behind the end
+    batch = SentenceBatch(tokens, lengths, torch.zeros_like(lengths), torch.arange(7))
+    actions = torch.randint(0, 2, (7 * samples, 9), generator=generator)
+    actions[:samples], actions[-samples:] = 0, 1
+
+    steps, taken = _read(encoder, encoder.start(batch, samples), actions)
+    _require(steps.shape == (len(actions), encoder.num_classes), f"finish() gave {tuple(steps.shape)}, expected (R, C)")
+    _require(torch.allclose(steps.logsumexp(1), torch.zeros(len(steps)), atol=1e-5), "probabilities do not sum to 1")
+    rows = zip(batch.tokens[:, None], lengths.split(1), actions.split(samples), strict=True)
+    alone = [(SentenceBatch(row[:, :n], n, n * 0, n * 0), chosen[:, :n]) for row, n, chosen in rows]
+    known = encoder.begin(encoder.lexicon(), tokens.repeat_interleave(samples, 0), lengths.repeat_interleave(samples))
+    expected = _with_gradient(encoder, steps)
+    for name, result in {
+        "encode()": encoder.encode(batch, actions),
+        "encode() of the legal actions": encoder.encode(batch, taken),
+        "encode() of each sentence alone": torch.cat([encoder.encode(*each) for each in alone]),
+        "steps of each sentence alone": torch.cat(
+            [_read(encoder, encoder.start(one, samples), each)[0] for one, each in alone]
+        ),
+        "relaxed actions": encoder(batch, actions.float()),
+        "relaxed actions of each sentence alone": torch.cat([encoder(one, each.float()) for one, each in alone]),
+        "lexicon()": _read(encoder, known, actions)[0],
+    }.items():
+        for one, other in zip(_with_gradient(encoder, result), expected, strict=True):
+            same = torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+            _require(same, f"{name} has another result or gradient than single steps")
+    type(encoder)(**encoder.config()).load_state_dict(encoder.state_dict())
+
+
+def _read(encoder: StructuredEncoder, state: EncoderState, actions: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities step by step, and the legal actions that were taken; checks every step."""
+    taken = torch.zeros_like(actions)
+    for step, column in enumerate(actions.unbind(1)):
+        observation, legal = encoder.observe(state), encoder.legal(state)
+        _require(bool(encoder.finish(state).isfinite().all()), "finish() must classify what has been read so far, too")
+        seen, shape = (observation.dtype, *observation.shape), (torch.float32, len(state), encoder.state_size)
+        _require(seen == shape, f"observe() gave {seen}, expected {shape}: (R, D) with D = state_size")
+        _require((legal.shape, legal.dtype) == ((len(state), 2), torch.bool), "legal() must give (R, 2) bool")
+        _require(bool(legal.any(1).all()), "legal() forbids both actions")
+        taken[:, step] = torch.where(legal.gather(1, column[:, None]).squeeze(1), column, 1 - column)
+        for asked in (column.float(), column):
+            before, done = state.memory.clone(), ~state.reading
+            later = encoder.advance(state, asked)
+            _require(torch.equal(state.memory, before), "advance() wrote into the memory that it was given: copy it")
+            _require(torch.equal(later.memory[done], before[done]), "advance() changed a sentence that was finished")
+            _require(torch.equal(encoder.observe(later)[done], observation[done]), "observe() differs after the end")
+        state = later
+    return encoder.finish(state), taken
+
+
+def _with_gradient(encoder: StructuredEncoder, log_probs: Tensor) -> list[Tensor]:
+    """Log-probabilities, and the gradient of those of the first class for each parameter."""
+    _require(log_probs.requires_grad, "a route has no gradient")
+    sources, total = list(encoder.parameters()), log_probs[:, 0].sum()
+    gradient = torch.autograd.grad(total, sources, retain_graph=True, allow_unused=True, materialize_grads=True)
+    return [log_probs, *gradient]
+
+
+def _require(condition: bool, fault: str) -> None:
+    if not condition:
+        raise HsEnvError(f"The encoder breaks its contract: {fault}. See docs/encoders.md.")

@@ -1,0 +1,217 @@
+"""Speed of the environments on real sentences, next to a plain GEMM and `nn.LSTMCell` in one process.
+
+The floor counts what a step needs at least if nothing is shared between sentences: 8 d^2 operations for a word that
+goes on with its phrase, 16 d^2 for a phrase that ends; it is stated at the rate of a plain GEMM with as many rows as
+there are slots. What is compared takes turns, so that a machine that slows down slows both. Actions are random.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import VectorEnv
+from measuring import gemm_rate
+from rich.console import Console
+from rich.table import Table
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from torch import nn
+
+import hs_env
+from hs_env.corpora import load_corpus
+from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.models import HSLSTM, Classifier
+from hs_env.storage import write_json
+from hs_env.training.runtime import describe, prepare
+
+gymnasium.register_envs(hs_env)
+ID = "hs_env/PhraseSegmentation-v0"
+SLOTS = (1, 4, 16, 64, 256, 1024)
+
+
+def save_classifier(folder: Path, corpus: str, hidden_size: int) -> None:
+    """An untrained classifier for the words of a corpus: its speed is that of a trained one."""
+    read = load_corpus(corpus)
+    vocabulary = Vocabulary.from_sentences([sentence for split in read.splits.values() for sentence in split])
+    torch.manual_seed(0)
+    model = HSLSTM(len(vocabulary), len(read.labels), 50, hidden_size)
+    Classifier(model, vocabulary, read.labels, read.tokenisation, {}).save(folder / "classifier.safetensors")
+
+
+class Steps:
+    """A vector environment that is stepped at random; the time and the arithmetic of each step."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], hidden_size: int) -> None:
+        self.env, self.hidden_size, self.draw = env, hidden_size, np.random.default_rng(0)
+        self.seconds: list[float] = []
+        self.operations: list[int] = []
+        _, self.infos = env.reset(seed=0)
+
+    def take(self, steps: int, count: bool = True) -> None:
+        """Take some steps, and count them unless they are to warm up."""
+        for _ in range(steps):
+            actions = self.draw.integers(2, size=self.env.num_envs)
+            reading = self.infos["position"] < self.infos["length"]
+            ended = (actions == 1) | (self.infos["position"] == self.infos["length"] - 1)
+            begun = time.perf_counter()
+            self.infos = self.env.step(actions)[4]
+            spent = time.perf_counter() - begun
+            if count:
+                cells = 2 * int((ended & reading).sum()) + int((~ended & reading).sum())
+                self.seconds.append(spent)
+                self.operations.append(8 * self.hidden_size**2 * cells)
+
+    @property
+    def rate(self) -> float:
+        """Steps of single sentences a second, by the median step."""
+        return self.env.num_envs / median(self.seconds)
+
+    def share(self, gemm: float) -> float:
+        """Time of the floor at a GEMM rate, as a share of the time spent; medians."""
+        return median(self.operations) / gemm / median(self.seconds)
+
+
+def against_sync(make: Callable[..., VectorEnv[Any, Any, Any]], slots: int, d: int, rounds: int) -> dict[str, float]:
+    """The native vector environment in turn with `SyncVectorEnv` of as many single ones."""
+    native, sync = Steps(make(slots), d), Steps(make(slots, vectorization_mode="sync"), d)
+    native.take(30, count=False)
+    rates = []
+    for _ in range(rounds):
+        native.take(30)
+        sync.take(3)
+        rates.append(gemm_rate(slots, d))
+    return {
+        "native steps/s": native.rate,
+        "SyncVectorEnv steps/s": sync.rate,
+        "ratio": native.rate / sync.rate,
+        "GEMM GFLOP/s": median(rates) / 1e9,
+        "floor as a share of the time": native.share(median(rates)),
+    }
+
+
+def single_against_cells(env: gymnasium.Env[Any, Any], d: int, e: int, episodes: int) -> dict[str, float]:
+    """Steps of a single environment in turn with the bare `LSTMCell` calls that they need at least.
+
+    A word that is read is a call at the word level, a phrase that ends one at the phrase level.
+    """
+    draw, state = np.random.default_rng(0), (torch.zeros(1, d), torch.zeros(1, d))
+    word, phrase = nn.LSTMCell(e, d), nn.LSTMCell(d, d)
+    x, h = torch.randn(1, e), torch.randn(1, d)
+    stepping, calling = [], []
+    for _ in range(episodes):
+        env.reset()
+        terminated = False
+        spent = called = 0.0
+        while not terminated:
+            action = int(draw.integers(2))
+            begun = time.perf_counter()
+            _, _, terminated, _, _ = env.step(action)
+            between = time.perf_counter()
+            with torch.inference_mode():
+                word(x, state)
+                if action or terminated:
+                    phrase(h, state)
+            spent, called = spent + between - begun, called + time.perf_counter() - between
+        stepping.append(spent)
+        calling.append(called)
+    ratios = [spent / called for spent, called in zip(stepping, calling, strict=True)]
+    return {"seconds": sum(stepping), "bare cells": sum(calling), "ratio": median(ratios)}
+
+
+def collecting(native: VecEnv, dummy: VecEnv, n_steps: int, rounds: int) -> dict[str, float]:
+    """Frames a second of PPO's rollouts on both, in turn; the time of its optimisation apart."""
+    seconds: dict[str, list[float]] = {"native": [], "dummy": [], "optimisation": []}
+    models = {"native": PPO("MlpPolicy", native, n_steps=n_steps, gamma=1.0, device="cpu"), "dummy": None}
+    models["dummy"] = PPO("MlpPolicy", dummy, n_steps=n_steps, gamma=1.0, device="cpu")
+    for model in models.values():
+        model._setup_learn(n_steps)  # what `learn` does before it collects
+    for number in range(rounds + 1):
+        for name, model in models.items():
+            callback = CallbackList([])
+            callback.init_callback(model)
+            begun = time.perf_counter()
+            model.collect_rollouts(model.env, callback, model.rollout_buffer, n_steps)
+            if number:
+                seconds[name].append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        models["native"].train()
+        seconds["optimisation"].append(time.perf_counter() - begun)
+    frames = n_steps * native.num_envs
+    rates = {name: frames / median(seconds[name]) for name in ("native", "dummy")}
+    return {
+        "SB3VecEnv frames/s": rates["native"],
+        "DummyVecEnv frames/s": rates["dummy"],
+        "ratio": rates["native"] / rates["dummy"],
+        "optimisation frames/s": frames / median(seconds["optimisation"]),
+    }
+
+
+def curve(make: Callable[..., VectorEnv[Any, Any, Any]], d: int, steps: int) -> list[dict[str, float]]:
+    """Steps a second and memory as the slots grow."""
+    rows = []
+    for slots in SLOTS:
+        env = make(slots)
+        measured = Steps(env, d)
+        measured.take(20, count=False)
+        measured.take(steps)
+        held = [value for value in vars(env.unwrapped._slots).values() if isinstance(value, torch.Tensor)]  # type: ignore[attr-defined]
+        memory = sum(tensor.nbytes for tensor in held) / slots
+        share = measured.share(gemm_rate(slots, d))
+        rows.append({"slots": slots, "steps/s": measured.rate, "share": share, "kB/slot": memory / 1024})
+    return rows
+
+
+def benchmark_environments(
+    out: Path = Path("benchmark-environments.json"),
+    corpus: str = "movie_reviews",
+    hidden_size: int = 300,
+    slots: int = 256,
+    rounds: int = 8,
+    threads: int = 0,
+) -> None:
+    """Speed of the single and the vector environments; also written as JSON.
+
+    Args:
+        out: Where the figures go.
+        corpus: Sentences to measure on.
+        hidden_size: d.
+        slots: Slots of the vector environments that are compared.
+        rounds: Turns that each takes.
+        threads: Threads of torch; 0 leaves the choice to torch.
+    """
+    prepare(threads)
+    console = Console(width=120)
+    with tempfile.TemporaryDirectory() as folder:
+        save_classifier(Path(folder), corpus, hidden_size)
+        names = {"corpus": corpus, "classifier": folder}
+
+        def make(count: int, **more: Any) -> VectorEnv[Any, Any, Any]:
+            return gymnasium.make_vec(ID, count, **names, **more)
+
+        single = gymnasium.make(ID, **names).unwrapped
+        native = SB3VecEnv(make(slots, autoreset_mode="SameStep"))
+        dummy = DummyVecEnv([lambda: gymnasium.make(ID, **names)] * slots)
+        result: dict[str, Any] = {
+            "native against SyncVectorEnv": against_sync(make, slots, hidden_size, rounds),
+            "single against bare cells": single_against_cells(single, hidden_size, 50, 20 * rounds),
+            "collecting PPO rollouts": collecting(native, dummy, 16, max(2, rounds // 3)),
+            "slots": curve(make, hidden_size, 5 * rounds),
+        }
+    for title in list(result)[:3]:
+        console.print(f"[bold]{title}[/]: " + ", ".join(f"{k} {v:,.4g}" for k, v in result[title].items()))
+    table = Table("Slots", "Steps/s", "Floor / time", "kB a slot", box=None)
+    for row in result["slots"]:
+        table.add_row(f"{row['slots']}", f"{row['steps/s']:,.0f}", f"{row['share']:.2f}", f"{row['kB/slot']:.1f}")
+    console.print(table)
+    write_json(out, json.loads(json.dumps(result | {"record": describe()})))

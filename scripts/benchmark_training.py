@@ -1,0 +1,202 @@
+"""Speed of the four phases of training on real sentences, next to a plain GEMM and `nn.LSTMCell` in one process.
+
+The floor counts what the arithmetic needs at least if every episode is stepped on its own: 8 d e operations for the
+input projection of each word, once a sentence; 8 d^2 for each word-level step of each episode; 16 d^2 for each phrase.
+A backward pass counts twice its forward pass. Sharing between the samples of a sentence (a phrase's first word, and in
+training every common phrase) may beat this floor; `performed` counts what rollouts really multiply.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from measuring import cell_calls, gemm_rate, median_seconds
+from rich.console import Console
+from rich.table import Table
+from torch.profiler import ProfilerActivity, profile
+
+from hs_env.agents import Reinforce, ReinforceConfig, make_baseline, rollout
+from hs_env.models import HSLSTM
+from hs_env.rewards import HSLSTMReward
+from hs_env.storage import write_json
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData, evaluation_batches, training_batches
+from hs_env.training.learner import Learner
+from hs_env.training.runtime import describe, prepare
+from hs_env.types import SentenceBatch
+
+# The authors' code on two cores where LSTMCell(300, 300) at batch one runs 10,044 calls a second: sentences a second on
+# two threads and, its best, pinned to one core.
+AUTHORS_CELL_CALLS = 10_044
+AUTHORS = {"joint": (3.5, 4.7), "P-Net alone": (4.2, 6.5), "warm start": (15.5, 15.5), "greedy evaluation": (28, 52)}
+_GEMM = ("aten::mm", "aten::addmm", "aten::addmm_")
+_MOVES = ("aten::index_select", "aten::index_copy_", "aten::copy_", "aten::cat", "aten::index", "aten::index_add_")
+
+
+@dataclass
+class Phase:
+    """One measured phase: medians over its batches."""
+
+    name: str
+    seconds: float
+    sentences_per_second: float
+    steps_per_second: float
+    share_of_gemm: float
+    performed_share_of_gemm: float | None = None
+    times_authors: float | None = None
+    times_authors_best: float | None = None
+
+
+def floor(d: int, e: int, words: int, steps: int, phrases: int) -> int:
+    """Operations of one forward pass, see the module's docstring."""
+    return 8 * d * e * words + 8 * d * d * steps + 16 * d * d * phrases
+
+
+def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> dict[str, Any]:
+    """All phases on `batches` batches of real sentences."""
+    data = TrainingData.load(config)
+    torch.manual_seed(config.seed)
+    learner = Learner(data.new_model(HSLSTM, config), 0.1, 5.0)
+    agent = Reinforce(learner.fast.state_size, ReinforceConfig(samples=samples, learning_rate=1e-9))
+    train = data.splits["train"]
+    chosen = [train.batch(indices) for indices in training_batches(train, sentences, config.seed)[:batches]]
+    chosen = [batch for batch in chosen if len(batch) == sentences]
+    structure, reward = make_baseline(config.structure, data.vocabulary), HSLSTMReward()
+    rate, calls = gemm_rate(sentences * samples, config.hidden_size), cell_calls(config.hidden_size)
+    d, e = config.hidden_size, data.vectors.matrix.shape[1]
+
+    def plan(batch: SentenceBatch) -> torch.Tensor:
+        return structure.plan(batch)  # type: ignore[attr-defined]
+
+    def joint(batch: SentenceBatch) -> torch.Tensor:
+        episodes = agent.update(learner.slow, batch, reward).episodes
+        learner.update(1e-9, episodes.sentences.labels, batch, episodes.actions)
+        return episodes.actions
+
+    def sampled(batch: SentenceBatch) -> torch.Tensor:
+        with torch.no_grad():
+            return rollout(learner.slow, agent, batch, samples=samples).episodes.actions
+
+    def greedy(batch: SentenceBatch) -> torch.Tensor:
+        with torch.no_grad():
+            return rollout(learner.slow, agent, batch, deterministic=True).episodes.actions
+
+    def warm(batch: SentenceBatch) -> torch.Tensor:
+        actions = plan(batch)
+        learner.update(1e-9, batch.labels, batch, actions)
+        return actions
+
+    def alone(batch: SentenceBatch) -> torch.Tensor:
+        return agent.update(learner.slow, batch, reward).episodes.actions
+
+    passes = {  # name: (call, forward passes that its floor counts)
+        "sampling rollouts": (sampled, 1),
+        "P-Net alone": (alone, 1),
+        "warm start": (warm, 3),
+        "joint": (joint, 4),
+        "greedy evaluation": (greedy, 1),
+    }
+    phases = []
+    for name, (call, forward) in passes.items():
+        seconds, operations, performed, steps, read = [], 0, 0, 0, 0
+        for batch in evaluation_batches(train) if name == "greedy evaluation" else chosen:
+            actions = call(batch)
+            words = int(batch.lengths.sum())
+            rows = words * len(actions) // len(batch)
+            phrases = int(actions.sum())
+            operations += forward * floor(d, e, words, rows, phrases)
+            performed += floor(d, e, words, rows - phrases, phrases)
+            steps, read = steps + rows, read + len(batch)
+            seconds.append(median_seconds(lambda call=call, batch=batch: call(batch), 5))  # type: ignore[misc]
+        total = sum(seconds)
+        phase = Phase(name, total, read / total, steps / total, operations / total / rate)
+        if forward == 1:
+            phase.performed_share_of_gemm = performed / total / rate
+        if name in AUTHORS:
+            scale = calls / AUTHORS_CELL_CALLS
+            phase.times_authors, phase.times_authors_best = (
+                phase.sentences_per_second / (a * scale) for a in AUTHORS[name]
+            )
+        phases.append(phase)
+    return {
+        "gemm_gflops": rate / 1e9,
+        "lstm_cell_calls_per_second": calls,
+        "phases": [asdict(phase) for phase in phases],
+        "where_time_goes": {name: shares(lambda call=call: call(chosen[0])) for name, (call, _) in passes.items()},  # type: ignore[misc]
+    }
+
+
+def shares(call: Callable[[], Any]) -> dict[str, float]:
+    """Shares of the time of a call: products, moving rows, other operators, and the rest (Python and dispatch)."""
+    call()
+    begun = time.perf_counter()
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        call()
+    elapsed = time.perf_counter() - begun
+    spent = {entry.key: entry.self_cpu_time_total * 1e-6 for entry in profiler.key_averages()}
+    products = sum(spent.get(name, 0.0) for name in _GEMM)
+    moves = sum(spent.get(name, 0.0) for name in _MOVES)
+    others = sum(value for name, value in spent.items() if name.startswith("aten::")) - products - moves
+    parts = {"products": products, "moving rows": moves, "element-wise": others}
+    parts["Python and dispatch"] = max(0.0, elapsed - sum(parts.values()))
+    return {name: value / sum(parts.values()) for name, value in parts.items()}
+
+
+def import_seconds() -> dict[str, Any]:
+    """Time of `import hs_env` in a fresh interpreter, and whether it imports torch."""
+    timed = "t = time.perf_counter(); import hs_env; print(time.perf_counter() - t, 'torch' in sys.modules)"
+    code = f"import sys, time; {timed}"
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
+    seconds, torch_too = zip(*(run.stdout.split() for run in runs), strict=True)
+    return {"median_seconds": statistics.median(map(float, seconds)), "imports_torch": torch_too[0] == "True"}
+
+
+def benchmark_training(
+    out: Path = Path("benchmark-training.json"),
+    corpus: str = "movie_reviews",
+    hidden_size: int = 300,
+    sentences: int = 128,
+    samples: int = 5,
+    batches: int = 12,
+    threads: int = 0,
+) -> None:
+    """Speed of the four phases of training; also written as JSON.
+
+    Args:
+        out: Where the figures go.
+        corpus: Sentences to measure on.
+        hidden_size: d.
+        sentences: Sentences in a batch.
+        samples: Episodes of a sentence.
+        batches: Batches that are measured.
+        threads: Threads of torch; 0 leaves the choice to torch.
+    """
+    prepare(threads)
+    config = TrainConfig(corpus=corpus, hidden_size=hidden_size)
+    result = measure(config, sentences, samples, batches) | {"import": import_seconds(), "record": describe()}
+    console = Console(width=120)
+    console.print(
+        f"GEMM {result['gemm_gflops']:.0f} GFLOP/s, LSTMCell {result['lstm_cell_calls_per_second']:,.0f} calls/s, "
+    )
+    table = Table("Phase", "Sentences/s", "Steps/s", "Of GEMM rate", "Performed", "x authors", "x their best", box=None)
+    for phase in result["phases"]:
+        row = [phase["name"], f"{phase['sentences_per_second']:,.0f}", f"{phase['steps_per_second']:,.0f}"]
+        row += [
+            "" if phase[key] is None else f"{phase[key]:.2f}" for key in ("share_of_gemm", "performed_share_of_gemm")
+        ]
+        row += ["" if phase[key] is None else f"{phase[key]:,.0f}" for key in ("times_authors", "times_authors_best")]
+        table.add_row(*row)
+    console.print(table)
+    for name, parts in result["where_time_goes"].items():
+        console.print(f"{name}: " + ", ".join(f"{part} {share:.0%}" for part, share in parts.items()), highlight=False)
+    console.print(f"import hs_env: {result['import']}")
+    write_json(out, json.loads(json.dumps(result)))

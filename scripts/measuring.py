@@ -1,0 +1,40 @@
+"""Yardsticks of the benchmarks, measured in the process that they are compared with."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def median_seconds(call: Callable[[], Any], repeat: int) -> float:
+    """Median time of a call, after two to warm up."""
+    times = []
+    for number in range(repeat + 2):
+        begun = time.perf_counter()
+        call()
+        if number >= 2:
+            times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def gemm_rate(rows: int, inner: int) -> float:
+    """Floating-point operations a second of (rows, inner) @ (inner, 4 inner)."""
+    left, right = torch.randn(rows, inner), torch.randn(inner, 4 * inner)
+    return 8 * rows * inner * inner / median_seconds(lambda: left @ right, 50)
+
+
+def cell_calls(size: int) -> float:
+    """`nn.LSTMCell(size, size)` calls a second at batch one in inference mode."""
+    cell, x, state = nn.LSTMCell(size, size), torch.randn(1, size), (torch.zeros(1, size), torch.zeros(1, size))
+
+    def calls() -> None:
+        for _ in range(1000):
+            cell(x, state)
+
+    with torch.inference_mode():
+        return 1000 / median_seconds(calls, 5)

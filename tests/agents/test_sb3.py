@@ -1,0 +1,187 @@
+"""Algorithms of Stable-Baselines3 as agents: what they decide, how they learn, what is saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+import hs_env
+from hs_env.agents import ALGORITHMS, LEARNERS, SB3Agent, SB3Config, SB3Learner, load_agent, make_baseline, rollout
+from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
+from hs_env.envs.resources import NamedResources
+from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.rewards import HSLSTMReward
+from hs_env.types import HsEnvError
+from tests.builders import make_batch, make_encoder
+
+gymnasium.register_envs(hs_env)
+
+BATCH = make_batch([5, 1, 8, 3])
+SMALL: dict[str, dict[str, Any]] = {
+    "dqn": {"buffer_size": 512, "batch_size": 16},
+    "a2c": {"n_steps": 16},
+    **{each: {"n_steps": 16, "batch_size": 32, "n_epochs": 1} for each in ("ppo", "maskable_ppo", "recurrent_ppo")},
+}
+
+
+def make_learner(name: str, **more: Any) -> SB3Learner:
+    config = SB3Config(slots=4, steps=32, samples=2, parameters=SMALL[name], **more)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return SB3Learner(name, make_encoder(), BATCH, HSLSTMReward(), config)
+
+
+def update(learner: SB3Learner, seed: int) -> dict[str, float]:
+    generator = torch.Generator().manual_seed(seed)
+    return learner.update(make_encoder(), BATCH, HSLSTMReward(), generator=generator).metrics
+
+
+def assert_same_policy(one: SB3Agent, two: SB3Agent) -> None:
+    mine, its = one.policy.state_dict(), two.policy.state_dict()
+    assert mine.keys() == its.keys()
+    for name in mine:
+        assert torch.equal(mine[name], its[name]), name
+
+
+@pytest.fixture(params=ALGORITHMS)
+def name(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+def test_decisions_keep_to_the_protocol(name: str) -> None:
+    learner, encoder = make_learner(name), make_encoder()
+    learner.exploration = 0.2  # only DQN looks at it
+    generator = torch.Generator().manual_seed(0)
+    sampled = rollout(encoder, learner, BATCH, samples=50, generator=generator)
+    actions, log_probs = sampled.episodes.actions, sampled.log_probs
+    mask = sampled.episodes.sentences.mask
+    forced = torch.zeros_like(mask).scatter(1, sampled.episodes.sentences.lengths[:, None] - 1, True)
+    assert not log_probs[forced].any()
+    assert not sampled.entropy[forced].any()
+    assert (log_probs[mask & ~forced] < 0).all()
+    assert (sampled.entropy[mask & ~forced] > 0).all()
+    share = actions[mask & ~forced].float().mean()
+    expected = torch.where(actions == 1, log_probs.exp(), 1 - log_probs.exp())[mask & ~forced].mean()
+    assert share.item() == pytest.approx(expected.item(), abs=0.05)  # actions come as often as their probabilities say
+    greedy = [rollout(encoder, learner, BATCH, deterministic=True).episodes.actions for _ in range(2)]
+    assert torch.equal(*greedy)
+
+
+def test_decisions_are_those_of_stable_baselines(name: str) -> None:
+    """Greedy episodes equal those that the algorithm's own `predict` takes in the environment, word by word."""
+    learner, encoder = make_learner(name), make_encoder().requires_grad_(False)
+    update(learner, 0)
+    planned = rollout(encoder, learner, BATCH, deterministic=True).episodes.actions
+    for row, length in enumerate(BATCH.lengths.tolist()):
+        state, memory = encoder.start(BATCH.select(torch.tensor([row]))), None
+        for position in range(length):
+            observation, legal = encoder.observe(state).numpy(), encoder.legal(state)
+            masks = {"action_masks": legal.numpy()} if name == "maskable_ppo" else {}
+            starts = {"episode_start": np.array([position == 0])} if name == "recurrent_ppo" else {}
+            action, memory = learner.model.predict(observation, memory, deterministic=True, **masks, **starts)
+            if legal.all():
+                assert action[0] == planned[row, position]
+            state = encoder.advance(state, planned[row, position, None])
+
+
+def test_rows_are_independent(name: str) -> None:
+    learner, encoder = make_learner(name), make_encoder()
+    together = rollout(encoder, learner, BATCH, deterministic=True)
+    for row, length in enumerate(BATCH.lengths.tolist()):
+        alone = rollout(encoder, learner, BATCH.select(torch.tensor([row])).cropped(length), deterministic=True)
+        assert torch.equal(alone.episodes.actions[0], together.episodes.actions[row, :length])
+        torch.testing.assert_close(alone.log_probs[0], together.log_probs[row, :length], atol=1e-5, rtol=0)
+
+
+def test_updates_repeat_and_leave_global_generators_alone(name: str) -> None:
+    one, two = make_learner(name), make_learner(name)
+    before = one.policy.state_dict()["mlp_extractor.policy_net.0.weight"].clone() if name != "dqn" else None
+    states = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    metrics = [update(one, seed) for seed in (1, 2)]
+    assert torch.equal(states[0], torch.get_rng_state())
+    np.testing.assert_array_equal(states[1], np.random.get_state()[1])  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    assert [update(two, seed) for seed in (1, 2)] == metrics
+    assert_same_policy(one, two)
+    assert before is None or not torch.equal(before, one.policy.state_dict()["mlp_extractor.policy_net.0.weight"])
+    update(two, 3)
+    with pytest.raises(AssertionError):
+        assert_same_policy(one, two)
+
+
+def test_going_on_from_a_state_equals_never_stopping(name: str) -> None:
+    steady, stopped, resumed = make_learner(name), make_learner(name), make_learner(name)
+    for seed in (1, 2, 3):
+        update(steady, seed)
+    update(stopped, 1)
+    resumed.load_state_dict(stopped.state_dict())
+    update(resumed, 2)
+    update(resumed, 3)
+    assert_same_policy(steady, resumed)
+
+
+@pytest.mark.filterwarnings("ignore:`n_steps=20` is ignored")  # when Stable-Baselines3 loads what it has saved itself
+def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    learner = make_learner(name, zip=True)
+    update(learner, 1)
+    learner.save(tmp_path / "agent.safetensors")
+    loaded = load_agent(tmp_path / "agent.safetensors")
+    assert isinstance(loaded, SB3Agent)
+    assert_same_policy(learner, loaded)
+    mine, its = (
+        rollout(make_encoder(), agent, BATCH, samples=3, generator=torch.Generator().manual_seed(1))
+        for agent in (learner, loaded)
+    )
+    assert torch.equal(mine.episodes.actions, its.episodes.actions)
+    assert torch.equal(mine.log_probs, its.log_probs)
+    again = sb3_algorithm(name).load(tmp_path / "agent.zip")
+    assert_same_policy(learner, SB3Agent(again.policy))
+
+
+def test_no_zip_unless_asked_for(tmp_path: Path) -> None:
+    make_learner("ppo").save(tmp_path / "agent.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["agent.safetensors"]
+
+
+def test_every_algorithm_is_a_learner_with_defaults() -> None:
+    assert set(sb3_defaults()) == set(ALGORITHMS)
+    assert {f"{name}.v1" for name in ALGORITHMS} | {"reinforce.v1"} == set(LEARNERS)
+    assert all(defaults["gamma"] == 1 for defaults in sb3_defaults().values())
+
+
+def test_bad_parameters_are_named() -> None:
+    config = SB3Config(parameters={"learning_rte": 1e-3})
+    with pytest.raises(HsEnvError, match=r"ppo does not take the parameters .*learning_rte"):
+        SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), config)
+    with pytest.raises(HsEnvError, match="slots must be a whole number"):
+        SB3Config(slots=0)
+
+
+def test_a_policy_of_another_kind_is_refused() -> None:
+    with pytest.raises(HsEnvError, match="Linear has neither an actor nor action values"):
+        SB3Agent(torch.nn.Linear(1, 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_ppo_learns_on_the_native_vector_environment() -> None:
+    """60,000 steps on `phrases` go at least two thirds of the way from random to gold phrases."""
+    envs = gymnasium.make_vec("hs_env/PhraseSegmentation-v0", num_envs=64, autoreset_mode="SameStep")
+    resources = envs.unwrapped._resources  # type: ignore[attr-defined]
+    assert isinstance(resources, NamedResources)
+    batch = resources.encoded.batch(torch.arange(300))
+
+    def earned(agent: Any) -> float:
+        generator = torch.Generator().manual_seed(0)
+        episodes = rollout(resources.encoder, agent, batch, deterministic=True, generator=generator).episodes
+        return resources.reward(episodes).total.mean().item()
+
+    random, gold = (earned(make_baseline(each, resources.classifier.vocabulary)) for each in ("random", "gold"))
+    model = sb3_algorithm("ppo")(env=SB3VecEnv(envs), device="cpu", seed=0, **sb3_defaults()["ppo"])  # type: ignore[call-arg]
+    model.learn(60_000)
+    assert earned(SB3Agent(model.policy)) > random + (gold - random) * 2 / 3

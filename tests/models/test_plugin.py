@@ -1,0 +1,62 @@
+"""An encoder of somebody else, from the documentation: saved and loaded by its name, and with a task of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+from hs_env.envs.resources import ResourceNames, find_resources
+from hs_env.models import HSLSTM, MODELS, Classifier
+from hs_env.training import TrainConfig
+from hs_env.types import HsEnvError, Task
+from tests.envs.builders import make_classifier
+from tests.test_docs import ENCODERS_PAGE, blocks
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """The distribution, where this process finds it."""
+    (module,) = (block for block in blocks(ENCODERS_PAGE, "python") if block.startswith("# mean_phrases.py"))
+    (tmp_path / "mean_phrases.py").write_text(module)
+    point = blocks(ENCODERS_PAGE, "toml")[0].splitlines()[-1].replace('"', "")
+    info = tmp_path / "mean_phrases-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mean-phrases\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[hs_env.models]\n{point}\n")
+    monkeypatch.setattr(MODELS, "_entries", dict(MODELS._entries))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("mean_phrases", None)
+
+
+def test_it_is_found_by_its_name(plugin, tmp_path):
+    assert "mean_phrases.v1" in MODELS
+    assert "mean_phrases" not in sys.modules
+    assert TrainConfig(model="mean_phrases").structure == "function_words"
+    classifier = make_classifier(MODELS.get("mean_phrases"), "negative", "positive")
+    classifier.save(tmp_path / "classifier.safetensors")
+    again = Classifier.load(tmp_path / "classifier.safetensors")
+    assert type(again.model).__name__ == "MeanPhrases"
+    env = PhraseSegmentationEnv(classifier=str(tmp_path / "classifier.safetensors"))
+    assert env.observation_space.shape == (again.model.state_size,)
+    env.reset(options={"text": "not very good"})
+    for action in (0, 1, 1):
+        info = env.step(action)[4]
+    batch = again.batch([again.sentence("not very good")])
+    expected = again.model(batch, torch.tensor([[0, 1, 1]]))[0].detach()
+    torch.testing.assert_close(torch.from_numpy(info["log_probs"]), expected)
+
+
+def test_one_without_a_name_cannot_be_saved(tmp_path):
+    classifier = make_classifier(type("Nameless", (HSLSTM,), {}), "negative", "positive")
+    with pytest.raises(HsEnvError, match=r"The model Nameless is not registered"):
+        classifier.save(tmp_path / "classifier.safetensors")
+
+
+def test_an_environment_for_a_task_of_others_refuses_the_tasks_that_are_known():
+    names = ResourceNames("phrases", "phrases")
+    with pytest.raises(HsEnvError, match=r"this environment is for summary\. .*hs_env/PhraseSegmentation-v0"):
+        find_resources(names, Task("summary", ("SKIP", "READ"), "selection"))
