@@ -98,7 +98,7 @@ def distilled(tmp_path_factory) -> Run:
 
 
 def test_id_lstm_has_its_own_defaults_and_scores(distilled):
-    assert (distilled.config.structure, distilled.config.reward) == ("all_retain", "id_lstm")
+    assert (distilled.config.structure, distilled.config.reward) == ("all_retain", "id_lstm(gamma=0.05)")
     epochs = json.loads((distilled.folder / "history.json").read_text())["epochs"]
     warm, later = epochs[0], epochs[-1]
     assert warm["share_retained"] == 1
