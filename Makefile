@@ -39,7 +39,7 @@ interop: $(LIBRARIES:%=.interop/%/.installed)  ## the examples of other RL libra
 benchmark: $(INSTALLED)  ## speed of the environments; ARGS are passed on
 	$(BIN)/python scripts/benchmark.py $(ARGS)
 
-classifier: $(INSTALLED)  ## make the classifier that is shipped in hs_env/data again
+classifier: $(INSTALLED)  ## make a classifier that is shipped in hs_env/data again; ARGS=hs_lstm or ARGS=id_lstm
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
 docs: $(INSTALLED)  ## make the pages of the environments from their docstrings again

@@ -47,10 +47,11 @@ CONFIGS = {
     ),
     "id_lstm": replace(
         _COMMON,
+        corpus="phrases:train=6000,dev=1000,test=2000",
         model="id_lstm",
         structure="all_retain",
         reward="id_lstm",
-        warm_epochs=5,
+        warm_epochs=6,
         joint_epochs=6,
         joint_learning_rate=2e-3,
         tau=0.1,

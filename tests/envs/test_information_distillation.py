@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -83,3 +84,11 @@ def test_the_picture_shows_the_word_that_had_to_be_kept(problem: Problem, names:
     read(env, [], **TEXT)
     assert "~~the movie is not very~~" in str(env.render())
     assert "~~good" not in str(env.render())
+
+
+def test_it_works_without_arguments() -> None:
+    env = gymnasium.make(WORDS_TO_KEEP.id)
+    _, info = env.reset(seed=0, options={"text": "not good"})
+    env.step(RETAIN)
+    *_, info = env.step(RETAIN)
+    assert info["retained"] == ("not", "good")
