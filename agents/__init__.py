@@ -11,7 +11,7 @@ if __name__ == "agents":  # a bare `import agents`, which works in a checkout
             sys.modules[_name.removeprefix("hs_env.")] = _module
 
 from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
-from .baselines import BASELINES, Heuristic, make_baseline
+from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
 from .learners import LEARNERS, LearnerConfig
 from .reinforce import PNet, Reinforce, ReinforceConfig
 from .rollout import Rollout, rollout
@@ -25,6 +25,7 @@ __all__ = [
     "BASELINES",
     "LEARNERS",
     "Agent",
+    "Baseline",
     "Decision",
     "Heuristic",
     "LearnerConfig",
@@ -37,6 +38,7 @@ __all__ = [
     "SB3Config",
     "SB3Learner",
     "Update",
+    "baselines_for",
     "best_segmentation",
     "every_segmentation",
     "load_agent",

@@ -1,22 +1,19 @@
-"""Policies that learn nothing: the structures that a trained P-Net has to beat."""
+"""Policies that learn nothing: what a trained P-Net has to beat, for each task."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.registry import Registry
-from hs_env.types import END, INSIDE, HsEnvError, SentenceBatch
+from hs_env.types import DISTILLATION, END, INSIDE, RETAIN, SEGMENTATION, HsEnvError, SentenceBatch, Task
 
 from .base import Agent, Decision
-
-BASELINES: Registry[Callable[[Vocabulary], Agent]] = Registry("baseline")
-"""Makers of baseline policies by versioned name; the vocabulary tells word classes apart."""
 
 FUNCTION_WORDS = frozenset(
     """a an the this that these those my your his her its our their some any no every each all both either neither
@@ -28,19 +25,40 @@ FUNCTION_WORDS = frozenset(
 )
 """Closed-class words of English: determiners, prepositions, conjunctions, pronouns, auxiliaries."""
 
+NEGATIONS = frozenset("no not n't nor neither never without".split())
+"""Words that turn the meaning of others round, which no one may leave out."""
+
 PUNCTUATION = frozenset(". , ; : ! ? ... -- - ( ) [ ] \" ' ` `` '' – —".split())
 
 
-class Heuristic(Agent):
-    """A policy that plans the whole sentence before it is read."""
+class Baseline(Agent):
+    """A policy that learns nothing, made for sentences over a vocabulary.
+
+    Attributes:
+        tasks: What it can decide.
+    """
+
+    tasks: ClassVar[tuple[Task, ...]]
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+
+
+BASELINES: Registry[type[Baseline]] = Registry("baseline")
+"""Baseline policies by versioned name; each is built from a vocabulary, which tells word classes apart."""
+
+
+class Heuristic(Baseline):
+    """A policy that plans the whole sentence before it is read, for one task."""
 
     @abstractmethod
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """(B, T) int64 actions; the last word of each sentence ends a phrase whatever the plan says."""
+        """(B, T) actions that are wanted, integers or bool; those that are taken, the task decides."""
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """The plan: the memory of a row is what is still to do."""
-        return finished_plan(self.plan(batch), batch).repeat_interleave(samples, 0)
+        """(R, T) int64, the plan as it will be carried out: the memory of a row is what is still to do."""
+        (task,) = self.tasks
+        return task.complete(self.plan(batch), batch.lengths).repeat_interleave(samples, 0)
 
     def act(
         self,
@@ -56,18 +74,11 @@ class Heuristic(Agent):
         return Decision(memory[:, 0], certain, certain, memory[:, 1:])
 
 
-def finished_plan(actions: Tensor, batch: SentenceBatch) -> Tensor:
-    """`actions` (B, T) with `END` on each last word and 0 behind it."""
-    actions = actions.long() * batch.mask
-    return actions.scatter(1, batch.lengths[:, None] - 1, END)
-
-
 @BASELINES.register("all_inside.v1")
 class AllInside(Heuristic):
     """The whole sentence is one phrase."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None) -> None:
-        pass
+    tasks = (SEGMENTATION,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`INSIDE` everywhere."""
@@ -78,8 +89,7 @@ class AllInside(Heuristic):
 class AllEnd(Heuristic):
     """Every word is a phrase."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None) -> None:
-        pass
+    tasks = (SEGMENTATION,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`END` everywhere."""
@@ -90,7 +100,10 @@ class AllEnd(Heuristic):
 class EveryK(Heuristic):
     """A phrase every k words; without k the paper's `int(sqrt(L) + 0.5)`, its rule where there is no parser."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None, k: int | None = None) -> None:
+    tasks = (SEGMENTATION,)
+
+    def __init__(self, vocabulary: Vocabulary, k: int | None = None) -> None:
+        super().__init__(vocabulary)
         if k is not None and k < 1:
             raise HsEnvError(f"A phrase has at least one word, got k = {k}.")
         self.k = k
@@ -99,26 +112,32 @@ class EveryK(Heuristic):
         """`END` on every k-th word."""
         position = torch.arange(1, batch.tokens.shape[1] + 1, device=batch.tokens.device)
         k = (batch.lengths.sqrt() + 0.5).long() if self.k is None else torch.full_like(batch.lengths, self.k)
-        return (position % k[:, None] == 0).long()
+        return position % k[:, None] == 0
 
 
 @BASELINES.register("punctuation.v1")
 class Punctuation(Heuristic):
     """A phrase ends at a punctuation mark."""
 
+    tasks = (SEGMENTATION,)
+
     def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
         self._mark = _membership(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`END` on every mark."""
-        return self._mark[batch.tokens].long()
+        return self._mark[batch.tokens]
 
 
 @BASELINES.register("function_words.v1")
 class FunctionWords(Heuristic):
     """Chinks and chunks (Liberman and Church 1992): a phrase is function words, then content words."""
 
+    tasks = (SEGMENTATION,)
+
     def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
         self._function = _membership(vocabulary, FUNCTION_WORDS)
         self._mark = _membership(vocabulary, PUNCTUATION)
 
@@ -127,15 +146,14 @@ class FunctionWords(Heuristic):
         function, mark = self._function[batch.tokens], self._mark[batch.tokens]
         before_function = torch.zeros_like(function)
         before_function[:, :-1] = function[:, 1:] & ~function[:, :-1]
-        return (before_function | mark).long()
+        return before_function | mark
 
 
 @BASELINES.register("gold.v1")
 class Gold(Heuristic):
     """The gold phrases of a corpus that has them."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None) -> None:
-        pass
+    tasks = (SEGMENTATION,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """The gold boundaries."""
@@ -144,13 +162,57 @@ class Gold(Heuristic):
         return batch.boundaries
 
 
-@BASELINES.register("random.v1")
-class Random(Agent):
-    """Each word ends a phrase with probability p."""
+@BASELINES.register("all_retain.v1")
+class AllRetain(Heuristic):
+    """The plain sentence: every word is retained."""
 
-    def __init__(self, vocabulary: Vocabulary | None = None, p: float = 0.5) -> None:
+    tasks = (DISTILLATION,)
+
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """`RETAIN` everywhere."""
+        return torch.full_like(batch.tokens, RETAIN)
+
+
+@BASELINES.register("content_words.v1")
+class ContentWords(Heuristic):
+    """Function words and punctuation marks are deleted, but no negation."""
+
+    tasks = (DISTILLATION,)
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
+        self._deleted = _membership(vocabulary, (FUNCTION_WORDS | PUNCTUATION) - NEGATIONS)
+
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """`RETAIN` on content words and negations."""
+        return ~self._deleted[batch.tokens]
+
+
+@BASELINES.register("no_punctuation.v1")
+class NoPunctuation(Heuristic):
+    """Punctuation marks are deleted."""
+
+    tasks = (DISTILLATION,)
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
+        self._mark = _membership(vocabulary, PUNCTUATION)
+
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """`RETAIN` on everything but marks."""
+        return ~self._mark[batch.tokens]
+
+
+@BASELINES.register("random.v1")
+class Random(Baseline):
+    """Each word ends a phrase, or is retained, with probability p."""
+
+    tasks = (SEGMENTATION, DISTILLATION)
+
+    def __init__(self, vocabulary: Vocabulary, p: float = 0.5) -> None:
+        super().__init__(vocabulary)
         if not 0 < p < 1:
-            raise HsEnvError(f"The probability of END must lie between 0 and 1, got {p}.")
+            raise HsEnvError(f"The probability of END or RETAIN must lie between 0 and 1, got {p}.")
         self.p = p
 
     def act(
@@ -164,17 +226,33 @@ class Random(Agent):
     ) -> Decision:
         """A draw, also when `deterministic` is asked for: this policy has no better action than another."""
         free = legal.all(1)
-        end = torch.rand(len(legal), generator=generator, device=legal.device) < self.p
-        probability = torch.where(end, self.p, 1 - self.p)
+        wanted = torch.rand(len(legal), generator=generator, device=legal.device) < self.p
+        probability = torch.where(wanted, self.p, 1 - self.p)
         surprise = torch.tensor([self.p, 1 - self.p]).log().neg()
         entropy = (torch.tensor([self.p, 1 - self.p]) * surprise).sum()
-        actions = torch.where(free, end, legal[:, 1]).long()
+        actions = torch.where(free, wanted, legal[:, 1]).long()
         return Decision(actions, probability.log() * free, entropy * free, memory)
 
 
-def make_baseline(name: str, vocabulary: Vocabulary, **parameters: Any) -> Agent:
-    """The baseline policy registered as `name`, for sentences over `vocabulary`."""
-    return BASELINES.get(name)(vocabulary, **parameters)
+def baselines_for(task: Task) -> list[str]:
+    """The names of the baselines that can decide `task`."""
+    return [name for name in BASELINES if task in BASELINES.get(name).tasks]
+
+
+def make_baseline(name: str, vocabulary: Vocabulary, task: Task = SEGMENTATION, **parameters: Any) -> Baseline:
+    """The baseline policy registered as `name`, for sentences over `vocabulary`.
+
+    Raises:
+        HsEnvError: If there is none of that name, or it is for another task; the message names those that fit.
+    """
+    kind = BASELINES.get(name)
+    if task not in kind.tasks:
+        others = " and ".join(other.name for other in kind.tasks)
+        raise HsEnvError(
+            f"The baseline {name!r} is for {others}, not for {task.name}. Choose one of: "
+            f"{', '.join(each.rpartition('.')[0] for each in baselines_for(task))}."
+        )
+    return kind(vocabulary, **parameters)
 
 
 def _membership(vocabulary: Vocabulary, words: Iterable[str]) -> Tensor:

@@ -29,7 +29,7 @@ from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
 from hs_env.training.scores import segmented_examples
 from hs_env.training.trainer import AGENT
-from hs_env.types import HsEnvError
+from hs_env.types import DISTILLATION, HsEnvError
 
 _LINES = 256  # sentences that are segmented together when input is piped
 
@@ -39,7 +39,7 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
 ) -> None:
-    """Train HS-LSTM jointly and compare it with the baselines.
+    """Train HS-LSTM or ID-LSTM jointly and compare it with the baselines.
 
     Args:
         config: What to train.
@@ -78,7 +78,7 @@ def segment(
     run: str = "phrases",
     json: bool = False,
 ) -> None:
-    """Segment and classify sentences, given as arguments or line by line on standard input.
+    """Segment or distil sentences and classify them, given as arguments or line by line on standard input.
 
     Args:
         texts: The sentences; none reads standard input.
@@ -93,7 +93,8 @@ def segment(
         assert isinstance(classifier.model, StructuredEncoder)
         with torch.no_grad():
             episodes = rollout(classifier.model, agent, classifier.batch(sentences), deterministic=True).episodes
-        for text, shown in zip(chunk, segmented(episodes, sentences, classifier.labels, gold=False), strict=True):
+        results = segmented(episodes, sentences, classifier.labels, gold=False, task=classifier.model.task)
+        for text, shown in zip(chunk, results, strict=True):
             print(_as_json(text, shown) if json else (to_ansi if sys.stdout.isatty() else to_text)(shown), flush=True)
 
 
@@ -164,6 +165,8 @@ def _show_comparison(run: Run, split: str, console: Console, format: str = "tabl
     if format == "table":
         out = Console()
         out.print(comparison.to_rich(out.width))
+        if comparison.deletions is not None:
+            out.print(comparison.deletions.to_rich())
     else:
         printed = {"json": _json_text, "csv": Comparison.to_csv, "markdown": Comparison.to_markdown}
         print(printed[format](comparison))
@@ -174,7 +177,7 @@ def _json_text(comparison: Comparison) -> str:
 
 
 def _show_examples(run: Run) -> None:
-    """Segmented sentences of dev."""
+    """Sentences of dev, segmented or distilled."""
     encoder = run.classifier.model
     assert isinstance(encoder, StructuredEncoder)
     print()
@@ -183,8 +186,11 @@ def _show_examples(run: Run) -> None:
 
 
 def _as_json(text: str, shown: Segmented) -> str:
-    phrases = [" ".join(phrase) for phrase in shown.phrases]
-    value = {"text": text, "phrases": phrases, "label": shown.prediction, "probability": shown.probability}
+    if shown.task == DISTILLATION:
+        structure = {"retained": list(shown.retained)}
+    else:
+        structure = {"phrases": [" ".join(phrase) for phrase in shown.phrases]}
+    value = {"text": text, **structure, "label": shown.prediction, "probability": shown.probability}
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -33,12 +33,23 @@ class Task:
         name: Of the decision problem.
         actions: Names of the actions 0 and 1.
         structure: What they make of a sentence: "phrases", where action 1 ends one, or a "selection" of the words
-            with action 1. It decides what infos say and pictures show.
+            with action 1, of which there is at least one. It decides what infos say and pictures show.
     """
 
     name: str
     actions: tuple[str, str]
     structure: Literal["phrases", "selection"]
+
+    def complete(self, actions: Tensor, lengths: Tensor) -> Tensor:
+        """(R, T) int64: the actions that are taken where `actions` (R, T) are wanted.
+
+        The last word ends a phrase; in a selection it is retained where no other word is. Behind the end there is 0.
+        """
+        position = lengths.new_tensor(range(actions.shape[1]))
+        taken, last = actions.long() * (position < lengths[:, None]), lengths[:, None] - 1
+        if self.structure == "phrases":
+            return taken.scatter(1, last, 1)
+        return taken.scatter(1, last, taken.gather(1, last) | ~taken.any(1, keepdim=True))
 
 
 SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), "phrases")

@@ -1,7 +1,8 @@
-"""Make the run that ships with the package: a small HS-LSTM on the generated corpus, and its P-Net.
+"""Make a run that ships with the package: a small HS-LSTM or ID-LSTM on the generated corpus, and its P-Net.
 
-The C-Net learns on gold phrases, then the P-Net learns to find phrases on the frozen C-Net, from a random start, by its
-reward alone. Prints how near its reward comes to the best there is, found by trying all segmentations.
+HS-LSTM: the C-Net learns on gold phrases, then the P-Net learns to find phrases on the frozen C-Net, from a random
+start, by its reward alone. ID-LSTM: the C-Net learns on whole sentences, then the P-Net on the frozen C-Net, then both
+in turn. Prints how near the P-Net's reward comes to the best there is, found by trying everything.
 """
 
 from __future__ import annotations
@@ -10,42 +11,53 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
 from rich.console import Console
 
 import hs_env
-from hs_env.agents import Agent, ReinforceConfig, best_segmentation, make_baseline, rollout
-from hs_env.models import HSLSTM, Classifier
+from hs_env.agents import Agent, ReinforceConfig, baselines_for, best_segmentation, make_baseline, rollout
+from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
-from hs_env.rewards import HSLSTMReward
+from hs_env.rewards import make_reward
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train
 from hs_env.training.trainer import AGENT
 
-CONFIG = TrainConfig(
+_COMMON = TrainConfig(
     corpus="phrases:train=20000,dev=1000,test=2000",
     vectors="random:32",
     hidden_size=64,
     dropout=0.1,
     word_dropout=0.0,
-    structure="gold",
     learning_rate=4e-3,
     warm_epochs=12,
     patience=4,
     pnet_epochs=4,
     joint_epochs=0,
-    reinforce=ReinforceConfig(samples=20, learning_rate=3e-3, entropy_bonus=0.3),
 )
+CONFIGS = {
+    "hs_lstm": replace(
+        _COMMON,
+        structure="gold",
+        reinforce=ReinforceConfig(samples=20, learning_rate=3e-3, entropy_bonus=0.3),
+    ),
+    "id_lstm": replace(_COMMON, model="id_lstm", structure="all_retain", reward="id_lstm", joint_epochs=4),
+}
+OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
+"""Folders of the results in hs_env/data."""
 LONGEST, SEARCHED = 13, 300
 
 
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     """Mean rewards on test sentences short enough to search, and where the P-Net stands between random and best."""
-    test, reward, encoder = data.splits["test"], HSLSTMReward(), run.classifier.model
-    assert isinstance(encoder, HSLSTM)
+    test, encoder = data.splits["test"], run.classifier.model
+    assert isinstance(encoder, StructuredEncoder)
+    assert run.config.reward is not None
+    reward = make_reward(run.config.reward)
     batch = test.batch((test.lengths <= LONGEST).nonzero().squeeze(1)[:SEARCHED])
 
     def earned(agent: Agent) -> float:
@@ -53,35 +65,34 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=torch.Generator().manual_seed(0))
         return reward(episodes.episodes).total.mean().item()
 
-    best = best_segmentation(encoder, batch, reward)[1].mean().item()
-    random, learned = earned(make_baseline("random", data.vocabulary)), earned(run.agent)
-    gold = earned(make_baseline("gold", data.vocabulary))
-    share = (learned - random) / (best - random)
-    return {"best": best, "gold phrases": gold, "P-Net": learned, "random": random, "share of best over random": share}
+    names = (name.rpartition(".")[0] for name in baselines_for(encoder.task))
+    baselines = {name: earned(make_baseline(name, data.vocabulary, encoder.task)) for name in names}
+    best, learned = best_segmentation(encoder, batch, reward)[1].mean().item(), earned(run.agent)
+    share = (learned - baselines["random"]) / (best - baselines["random"])
+    return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(out: Path = Path(hs_env.__file__).parent / "data" / "phrases", seed: int = 0) -> None:
+def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
     """Train, measure, and write the two files.
 
     Args:
-        out: Folder of the result.
+        model: Which one to make.
+        out: Folder of the result; by default the one that ships.
         seed: Of the training.
     """
     console = Console(stderr=True)
+    out = out or Path(hs_env.__file__).parent / "data" / OUT[model]
     with tempfile.TemporaryDirectory() as folder:
-        run = train(replace(CONFIG, seed=seed), Path(folder) / "run", console)
+        run = train(replace(CONFIGS[model], seed=seed), Path(folder) / "run", console)
         rewards = share_of_the_best(run, TrainingData.load(run.config))
         out.mkdir(parents=True, exist_ok=True)
-        replace(
-            run.classifier, notes=run.classifier.notes | {"made_by": "scripts/make_classifier.py", "rewards": rewards}
-        ).save(out / FILE_NAME)
+        notes = run.classifier.notes | {"made_by": f"scripts/make_classifier.py {model}", "rewards": rewards}
+        replace(run.classifier, notes=notes).save(out / FILE_NAME)
         shutil.copyfile(run.folder / AGENT, out / AGENT)
     for name, value in rewards.items():
         console.print(f"{name:>26} {value:8.4f}", highlight=False)
-    loaded = Classifier.load(out)
-    console.print(
-        f"{out / FILE_NAME}: {(out / FILE_NAME).stat().st_size / 1024:.0f} kB, {len(loaded.vocabulary)} words"
-    )
+    size = sum(path.stat().st_size for path in (out / FILE_NAME, out / AGENT)) / 1024
+    console.print(f"{out}: {size:.0f} kB, {len(Classifier.load(out).vocabulary)} words")
 
 
 if __name__ == "__main__":

@@ -23,13 +23,43 @@ def folder(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "distilled"
+    cli.main(["train", "--model", "id_lstm", "--agent", "ppo", "--sb3.steps", "16", "--out", str(path), *SMALL])
+    return path
+
+
 def test_train_writes_the_comparison(folder):
     comparison = json.loads((folder / "evaluation-test.json").read_text())
     names = [row["name"] for row in comparison["rows"]]
     assert names[:2] == ["HS-LSTM", "plain LSTM"]
+    assert comparison["rows"][0]["note"] == "REINFORCE, greedy"
+    assert "deletions" not in comparison
     assert {"all_inside", "all_end", "random", "every_k", "punctuation", "function_words", "gold"} <= set(names)
     assert (folder / "evaluation-test.csv").exists()
     assert (folder / "plain_lstm.safetensors").exists()
+
+
+def test_a_run_of_id_lstm_is_compared_by_its_own_figures(distilled, capsys):
+    comparison = json.loads((distilled / "evaluation-test.json").read_text())
+    assert [row["name"] for row in comparison["rows"]] == [
+        "ID-LSTM",
+        "plain LSTM",
+        "all_retain",
+        "content_words",
+        "no_punctuation",
+        "random",
+    ]
+    first, _, whole = comparison["rows"][:3]
+    assert first["note"] == "PPO, greedy"
+    assert 0 < first["metrics"]["share_retained"]["value"] <= 1
+    assert whole["metrics"]["share_retained"]["value"] == 1
+    assert "phrases_per_sentence" not in first["metrics"]
+    assert "ID-LSTM less plain LSTM" in comparison["caption"]
+    assert comparison["deletions"]["most"]
+    cli.main(["evaluate", str(distilled), "--split", "dev"])
+    assert {"deleted", "kept"} <= set(capsys.readouterr().out.split())
 
 
 def test_flags_reach_the_config(folder):
@@ -66,6 +96,22 @@ def test_segment_standard_input_as_json(folder, capsys, monkeypatch):
     assert 0.5 <= values[0]["probability"] <= 1
 
 
+def test_segment_with_id_lstm(distilled, capsys):
+    cli.main(["segment", "the plot is dull", "--run", str(distilled), "--json"])
+    value = json.loads(capsys.readouterr().out)
+    assert "phrases" not in value
+    assert set(value["retained"]) <= {"the", "plot", "is", "dull"}
+    assert value["retained"]
+
+
+def test_the_shipped_run_distils(capsys):
+    cli.main(["segment", "the movie is not very good", "the movie is very good", "--run", "phrases_id_lstm", "--json"])
+    negative, positive = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (negative["label"], positive["label"]) == ("negative", "positive")
+    assert "not" in negative["retained"]
+    assert len(negative["retained"]) < 6
+
+
 def test_the_shipped_run_segments(capsys):
     cli.main(["segment", "the movie is not very good", "the movie is very good"])
     negative, positive = capsys.readouterr().out.splitlines()
@@ -93,6 +139,7 @@ def test_rewards(capsys):
         (["corpora", "movie_reveiws"], "Did you mean 'movie_reviews"),
         (["train", "--resume", "nowhere"], "is not the folder of a run"),
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),
+        (["train", "--model", "id_lstm", "--structure", "all_end", *SMALL], "Choose one of: all_retain, content_words"),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
         (["evaluate", "nowhere"], "is not the folder of a run"),
     ],

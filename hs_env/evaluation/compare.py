@@ -8,8 +8,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from hs_env.agents import BASELINES, Agent, make_baseline
+from hs_env.agents import Agent, baselines_for, make_baseline
 from hs_env.evaluation.bootstrap import difference, intervals
+from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import Outcome, collect, collect_plain
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.models import Classifier, PlainLSTM, StructuredEncoder
@@ -17,7 +18,7 @@ from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.plain import train_plain_lstm
 from hs_env.training.run import Run
 from hs_env.training.scores import greedy_episodes
-from hs_env.types import SentenceBatch
+from hs_env.types import DISTILLATION, SentenceBatch
 
 _PLAIN_FILE = "plain_lstm.safetensors"
 
@@ -25,8 +26,9 @@ _PLAIN_FILE = "plain_lstm.safetensors"
 def compare(run: Run, split: str = "test", console: Console | None = None) -> Comparison:
     """Evaluate a run next to honest baselines on one split.
 
-    The baseline policies segment for the run's own classifier. The plain LSTM is trained as the classifier was, for as
-    many updates, and kept in the run's folder. The comparison is saved there too, `evaluation-<split>.json` and `.csv`.
+    The baseline policies, those of its task, decide for the run's own classifier. The plain LSTM is trained as the
+    classifier was, for as many updates, and kept in the run's folder. The comparison is saved there too,
+    `evaluation-<split>.json` and `.csv`.
     """
     data = TrainingData.load(run.config)
     encoder = run.classifier.model
@@ -34,25 +36,33 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
     sentences = data.splits[split]
 
     def outcome(agent: Agent) -> Outcome:
-        return collect(greedy_episodes(encoder, agent, sentences))
+        return collect(greedy_episodes(encoder, agent, sentences), encoder.task)
 
-    trained, plain = outcome(run.agent), collect_plain(_verdicts(_plain_lstm(run, data, console), data, split))
-    rows = [Row("HS-LSTM", intervals(trained), f"{type(run.agent).__name__}, greedy")]
+    episodes = list(greedy_episodes(encoder, run.agent, sentences))
+    trained = collect(episodes, encoder.task)
+    plain = collect_plain(_verdicts(_plain_lstm(run, data, console), data, split))
+    rows = [Row(encoder.title, intervals(trained), f"{_agent_title(run.config.agent)}, greedy")]
     rows.append(Row("plain LSTM", intervals(plain), f"{sum(run.classifier_updates.values()):,} updates, as the C-Net"))
     has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
-    for name in BASELINES:
+    for name in baselines_for(encoder.task):
         if has_gold or name != "gold.v1":
-            agent = make_baseline(name, data.vocabulary)
+            agent = make_baseline(name, data.vocabulary, encoder.task)
             rows.append(Row(name.rpartition(".")[0], intervals(outcome(agent)), "same classifier"))
     gain = difference(trained, plain)
     caption = (
-        f"{CAPTION} HS-LSTM less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
+        f"{CAPTION} {encoder.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
         f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
     )
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    comparison = Comparison(title, rows, caption)
+    deletions = Deletions.of(episodes, data.vocabulary) if encoder.task == DISTILLATION else None
+    comparison = Comparison(title, rows, caption, deletions)
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison
+
+
+def _agent_title(name: str) -> str:
+    """`REINFORCE` of `reinforce.v1`, `MASKABLE PPO` of `maskable_ppo`."""
+    return name.partition(".")[0].replace("_", " ").upper()
 
 
 def _plain_lstm(run: Run, data: TrainingData, console: Console | None) -> PlainLSTM:

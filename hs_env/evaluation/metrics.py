@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hs_env.types import END, Episodes, HsEnvError, SentenceBatch
+from hs_env.types import DISTILLATION, END, SEGMENTATION, Episodes, HsEnvError, SentenceBatch, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +37,7 @@ class Outcome:
         matches: (N,) int64 boundaries that the policy proposed and the gold phrases have, or None without gold phrases.
         proposed: (N,) int64 boundaries that the policy proposed, or None likewise.
         gold: (N,) int64 boundaries of the gold phrases, or None likewise.
+        num_retained: (N,) int64 words that are retained, or None for a model that deletes none.
 
     Raises:
         HsEnvError: If there is no sentence, or a number makes no sense.
@@ -49,6 +50,7 @@ class Outcome:
     matches: IntArray | None = None
     proposed: IntArray | None = None
     gold: IntArray | None = None
+    num_retained: IntArray | None = None
 
     def __post_init__(self) -> None:
         if not len(self):
@@ -76,13 +78,18 @@ class Outcome:
         return predictions
 
 
-def collect(episodes: Iterable[Episodes]) -> Outcome:
-    """The outcome of a policy: its finished episodes, in batches and order of any kind, one for each sentence.
+def collect(episodes: Iterable[Episodes], task: Task = SEGMENTATION) -> Outcome:
+    """The outcome of a policy.
+
+    Args:
+        episodes: Its finished episodes, in batches and order of any kind, one for each sentence.
+        task: What it decided: `StructuredEncoder.task`.
 
     Raises:
         HsEnvError: If there are none, or several of one sentence.
     """
-    return _join([_verdicts(batch.sentences, batch.log_probs) | _phrases(batch) for batch in episodes])
+    decisions = _retained if task == DISTILLATION else _phrases
+    return _join([_verdicts(batch.sentences, batch.log_probs) | decisions(batch) for batch in episodes])
 
 
 def collect_plain(verdicts: Iterable[tuple[SentenceBatch, Tensor]]) -> Outcome:
@@ -103,6 +110,11 @@ def _phrases(episodes: Episodes) -> dict[str, Tensor]:
     inner = batch.mask.scatter(1, batch.lengths[:, None] - 1, False)
     proposed, gold = (episodes.actions == END) & inner, (batch.boundaries == END) & inner
     return counts | {"matches": (proposed & gold).sum(1), "proposed": proposed.sum(1), "gold": gold.sum(1)}
+
+
+def _retained(episodes: Episodes) -> dict[str, Tensor]:
+    """What a policy has besides: counts of the words that it retains."""
+    return {"num_retained": episodes.num_retained}
 
 
 def _join(parts: list[dict[str, Tensor]]) -> Outcome:
@@ -202,6 +214,16 @@ def _boundary_f1(outcome: Outcome) -> FloatArray | None:
     return _columns(outcome.matches, (outcome.proposed + outcome.gold) / 2)
 
 
+def _words_retained(outcome: Outcome) -> FloatArray | None:
+    """Words retained, sentences."""
+    return _columns(outcome.num_retained, np.ones_like(outcome.labels))
+
+
+def _share_retained(outcome: Outcome) -> FloatArray | None:
+    """Words retained, words."""
+    return _columns(outcome.num_retained, outcome.lengths)
+
+
 METRICS: Final[dict[str, Metric]] = {
     "accuracy": Metric(_accuracy, _ratio),
     "log_likelihood": Metric(_log_likelihood, _ratio),
@@ -209,6 +231,9 @@ METRICS: Final[dict[str, Metric]] = {
     "phrases_per_sentence": Metric(_phrases_per_sentence, _ratio),
     "words_per_phrase": Metric(_words_per_phrase, _ratio),
     "boundary_f1": Metric(_boundary_f1, _ratio),
+    "words_retained": Metric(_words_retained, _ratio),
+    "share_retained": Metric(_share_retained, _ratio),
 }
 """The metrics by name: accuracy; mean log-probability of the gold class; macro-averaged F1; phrases per sentence; words
-per phrase, over all sentences together; F1 of the phrase boundaries, micro-averaged over the words before the last."""
+per phrase, over all sentences together; F1 of the phrase boundaries, micro-averaged over the words before the last;
+words retained per sentence, and the share of all words that they are."""

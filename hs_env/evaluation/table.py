@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env.evaluation.bootstrap import Interval
+from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import METRICS
 from hs_env.storage import write_atomically, write_json
 
@@ -69,6 +70,8 @@ _FORMATS: Final = {
     "phrases_per_sentence": _Format(("Phrases /", "sentence"), decimals=1),
     "words_per_phrase": _Format(("Words /", "phrase"), decimals=2),
     "boundary_f1": _Format(("Boundary", "F1 %"), 100, 1),
+    "words_retained": _Format(("Words kept /", "sentence"), decimals=1),
+    "share_retained": _Format(("Words", "kept %"), 100, 1),
 }
 
 
@@ -80,11 +83,13 @@ class Comparison:
         title: What is compared, and on what.
         rows: The policies and models, in the order they are shown.
         caption: What the figures are.
+        deletions: The words that the first row's policy deletes most and least, if it deletes any.
     """
 
     title: str
     rows: Sequence[Row]
     caption: str = CAPTION
+    deletions: Deletions | None = None
 
     @property
     def metrics(self) -> list[str]:
@@ -119,7 +124,8 @@ class Comparison:
             }
             for row in self.rows
         ]
-        return {"title": self.title, "caption": self.caption, "rows": rows}
+        value = {"title": self.title, "caption": self.caption, "rows": rows}
+        return value if self.deletions is None else value | {"deletions": self.deletions.to_json()}
 
     def to_csv(self) -> str:
         """Long form, a line a figure: `row,metric,value,low,high`."""

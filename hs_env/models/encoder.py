@@ -78,12 +78,14 @@ class StructuredEncoder(nn.Module, ABC):
     `hs_env.models.check_encoder` checks all of it.
 
     Attributes:
+        title: What it is called in tables.
         task: What its actions decide.
         num_classes: C.
         state_size: D, width of what a policy sees.
         words: Looks up word vectors.
     """
 
+    title: ClassVar[str]
     task: ClassVar[Task]
     num_classes: int
     state_size: int

@@ -29,7 +29,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
     Arguments as `SentenceClassifier`'s; the state has D = 4d.
     """
 
-    task = SEGMENTATION
+    title, task = "HS-LSTM", SEGMENTATION
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
@@ -125,9 +125,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
 
 def _phrases(actions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Row, first word and last word of every phrase, row by row in reading order; three (P,) int64."""
-    position = torch.arange(actions.shape[1], device=actions.device)
-    ends = (actions == END) & (position < lengths[:, None] - 1) | (position == lengths[:, None] - 1)
-    row, stop = ends.nonzero().unbind(1)
+    row, stop = SEGMENTATION.complete(actions, lengths).nonzero().unbind(1)
     start = torch.zeros_like(stop)
     same = row[1:] == row[:-1]
     start[1:][same] = stop[:-1][same] + 1

@@ -29,7 +29,7 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
     Arguments as `SentenceClassifier`'s; the state has D = 2d + e.
     """
 
-    task = DISTILLATION
+    title, task = "ID-LSTM", DISTILLATION
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
@@ -94,7 +94,7 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         are one sequence.
         """
         samples = actions.shape[0] // len(batch)
-        retained = _retained(actions, batch.lengths.repeat_interleave(samples))
+        retained = DISTILLATION.complete(actions, batch.lengths.repeat_interleave(samples))
         sentence = torch.arange(len(batch), device=actions.device).repeat_interleave(samples)
         distinct, row = torch.cat([sentence[:, None], retained], 1).unique(dim=0, return_inverse=True)
         sentence, retained = distinct[:, 0], distinct[:, 1:].bool()
@@ -106,10 +106,3 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
 def _must_retain(state: EncoderState) -> Tensor:
     """(R,) bool: the last word, and nothing has been retained."""
     return state.at_last_word & (state.memory[:, -1] == 0)
-
-
-def _retained(actions: Tensor, lengths: Tensor) -> Tensor:
-    """(R, T) bool: the words that are retained, at least one in each row."""
-    position = torch.arange(actions.shape[1], device=actions.device)
-    chosen = (actions == RETAIN) & (position < lengths[:, None])
-    return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)

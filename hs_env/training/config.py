@@ -8,9 +8,12 @@ from typing import Any
 
 from hs_env.agents import LEARNERS, ReinforceConfig, SB3Config
 from hs_env.models import MODELS, StructuredEncoder
-from hs_env.types import SEGMENTATION, HsEnvError, check_ranges
+from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, check_ranges
 
-_DEFAULTS = {SEGMENTATION: {"structure": "function_words", "reward": "hs_lstm"}}
+_DEFAULTS = {
+    SEGMENTATION: {"structure": "function_words", "reward": "hs_lstm"},
+    DISTILLATION: {"structure": "all_retain", "reward": "id_lstm"},
+}
 """What a model is trained with unless the configuration says something else, by its task."""
 
 
@@ -33,7 +36,7 @@ class TrainConfig:
     word_dropout: float = 0.2
     """Probability that a whole word vector is dropped."""
     structure: str | None = None
-    """Baseline policy whose structures the C-Net is warm-started on; by default `function_words` for phrases."""
+    """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, and `all_retain`."""
     reward: str | None = None
     """A reward, such as `log_likelihood - 0.3 * phrases` (`hs-env rewards`); by default that of the model's paper."""
     reward_parameters: dict[str, float] = field(default_factory=dict)

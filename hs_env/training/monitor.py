@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch.utils.tensorboard import SummaryWriter
 
 _EVERY = 10  # updates between two points of a curve
+_UNITS = {"phrases_per_sentence": "phrases", "words_retained": "words retained"}
 
 
 class Monitor:
@@ -86,6 +87,7 @@ class Monitor:
             self._writer.add_scalar(f"dev/{name}", value, step)
         self._writer.add_text("sentences", text, step)
         shown = f"accuracy {scores['accuracy']:.1%}  log-likelihood {scores['log_likelihood']:.3f}"
-        shown += f"  reward {scores['reward']:.3f}  {scores['phrases_per_sentence']:.1f} phrases"
+        shown += f"  reward {scores['reward']:.3f}"
+        shown += "".join(f"  {scores[name]:.1f} {unit}" for name, unit in _UNITS.items() if name in scores)
         line = f"{stage:<5} {number:>2}  {shown}"
         self.console.print(f"[bold green]{line}[/]" if better else line, highlight=False, soft_wrap=True)

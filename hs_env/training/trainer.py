@@ -13,7 +13,6 @@ import torch
 from rich.console import Console
 
 from hs_env.agents import LEARNERS, Agent, Heuristic, make_baseline
-from hs_env.agents.baselines import finished_plan
 from hs_env.models import MODELS, Classifier, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.render import to_text
@@ -25,7 +24,7 @@ from hs_env.training.learner import Learner
 from hs_env.training.monitor import Monitor
 from hs_env.training.scores import dev_scores, segmented_examples
 from hs_env.training.seeds import generator_for, seed_for
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.types import Episodes, HsEnvError, SentenceBatch, Task
 
 HISTORY = "history.json"
 CHECKPOINT, AGENT = "checkpoint.safetensors", "agent.safetensors"
@@ -93,18 +92,14 @@ class Trainer:
         assert config.reward is not None  # the configuration has filled it in
         assert config.structure is not None
         self.reward = make_reward(config.reward, **config.reward_parameters)
-        structure = make_baseline(config.structure, data.vocabulary)
-        if not isinstance(structure, Heuristic):
-            raise HsEnvError(f"The structure of the warm start must be fixed, got {config.structure!r}. Use 'every_k'.")
         sentence = data.splits["train"].batch(torch.tensor([0]))
-        structure.plan(sentence)  # gold phrases may be missing: say so at once
-        self.structure = structure
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
             encoder = data.new_model(MODELS.get(config.model), config)
             assert isinstance(encoder, StructuredEncoder)
             self.learner = Learner(encoder, config.tau, config.clip_norm)
             self.agent = LEARNERS.get(config.agent)(self.learner.slow, sentence, self.reward, config)
+        structure = self.structure = _fixed_structure(config.structure, data, encoder.task)
         self.progress = Progress()
         self._best: dict[str, Any] = {}
         self._begun = self._saved = monotonic()
@@ -117,7 +112,7 @@ class Trainer:
     # What an update is -----------------------------------------------------------------------------------------------
 
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        plan = finished_plan(self.structure.plan(batch), batch)
+        plan = self.structure.begin(batch)
         self.progress.warm_updates += 1
         return _prefixed("c_net", self.learner.update(self.config.learning_rate, batch.labels, batch, plan))
 
@@ -237,6 +232,15 @@ class Trainer:
         """`model` with the words and labels of this run."""
         corpus = self.data.corpus
         return Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, notes)
+
+
+def _fixed_structure(name: str, data: TrainingData, task: Task) -> Heuristic:
+    """The baseline `name`, which must decide `task` on this data, and always in the same way."""
+    structure = make_baseline(name, data.vocabulary, task)
+    if not isinstance(structure, Heuristic):
+        raise HsEnvError(f"The structure of the warm start must be fixed, got {name!r}. Leave it out, or take another.")
+    structure.plan(data.splits["train"].batch(torch.tensor([0])))  # gold phrases may be missing: say so at once
+    return structure
 
 
 def _prefixed(prefix: str, metrics: dict[str, float]) -> dict[str, float]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hs_env.agents import BASELINES, Decision, Heuristic, make_baseline, rollout
+from hs_env.agents import BASELINES, Decision, Heuristic, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.models import HSLSTM, IDLSTM
+from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, SentenceBatch, Task
 from tests.builders import make_batch, make_encoder
 
 WORDS = "the movie is not very good , but i liked the cast .".split()
 
 
-def plan(name: str, **parameters: object) -> list[int]:
-    vocabulary = Vocabulary(sorted(set(WORDS)))
-    tokens = torch.tensor([vocabulary.encode(WORDS)])
-    batch = SentenceBatch(tokens, torch.tensor([len(WORDS)]), torch.tensor([0]), torch.tensor([0]))
-    agent = make_baseline(name, vocabulary, **parameters)
+def plan(name: str, task: Task, sentence: list[str] = WORDS, **parameters: object) -> list[int]:
+    vocabulary = Vocabulary(sorted(set(sentence)))
+    tokens = torch.tensor([vocabulary.encode(sentence)])
+    batch = SentenceBatch(tokens, torch.tensor([len(sentence)]), torch.tensor([0]), torch.tensor([0]))
+    agent = make_baseline(name, vocabulary, task, **parameters)
     assert isinstance(agent, Heuristic)
     return agent.begin(batch)[0].tolist()
 
@@ -38,18 +39,48 @@ def phrases(actions: list[int]) -> str:
     ],
 )
 def test_plans(name, parameters, expected):
-    assert phrases(plan(name, **parameters)) == expected
+    assert phrases(plan(name, SEGMENTATION, **parameters)) == expected
 
 
-@pytest.mark.parametrize("name", list(BASELINES))
-def test_every_baseline_segments_any_batch(name):
-    encoder, batch = make_encoder(), make_batch([5, 1, 8])
-    agent = make_baseline(name, Vocabulary([f"w{number}" for number in range(28)]))
+@pytest.mark.parametrize(
+    ("name", "sentence", "expected"),
+    [
+        ("all_retain", "the movie is not very good .", "the movie is not very good ."),
+        ("content_words", "the movie is not very good , and I never liked it .", "movie not very good never liked"),
+        ("content_words", "It is n't for us", "n't"),
+        ("content_words", "it is what it is", "is"),  # the last word, for something must be retained
+        ("no_punctuation", "dull , slow ( and long )", "dull slow and long"),
+        ("no_punctuation", "! ?", "?"),
+    ],
+)
+def test_what_is_retained(name, sentence, expected):
+    words = sentence.split()
+    assert " ".join(word for word, kept in zip(words, plan(name, DISTILLATION, words), strict=True) if kept) == expected
+
+
+TASKS = {name: BASELINES.get(name).tasks for name in BASELINES}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [(name, kind) for kind in (HSLSTM, IDLSTM) for name, tasks in TASKS.items() if kind.task in tasks],
+)
+def test_every_baseline_reads_any_batch(name, kind):
+    encoder, batch = make_encoder(kind), make_batch([5, 1, 8])
+    agent = make_baseline(name, Vocabulary([f"w{number}" for number in range(28)]), kind.task)
     sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
     actions, sentences = sampled.episodes.actions, sampled.episodes.sentences
-    assert (actions.gather(1, sentences.lengths[:, None] - 1) == 1).all()
-    assert not (actions * ~sentences.mask).any()
+    assert torch.equal(kind.task.complete(actions, sentences.lengths), actions)
     assert (sampled.log_probs <= 0).all()
+
+
+def test_each_task_has_its_baselines():
+    assert baselines_for(DISTILLATION) == ["all_retain.v1", "content_words.v1", "no_punctuation.v1", "random.v1"]
+    assert {*baselines_for(SEGMENTATION), *baselines_for(DISTILLATION)} == {*BASELINES}
+    with pytest.raises(HsEnvError, match=r"'all_end' is for phrase segmentation.*: all_retain, content_words"):
+        make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)
+    with pytest.raises(HsEnvError, match=r"'all_retain' is for information distillation.*: all_end"):
+        make_baseline("all_retain", Vocabulary(["a"]))
 
 
 def test_gold_needs_gold_phrases():
@@ -76,6 +107,8 @@ def test_bad_parameters(name, parameters):
 
 class _Stubborn(Heuristic):
     """Decides the same for every word, legal or not."""
+
+    tasks = (SEGMENTATION,)
 
     def __init__(self, actions):
         self.actions = actions

@@ -11,7 +11,7 @@ from hs_env.evaluation.metrics import Outcome
 
 
 def simulate(sentences: int, classes: int = 3, *, skill: float = 1.0, seed: int = 0) -> Outcome:
-    """An outcome with phrases and gold phrases; the gold class is ahead by `skill` standard deviations."""
+    """An outcome with figures for every metric; the gold class is ahead by `skill` standard deviations."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(classes, size=sentences)
     scores = generator.normal(size=(sentences, classes))
@@ -26,6 +26,7 @@ def simulate(sentences: int, classes: int = 3, *, skill: float = 1.0, seed: int 
         generator.integers(np.minimum(proposed, gold) + 1),
         proposed,
         gold,
+        generator.integers(1, lengths + 1),
     )
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from hs_env.evaluation.metrics import METRICS, IntArray, Outcome, collect, collect_plain
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.types import DISTILLATION, Episodes, HsEnvError, SentenceBatch
 
 SENTENCES, CLASSES, LONGEST = 37, 3, 12
+SHARED = ["accuracy", "log_likelihood", "macro_f1"]
 
 
 def point(name: str, outcome: Outcome) -> float:
@@ -85,7 +86,8 @@ def test_collect_without_gold_phrases() -> None:
     outcome = collect([make_episodes(gold=False)])
     assert outcome.num_phrases is not None
     assert outcome.proposed is None
-    assert [name for name, metric in METRICS.items() if metric(outcome) is None] == ["boundary_f1"]
+    applicable = [name for name, metric in METRICS.items() if metric(outcome) is not None]
+    assert applicable == [*SHARED, "phrases_per_sentence", "words_per_phrase"]
 
 
 def test_collect_plain_has_no_phrases() -> None:
@@ -93,7 +95,7 @@ def test_collect_plain_has_no_phrases() -> None:
     outcome = collect_plain([(part.sentences, part.log_probs.requires_grad_()) for part in shuffled(episodes, 8)])
     np.testing.assert_array_equal(outcome.predictions, episodes.predictions)
     applicable = [name for name, metric in METRICS.items() if metric(outcome) is not None]
-    assert applicable == ["accuracy", "log_likelihood", "macro_f1"]
+    assert applicable == SHARED
 
 
 def test_point_values_of_episodes() -> None:
@@ -112,7 +114,20 @@ def test_point_values_of_episodes() -> None:
         "words_per_phrase": batch.lengths.sum().item() / episodes.actions.sum().item(),
         "boundary_f1": f1_score(batch.boundaries[inner], episodes.actions[inner]),
     }
-    assert {name: point(name, outcome) for name in METRICS} == pytest.approx(expected, abs=1e-6)
+    assert {name: point(name, outcome) for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_point_values_of_distilled_sentences() -> None:
+    episodes = make_episodes()
+    outcome = collect(shuffled(episodes, 10), DISTILLATION)
+    retained, words = episodes.actions.sum().item(), episodes.sentences.lengths.sum().item()
+    assert [name for name, metric in METRICS.items() if metric(outcome) is not None] == [
+        *SHARED,
+        "words_retained",
+        "share_retained",
+    ]
+    assert point("words_retained", outcome) == pytest.approx(retained / SENTENCES)
+    assert point("share_retained", outcome) == pytest.approx(retained / words)
 
 
 @settings(max_examples=100, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hs_env.evaluation.bootstrap import Interval, intervals
+from hs_env.evaluation.deletions import Deletions, WordDeletions
 from hs_env.evaluation.metrics import METRICS, Outcome
 from hs_env.evaluation.table import Comparison, Row
 
@@ -63,7 +65,7 @@ def test_the_best_accuracy_is_bold_and_ties_share_it() -> None:
 
 
 def test_columns_are_the_metrics_that_apply() -> None:
-    assert COMPARISON.metrics == list(METRICS)
+    assert COMPARISON.metrics == [name for name in METRICS if name in FIGURES]
     assert Comparison("", [Row("a", {"new": Interval(1, 0, 2), **PLAIN})]).metrics == [*PLAIN, "new"]
     assert "0.000–2.000" in "".join(lines(Comparison("", [Row("a", {"new": Interval(1, 0, 2)})]), 100))
     assert lines(Comparison("nothing", []), 100)
@@ -89,6 +91,12 @@ def test_markdown() -> None:
     assert table[3].startswith("| HS-LSTM [joint] (S = 5) | **84.2** (82.9–85.4) | −0.391 (")
     assert table[3].endswith("| 100.0 |")
     assert table[4].startswith("| All \\| END | — |")
+
+
+def test_deleted_words_are_in_the_json() -> None:
+    deletions = Deletions((WordDeletions("the", 9, 12),))
+    assert "deletions" not in COMPARISON.to_json()
+    assert replace(COMPARISON, deletions=deletions).to_json()["deletions"] == deletions.to_json()
 
 
 def test_save(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -88,6 +89,34 @@ def test_tensorboard_shows_what_matters(finished):
     text = events.Tensors("sentences/text_summary")[-1].tensor_proto.string_val[0].decode()
     assert text.startswith("[")
     assert "→" in text
+
+
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory) -> Run:
+    config = replace(CONFIG, model="id_lstm", structure=None, reward=None)
+    return train(config, tmp_path_factory.mktemp("runs") / "distilled", QUIET)
+
+
+def test_id_lstm_has_its_own_defaults_and_scores(distilled):
+    assert (distilled.config.structure, distilled.config.reward) == ("all_retain", "id_lstm")
+    epochs = json.loads((distilled.folder / "history.json").read_text())["epochs"]
+    warm, later = epochs[0], epochs[-1]
+    assert warm["share_retained"] == 1
+    assert 0 < later["share_retained"] <= 1
+    assert not {"phrases_per_sentence", "words_per_phrase"} & set(later)
+    events = EventAccumulator(str(distilled.folder)).Reload()
+    assert {"p_net/reward/deletion", "dev/words_retained", "dev/share_retained"} <= set(events.Tags()["scalars"])
+
+
+def test_progress_says_what_is_counted(tmp_path):
+    shown = io.StringIO()
+    scores = {"accuracy": 0.5, "log_likelihood": -0.7, "reward": -0.6}
+    with Monitor(tmp_path, Console(file=shown, width=200)) as monitor:
+        monitor.epoch(1, "joint", 1, scores | {"words_retained": 14.2, "share_retained": 0.7}, False, "")
+        monitor.epoch(2, "joint", 2, scores | {"phrases_per_sentence": 5.8, "words_per_phrase": 3.7}, False, "")
+    distilled, segmented = shown.getvalue().splitlines()[:2]
+    assert distilled.endswith("14.2 words retained")
+    assert segmented.endswith("5.8 phrases")
 
 
 def test_a_run_repeats_bit_for_bit(finished, tmp_path):

@@ -1,0 +1,92 @@
+"""Which words a policy deletes most and least (table 5 of Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from hs_env.corpora import Vocabulary
+from hs_env.types import RETAIN, Episodes
+
+MIN_COUNT: Final = 10
+"""How often a word must occur to be ranked."""
+_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WordDeletions:
+    """How often a word was deleted.
+
+    Attributes:
+        word: The word.
+        deleted: How often it was deleted.
+        count: How often it occurs.
+    """
+
+    word: str
+    deleted: int
+    count: int
+
+    @property
+    def share(self) -> float:
+        """Deleted ones of all."""
+        return self.deleted / self.count
+
+    def __str__(self) -> str:
+        return f"{self.word} {100 * self.share:.0f}% ({self.deleted}/{self.count})"
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """Words in the order of how large a share of them is deleted.
+
+    Attributes:
+        words: Those that occur `MIN_COUNT` times or more; the most deleted ones first, the more frequent before others.
+    """
+
+    words: tuple[WordDeletions, ...]
+
+    @classmethod
+    def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary) -> Deletions:
+        """Count in finished episodes."""
+        count, deleted = torch.zeros(2, len(vocabulary), dtype=torch.int64)
+        for batch in episodes:
+            mask, tokens = batch.sentences.mask, batch.sentences.tokens
+            count += torch.bincount(tokens[mask], minlength=len(vocabulary))
+            deleted += torch.bincount(tokens[mask & (batch.actions != RETAIN)], minlength=len(vocabulary))
+        frequent = (count >= MIN_COUNT).nonzero().squeeze(1).tolist()
+        found = [WordDeletions(vocabulary.words[token], int(deleted[token]), int(count[token])) for token in frequent]
+        return cls(tuple(sorted(found, key=lambda each: (-each.share, -each.count, each.word))))
+
+    @property
+    def most(self) -> tuple[WordDeletions, ...]:
+        """The most deleted ones."""
+        return self.words[:_SHOWN]
+
+    @property
+    def least(self) -> tuple[WordDeletions, ...]:
+        """The least deleted ones, the least deleted and most frequent first."""
+        return tuple(sorted(self.words, key=lambda each: (each.share, -each.count, each.word)))[:_SHOWN]
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        sides = {"most": self.most, "least": self.least}
+        return {"min_count": MIN_COUNT} | {
+            side: [{"word": each.word, "deleted": each.deleted, "count": each.count} for each in words]
+            for side, words in sides.items()
+        }
+
+    def to_rich(self) -> Table:
+        """A table for the terminal."""
+        caption = f"Words that occur {MIN_COUNT} times or more: share deleted, deleted ones of all."
+        table = Table("Most deleted", "Least deleted", box=box.SIMPLE_HEAD, caption=caption, caption_style="dim")
+        table.caption_justify = "left"
+        for most, least in zip(self.most, self.least, strict=True):
+            table.add_row(Text(str(most)), Text(str(least)))
+        return table
