@@ -33,7 +33,7 @@ class Task:
         name: Of the decision problem.
         actions: Names of the actions 0 and 1.
         structure: What they make of a sentence: "phrases", where action 1 ends one, or a "selection" of the words
-            with action 1. It decides what infos say and pictures show.
+            with action 1, of which there is at least one. It decides what infos say and pictures show.
     """
 
     name: str

@@ -49,7 +49,7 @@ CONFIGS = {
         _COMMON,
         corpus="phrases:train=6000,dev=1000,test=2000",
         model="id_lstm",
-        structure="all_retain",
+        structure="content_words",
         reward="id_lstm",
         warm_epochs=6,
         joint_epochs=6,

@@ -12,11 +12,11 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
 def test_there_is_code():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
     assert all(sum(map(bool, map(str.strip, block.splitlines()))) <= 12 for block in BLOCKS)
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["train", "environment"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["train", "environment", "vector environment"])
 def test_code_runs(block, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(README), "exec"), {})

@@ -20,7 +20,7 @@ from hs_env.envs.resources import NamedResources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.types import HsEnvError
 
-_ACTIONS: Final = (torch.tensor([0]), torch.tensor([1]))
+_ACTIONS: Final = {0: torch.tensor([0]), 1: torch.tensor([1])}
 _ONLY: Final = torch.tensor([0])
 
 
@@ -82,11 +82,13 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._check_begun("step()")
         if self._outcome is not None:
             raise ResetNeeded("The sentence has been read to its end: call reset() before the next step().")
-        if not self.action_space.contains(action):
+        try:
+            decided = _ACTIONS[operator.index(action)]
+        except (TypeError, KeyError):
             zero, one = self._resources.encoder.task.actions
-            raise HsEnvError(f"The action is {action!r}, expected {zero} (0) or {one} (1), an integer.")
+            raise HsEnvError(f"The action is {action!r}, expected {zero} (0) or {one} (1), an integer.") from None
         with torch.inference_mode():
-            self._slots.advance(_ACTIONS[operator.index(action)])
+            self._slots.advance(decided)
             observation = self._slots.observe()[0].numpy()
         info, reward = info_of(self._slots.columns(), 0), self._slots.shaping.item()
         terminated = info["position"] == info["length"]

@@ -189,7 +189,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 f"The sentences in the slots {before.nonzero().squeeze(1).tolist()} have been read to their end: "
                 'reset them, options={"reset_mask": terminated}, before the next step().'
             )
-        with torch.inference_mode():
+        with torch.no_grad():
             self._slots.advance(actions)
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
         reward = self._slots.shaping.clone()
@@ -199,7 +199,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         again = terminated if self.autoreset_mode == AutoresetMode.SAME_STEP else before
         if len(rows := again.nonzero().squeeze(1)):
             self._begin(rows, {})
-            with torch.inference_mode():
+            with torch.no_grad():
                 observation[rows] = self._slots.observe(rows)
         self._done = ~self._slots.reading
         return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended)
@@ -269,7 +269,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         words, batch = choose(self._resources, options, slots, [self._generator(slot) for slot in slots], self.num_envs)
         for slot, each in zip(slots, words, strict=True):
             self._words[slot], self._verdicts[slot] = each, None
-        with torch.inference_mode():
+        with torch.no_grad():
             self._slots.begin(rows, batch)
 
     def _end(self, rows: Tensor, observation: Tensor) -> Ended:
@@ -283,7 +283,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         return Ended(rows, outcome, observation[rows], self._slots.columns(rows))
 
     def _observe(self) -> Tensor:
-        with torch.inference_mode():
+        with torch.no_grad():
             return self._slots.observe()
 
     def _checked(self, actions: ArrayLike) -> Tensor:

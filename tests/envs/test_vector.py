@@ -196,6 +196,7 @@ def test_tensors(problem: Problem, names: dict[str, Any]) -> None:
         np.testing.assert_array_equal(legal.numpy(), others.action_masks())
         actions = torch.where(legal[:, 0], torch.zeros(N, dtype=torch.int64), 1)
         step = envs.step_tensors(actions)
+        assert not any(tensor.is_inference() for tensor in (step.observation, step.reward, step.legal, observation))
         expected, rewards, terminated, _, _ = others.step(actions.numpy())
         np.testing.assert_array_equal(step.observation.numpy(), expected)
         np.testing.assert_allclose(step.reward.numpy(), rewards)
