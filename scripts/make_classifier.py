@@ -47,15 +47,16 @@ CONFIGS = {
     ),
     "id_lstm": replace(
         _COMMON,
-        corpus="phrases:train=6000,dev=1000,test=2000",
+        corpus="phrases:train=10000,dev=1000,test=2000",
         model="id_lstm",
-        structure="content_words",
+        structure="all_retain",
         reward="id_lstm",
-        warm_epochs=6,
-        joint_epochs=6,
+        warm_epochs=5,
+        pnet_epochs=3,
+        joint_epochs=4,
+        word_dropout=0.2,
         joint_learning_rate=2e-3,
         tau=0.1,
-        reinforce=ReinforceConfig(samples=10, learning_rate=3e-3, entropy_bonus=0.1),
     ),
 }
 OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
