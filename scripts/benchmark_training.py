@@ -75,7 +75,8 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
     d, e = config.hidden_size, data.vectors.matrix.shape[1]
 
     def plan(batch: SentenceBatch) -> torch.Tensor:
-        return structure.plan(batch)  # type: ignore[attr-defined]
+        actions: torch.Tensor = structure.plan(batch) * batch.mask  # type: ignore[attr-defined]
+        return actions.scatter(1, batch.lengths[:, None] - 1, 1)
 
     def joint(batch: SentenceBatch) -> torch.Tensor:
         episodes = agent.update(learner.slow, batch, reward).episodes
