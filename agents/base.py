@@ -68,6 +68,19 @@ class Agent(ABC):
         """
 
 
+def check_width(observation: Tensor, state_size: int) -> None:
+    """Refuse observations of another width than the agent was made for.
+
+    Raises:
+        HsEnvError: Naming both widths.
+    """
+    if observation.shape[-1] != state_size:
+        raise HsEnvError(
+            f"The agent was made for states of width {state_size}, and the encoder's are {observation.shape[-1]} wide. "
+            "Use the agent and the classifier of the same run."
+        )
+
+
 AGENTS: Registry[Callable[[dict[str, Any]], Agent]] = Registry("agent")
 """What makes an agent of its saved state, by versioned name."""
 
@@ -82,7 +95,7 @@ def load_agent(path: Path) -> Agent:
     try:
         with torch.random.fork_rng():  # first weights are drawn for nothing
             return AGENTS.get(state["agent"])(state)
-    except (KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
         raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error
 
 

@@ -14,7 +14,7 @@ from hs_env.rewards import Reward
 from hs_env.storage import save_state
 from hs_env.types import HsEnvError, SentenceBatch, check_ranges
 
-from .base import AGENTS, Decision, LearningAgent, Update
+from .base import AGENTS, Decision, LearningAgent, Update, check_width
 from .rollout import Rollout, rollout
 
 
@@ -89,6 +89,7 @@ class Reinforce(LearningAgent):
         generator: torch.Generator | None = None,
     ) -> Decision:
         """See `Agent.act`."""
+        check_width(observation, self.pnet.state_size)
         logits = self.pnet(observation)
         free = legal.all(1)
         with torch.no_grad():

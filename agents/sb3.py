@@ -16,7 +16,7 @@ from torch import Tensor
 from hs_env.envs.slots import STATE_LIMIT
 from hs_env.types import HsEnvError, SentenceBatch
 
-from .base import AGENTS, Agent, Decision
+from .base import AGENTS, Agent, Decision, check_width
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -48,7 +48,10 @@ class SB3Agent(Agent):
 
     def __init__(self, policy: BasePolicy, exploration: float = 0.0) -> None:
         if not any(hasattr(policy, name) for name in ("get_distribution", "q_net", "quantile_net")):
-            raise HsEnvError(f"{type(policy).__name__} has neither an actor nor action values; use PPO, A2C or DQN.")
+            raise HsEnvError(
+                f"{type(policy).__name__} has neither an actor nor action values; give the policy of a trained "
+                "algorithm, such as PPO(...).policy."
+            )
         self.policy, self.exploration = policy, exploration
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
@@ -69,6 +72,7 @@ class SB3Agent(Agent):
         generator: torch.Generator | None = None,
     ) -> Decision:
         """See `Agent.act`. Nothing carries gradients."""
+        check_width(observation, self.policy.observation_space.shape[-1])  # type: ignore[index]
         self.policy.set_training_mode(False)
         logits, memory = self._logits(observation, legal, memory)
         log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(1)

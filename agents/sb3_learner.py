@@ -84,14 +84,14 @@ class SB3Learner(SB3Agent, LearningAgent):
         self.name, self.config, self.state_size = name, config or SB3Config(), encoder.state_size
         self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.config.slots, "SameStep")
         self._vec_env = SB3VecEnv(self._env)
-        self._arguments = sb3_defaults()[name] | self.config.parameters
+        self._arguments = self._chosen_arguments()
         arguments = deepcopy(self._arguments)  # which an algorithm may add to
         try:
             self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **arguments)
-        except (TypeError, ValueError, AssertionError) as error:
+            self.model.set_logger(Logger(None, []))  # its own would make a folder for each update
+            super().__init__(self.model.policy)
+        except Exception as error:  # what an algorithm raises for bad arguments is of every kind
             raise HsEnvError(f"{name} does not take the parameters {self.config.parameters}: {error}") from error
-        self.model.set_logger(Logger(None, []))  # its own would make a folder for each update
-        super().__init__(self.model.policy)
 
     def update(
         self,
@@ -108,7 +108,15 @@ class SB3Learner(SB3Agent, LearningAgent):
             self.model.action_space.seed(seed)
             self._vec_env.seed(seed)
             steps = self.config.slots * self.config.steps
-            self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
+            try:
+                self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
+            except (ValueError, AssertionError) as error:
+                if isinstance(error, HsEnvError):
+                    raise
+                parameters = {key: value for key, value in self._arguments.items() if key != "policy_kwargs"}
+                reason = str(error).partition("\n")[0]
+                raise HsEnvError(f"{self.name} cannot learn with the parameters {parameters}: {reason}") from error
+            self._cut_off()
         self.exploration = getattr(self.model, "exploration_rate", 0.0)
         sampled = rollout(encoder, self, batch, samples=self.config.samples, generator=generator)
         earned = reward(sampled.episodes)
@@ -124,6 +132,25 @@ class SB3Learner(SB3Agent, LearningAgent):
         with torch.no_grad():
             sentences = EncodedSplit.from_batch(batch)
             return Resources(encoder, encoder.lexicon(), sentences, reward, self.config.shaping)
+
+    def _chosen_arguments(self) -> dict[str, Any]:
+        """The algorithm's arguments; what it collects between two of its own updates must fit into `steps`."""
+        defaults, steps = sb3_defaults()[self.name], self.config.steps
+        unit = "train_freq" if "train_freq" in defaults else "n_steps"
+        arguments = defaults | {unit: min(defaults[unit], steps)} | self.config.parameters
+        if not isinstance(arguments[unit], int) or arguments[unit] < 1 or steps % arguments[unit]:
+            raise HsEnvError(
+                f"steps must be a multiple of {unit} of {self.name}, a whole number; got {steps} and "
+                f"{arguments[unit]!r}."
+            )
+        return arguments
+
+    def _cut_off(self) -> None:
+        """Mark in a replay buffer that sentences are not read on: n-step returns must not go on into the next ones."""
+        if (buffer := getattr(self.model, "replay_buffer", None)) is not None:
+            last = (buffer.pos - 1) % buffer.buffer_size
+            buffer.timeouts[last] = 1 - buffer.dones[last]
+            buffer.dones[last] = 1
 
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`; beside it the algorithm's own zip file, if the config asks for it."""

@@ -86,7 +86,8 @@ def _texts(resources: Resources, options: Mapping[str, Any], slots: Sequence[int
 
 def _for_each(name: str, given: Any, num_envs: int, what: str, kind: Any) -> Sequence[Any]:
     """One value for each slot: the one that all share, or the slot's own of a sequence."""
-    values = list(given) if isinstance(given, list | tuple | range | np.ndarray) and np.ndim(given) == 1 else [given]
+    sequence = isinstance(given, list | tuple | range) or (isinstance(given, np.ndarray) and given.ndim == 1)
+    values = list(given) if sequence else [given]
     values = values * num_envs if len(values) == 1 else values
     if len(values) != num_envs or not all(isinstance(value, kind) and not isinstance(value, bool) for value in values):
         each = "" if num_envs == 1 else f", or of one for each of the {num_envs} environments"

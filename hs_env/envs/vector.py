@@ -98,11 +98,13 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         modes = [mode.value for mode in AutoresetMode]
         if autoreset_mode not in [*AutoresetMode, *modes]:
             raise unknown_name("autoreset mode", str(autoreset_mode), modes)
-        if not isinstance(num_envs, int) or num_envs < 1:
+        if not isinstance(num_envs, int | np.integer) or isinstance(num_envs, bool) or num_envs < 1:
             raise HsEnvError(f"num_envs must be a whole number of 1 or more, got {num_envs!r}.")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
-        self.num_envs, self.render_mode = num_envs, render_mode
+        if render_mode is not None and not isinstance(resources, NamedResources):
+            raise HsEnvError("An environment that is not made by name knows no words: it renders nothing.")
+        self.num_envs, self.render_mode = int(num_envs), render_mode
         self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.single_action_space = Discrete(2)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -115,7 +117,15 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         """Go on with other resources of the same width, such as a newer snapshot of a classifier.
 
         All sentences are given up: `reset` is next.
+
+        Raises:
+            HsEnvError: If the encoder's states have another width.
         """
+        if (resources.encoder.state_size,) != self.single_observation_space.shape:
+            raise HsEnvError(
+                f"The environment observes states of the shape {self.single_observation_space.shape}, and those of the "
+                f"encoder are {resources.encoder.state_size} wide. Make another environment for it."
+            )
         self._resources = resources
         self._slots = Slots(resources, self.num_envs)
         self._words: list[tuple[str, ...]] = [()] * self.num_envs
@@ -287,7 +297,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             return self._slots.observe()
 
     def _checked(self, actions: ArrayLike) -> Tensor:
-        array = np.asarray(actions)
+        try:
+            array = np.asarray(actions)
+        except ValueError:  # rows of different lengths
+            array = np.asarray(None)
         zero, one = self._resources.encoder.task.actions
         if array.shape != (self.num_envs,) or array.dtype.kind not in "iub":
             raise HsEnvError(
@@ -315,10 +328,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             return [None] * len(rows)
         try:
             if not isinstance(seed, Sequence | np.ndarray):
-                return [operator.index(seed) + slot for slot in rows.tolist()]
+                seed = range(operator.index(seed), operator.index(seed) + self.num_envs)
             seeds = [None if one is None else operator.index(one) for one in seed]
         except TypeError:
             seeds = []
-        if len(seeds) != self.num_envs:
-            raise HsEnvError(f"The seed is {seed!r}, expected an integer, or one or None for each of {self.num_envs}.")
+        if len(seeds) != self.num_envs or min((one for one in seeds if one is not None), default=0) < 0:
+            raise HsEnvError(
+                f"The seed is {seed!r}, expected an integer from 0, or one or None for each of {self.num_envs}."
+            )
         return [seeds[slot] for slot in rows.tolist()]

@@ -59,6 +59,7 @@ class Progress:
         joint_updates: Those of the C-Net in joint training.
         waited: Epochs of this stage since the best one.
         best: Score of the best epoch of this stage; None before the stage's start is scored.
+        scale: State of the reward when that epoch was scored.
         history: Every scored epoch, with the seconds since its process began to train.
     """
 
@@ -70,6 +71,7 @@ class Progress:
     joint_updates: int = 0
     waited: int = 0
     best: float | None = None
+    scale: dict[str, Any] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -178,11 +180,13 @@ class Trainer:
         """Score the slow copy on dev and remember the best epoch."""
         progress = self.progress
         scores = dev_scores(self.learner.slow, stage.policy, self.data.splits["dev"], self.reward)
-        score = scores[stage.score]
-        better = progress.best is None or score > progress.best
+        score, scale = scores[stage.score], self.reward.state_dict()
+        # A reward that has adapted measures by another scale than the one of the best epoch: then the newer one counts.
+        adapted = stage.score == "reward" and scale != progress.scale
+        better = progress.best is None or adapted or score > progress.best
         progress.waited = 0 if better else progress.waited + 1
         if better:
-            progress.best = score
+            progress.best, progress.scale = score, scale
             self._best = copy.deepcopy({"learner": self.learner.state_dict(), "agent": self.agent.state_dict()})
         place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
         progress.history.append({**place, "seconds": monotonic() - self._begun, **scores, "best": better})

@@ -11,7 +11,17 @@ import pytest
 import torch
 
 import hs_env
-from hs_env.agents import ALGORITHMS, LEARNERS, SB3Agent, SB3Config, SB3Learner, load_agent, make_baseline, rollout
+from hs_env.agents import (
+    ALGORITHMS,
+    LEARNERS,
+    Reinforce,
+    SB3Agent,
+    SB3Config,
+    SB3Learner,
+    load_agent,
+    make_baseline,
+    rollout,
+)
 from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.envs.resources import NamedResources
 from hs_env.interop.sb3 import SB3VecEnv
@@ -161,6 +171,45 @@ def test_bad_parameters_are_named() -> None:
         SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), config)
     with pytest.raises(HsEnvError, match="slots must be a whole number"):
         SB3Config(slots=0)
+
+
+def test_steps_that_do_not_fit_are_refused() -> None:
+    for name, unit in (("ppo", "n_steps"), ("dqn", "train_freq")):
+        for steps, asked in ((20, 16), (16, 32), (16, 0), (16, 0.5)):
+            config = SB3Config(steps=steps, parameters={unit: asked})
+            with pytest.raises(HsEnvError, match=f"steps must be a multiple of {unit}"):
+                SB3Learner(name, make_encoder(), BATCH, HSLSTMReward(), config)
+    learner = SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), SB3Config(slots=2, steps=16))
+    update(learner, 1)
+    assert learner.model.num_timesteps == 2 * 16
+
+
+def test_returns_of_dqn_end_where_reading_was_broken_off() -> None:
+    learner = make_learner("dqn")
+    for seed in range(3):
+        update(learner, seed)
+    buffer = learner.model.replay_buffer
+    ends = np.arange(31, buffer.pos, 32)
+    assert buffer.dones[ends].all()
+    assert buffer.timeouts[ends].any()
+    for end in ends:
+        for slot in np.flatnonzero(buffer.timeouts[end]):
+            assert buffer._get_samples(np.full(200, end)).rewards.abs().max() <= np.abs(buffer.rewards[end]).max()
+            assert buffer.rewards[end, slot] == 0
+
+
+def test_divergence_is_named() -> None:
+    learner = make_learner("ppo")
+    learner.model.lr_schedule = lambda _: 1e30
+    with pytest.raises(HsEnvError, match="ppo cannot learn with the parameters"):
+        list(map(update, [learner] * 5, range(5)))
+
+
+def test_an_agent_of_another_width_is_refused() -> None:
+    learner = make_learner("ppo")
+    for agent in (learner, Reinforce(learner.state_size)):
+        with pytest.raises(HsEnvError, match=f"made for states of width {learner.state_size}"):
+            agent.act(torch.zeros(1, 7), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 0))
 
 
 def test_a_policy_of_another_kind_is_refused() -> None:

@@ -113,6 +113,8 @@ def test_sequences_of_seeds(problem: Problem, names: dict[str, Any]) -> None:
         ({"reset_mask": np.array([1, 0, 1])}, "got int64 of shape (3,)"),
         ({"reset_mask": np.array([True])}, "got bool of shape (1,)"),
         ({"reset_mask": np.zeros(3, bool)}, "False everywhere"),
+        ({"indices": [1, [2], 3]}, "expected an integer"),
+        ({"text": ["good", ["bad"], "x"]}, "expected a string"),
         ({"indices": [1, 2]}, "or of one for each of the 3 environments"),
         ({"indices": [1, 2, 99]}, "The index is 99"),
         ({"mask": 1}, "Unknown reset option 'mask'"),
@@ -126,7 +128,7 @@ def test_bad_options(problem: Problem, names: dict[str, Any], options: dict[str,
         envs.reset(options=options)
 
 
-@pytest.mark.parametrize("actions", [[0, 1], [0, 1, 2], [0.0, 1.0, 1.0], [[0, 1, 1]], "END", None])
+@pytest.mark.parametrize("actions", [[0, 1], [0, 1, 2], [0.0, 1.0, 1.0], [[0, 1, 1]], [[0], [1, 1], [1]], "END", None])
 def test_bad_actions(problem: Problem, names: dict[str, Any], actions: Any) -> None:
     envs = problem.vector(N, **names)
     envs.reset(seed=0)
@@ -141,9 +143,15 @@ def test_bad_arguments(problem: Problem, names: dict[str, Any]) -> None:
     with pytest.raises(HsEnvError, match="num_envs must be a whole number of 1 or more, got 0"):
         problem.vector(0, **names)
     envs = problem.vector(N, **names)
-    for seed in (1.5, [1, 2], "7"):
-        with pytest.raises(HsEnvError, match="expected an integer, or one or None for each of 3"):
+    for seed in (1.5, [1, 2], "7", -1, [1, 2, -3]):
+        with pytest.raises(HsEnvError, match="expected an integer from 0, or one or None for each of 3"):
             envs.reset(seed=seed)  # type: ignore[arg-type]
+
+
+def test_resources_of_another_width_are_refused(problem: Problem, names: dict[str, Any]) -> None:
+    envs, wider = problem.vector(2, **names), problem.vector(2)
+    with pytest.raises(HsEnvError, match="Make another environment for it"):
+        envs.load(wider._resources)
 
 
 def test_steps_out_of_order(problem: Problem, names: dict[str, Any]) -> None:

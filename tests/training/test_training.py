@@ -200,6 +200,17 @@ def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeyp
     assert ends[0] == ends[1] != {"left": {}, "right": {"multiplier": 1.0}}
 
 
+def test_epochs_under_different_multipliers_are_not_compared(tmp_path):
+    """The multiplier grows from 0, so that the reward of each epoch is below that of the untrained policy."""
+    reward = "phrase_length(target=1.2, weight=0, rate=0.2, tolerance=0.05)"
+    config = replace(CONFIG, reward=reward, warm_epochs=1, pnet_epochs=3, joint_epochs=0, patience=1)
+    train(config, tmp_path / "run", QUIET)
+    epochs = json.loads((tmp_path / "run" / "history.json").read_text())["epochs"]
+    stage = [epoch for epoch in epochs if epoch["stage"] == "pnet"]
+    assert [epoch["best"] for epoch in stage] == [True] * 4
+    assert stage[-1]["reward"] < stage[0]["reward"] == 0
+
+
 def _updates_done(folder: Path) -> int:
     if not (folder / CHECKPOINT).exists():
         return 0
