@@ -199,8 +199,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 f"The sentences in the slots {before.nonzero().squeeze(1).tolist()} have been read to their end: "
                 'reset them, options={"reset_mask": terminated}, before the next step().'
             )
-        with torch.no_grad():
+        with torch.inference_mode():
             self._slots.advance(actions)
+        with torch.no_grad():  # what leaves the environment are ordinary tensors
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
         reward = self._slots.shaping.clone()
         if len(rows := terminated.nonzero().squeeze(1)):
@@ -279,7 +280,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         words, batch = choose(self._resources, options, slots, [self._generator(slot) for slot in slots], self.num_envs)
         for slot, each in zip(slots, words, strict=True):
             self._words[slot], self._verdicts[slot] = each, None
-        with torch.no_grad():
+        with torch.inference_mode():
             self._slots.begin(rows, batch)
 
     def _end(self, rows: Tensor, observation: Tensor) -> Ended:
@@ -288,8 +289,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             outcome = Outcome.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
             if self._resources.shaping:
                 outcome = outcome.shaped(self._slots.shaping[rows])
-        for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
-            self._verdicts[slot] = verdict
+        if self.render_mode is not None:
+            for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
+                self._verdicts[slot] = verdict
         return Ended(rows, outcome, observation[rows], self._slots.columns(rows))
 
     def _observe(self) -> Tensor:

@@ -70,10 +70,14 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
             c_p, h_p, _, h_w = take(state.memory, ended).chunk(4, 1)
             put(phrases, ended, torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1))
         if (opened := rows_of(end & ~last & reading)) is not None:
-            put(words, opened, fresh.index_select(0, following[opened]))
+            put(words, opened, fresh.index_select(0, take(following, opened)))
         if (going := rows_of(~end & reading)) is not None:
             c_w, h_w = take(state.memory[:, 2 * d :], going).chunk(2, 1)  # not of the copy, which is written to
-            put(words, going, torch.cat(self.word_level.step(projected.index_select(0, following[going]), c_w, h_w), 1))
+            put(
+                words,
+                going,
+                torch.cat(self.word_level.step(projected.index_select(0, take(following, going)), c_w, h_w), 1),
+            )
         return memory
 
     def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
