@@ -36,8 +36,8 @@ interop: $(LIBRARIES:%=.interop/%/.installed)  ## the examples of other RL libra
 	done
 	OMP_NUM_THREADS=1 .interop/rllib/bin/python -m pytest tests/envs  # RLlib's Gymnasium is the oldest that we support
 
-benchmark: $(INSTALLED)  ## speed of the environments; ARGS are passed on
-	$(BIN)/python scripts/benchmark.py $(ARGS)
+benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
+	$(BIN)/python scripts/benchmark.py $(or $(ARGS),environments)
 
 classifier: $(INSTALLED)  ## make a classifier that is shipped in hs_env/data again; ARGS=hs_lstm or ARGS=id_lstm
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
