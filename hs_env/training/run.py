@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -50,9 +51,18 @@ class Run:
         prepare(config.threads)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Go on with: hs-env train --resume {folder}")
-        history = json.loads((folder / HISTORY).read_text())
+        history = _read_json(folder / HISTORY)
+        if not isinstance(history, dict) or "classifier_updates" not in history:
+            raise HsEnvError(f"{folder / HISTORY} does not say how often the classifier was updated. Was it edited?")
         classifier, agent = Classifier.load(folder), load_agent(folder / AGENT)
         return cls(folder, config, classifier, agent, history["classifier_updates"])
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise HsEnvError(f"{path} is not readable JSON: {error}. Was it copied whole?") from error
 
 
 def load_config(folder: Path) -> TrainConfig:
@@ -101,7 +111,7 @@ def resume(folder: Path, console: Console | None = None) -> Run:
     prepare(config.threads)
     trainer = Trainer(config, TrainingData.load(config), folder, console or Console(stderr=True))
     trainer.load_checkpoint()
-    write_json(folder / RECORD, [*json.loads((folder / RECORD).read_text()), describe()])
+    write_json(folder / RECORD, [*_read_json(folder / RECORD), describe()])
     return _finish(trainer)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -273,6 +274,14 @@ def test_curves_hold_every_update_and_do_not_leak_between_stages(tmp_path):
     events = EventAccumulator(str(tmp_path)).Reload()
     assert [(event.step, event.value) for event in events.Scalars("c_net/loss")] == [(10, 1.0), (13, 1.0)]
     assert [(event.step, event.value) for event in events.Scalars("p_net/reward")] == [(23, -1.0), (26, -1.0)]
+
+
+@pytest.mark.parametrize(("content", "message"), [("{", "not readable JSON"), ("{}", "Was it edited")])
+def test_a_damaged_history_is_named(finished, tmp_path, content, message):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    (tmp_path / "run" / "history.json").write_text(content)
+    with pytest.raises(HsEnvError, match=message):
+        Run.load(tmp_path / "run")
 
 
 def test_a_damaged_checkpoint_is_named(finished, tmp_path):
