@@ -78,10 +78,13 @@ def test_wrappers_of_gymnasium(
     for mode in modes:
         envs = wrapper(problem.vector(N, **names, autoreset_mode=mode))
         envs.reset(seed=0)
+        ended = 0
         for _ in range(30):
             terminated = envs.step(envs.action_space.sample())[2]
+            ended += int(terminated.sum())
             if mode == AutoresetMode.DISABLED and terminated.any():
                 envs.reset(options={"reset_mask": terminated.copy()})
+        assert ended > 5
 
 
 def test_statistics_of_episodes_survive_a_partial_reset(problem: Problem, names: dict[str, Any]) -> None:
