@@ -137,7 +137,10 @@ class SB3Learner(SB3Agent, LearningAgent):
         """The algorithm's arguments; what it collects between two of its own updates must fit into `steps`."""
         defaults, steps = sb3_defaults()[self.name], self.config.steps
         unit = "train_freq" if "train_freq" in defaults else "n_steps"
-        arguments = defaults | {unit: min(defaults[unit], steps)} | self.config.parameters
+        fitting = {unit: min(defaults[unit], steps)}
+        if "batch_size" in defaults:
+            fitting["batch_size"] = min(defaults["batch_size"], steps * self.config.slots)
+        arguments = defaults | fitting | self.config.parameters
         if not isinstance(arguments[unit], int) or arguments[unit] < 1 or steps % arguments[unit]:
             raise HsEnvError(
                 f"steps must be a multiple of {unit} of {self.name}, a whole number; got {steps} and "
