@@ -132,14 +132,7 @@ class Reinforce(LearningAgent):
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm, error_if_nonfinite=True)
         self.optimizer.step()
-        words = sampled.episodes.sentences.lengths
-        metrics = {
-            "reward": earned.total.mean().item(),
-            "entropy": (sampled.entropy.sum(1) / words).mean().item(),
-            "gradient_norm": norm.item(),
-            **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
-        }
-        return Update(sampled.episodes, metrics)
+        return Update(sampled.episodes, sampled.metrics(earned) | {"gradient_norm": norm.item()})
 
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`."""

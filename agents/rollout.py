@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, HsEnvError, SentenceBatch
 
 from .base import Agent
@@ -26,6 +27,15 @@ class Rollout:
     episodes: Episodes
     log_probs: Tensor
     entropy: Tensor
+
+    def metrics(self, earned: Rewarded) -> dict[str, float]:
+        """Numbers to log: means over the episodes of the reward and its terms, and of the entropy of a decision."""
+        words = self.episodes.sentences.lengths
+        return {
+            "reward": earned.total.mean().item(),
+            "entropy": (self.entropy.sum(1) / words).mean().item(),
+            **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
+        }
 
 
 def rollout(

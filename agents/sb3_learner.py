@@ -119,14 +119,8 @@ class SB3Learner(SB3Agent, LearningAgent):
             self._cut_off()
         self.exploration = getattr(self.model, "exploration_rate", 0.0)
         sampled = rollout(encoder, self, batch, samples=self.config.samples, generator=generator)
-        earned = reward(sampled.episodes)
         learnt = {key.removeprefix("train/"): float(value) for key, value in self.model.logger.name_to_value.items()}
-        metrics = learnt | {
-            "reward": earned.total.mean().item(),
-            "entropy": (sampled.entropy.sum(1) / sampled.episodes.sentences.lengths).mean().item(),
-            **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
-        }
-        return Update(sampled.episodes, metrics)
+        return Update(sampled.episodes, learnt | sampled.metrics(reward(sampled.episodes)))
 
     def _resources(self, encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
         with torch.no_grad():

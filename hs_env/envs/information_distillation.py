@@ -95,8 +95,8 @@ class InformationDistillationEnv(EncoderEnv):
     | `classifier` | `"phrases_id_lstm"` | a classifier that ships with the package, its file, or the folder of a run |
     | `split` | `"train"` | `"train"`, `"dev"` or `"test"` |
     | `data_dir` | `None` | the folder that the corpora of the field are read from |
-    | `reward` | `"id_lstm"` | name of a reward |
-    | `reward_parameters` | `None` | its parameters, such as `{"gamma": 0.3}` |
+    | `reward` | `"id_lstm"` | a reward, by name or as an expression such as `"log_likelihood + 0.1 * accuracy"` |
+    | `reward_parameters` | `None` | its parameters, if it is but a name, such as `{"gamma": 0.3}` |
     | `shaping` | `False` | reward each step by the change of the potential too, see above |
     | `render_mode` | `None` | `"ansi"`: a line of text; `"rgb_array"`: a frame of 288 x 720 pixels |
 
