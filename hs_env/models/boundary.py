@@ -10,7 +10,7 @@ from torch import Tensor
 from hs_env.types import HsEnvError
 
 Boundary = Literal["step", "sample", "soft"]
-"""How a detector decides: by the threshold 1/2, by drawing in training mode, or not at all (its value in [0, 1] stays)."""
+"""How a detector decides: by the threshold 1/2, by drawing in training mode, or not at all: its value stays."""
 
 
 def hard_sigmoid(x: Tensor, slope: float) -> Tensor:

@@ -137,15 +137,15 @@ class HMLSTM(nn.Module):
             generator: Of what is drawn.
 
         Returns:
-            Hidden states h (M, D) of all layers, boundaries z (M, N - 1), both differentiable, and cell states c (M, D).
+            Hidden states h (M, D) of all layers and boundaries z (M, N - 1), both differentiable; cell states c (M, D).
         """
         noise = None
         if self.boundary == "sample" and self.training:
             noise = uniform(len(index), len(self.widths) - 1, projected, generator)
         plan = ScanPlan(self.widths, sizes, self.boundary, self.slope, noise, ends)
         state = self.start(sizes[0]) if state is None else state
-        gains = [None] * len(self.widths) if self.gains is None else list(self.gains)
-        parameters = [part for layer in zip(self.weights, self.biases, gains, strict=True) for part in layer]
+        kinds = (self.weights, self.biases) if self.gains is None else (self.weights, self.biases, self.gains)
+        parameters = [part for layer in zip(*kinds, strict=True) for part in layer]
         outputs: tuple[Tensor, Tensor, Tensor] = Scan.apply(
             plan, projected, index, (state.c.detach(), state.h.detach(), state.z.detach()), *parameters
         )
