@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from hs_env.models.boundary import Boundary, check_boundary, uniform
-from hs_env.models.hm_scan import Scan, ScanPlan
+from hs_env.models.hm_inference import Reader
+from hs_env.models.hm_scan import Scan, ScanPlan, layers_of
 from hs_env.types import HsEnvError
 
 
@@ -125,8 +126,11 @@ class HMLSTM(nn.Module):
         *,
         ends: Tensor | None = None,
         generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, HMState]:
         """Read ragged sequences, packed as `hs_env.models.lstm.LSTM.scan` has them.
+
+        Without gradients, where boundaries are decided by the threshold, what is copied is not computed (to 1e-5 the
+        same as with gradients).
 
         Args:
             projected: (K, 4d + 1) projected inputs; sequences may share rows.
@@ -137,19 +141,23 @@ class HMLSTM(nn.Module):
             generator: Of what is drawn.
 
         Returns:
-            Hidden states h (M, D) of all layers and boundaries z (M, N - 1), both differentiable; cell states c (M, D).
+            Hidden states h (M, D) of all layers and boundaries z (M, N - 1), both differentiable; the state of each
+            sequence after its last step.
         """
-        noise = None
-        if self.boundary == "sample" and self.training:
-            noise = uniform(len(index), len(self.widths) - 1, projected, generator)
+        drawn = self.boundary == "sample" and self.training
+        noise = uniform(len(index), len(self.widths) - 1, projected, generator) if drawn else None
         plan = ScanPlan(self.widths, sizes, self.boundary, self.slope, noise, ends)
         state = self.start(sizes[0]) if state is None else state
+        first = state.c.detach(), state.h.detach(), state.z.detach()
         kinds = (self.weights, self.biases) if self.gains is None else (self.weights, self.biases, self.gains)
         parameters = [part for layer in zip(*kinds, strict=True) for part in layer]
-        outputs: tuple[Tensor, Tensor, Tensor] = Scan.apply(
-            plan, projected, index, (state.c.detach(), state.h.detach(), state.z.detach()), *parameters
-        )
-        return outputs
+        if not (torch.is_grad_enabled() or drawn or self.boundary == "soft"):
+            reader = Reader(plan, layers_of(plan, parameters), first)
+            h, z = reader.read(projected, index)
+            return h, z, HMState(reader.c, reader.h, reader.z[:, :-1])
+        h, z, c = Scan.apply(plan, projected, index, first, *parameters)
+        last = plan.last(h.device)
+        return h, z, HMState(c[last], h.detach()[last], z.detach()[last])
 
     def forward(
         self, x: Tensor, state: HMState | None = None, *, generator: torch.Generator | None = None
@@ -166,9 +174,7 @@ class HMLSTM(nn.Module):
         """
         steps, batch, _ = x.shape
         index = torch.arange(steps * batch, device=x.device)
-        h, z, c = self.scan(self.project(x.flatten(0, 1)), index, [batch] * steps, state, generator=generator)
-        last = slice((steps - 1) * batch, None)
-        after = HMState(c[last], h[last].detach(), z[last].detach())
+        h, z, after = self.scan(self.project(x.flatten(0, 1)), index, [batch] * steps, state, generator=generator)
         return h.view(steps, batch, -1), z.view(steps, batch, -1), after
 
 

@@ -56,6 +56,13 @@ class ScanPlan:
         slope = hard_sigmoid_slope(detector, self.slope)
         return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
 
+    def last(self, device: torch.device) -> Tensor:
+        """(B,) int64: the packed row of each sequence's last step."""
+        sizes = torch.tensor(self.sizes, device=device)
+        rows = torch.arange(self.sizes[0], device=device)
+        steps = (sizes[:, None] > rows).sum(0) - 1
+        return (sizes.cumsum(0) - sizes)[steps] + rows
+
     def places(self) -> list[_Place]:
         """Where each step stands."""
         first, start, before = self.sizes[0], 0, 0
@@ -100,7 +107,7 @@ class _Carried(NamedTuple):
     ending_z: Tensor
 
 
-class _Layer:
+class Layer:
     """One layer: its parameters, and what its backward needs of its forward (M packed rows each)."""
 
     def __init__(self, number: int, widths: tuple[int, ...], parameters: tuple[Tensor, ...]) -> None:
@@ -277,7 +284,7 @@ class Scan(torch.autograd.Function):
         state: tuple[Tensor, Tensor, Tensor],
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        first, total, layers = plan.sizes[0], len(index), _layers(plan, parameters)
+        first, total, layers = plan.sizes[0], len(index), layers_of(plan, parameters)
         c, h = (torch.cat([start, start.new_empty(total, start.shape[1])]) for start in state[:2])
         z = h.new_zeros(len(h), len(layers))  # the top layer's stays 0
         z[:first, :-1] = state[2]
@@ -303,7 +310,7 @@ class Scan(torch.autograd.Function):
         index, *rest = ctx.saved_tensors
         states, rest = _States(*rest[:4]), rest[4:]
         kept = 6 * len(plan.widths)
-        layers = _layers(plan, rest[kept:])
+        layers = layers_of(plan, rest[kept:])
         for number, layer in enumerate(layers):
             layer.kept = rest[6 * number : 6 * number + 6]
         grads = [[torch.empty_like(layer.kept[1]) for _ in range(2)] for layer in layers]
@@ -328,8 +335,8 @@ class Scan(torch.autograd.Function):
         return (None, grad_projected, None, None, *of_parameters)
 
 
-def _layers(plan: ScanPlan, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[_Layer]:
+def layers_of(plan: ScanPlan, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Layer]:
     """The layers, each with its share of the parameters."""
     share = len(parameters) // len(plan.widths)
     groups = [tuple(parameters[start : start + share]) for start in range(0, len(parameters), share)]
-    return [_Layer(number, plan.widths, group) for number, group in enumerate(groups)]
+    return [Layer(number, plan.widths, group) for number, group in enumerate(groups)]

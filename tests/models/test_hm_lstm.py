@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.functional import layer_norm
 
 from hs_env.models.boundary import annealed_slope, hard_sigmoid, hard_sigmoid_slope
+from hs_env.models.hm_inference import Reader
 from hs_env.models.hm_lstm import HMLSTM, GatedOutput, HMState
-from hs_env.models.hm_scan import EPSILON
+from hs_env.models.hm_scan import EPSILON, ScanPlan, layers_of
 from hs_env.types import HsEnvError
 
 WIDTHS = (4, 3, 6)
@@ -236,3 +237,40 @@ def test_the_output_is_gated_by_scalars() -> None:
 def test_impossible_models_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(HsEnvError, match=message):
         HMLSTM(5, **{"hidden_sizes": (4, 4)} | arguments)
+
+
+@pytest.mark.parametrize("layer_norm", [True, False])
+@pytest.mark.parametrize("widths", [(4, 3, 6), (5, 4), (3, 4, 5, 2)])
+@pytest.mark.parametrize("sizes", [[1] * 20, [20] * 9, [30, 30, 12, 12, 9, 3, 1]])
+def test_without_gradients_what_is_copied_is_not_computed_and_nothing_changes(
+    layer_norm: bool, widths: tuple[int, ...], sizes: list[int]
+) -> None:
+    torch.manual_seed(9)
+    model = HMLSTM(5, widths, layer_norm).double()
+    total, first = sum(sizes), sizes[0]
+    projected, index = model.project(torch.randn(11, 5, dtype=torch.double)), torch.randint(0, 11, (total,))
+    state = HMState(
+        *torch.randn(2, first, sum(widths)).double(), torch.randint(0, 2, (first, len(widths) - 1)).double()
+    )
+    ends = torch.rand(total) < 0.1
+    for forced in (None, ends):
+        h, z, after = model.scan(projected, index, sizes, state, ends=forced)
+        with torch.no_grad():
+            quick_h, quick_z, quick_after = model.scan(projected, index, sizes, state, ends=forced)
+        assert torch.equal(quick_z, z)
+        torch.testing.assert_close(quick_h, h, atol=1e-10, rtol=0)
+        torch.testing.assert_close(quick_after.c, after.c, atol=1e-10, rtol=0)
+        torch.testing.assert_close(quick_after.h, after.h, atol=1e-10, rtol=0)
+        assert torch.equal(quick_after.z, after.z)
+
+
+def test_only_updates_and_flushes_are_computed() -> None:
+    model, x, state = double_model(3, True, "step")
+    plan = ScanPlan(model.widths, [7] * 12, "step", model.slope, None, None)
+    assert model.gains is not None
+    parameters = [part for layer in zip(model.weights, model.biases, model.gains, strict=True) for part in layer]
+    with torch.no_grad():
+        reader = Reader(plan, layers_of(plan, parameters), (state.c, state.h, state.z))
+        _, z = reader.read(model.project(x.flatten(0, 1)), torch.arange(84))
+    computed = int((operations(z.view(12, 7, 2), state.z) != 0).sum())
+    assert reader.computed == computed < 12 * 7 * 3
