@@ -1,4 +1,4 @@
-"""The command line: `hs-env train | evaluate | segment | corpora | rewards`."""
+"""The command line: `hs-env train | evaluate | segment | corpora | rewards | lm`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hs_env import cli_lm
 from hs_env.agents import load_agent, rollout
 from hs_env.corpora import CORPORA, load_corpus
 from hs_env.evaluation import Comparison, compare
@@ -139,17 +140,26 @@ def rewards() -> None:
     Console().print(table)
 
 
+def lm() -> None:
+    """Character language models: `hs-env lm train | evaluate | sample`."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of `hs-env`."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    prog, description = "hs-env", __doc__
     commands: dict[str, Callable[..., None]] = {
         "train": train,
         "evaluate": evaluate,
         "segment": segment,
         "corpora": corpora,
         "rewards": rewards,
+        "lm": lm,
     }
+    if arguments[:1] == ["lm"]:
+        prog, description, commands, arguments = "hs-env lm", cli_lm.__doc__, cli_lm.COMMANDS, arguments[1:]
     try:
-        tyro.extras.subcommand_cli_from_dict(commands, prog="hs-env", description=__doc__, args=arguments)
+        tyro.extras.subcommand_cli_from_dict(commands, prog=prog, description=description, args=arguments)
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(0) from None

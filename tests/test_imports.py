@@ -20,7 +20,9 @@ LAYERS = [
     {"interop"},
     {"agents"},
     {"training"},
+    {"language"},
     {"evaluation"},
+    {"cli_lm"},
     {"cli", "demo"},
 ]
 """The parts of hs_env, each importing from the layers before its own only."""

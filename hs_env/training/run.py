@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from hs_env.agents import Agent, load_agent
 from hs_env.models import Classifier
-from hs_env.storage import write_json
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.runtime import describe, prepare
+from hs_env.training.folders import CONFIG, begin_record, continue_record, new_folder, read_json, saved_config
+from hs_env.training.runtime import prepare
 from hs_env.training.trainer import AGENT, HISTORY, Trainer
 from hs_env.types import HsEnvError
-
-CONFIG, RECORD = "config.json", "record.json"
 
 
 @dataclass(frozen=True)
@@ -51,29 +46,20 @@ class Run:
         prepare(config.threads)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Go on with: hs-env train --resume {folder}")
-        history = _read_json(folder / HISTORY)
+        history = read_json(folder / HISTORY)
         if not isinstance(history, dict) or "classifier_updates" not in history:
             raise HsEnvError(f"{folder / HISTORY} does not say how often the classifier was updated. Was it edited?")
         classifier, agent = Classifier.load(folder), load_agent(folder / AGENT)
         return cls(folder, config, classifier, agent, history["classifier_updates"])
 
 
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise HsEnvError(f"{path} is not readable JSON: {error}. Was it copied whole?") from error
-
-
 def load_config(folder: Path) -> TrainConfig:
     """The resolved configuration saved with a run."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise HsEnvError(f"{folder} is not the folder of a run: it has no {CONFIG}. Start one with: hs-env train")
+    values = saved_config(folder, "hs-env train")
     try:
-        return TrainConfig.from_json(json.loads(path.read_text()))
+        return TrainConfig.from_json(values)
     except ValueError as error:
-        raise HsEnvError(f"{path}: {error}") from error
+        raise HsEnvError(f"{folder / CONFIG}: {error}") from error
 
 
 def train(config: TrainConfig, folder: Path | None = None, console: Console | None = None) -> Run:
@@ -87,10 +73,7 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
     Raises:
         HsEnvError: If the folder is not empty, or the configuration cannot be met.
     """
-    name = Path(config.corpus.replace(":", "-")).stem
-    folder = folder or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    if folder.exists() and any(path.suffix != ".tmp" for path in folder.iterdir()):
-        raise HsEnvError(f"{folder} is not empty. Go on with it (--resume {folder}) or choose another folder (--out).")
+    folder = new_folder(folder, config.corpus)
     prepare(config.threads)
     data = TrainingData.load(config)
     console = console or Console(stderr=True)
@@ -98,8 +81,7 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
         f"{config.vectors} has {data.vectors.type_coverage:.1%} of {len(data.vocabulary):,} words", markup=False
     )
     trainer = Trainer(config, data, folder, console)
-    write_json(folder / RECORD, [describe()])
-    write_json(folder / CONFIG, config.to_json())
+    begin_record(folder, config.to_json())
     return _finish(trainer)
 
 
@@ -111,7 +93,7 @@ def resume(folder: Path, console: Console | None = None) -> Run:
     prepare(config.threads)
     trainer = Trainer(config, TrainingData.load(config), folder, console or Console(stderr=True))
     trainer.load_checkpoint()
-    write_json(folder / RECORD, [*_read_json(folder / RECORD), describe()])
+    continue_record(folder)
     return _finish(trainer)
 
 

@@ -1,0 +1,20 @@
+"""Character language models: HM-LSTM, which finds boundaries in text by itself, and a stack of plain LSTM layers."""
+
+from hs_env.language.config import LMConfig
+from hs_env.language.models import CharacterLM, LanguageModel
+from hs_env.language.run import LMRun, resume_lm, train_lm
+from hs_env.language.scores import evaluate_lm
+from hs_env.language.texts import TEXTS, Text, load_text
+
+__all__ = [
+    "TEXTS",
+    "CharacterLM",
+    "LMConfig",
+    "LMRun",
+    "LanguageModel",
+    "Text",
+    "evaluate_lm",
+    "load_text",
+    "resume_lm",
+    "train_lm",
+]

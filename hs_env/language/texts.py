@@ -1,0 +1,134 @@
+"""Texts for character language models: Penn Treebank, tiny Shakespeare, a generated one, or any file.
+
+| name | folder of `data_dir` | files |
+|---|---|---|
+| `ptb` | `ptb/` | `ptb.char.train.txt`, `ptb.char.valid.txt`, `ptb.char.test.txt`, also gzip |
+| `tinyshakespeare` | `tinyshakespeare/` | `input.txt`, also gzip |
+| `phrases` | | sentences of the built-in corpus `phrases`, one a line |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from hs_env.corpora import load_corpus
+from hs_env.corpora.files import read_lines
+from hs_env.registry import Registry
+from hs_env.types import HsEnvError
+
+_SHARES: Final = (0.9, 0.05)  # of train and dev, where a text has no splits of its own
+
+TextBuilder = Callable[[Path | None], "Text"]
+
+TEXTS: Final[Registry[TextBuilder]] = Registry("text")
+"""Texts by versioned name; each is read from `data_dir`."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in three parts.
+
+    Attributes:
+        name: What it is called.
+        train: To learn from.
+        dev: To choose by.
+        test: To report on.
+    """
+
+    name: str
+    train: str
+    dev: str
+    test: str
+
+    def __post_init__(self) -> None:
+        for split in ("train", "dev", "test"):
+            if len(getattr(self, split)) < 2:
+                raise HsEnvError(f"The {split} part of the text {self.name!r} has fewer than 2 characters. Give more.")
+
+    @classmethod
+    def cut(cls, name: str, whole: str) -> Text:
+        """Nine tenths to learn from, then a twentieth to choose by and one to report on."""
+        first, second = int(_SHARES[0] * len(whole)), int(sum(_SHARES) * len(whole))
+        return cls(name, whole[:first], whole[first:second], whole[second:])
+
+    @cached_property
+    def alphabet(self) -> str:
+        """Every character of it, sorted."""
+        return "".join(sorted(set(self.train) | set(self.dev) | set(self.test)))
+
+
+def encode(text: str, alphabet: str) -> Tensor:
+    """(n,) int64: where each character stands in the alphabet.
+
+    Raises:
+        HsEnvError: Naming a character that is not in it.
+    """
+    places = {character: place for place, character in enumerate(alphabet)}
+    try:
+        return torch.tensor([places[character] for character in text], dtype=torch.long)
+    except KeyError as error:
+        raise HsEnvError(
+            f"The character {error.args[0]!r} is not among the {len(alphabet)} that the model knows: {alphabet!r}."
+        ) from error
+
+
+def load_text(name: str, data_dir: Path | None = None) -> Text:
+    """Load a text.
+
+    Args:
+        name: A registered name, or the path of a UTF-8 text file, plain or gzip.
+        data_dir: The folder that holds `ptb/` and `tinyshakespeare/`.
+
+    Raises:
+        HsEnvError: If there is no such text or file, or it is too short or not UTF-8.
+    """
+    path = Path(name).expanduser()
+    if path.suffix or len(path.parts) > 1 or path.is_file():
+        return Text.cut(path.name, "".join(read_lines(path)))
+    return TEXTS.get(name)(data_dir)
+
+
+@TEXTS.register("ptb.v1")
+def ptb(data_dir: Path | None) -> Text:
+    """Penn Treebank as Mikolov et al. 2012 prepared it for characters: 50 symbols, of which one ends a line."""
+    parts = [_file("ptb", data_dir, f"ptb.char.{split}.txt") for split in ("train", "valid", "test")]
+    return Text("ptb", *("".join(map(_joined, read_lines(path))) for path in parts))
+
+
+def _joined(line: str) -> str:
+    """`a _ c a t` is `a cat`."""
+    return line.strip().replace(" ", "").replace("_", " ") + "\n"
+
+
+@TEXTS.register("tinyshakespeare.v1")
+def tinyshakespeare(data_dir: Path | None) -> Text:
+    """Plays of Shakespeare, 1.1 million characters (Karpathy 2015), cut in order."""
+    return Text.cut("tinyshakespeare", "".join(read_lines(_file("tinyshakespeare", data_dir, "input.txt"))))
+
+
+@TEXTS.register("phrases.v1")
+def phrases(data_dir: Path | None) -> Text:
+    """Sentences of the generated corpus `phrases`, one a line; needs no files."""
+    splits = load_corpus("phrases").splits
+    parts = [
+        "".join(" ".join(sentence.words) + "\n" for sentence in splits[split]) for split in ("train", "dev", "test")
+    ]
+    return Text("phrases", *parts)
+
+
+def _file(text: str, data_dir: Path | None, name: str) -> Path:
+    if data_dir is None:
+        raise HsEnvError(f"The text {text!r} is read from files: give data_dir, the folder that holds {text}/.")
+    for path in (data_dir / text / name, data_dir / text / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise HsEnvError(
+        f"The text {text!r} is read from {data_dir / text / name}[.gz], which is not there; check data_dir."
+    )
