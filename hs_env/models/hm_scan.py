@@ -51,9 +51,16 @@ class ScanPlan:
         boundary = decide(detector, self.slope, self.kind, noise)
         return boundary if self.ends is None else boundary.masked_fill(self.ends[now], 1)
 
-    def boundary_slope(self, detector: Tensor, now: slice) -> Tensor:
-        """The gradient of `boundary` that is passed straight through."""
+    def boundary_slope(self, detector: Tensor, now: slice, width: int) -> Tensor:
+        """The gradient of `boundary`, straight through for hard ones.
+
+        A boundary acts on all `width` units of a state, so its gradient is a sum over them. Straight through, which is an
+        approximation anyway, it is divided by the square root of their number (as Esser et al. 2020 scale the gradient
+        of a quantiser's step): else it grows from step to step, by ten orders of magnitude over 100 steps.
+        """
         slope = hard_sigmoid_slope(detector, self.slope)
+        if self.kind != "soft":
+            slope /= width**0.5
         return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
 
     def last(self, device: torch.device) -> Tensor:
@@ -223,7 +230,7 @@ class Layer:
         sigmoids = self.kept[2][now, : 3 * self.width]
         d_sums[:, : 3 * self.width].mul_(sigmoids).mul_(1 - sigmoids)
         if self.above is not None:
-            straight = plan.boundary_slope(self.kept[3][now], now)
+            straight = plan.boundary_slope(self.kept[3][now], now, self.width)
             torch.mul(carried.ending_z[:, number], straight, out=d_sums[:, -1])
         torch.mul(dc, keep, out=carried.c[rows, self.column])
 

@@ -19,15 +19,16 @@ WIDTHS = (4, 3, 6)
 
 
 class _Step(torch.autograd.Function):
-    """1[value > threshold], with the gradient of the identity."""
+    """1[value > threshold], with the gradient of the identity divided by the square root of the layer's width."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor, threshold: Tensor) -> Tensor:
+    def forward(ctx: Any, value: Tensor, threshold: Tensor, width: int) -> Tensor:
+        ctx.width = width
         return (value > threshold).to(value.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad / ctx.width**0.5, None, None
 
 
 def reference(model: HMLSTM, x: Tensor, state: HMState, threshold: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,7 +56,7 @@ def reference(model: HMLSTM, x: Tensor, state: HMState, threshold: Tensor | None
             h[layer] = (update + flush) * o * torch.tanh(c[layer]) + copy * h_before[layer]
             if layer + 1 < layers:
                 value = ((model.slope * s[:, 4 * d :] + 1) / 2).clamp(0, 1)
-                z[layer] = value if threshold is None else _Step.apply(value, threshold[t, :, layer : layer + 1])
+                z[layer] = value if threshold is None else _Step.apply(value, threshold[t, :, layer : layer + 1], d)
         outputs.append((torch.cat(h, 1), torch.cat(z[:-1], 1), torch.cat(c, 1)))
     hs, zs, cs = zip(*outputs, strict=True)
     return torch.stack(hs), torch.stack(zs), torch.stack(cs)
@@ -119,6 +120,17 @@ def test_soft_boundaries_have_the_gradient_of_finite_differences(layer_norm: boo
             parameter.add_(direction, alpha=1e-6)
         assert parameter.grad is not None
         assert ((parameter.grad * direction).sum() - (up - down) / 2e-6).abs() < 1e-6 * (1 + parameter.grad.abs().max())
+
+
+def test_gradients_through_boundaries_do_not_explode() -> None:
+    torch.manual_seed(10)
+    model = HMLSTM(16, (128, 128, 128))
+    norms = []
+    for steps in (10, 100):
+        h, z, _ = model(torch.randn(steps, 4, 16))
+        assert 0.1 < z.mean() < 0.9
+        norms.append(torch.cat([g.flatten() for g in torch.autograd.grad(h[-1].sum(), list(model.weights))]).norm())
+    assert norms[1] < 10 * norms[0]
 
 
 def operations(z: Tensor, before: Tensor) -> Tensor:
