@@ -12,8 +12,10 @@ if __name__ == "agents":  # a bare `import agents`, which works in a checkout
 
 from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
 from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
+from .estimators import ESTIMATORS
 from .learners import LEARNERS, LearnerConfig
-from .reinforce import PNet, Reinforce, ReinforceConfig
+from .policy import BinaryPolicy, PNet
+from .reinforce import Reinforce, ReinforceConfig
 from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Config, SB3Learner
@@ -23,9 +25,11 @@ __all__ = [
     "AGENTS",
     "ALGORITHMS",
     "BASELINES",
+    "ESTIMATORS",
     "LEARNERS",
     "Agent",
     "Baseline",
+    "BinaryPolicy",
     "Decision",
     "Heuristic",
     "LearnerConfig",

@@ -20,7 +20,11 @@ class LearnerConfig(Protocol):
 
     @property
     def reinforce(self) -> ReinforceConfig:
-        """How REINFORCE learns."""
+        """How our own P-Net learns."""
+
+    @property
+    def estimator(self) -> str:
+        """By which estimate of its gradient."""
 
     @property
     def sb3(self) -> SB3Config:
@@ -51,7 +55,7 @@ LEARNERS: Final[Registry[LearnerMaker]] = Registry("agent")
 def _reinforce(
     encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward, config: LearnerConfig
 ) -> LearningAgent:
-    return Reinforce(encoder.state_size, config.reinforce)
+    return Reinforce(encoder.state_size, config.reinforce, config.estimator)
 
 
 def _sb3(name: str) -> LearnerMaker:

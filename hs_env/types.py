@@ -157,7 +157,8 @@ class Episodes:
 
     Attributes:
         sentences: The sentence of each row, R rows.
-        actions: (R, T) int64, all of them legal; 0 behind the end of a sentence.
+        actions: (R, T) int64, all of them legal; 0 behind the end of a sentence. Floats in [0, 1] while an
+            estimator asks for the gradient of a reward by relaxed actions.
         log_probs: (R, C) float32, the classifier's log-probabilities of the classes.
     """
 
@@ -167,6 +168,10 @@ class Episodes:
 
     def __len__(self) -> int:
         return self.actions.shape[0]
+
+    def detached(self) -> Episodes:
+        """The same episodes as constants, their actions as integers."""
+        return Episodes(self.sentences, self.actions.detach().round().long(), self.log_probs.detach())
 
     @property
     def num_phrases(self) -> Tensor:

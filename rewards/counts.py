@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hs_env.types import RETAIN, Episodes
+from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 
@@ -18,8 +18,7 @@ def phrase_share(episodes: Episodes) -> Tensor:
 
 def deleted_share(episodes: Episodes) -> Tensor:
     """(R,) d/L for d deleted words of L."""
-    retained = (episodes.actions == RETAIN).sum(1)  # there are none behind the end
-    return (episodes.sentences.lengths - retained) / episodes.sentences.lengths
+    return (episodes.sentences.lengths - episodes.num_retained) / episodes.sentences.lengths
 
 
 @REWARDS.register("phrases.v1")
@@ -59,5 +58,5 @@ class Transitions(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
         actions, sentences = episodes.actions, episodes.sentences
-        changed = (actions[:, 1:] != actions[:, :-1]) & sentences.mask[:, 1:]
+        changed = (actions[:, 1:] - actions[:, :-1]).abs() * sentences.mask[:, 1:]
         return {"transitions": changed.sum(1) / sentences.lengths}

@@ -54,9 +54,10 @@ class ScanPlan:
     def boundary_slope(self, detector: Tensor, now: slice, width: int) -> Tensor:
         """The gradient of `boundary`, straight through for hard ones.
 
-        A boundary acts on all `width` units of a state, so its gradient is a sum over them. Straight through, which is an
-        approximation anyway, it is divided by the square root of their number (as Esser et al. 2020 scale the gradient
-        of a quantiser's step): else it grows from step to step, by ten orders of magnitude over 100 steps.
+        A boundary acts on all `width` units of a state, so its gradient is a sum over them. Straight through, which is
+        an approximation anyway, it is divided by the square root of their number, as Esser et al. 2020 scale the
+        gradient of a quantiser's step. With layer normalisation it would else grow from step to step, by ten orders of
+        magnitude over 100 steps.
         """
         slope = hard_sigmoid_slope(detector, self.slope)
         if self.kind != "soft":

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hs_env.agents import LEARNERS, ReinforceConfig, SB3Config
+from hs_env.agents import ESTIMATORS, LEARNERS, ReinforceConfig, SB3Config
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, check_ranges
 
@@ -44,6 +44,9 @@ class TrainConfig:
     """Keyword arguments of the reward, such as `gamma 0.2`, if it is but a name."""
     agent: str = "reinforce"
     """What learns to segment: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`."""
+    estimator: str = "rloo"
+    """How `reinforce` estimates its gradient: `rloo`, `moving_average` or `self_critical` (REINFORCE),
+    `local_expectation`, `arm`, `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
     """How `reinforce` learns."""
     sb3: SB3Config = field(default_factory=SB3Config)
@@ -83,6 +86,7 @@ class TrainConfig:
         if not issubclass(encoder, StructuredEncoder):
             raise HsEnvError(f"The model {self.model!r} takes no actions; choose a structured encoder, as 'hs_lstm'.")
         LEARNERS.resolve(self.agent)
+        ESTIMATORS.resolve(self.estimator)
         for name in ("structure", "reward"):
             if getattr(self, name) is None:
                 if encoder.task not in _DEFAULTS:

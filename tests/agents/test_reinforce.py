@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from hs_env.agents import Reinforce, ReinforceConfig, Rollout, load_agent, rollout
-from hs_env.agents.reinforce import binary_entropy
+from hs_env.agents.estimators import Estimate
+from hs_env.agents.estimators.score import LeaveOneOut, score_objective
+from hs_env.agents.policy import binary_entropy
 from hs_env.models import HSLSTM
 from hs_env.rewards import HSLSTMReward, Reward
 from hs_env.types import Episodes, HsEnvError, SentenceBatch
@@ -54,7 +56,8 @@ def test_expected_gradient_equals_exact_enumeration(length, hidden_size):
 
     actions = every_segmentation(length)
     everything = replay(encoder, agent, batch, actions)
-    rewards = HSLSTMReward(gamma=1.0)(everything.episodes).total
+    reward = HSLSTMReward(gamma=1.0)
+    rewards = reward(everything.episodes).total
     probability = everything.log_probs.sum(1).exp()
     assert probability.sum().item() == pytest.approx(1.0, abs=1e-5)
     exact = -gradient((probability * rewards).sum(), agent)
@@ -64,7 +67,10 @@ def test_expected_gradient_equals_exact_enumeration(length, hidden_size):
         pair = torch.tensor([one, two])
         sampled = replay(encoder, agent, batch, actions[pair])
         share = (probability[one] * probability[two]).detach()
-        expected += share * gradient(agent.loss(sampled, rewards[pair]), agent)
+        earned = rewards[pair]
+        objective = score_objective(sampled, earned, LeaveOneOut().baseline(earned[None]))
+        estimate = Estimate(sampled, reward(sampled.episodes), objective, 2)
+        expected += share * gradient(agent.loss(estimate), agent)
     assert exact.abs().max() > 1e-3
     torch.testing.assert_close(expected, exact, atol=1e-5, rtol=1e-4)
 

@@ -1,0 +1,164 @@
+"""REINFORCE with a control variate that looks at the relaxed decision: REBAR and RELAX.
+
+A decision is `a = 1[z > 0]` of a logistic variable z around the logit; z~ is drawn from z given a. For any function c
+of the state and z, with the gradient taken through z and z~ as functions of the logit (Tucker et al. 2017; Grathwohl
+et al. 2018, section 3.3)::
+
+    (R - b - c(z~)) grad log pi(a) + grad c(z) - grad c(z~)
+
+has the expectation of `R grad log pi(a)`, word by word. b is the mean reward of the sentence's other samples.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hs_env.models.encoder import EncoderState
+
+from .base import ESTIMATORS, Estimate, Estimator, Problem, Walk, mean_objective, walk
+
+
+class ControlVariate(Estimator):
+    """Subclasses say what c is and how it learns."""
+
+    unbiased = True
+
+    @abstractmethod
+    def variate(self, problem: Problem, walked: Walk, t: int, z: Tensor) -> Tensor:
+        """(R,) c at word t, differentiable by `z`, (R,)."""
+
+    @abstractmethod
+    def learn(self, plain: Tensor, correction: Tensor) -> Tensor:
+        """The weights (R, T) of the logits: `plain` of REINFORCE, and what the control variate adds."""
+
+    @property
+    def passes(self) -> float:
+        """Readings of a sentence for each sample."""
+        return 1.0
+
+    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+        """See `Estimator.estimate`."""
+        walked = walk(problem, generator)
+        rewards = walked.earned.total.view(-1, problem.samples)
+        others = (rewards.sum(1, keepdim=True) - rewards) / (problem.samples - 1)
+        logits = walked.logits.detach()
+        score = (walked.actions - torch.sigmoid(logits)) * walked.free
+        plain = (rewards - others).flatten()[:, None] * score
+        again = torch.rand(logits.shape, generator=generator)
+        columns = [self._correction(problem, walked, t, logits[:, t], again[:, t]) for t in range(logits.shape[1])]
+        correction = torch.stack(columns, 1) * walked.free
+        weights = self.learn(plain, correction)
+        passes = problem.samples * self.passes
+        return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.logits), passes)
+
+    def _correction(self, problem: Problem, walked: Walk, t: int, logit: Tensor, again: Tensor) -> Tensor:
+        """(R,) `-c(z~) grad log pi + grad c(z) - grad c(z~)` by the logit of word t."""
+        with torch.enable_grad():
+            logit = logit.clone().requires_grad_()
+            theta, one = torch.sigmoid(logit), walked.actions[:, t] == 1
+            z = logit + _logistic(1 - walked.uniforms[:, t])
+            # Given the action, the uniform of z lies above or below 1 - theta.
+            given = torch.where(one, 1 - theta + again * theta, again * (1 - theta))
+            conditional = logit + _logistic(given)
+            first, second = self.variate(problem, walked, t, z), self.variate(problem, walked, t, conditional)
+            slope = torch.autograd.grad((first - second).sum(), logit, create_graph=torch.is_grad_enabled())[0]
+            return slope - second * (one.float() - theta.detach())
+
+
+def _logistic(uniform: Tensor) -> Tensor:
+    return torch.logit(uniform, eps=1e-6)
+
+
+@ESTIMATORS.register("rebar.v1")
+class REBAR(ControlVariate):
+    """c is the log-likelihood of the gold class after the relaxed action, times a factor that is learnt.
+
+    The verdict is the encoder's on what has been read so far. The factor is the one that would have made the variance
+    of earlier estimates least; it does not depend on the one it is used for.
+    """
+
+    title = "REBAR"
+    _TEMPERATURE, _DECAY = 0.5, 0.95
+
+    def __init__(self, state_size: int = 0) -> None:
+        self.covariance, self.variance = 0.0, 0.0
+
+    @property
+    def passes(self) -> float:
+        """Two more steps at each word."""
+        return 3.0
+
+    def variate(self, problem: Problem, walked: Walk, t: int, z: Tensor) -> Tensor:
+        """See `ControlVariate.variate`."""
+        state: EncoderState = walked.states[t]
+        verdict = problem.encoder.finish(problem.encoder.advance(state, torch.sigmoid(z / self._TEMPERATURE)))
+        return verdict.gather(1, walked.sentences.labels[:, None]).squeeze(1)
+
+    def learn(self, plain: Tensor, correction: Tensor) -> Tensor:
+        """See `ControlVariate.learn`."""
+        correction = correction.detach()
+        factor = -self.covariance / self.variance if self.variance else 0.0
+        for name, now in (("covariance", plain * correction), ("variance", correction.square())):
+            before = getattr(self, name)
+            setattr(self, name, self._DECAY * before + (1 - self._DECAY) * now.mean().item())
+        return plain + factor * correction
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Estimator.state_dict`."""
+        return {"covariance": self.covariance, "variance": self.variance}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Estimator.load_state_dict`."""
+        super().load_state_dict(state)
+        self.covariance, self.variance = state["covariance"], state["variance"]
+
+
+@ESTIMATORS.register("relax.v1")
+class RELAX(ControlVariate):
+    """c is a small network of the state and z, trained to make the variance least.
+
+    Args:
+        state_size: D of the encoder.
+    """
+
+    title = "RELAX"
+    _WIDTH, _LEARNING_RATE = 32, 1e-2
+
+    def __init__(self, state_size: int) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.network = nn.Sequential(nn.Linear(state_size + 1, self._WIDTH), nn.Tanh(), nn.Linear(self._WIDTH, 1))
+        last = self.network[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)  # no control variate at first
+        nn.init.zeros_(last.bias)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), self._LEARNING_RATE)
+
+    def variate(self, problem: Problem, walked: Walk, t: int, z: Tensor) -> Tensor:
+        """See `ControlVariate.variate`."""
+        seen = problem.encoder.observe(walked.states[t])
+        value: Tensor = self.network(torch.cat([seen, torch.sigmoid(z)[:, None]], 1)).squeeze(1)
+        return value
+
+    def learn(self, plain: Tensor, correction: Tensor) -> Tensor:
+        """See `ControlVariate.learn`."""
+        weights = plain + correction
+        self.optimizer.zero_grad(set_to_none=True)
+        weights.square().sum(1).mean().backward()
+        self.optimizer.step()
+        return weights.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Estimator.state_dict`."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Estimator.load_state_dict`."""
+        super().load_state_dict(state)
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,104 @@
+"""Score-function estimators: `(R - b) grad log pi(a)` with a baseline b (Williams 1992)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..policy import BinaryPolicy
+from ..rollout import Rollout, rollout
+from .base import ESTIMATORS, Estimate, Estimator, Problem
+
+
+class ScoreFunction(Estimator):
+    """REINFORCE; subclasses say what a sample's reward is compared with.
+
+    An action forced by the environment is not the policy's choice and has no log-probability.
+    """
+
+    unbiased = True
+    extra_passes = 0.0
+
+    @abstractmethod
+    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+        """What each of (B, S) rewards is compared with, of a shape that broadcasts to it."""
+
+    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+        """See `Estimator.estimate`."""
+        agent = BinaryPolicy(problem.logits)
+        sampled = rollout(problem.encoder, agent, problem.batch, samples=problem.samples, generator=generator)
+        earned = problem.reward(sampled.episodes)
+        baseline = self.baseline(earned.total.view(-1, problem.samples), problem)
+        objective = score_objective(sampled, earned.total, baseline)
+        return Estimate(sampled, earned, objective, problem.samples + self.extra_passes)
+
+
+def score_objective(sampled: Rollout, rewards: Tensor, baseline: Tensor) -> Tensor:
+    """`mean (R - b) log pi(a)` for rewards (R,), and baselines that broadcast to (B, S)."""
+    advantages = (rewards.view(len(baseline) if baseline.dim() else 1, -1) - baseline).flatten()
+    return (advantages * sampled.log_probs.sum(1)).mean()
+
+
+@ESTIMATORS.register("rloo.v1")
+class LeaveOneOut(ScoreFunction):
+    """The baseline of a sample is the mean reward of the other samples of its sentence (Kool et al. 2019)."""
+
+    title = "REINFORCE"
+
+    def __init__(self, state_size: int = 0) -> None:
+        """The width of the state does not matter."""
+
+    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+        """See `ScoreFunction.baseline`."""
+        return (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
+
+
+@ESTIMATORS.register("moving_average.v1")
+class MovingAverage(ScoreFunction):
+    """The baseline is a moving average of the rewards of earlier batches."""
+
+    title = "REINFORCE, moving average"
+    _DECAY = 0.95
+
+    def __init__(self, state_size: int = 0) -> None:
+        self.average: float | None = None
+
+    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+        """See `ScoreFunction.baseline`."""
+        now = rewards.mean().item()
+        before, self.average = (
+            self.average,
+            now if self.average is None else self.average + (1 - self._DECAY) * (now - self.average),
+        )
+        return rewards.new_tensor(0.0 if before is None else before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Estimator.state_dict`."""
+        return {"average": self.average}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Estimator.load_state_dict`."""
+        super().load_state_dict(state)
+        self.average = state["average"]
+
+
+@ESTIMATORS.register("self_critical.v1")
+class SelfCritical(ScoreFunction):
+    """The baseline is the reward of the policy's most probable actions (Rennie et al. 2017)."""
+
+    title = "REINFORCE, self-critical"
+    extra_passes = 1.0
+
+    def __init__(self, state_size: int = 0) -> None:
+        """The width of the state does not matter."""
+
+    @torch.no_grad()
+    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+        """See `ScoreFunction.baseline`."""
+        assert problem is not None
+        greedy = rollout(problem.encoder, BinaryPolicy(problem.logits), problem.batch, deterministic=True)
+        return problem.reward(greedy.episodes).total[:, None]

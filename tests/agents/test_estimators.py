@@ -1,0 +1,270 @@
+"""Gradient estimators against exact enumeration: the unbiased ones are, the biased ones are as theory says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceConfig
+from hs_env.agents.estimators import Estimator, Exact, LeaveOneOut, MovingAverage, Problem
+from hs_env.agents.estimators.base import walk
+from hs_env.agents.estimators.branching import flipped_rewards
+from hs_env.models import HSLSTM, IDLSTM
+from hs_env.rewards import HSLSTMReward, Reward, make_reward
+from hs_env.storage import load_state, save_state
+from hs_env.types import Episodes, HsEnvError
+from tests.builders import make_batch, make_encoder
+
+UNBIASED = ["rloo", "moving_average", "self_critical", "local_expectation", "arm", "disarm", "rebar", "relax"]
+BIASED = ["st_identity", "st_sigmoid", "st_hard", "st_gumbel"]
+
+
+def make_policy(state_size: int, spread: float = 1.0) -> PNet:
+    """A policy far from uniform whose decisions depend on what was decided before."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        policy = PNet(state_size)
+        torch.nn.init.normal_(policy.layers[-1].weight, std=spread)
+        torch.nn.init.constant_(policy.layers[-1].bias, 0.4)
+    return policy
+
+
+def gradient(estimator: Estimator, problem: Problem, policy: PNet, seed: int = 0) -> Tensor:
+    objective = estimator.estimate(problem, torch.Generator().manual_seed(seed)).objective
+    return torch.cat([part.flatten() for part in torch.autograd.grad(objective, list(policy.parameters()))])
+
+
+def make_problem(kind: type = HSLSTM, copies: int = 1, samples: int = 2) -> tuple[Problem, PNet]:
+    """Sentences of 3 and 5 words, which many times over are an average over as many estimates."""
+    encoder = make_encoder(kind)
+    policy = make_policy(encoder.state_size)
+    batch = make_batch([3, 5]).repeat(copies)
+    return Problem(encoder, policy, batch, HSLSTMReward(gamma=1.0), samples), policy
+
+
+def test_enumeration_has_the_gradient_of_finite_differences() -> None:
+    problem, policy = make_problem()
+    exact, weight = gradient(Exact(), problem, policy), policy.layers[-1].weight
+
+    def expected_reward() -> float:
+        return Exact().estimate(problem).objective.item()
+
+    for place in range(0, weight.numel(), 7):
+        with torch.no_grad():
+            weight[0, place] += 1e-2
+            up = expected_reward()
+            weight[0, place] -= 2e-2
+            down = expected_reward()
+            weight[0, place] += 1e-2
+        assert (up - down) / 2e-2 == pytest.approx(exact[place].item(), abs=2e-4)
+
+
+@dataclass
+class Sampled:
+    """Means of 30 blocks of estimates."""
+
+    blocks: Tensor
+    exact: Tensor
+
+    @property
+    def mean(self) -> Tensor:
+        return self.blocks.mean(0)
+
+    @property
+    def error(self) -> Tensor:
+        return self.blocks.std(0) / len(self.blocks) ** 0.5
+
+    @property
+    def scores(self) -> Tensor:
+        """Distances from the exact gradient in standard errors."""
+        return ((self.mean - self.exact) / self.error).abs()
+
+
+def sample(name: str, kind: type = HSLSTM, copies: int = 150) -> Sampled:
+    problem, policy = make_problem(kind, copies)
+    exact = gradient(Exact(), problem_of_one(problem), policy)
+    estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
+    blocks = [gradient(estimator, problem, policy, seed) for seed in range(34)]
+    return Sampled(torch.stack(blocks[4:]), exact)  # by then those that learn have learnt something
+
+
+def problem_of_one(problem: Problem) -> Problem:
+    """The same policy on each sentence once."""
+    copies = len(problem.batch) // 2
+    rows = torch.tensor([0, copies])
+    return Problem(problem.encoder, problem.logits, problem.batch.select(rows), problem.reward, problem.samples)
+
+
+@pytest.mark.parametrize("name", UNBIASED)
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM])
+def test_the_mean_of_an_unbiased_estimator_is_the_gradient(name: str, kind: type) -> None:
+    sampled = sample(name, kind)
+    assert sampled.scores.max() < 4.5
+    assert sampled.error.norm() < 0.06 * sampled.exact.norm(), "a bias of a quarter of the gradient would be seen"
+    halved = Sampled(sampled.blocks * 0.7, sampled.exact)
+    assert halved.scores.max() > 4.5, "and is: of an estimator that is 30% too small"
+
+
+@pytest.mark.parametrize("name", BIASED)
+def test_straight_through_is_biased(name: str) -> None:
+    assert sample(name, copies=800).scores.max() > 6
+
+
+class Square(Reward):
+    """(n/L)^2, which is not linear in the decisions."""
+
+    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        return {"square": (episodes.num_phrases / episodes.sentences.lengths).square()}
+
+
+def constant_problem(reward: Reward, logit: float, length: int, copies: int) -> tuple[Problem, PNet]:
+    """Independent decisions, all with the same logit: what is learnt is the bias of the policy."""
+    encoder = make_encoder()
+    policy = PNet(encoder.state_size)
+    torch.nn.init.zeros_(policy.layers[-1].weight)
+    torch.nn.init.constant_(policy.layers[-1].bias, logit)
+    return Problem(encoder, policy, make_batch([length]).repeat(copies), reward, 2), policy
+
+
+@pytest.mark.parametrize("logit", [-1.5, 0.3, 0.8])
+def test_straight_through_a_reward_that_is_linear(logit: float) -> None:
+    """With the probability's gradient it is exact, and without noise; else it is off by a known factor."""
+    problem, policy = constant_problem(make_reward("phrases"), logit, 6, 1)
+    theta = torch.tensor(logit).sigmoid().item()
+    exact = 5 / 6 * theta * (1 - theta)
+    assert gradient(Exact(), problem, policy)[-1].item() == pytest.approx(exact, abs=1e-6)
+    backward = {"st_sigmoid": theta * (1 - theta), "st_identity": 1.0, "st_hard": 0.5 if abs(logit) < 1 else 0.0}
+    for name, slope in backward.items():
+        for seed in range(3):
+            estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
+            assert gradient(estimator, problem, policy, seed)[-1].item() == pytest.approx(5 / 6 * slope, abs=1e-6)
+
+
+@pytest.mark.parametrize("logit", [-1.0, 0.7])
+def test_straight_through_a_square_misses_the_variance(logit: float) -> None:
+    """For n = 1 + Binomial(m, theta), E[n^2] grows by m (1 - 2 theta) + 2 m E[n]; straight through, by 2 m E[n]."""
+    problem, policy = constant_problem(Square(), logit, 6, 3000)
+    theta, m = torch.tensor(logit).sigmoid().item(), 5
+    slope, mean = theta * (1 - theta) / 36, 1 + 5 * theta
+    one = Problem(problem.encoder, policy, problem.batch.select(torch.tensor([0])), problem.reward, 2)
+    assert gradient(Exact(), one, policy)[-1].item() == pytest.approx(
+        slope * (m * (1 - 2 * theta) + 2 * m * mean), abs=1e-5
+    )
+    straight = gradient(ESTIMATORS.get("st_sigmoid")(0), problem, policy)[-1].item()
+    assert straight == pytest.approx(slope * 2 * m * mean, rel=0.02)
+
+
+def total_variance(name: str) -> float:
+    return sample(name, copies=40).blocks.var(0).sum().item()
+
+
+def test_variances_are_ordered() -> None:
+    """DisARM is ARM averaged over what it does not need; local expectation averages more."""
+    arm, disarm, local = (total_variance(name) for name in ("arm", "disarm", "local_expectation"))
+    assert local < disarm < arm
+    problem, policy = make_problem(copies=40)
+    # The moving average of no batch at all is no baseline.
+    without = torch.stack([gradient(MovingAverage(), problem, policy, seed) for seed in range(30)]).var(0).sum().item()
+    assert disarm < total_variance("rloo") < without
+
+
+@torch.no_grad()
+def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
+    problem, _ = make_problem(copies=3)
+    with torch.no_grad():
+        walked = walk(problem, torch.Generator().manual_seed(0))
+    rewards, steps = flipped_rewards(problem, walked, walked.free)
+    for row, t in walked.free.nonzero().tolist():
+        state, actions = walked.states[t].select(torch.tensor([row])), walked.actions[row].clone()
+        actions[t] = 1 - actions[t]
+        state = problem.encoder.advance(state, actions[t : t + 1])
+        while state.reading.item():
+            position = int(state.position)
+            theta = problem.logits(problem.encoder.observe(state)).sigmoid()
+            actions[position] = int(walked.uniforms[row, position] < theta) if not state.at_last_word.item() else 1
+            state = problem.encoder.advance(state, actions[position : position + 1])
+        one = walked.sentences.select(torch.tensor([row]))
+        earned = problem.earned(one, actions[None], state)[1].total
+        assert rewards[row, t].item() == pytest.approx(earned.item(), abs=1e-5)
+    assert (rewards[~walked.free] == 0).all()
+    lengths = walked.sentences.lengths
+    assert steps == sum(int(lengths[row]) - t for row, t in walked.free.nonzero().tolist())
+
+
+@pytest.mark.parametrize("name", [*UNBIASED, *BIASED])
+def test_every_estimator_learns(name: str) -> None:
+    encoder, batch = make_encoder(), make_batch([4, 6, 5, 6])
+    for expression, best in (("log_likelihood + 2 * phrases", 1.0), ("log_likelihood - 2 * phrases", 0.25)):
+        torch.manual_seed(0)
+        agent = Reinforce(encoder.state_size, ReinforceConfig(samples=4, learning_rate=0.05, hidden_size=4), name)
+        reward = make_reward(expression)
+        for seed in range(40):
+            update = agent.update(encoder, batch, reward, generator=torch.Generator().manual_seed(seed))
+        share = (update.episodes.num_phrases / update.episodes.sentences.lengths).mean().item()
+        assert share == pytest.approx(best, abs=0.1)
+        assert update.metrics["passes"] >= 4
+
+
+@pytest.mark.parametrize("name", ["moving_average", "rebar", "relax", "st_hard", "disarm"])
+def test_what_an_estimator_has_learnt_is_saved(name: str, tmp_path: Path) -> None:
+    encoder, batch, reward = make_encoder(), make_batch([4, 6]), HSLSTMReward()
+
+    def trained(agent: Reinforce, seeds: range) -> dict[str, Tensor]:
+        for seed in seeds:
+            agent.update(encoder, batch, reward, generator=torch.Generator().manual_seed(seed))
+        return agent.pnet.state_dict()
+
+    agents = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        agents.append(Reinforce(encoder.state_size, ReinforceConfig(samples=3), name))
+    whole = trained(agents[0], range(6))
+    torch.manual_seed(0)
+    trained(agents[1], range(3))
+    save_state(tmp_path / "state", "test", agents[1].state_dict())
+    torch.manual_seed(5)
+    resumed = Reinforce(encoder.state_size, ReinforceConfig(samples=3), name)
+    resumed.load_state_dict(load_state(tmp_path / "state", "test"))
+    for key, value in trained(resumed, range(3, 6)).items():
+        assert torch.equal(value, whole[key]), key
+
+
+def test_errors_teach() -> None:
+    problem, _ = make_problem()
+    smooth = Problem(problem.encoder, problem.logits, problem.batch, make_reward("log_likelihood + accuracy"), 2)
+    with pytest.raises(HsEnvError, match="'accuracy' of the reward does not depend smoothly"):
+        ESTIMATORS.get("st_sigmoid")(0).estimate(smooth)
+    long = Problem(problem.encoder, problem.logits, make_batch([13]), problem.reward, 2)
+    with pytest.raises(HsEnvError, match="at most 12 words, got one of 13"):
+        Exact().estimate(long)
+    with pytest.raises(HsEnvError, match="no state of REINFORCE"):
+        LeaveOneOut().load_state_dict({"average": 1})
+    with pytest.raises(HsEnvError, match=r"Did you mean 'disarm\.v1'"):
+        Reinforce(4, estimator="disarms")
+
+
+@pytest.mark.parametrize(
+    "name", ["phrases", "deletions", "transitions", "boundary_rate", "phrase_length", "hs_lstm", "id_lstm"]
+)
+def test_rewards_are_smooth_in_relaxed_actions(name: str) -> None:
+    """The same value as for hard actions, and the gradient of finite differences."""
+    batch = make_batch([4, 6])
+    hard = torch.randint(0, 2, (2, 6), generator=torch.Generator().manual_seed(3)) * batch.mask
+    hard = hard.scatter(1, batch.lengths[:, None] - 1, 1)
+    log_probs = torch.randn(2, 3).log_softmax(1)
+    reward = make_reward(name)
+    relaxed = hard.double().requires_grad_()
+    value = reward(Episodes(batch, relaxed, log_probs)).total
+    torch.testing.assert_close(value, reward(Episodes(batch, hard, log_probs)).total)
+    inner = (0.2 + 0.6 * hard.float() + torch.tensor([0.0, 0.03, 0.06, 0.01, 0.05, 0.02])).requires_grad_()
+    grad = torch.autograd.grad(reward(Episodes(batch, inner, log_probs)).total.sum(), inner)[0]
+    assert grad.abs().max() > 0
+    direction = torch.randn(2, 6) * batch.mask
+    with torch.no_grad():
+        up = reward(Episodes(batch, inner + 1e-3 * direction, log_probs)).total.sum()
+        down = reward(Episodes(batch, inner - 1e-3 * direction, log_probs)).total.sum()
+    assert ((up - down) / 2e-3).item() == pytest.approx((grad * direction).sum().item(), abs=2e-2)
