@@ -1,4 +1,4 @@
-"""HS-LSTM with each gradient estimator, next to models that need none, over several seeds; results are kept line by line.
+"""HS-LSTM with each gradient estimator, next to models that need none, over several seeds.
 
 `compare_estimators.py run` trains what its ledger does not hold yet, and `compare_estimators.py table` makes a table of
 it. The warm start does not depend on the estimator: it is trained once for each seed, so that a line is what
@@ -30,16 +30,18 @@ from hs_env.training.scores import greedy_episodes
 from hs_env.training.trainer import Progress, Trainer
 
 ESTIMATORS = (
-    "rloo moving_average self_critical local_expectation arm disarm rebar relax st_identity st_sigmoid st_hard st_gumbel"
-).split()
+    *("rloo", "moving_average", "self_critical", "local_expectation", "arm", "disarm", "rebar", "relax"),
+    *("st_identity", "st_sigmoid", "st_hard", "st_gumbel"),
+)
 PLAIN = "plain LSTM"
+COMMON = TrainConfig(hidden_size=100, joint_epochs=2, threads=1)
 
 
 def run(
     ledger: Path,
     runs: Path = Path("runs/estimators"),
-    config: TrainConfig = TrainConfig(hidden_size=100, joint_epochs=2, threads=1),
-    estimators: tuple[str, ...] = tuple(ESTIMATORS),
+    config: TrainConfig = COMMON,
+    estimators: tuple[str, ...] = ESTIMATORS,
     seeds: tuple[int, ...] = (0, 1, 2),
     samples: int = 2,
 ) -> None:
