@@ -1,0 +1,114 @@
+"""Bias and variance of the gradient estimators on short sentences, against the exact gradient.
+
+Sentences of the generated corpus, the frozen classifier that ships with the package, and two policies: one that has
+learnt nothing, and one that has begun to learn. Prints tables in markdown and draws a figure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+import tyro
+from rich.progress import track
+
+from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceConfig
+from hs_env.agents.estimators import Problem
+from hs_env.agents.estimators.exact import LONGEST
+from hs_env.agents.estimators.lab import Measured, measure
+from hs_env.corpora import load_corpus
+from hs_env.models import Classifier, StructuredEncoder
+from hs_env.rewards import HSLSTMReward
+from hs_env.types import SentenceBatch
+
+
+def sentences(classifier: Classifier, number: int) -> SentenceBatch:
+    """The first test sentences that are short enough."""
+    short = [one for one in load_corpus("phrases").splits["test"] if 8 <= len(one.words) <= LONGEST]
+    return classifier.batch(short[:number])
+
+
+def measured(problem: Problem, policy: PNet, estimates: int, seed: int) -> dict[str, Measured]:
+    """All estimators but the exact one, in the order of their variance for each pass."""
+    names = [name for name in ESTIMATORS if name != "exact.v1"]
+    results = {}
+    for name in track(names, "estimating", transient=True):
+        estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
+        results[name] = measure(estimator, problem, list(policy.parameters()), estimates, seed, warm_up=estimates // 2)
+    return dict(sorted(results.items(), key=lambda item: item[1].variance * item[1].passes))
+
+
+def table(results: dict[str, Measured]) -> str:
+    """In markdown."""
+    lines = [
+        "| estimator | bias | (chance) | cosine | variance | passes | variance x passes |",
+        "|:--|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name, one in results.items():
+        cells = (one.bias, one.bias_error, one.cosine, one.variance, one.passes, one.variance * one.passes)
+        lines.append(f"| `{name.partition('.')[0]}` | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def draw(panels: dict[str, dict[str, Measured]], path: Path) -> None:
+    """Bias against variance for each pass, a panel a policy."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.2), sharey=True, squeeze=False)
+    for axis, (title, results) in zip(axes[0], panels.items(), strict=True):
+        for name, one in results.items():
+            unbiased = ESTIMATORS.get(name)(1).unbiased
+            x, y = one.variance * one.passes, max(one.bias, 1e-2)
+            axis.scatter(x, y, color="tab:blue" if unbiased else "tab:red", s=24)
+            axis.annotate(name.partition(".")[0], (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8)
+        axis.set(title=title, xscale="log", yscale="log", xlabel="variance x passes, in squared norms of the gradient")
+        axis.grid(alpha=0.3)
+    axes[0][0].set_ylabel("bias, in norms of the gradient (0.01: none seen)")
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main(
+    number: int = 8,
+    samples: int = 2,
+    estimates: int = 1000,
+    updates: int = 10,
+    gamma: float = 0.2,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Measure.
+
+    Args:
+        number: Sentences.
+        samples: Episodes sampled for each.
+        estimates: How often each estimator is asked.
+        updates: Updates of REINFORCE that the second policy has had.
+        gamma: Weight of the structure in the reward.
+        seed: Of all draws.
+        out: File of the figure (SVG, PNG or PDF); none is drawn by default.
+    """
+    torch.set_num_threads(1)
+    classifier = Classifier.load("phrases")
+    encoder = classifier.model
+    assert isinstance(encoder, StructuredEncoder)
+    encoder.requires_grad_(False)
+    torch.manual_seed(seed)
+    batch, reward = sentences(classifier, number), HSLSTMReward(gamma)
+    learner = Reinforce(encoder.state_size, ReinforceConfig(hidden_size=32))
+    for _ in range(updates):
+        learner.update(encoder, batch, reward)
+    policies = {
+        "a policy that has learnt nothing": PNet(encoder.state_size, 32),
+        f"a policy after {updates} updates": learner.pnet,
+    }
+    panels = {}
+    for title, policy in policies.items():
+        problem = Problem(encoder, policy, batch, reward, samples)
+        panels[title] = measured(problem, policy, estimates, seed)
+        print(f"\n{title}\n\n{table(panels[title])}")
+    if out is not None:
+        draw(panels, out)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
