@@ -50,7 +50,8 @@ class Deletions(Reward):
 class Transitions(Reward):
     """k/L for k words of L that are decided otherwise than the word before; subtracted, it makes decisions steady.
 
-    It is the coherence term of rationales (Lei, Barzilay, Jaakkola, EMNLP 2016), divided by L.
+    It is the coherence term of rationales (Lei, Barzilay, Jaakkola, EMNLP 2016), divided by L. Of relaxed actions it is
+    the mean if each were taken with its probability.
     """
 
     name = "transitions.v1"
@@ -58,5 +59,6 @@ class Transitions(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
         actions, sentences = episodes.actions, episodes.sentences
-        changed = (actions[:, 1:] - actions[:, :-1]).abs() * sentences.mask[:, 1:]
+        before, now = actions[:, :-1], actions[:, 1:]
+        changed = (before * (1 - now) + now * (1 - before)) * sentences.mask[:, 1:]
         return {"transitions": changed.sum(1) / sentences.lengths}

@@ -34,7 +34,8 @@ class Measured:
     @property
     def error(self) -> Tensor:
         """(P,) standard error of the mean."""
-        return self.estimates.std(0) / len(self.estimates) ** 0.5
+        error: Tensor = self.estimates.std(0) / len(self.estimates) ** 0.5
+        return error
 
     @property
     def variance(self) -> float:

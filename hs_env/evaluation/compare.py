@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from hs_env.agents import Agent, baselines_for, make_baseline
+from hs_env.agents import ESTIMATORS, Agent, Reinforce, baselines_for, make_baseline
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import Outcome, collect, collect_plain
@@ -41,7 +41,7 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
     episodes = list(greedy_episodes(encoder, run.agent, sentences))
     trained = collect(episodes, encoder.task)
     plain = collect_plain(_verdicts(_plain_lstm(run, data, console), data, split))
-    rows = [Row(encoder.title, intervals(trained), f"{_agent_title(run.config.agent)}, greedy")]
+    rows = [Row(encoder.title, intervals(trained), f"{_agent_title(run)}, greedy")]
     rows.append(Row("plain LSTM", intervals(plain), f"{sum(run.classifier_updates.values()):,} updates, as the C-Net"))
     has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
     for name in baselines_for(encoder.task):
@@ -60,9 +60,11 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
     return comparison
 
 
-def _agent_title(name: str) -> str:
-    """`REINFORCE` of `reinforce.v1`, `MASKABLE PPO` of `maskable_ppo`."""
-    return name.partition(".")[0].replace("_", " ").upper()
+def _agent_title(run: Run) -> str:
+    """What the P-Net learnt by: the title of its estimator, such as `REINFORCE`; `MASKABLE PPO` of `maskable_ppo`."""
+    if isinstance(run.agent, Reinforce):
+        return ESTIMATORS.get(run.config.estimator)(run.agent.pnet.state_size).title
+    return run.config.agent.partition(".")[0].replace("_", " ").upper()
 
 
 def _plain_lstm(run: Run, data: TrainingData, console: Console | None) -> PlainLSTM:
