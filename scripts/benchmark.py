@@ -1,4 +1,4 @@
-"""Speed, next to a plain GEMM and `nn.LSTMCell` in one process: `benchmark.py training`, `environments` or `hm_lstm`."""
+"""Speed, next to yardsticks measured in the same process: `benchmark.py training`, `environments` or `hm_lstm`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Speed of HM-LSTM: a training step next to `nn.LSTM` and a plain GEMM, and reading with what is copied left out.
 
-The floor of a training step counts the products of all layers, backward twice forward, at the rate of a GEMM with as many
-rows. Reading is measured on a trained language model: the ceiling is the number of layer updates that a dense reading
+The floor of a training step counts the products of all layers, backward twice forward, at the rate of a GEMM with as
+many rows. Reading is measured on a trained language model: the ceiling is the layer updates that a dense reading
 computes over those that UPDATE or FLUSH, and the dense reading keeps nothing for gradients either.
 """
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hs_env.corpora.bits import PackedBits
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.types import INSIDE, PADDING, HsEnvError, Sentence, SentenceBatch
 
@@ -21,14 +22,14 @@ class EncodedSplit:
         offsets: (N,) int64, where each sentence begins in `tokens`.
         lengths: (N,) int64.
         labels: (N,) int64.
-        boundaries: (W,) int64 gold actions, or None if a sentence has none.
+        boundaries: W gold actions, packed, or None if a sentence has none.
     """
 
     tokens: Tensor
     offsets: Tensor
     lengths: Tensor
     labels: Tensor
-    boundaries: Tensor | None = None
+    boundaries: PackedBits | None = None
 
     @classmethod
     def from_sentences(cls, sentences: Sequence[Sentence], vocabulary: Vocabulary) -> EncodedSplit:
@@ -42,14 +43,14 @@ class EncodedSplit:
             offsets=lengths.cumsum(0) - lengths,
             lengths=lengths,
             labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64),
-            boundaries=torch.tensor([at for actions in gold for at in actions]) if complete else None,
+            boundaries=PackedBits.pack(at for actions in gold for at in actions) if complete else None,
         )
 
     @classmethod
     def from_batch(cls, batch: SentenceBatch) -> EncodedSplit:
         """The sentences of a batch as a split of their own, counted from 0."""
         mask = batch.mask
-        boundaries = None if batch.boundaries is None else batch.boundaries[mask]
+        boundaries = None if batch.boundaries is None else PackedBits.pack(batch.boundaries[mask])
         offsets = batch.lengths.cumsum(0) - batch.lengths
         return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, boundaries)
 
