@@ -30,6 +30,15 @@ def test_sampling_repeats_and_the_marks_show_the_levels(finished: LMRun) -> None
     assert marked("abcd", torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1]])) == "ab|cd‖"
 
 
+def test_soft_boundaries_are_seen_where_they_are_above_a_half() -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(new_model(replace(CONFIG, boundary="soft"), 5).eval(), "abcde", {})
+    values = model.model(encode("abcdeabcde", "abcde")[:, None])[1][:, 0]
+    assert not torch.equal(values, values.round())
+    assert torch.equal(boundaries_in(model, "abcdeabcde"), (values > 0.5).long())
+    assert boundaries_in(model, "abcdeabcde").any()
+
+
 def test_sampling_reads_as_training_does(finished: LMRun) -> None:
     """The most probable text is the one that a single pass over it finds most probable."""
     model = finished.language_model
