@@ -48,6 +48,8 @@ def evaluate(
 ) -> None:
     """Bits per character of a trained run, and how often its layers updated, copied and flushed.
 
+    All of the part but its first character is predicted, in 50 streams read side by side, each from an empty state on.
+
     Args:
         run: Folder of the run.
         split: Part of the text.
@@ -59,27 +61,30 @@ def evaluate(
 def sample(
     run: tyro.conf.Positional[Path],
     length: int = 500,
-    prompt: str = "\n",
+    prompt: str | None = None,
     temperature: float = 1.0,
     seed: int = 0,
-    text: str | None = None,
+    show: str | None = None,
 ) -> None:
-    """Write text, with the boundaries that the model sees in it.
+    """Write text, with the boundaries that the model sees in it: | of the first level, ‖ of a higher one, too.
 
     Args:
         run: Folder of the run.
         length: Characters to write.
-        prompt: What to go on from.
+        prompt: What to go on from; by default the first character of the alphabet, mostly a line end or a space.
         temperature: Log-probabilities are divided by it; 0 always takes the most probable character.
         seed: Of the choice.
-        text: Write nothing, and show the boundaries in this text.
+        show: Write nothing, and show the boundaries in this text.
     """
     language_model = LanguageModel.load(run)
-    written = text if text is not None else sample_text(language_model, length, prompt, temperature, seed)
-    if text is None and not (isinstance(language_model.model.core, HMLSTM) and written):
-        print(written)
-    else:
-        print(marked(written, boundaries_in(language_model, written)))
+    if show is not None:
+        print(marked(show, boundaries_in(language_model, show)))
+        return
+    before = language_model.alphabet[0] if prompt is None else prompt
+    written = sample_text(language_model, length, before, temperature, seed)
+    if isinstance(language_model.model.core, HMLSTM) and written:
+        written = marked(written, boundaries_in(language_model, written, before))
+    print(written)
 
 
 def _show(run: LMRun, split: str, as_json: bool = False) -> None:
@@ -87,9 +92,10 @@ def _show(run: LMRun, split: str, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(scores, indent=2))
         return
-    model = run.language_model.model
+    model, seconds = run.language_model.model, run.language_model.notes["cpu_seconds"]
     print(
-        f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, {model.size:,} parameters"
+        f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
+        f"{model.size:,} parameters, {seconds:,.0f} CPU seconds of training"
     )
     if isinstance(model.core, HMLSTM):
         table = Table("layer", "boundaries", "UPDATE", "COPY", "FLUSH", box=None, padding=(0, 2, 0, 0))

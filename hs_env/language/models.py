@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,31 +111,45 @@ class CharacterLM(nn.Module):
 
 def new_model(config: LMConfig, alphabet_size: int) -> CharacterLM:
     """The model that a configuration asks for, its first weights drawn from torch's global generator."""
+    width = config.hidden_size
+    if config.core == "lstm" and config.equal_parameters:
+        width = _equal_width(config, alphabet_size)
+    return _make(config, alphabet_size, config.core, width)
 
-    def make(core: str, hidden_size: int) -> CharacterLM:
-        return CharacterLM(
-            alphabet_size,
-            core,
-            config.layers,
-            hidden_size,
-            config.embedding_size,
-            config.output_size,
-            config.layer_norm,
-            config.boundary,
-            config.dropout,
-        )
 
-    if config.core == "hm_lstm" or not config.equal_parameters:
-        return make(config.core, config.hidden_size)
+def hm_lstm_size(config: LMConfig, alphabet_size: int) -> int:
+    """Number of parameters that the model has, or would have, with HM-LSTM."""
     with torch.device("meta"):
-        wanted = make("hm_lstm", config.hidden_size).size
-        low, high = 1, 2
-        while make("lstm", high).size < wanted:
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if make("lstm", middle).size <= wanted else (low, middle)
-    return make("lstm", low)
+        return _make(config, alphabet_size, "hm_lstm", config.hidden_size).size
+
+
+def _equal_width(config: LMConfig, alphabet_size: int) -> int:
+    """The width at which plain LSTM layers come nearest to the parameters of HM-LSTM."""
+    wanted = hm_lstm_size(config, alphabet_size)
+    with torch.device("meta"):
+
+        def excess(width: int) -> int:
+            return _make(config, alphabet_size, "lstm", width).size - wanted
+
+        high = 1
+        while excess(high) < 0:
+            high *= 2
+        above = bisect_left(range(high), 0, lo=1, key=excess)
+        return min(max(above - 1, 1), above, key=lambda width: abs(excess(width)))
+
+
+def _make(config: LMConfig, alphabet_size: int, core: str, hidden_size: int) -> CharacterLM:
+    return CharacterLM(
+        alphabet_size,
+        core,
+        config.layers,
+        hidden_size,
+        config.embedding_size,
+        config.output_size,
+        config.layer_norm,
+        config.boundary,
+        config.dropout,
+    )
 
 
 @dataclass(frozen=True)

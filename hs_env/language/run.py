@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from hs_env.language.config import LMConfig
-from hs_env.language.models import FILE_NAME, CharacterLM, LanguageModel, State, new_model
+from hs_env.language.models import FILE_NAME, CharacterLM, LanguageModel, State, hm_lstm_size, new_model
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode, load_text
@@ -36,7 +36,8 @@ class Progress:
 
     Attributes:
         updates: Updates done.
-        cpu_seconds: Processor time that training took, evaluation included, in all processes of the run.
+        cpu_seconds: Processor time that training took, evaluation included; what a killed process did after its last
+            checkpoint is not counted, for it is done again.
         best: Bits per character on dev of the best evaluation.
         history: Every evaluation on dev.
     """
@@ -164,7 +165,12 @@ class LMTrainer:
         loss = nn.functional.nll_loss(log_probs.flatten(0, 1), self.outputs[now].flatten())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        if not norm.isfinite():
+            raise HsEnvError(
+                f"The gradient of update {number + 1:,} is not finite, its loss {loss.item()}. "
+                "Make learning_rate smaller."
+            )
         self.optimizer.step()
         metrics = {"train/bits_per_character": loss.item() / math.log(2), "train/gradient_norm": norm.item()}
         if z is not None:
@@ -189,8 +195,9 @@ class LMTrainer:
     def _example(self, model: CharacterLM) -> str:
         """Text that the model writes, with its boundaries."""
         language_model = LanguageModel(model, self.text.alphabet, {})
-        text = sample_text(language_model, 200, self.text.dev[0], seed=self.config.seed)
-        return marked(text, boundaries_in(language_model, text)) if isinstance(model.core, HMLSTM) else text
+        prompt = self.text.dev[0]
+        text = sample_text(language_model, 200, prompt, seed=self.config.seed)
+        return marked(text, boundaries_in(language_model, text, prompt)) if isinstance(model.core, HMLSTM) else text
 
     def save_checkpoint(self) -> None:
         """Save all that the run needs to go on from here."""
@@ -248,7 +255,9 @@ def train_lm(config: LMConfig, folder: Path | None = None, console: Console | No
     text = trainer.text
     console.print(
         f"{len(text.train):,} characters to learn from, {len(text.alphabet)} different ones; "
-        f"{trainer.model.size:,} parameters, {trainer.stretches:,} updates an epoch",
+        f"{trainer.model.size:,} parameters"
+        + (f" (HM-LSTM: {hm_lstm_size(config, len(text.alphabet)):,})" if config.core == "lstm" else "")
+        + f", {trainer.stretches:,} updates an epoch",
         highlight=False,
     )
     begin_record(folder, config.to_json())

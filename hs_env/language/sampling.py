@@ -14,19 +14,23 @@ MARKS = "|‖"
 
 
 @torch.no_grad()
-def boundaries_in(language_model: LanguageModel, text: str) -> Tensor:
+def boundaries_in(language_model: LanguageModel, text: str, before: str = "") -> Tensor:
     """(n, N - 1) int64: the boundaries that HM-LSTM puts behind each character of a text.
+
+    Args:
+        language_model: The reader.
+        text: At least one character.
+        before: What it has read already.
 
     Raises:
         HsEnvError: If the text is empty or has unknown characters, or the model has no boundaries.
     """
     if not text:
         raise HsEnvError("Give at least one character of text.")
-    z = language_model.model(encode(text, language_model.alphabet)[:, None])[1]
+    z = language_model.model(encode(before + text, language_model.alphabet)[:, None])[1]
     if z is None:
         raise HsEnvError("Plain LSTM layers see no boundaries. Take a model whose core is 'hm_lstm'.")
-    boundaries: Tensor = z[:, 0].long()
-    return boundaries
+    return (z[len(before) :, 0] > 0.5).long()  # soft ones, too
 
 
 @torch.no_grad()

@@ -83,16 +83,16 @@ def load_text(name: str, data_dir: Path | None = None) -> Text:
     """Load a text.
 
     Args:
-        name: A registered name, or the path of a UTF-8 text file, plain or gzip.
+        name: A registered name; or the path of a UTF-8 text file, gzip if it ends in `.gz`.
         data_dir: The folder that holds `ptb/` and `tinyshakespeare/`.
 
     Raises:
         HsEnvError: If there is no such text or file, or it is too short or not UTF-8.
     """
-    path = Path(name).expanduser()
-    if path.suffix or len(path.parts) > 1 or path.is_file():
+    path, stems = Path(name).expanduser(), {full.rpartition(".v")[0] for full in TEXTS}
+    if name not in {*TEXTS, *stems} and (path.suffix or len(path.parts) > 1 or path.is_file()):
         return Text.cut(path.name, "".join(read_lines(path)))
-    return TEXTS.get(name)(data_dir)
+    return TEXTS.get(name)(None if data_dir is None else data_dir.expanduser())
 
 
 @TEXTS.register("ptb.v1")

@@ -1,0 +1,73 @@
+"""Language models: stretches, parameters, and bits per character against a naive computation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from hs_env.language import CharacterLM, LMConfig, evaluate_lm
+from hs_env.language.models import hm_lstm_size, new_model
+from tests.language.builders import CONFIG
+
+
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm"])
+def test_stretches_are_read_as_one_text(core: str) -> None:
+    torch.manual_seed(0)
+    model = CharacterLM(7, core, 3, 6, 5, 4).eval()
+    tokens = torch.randint(0, 7, (12, 3))
+    whole, z, _ = model(tokens)
+    first, _, state = model(tokens[:5])
+    second, _, _ = model(tokens[5:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=0)
+    assert (z is None) == (core == "lstm")
+    alone = model(tokens[:, 1:2])[0]
+    torch.testing.assert_close(alone, whole[:, 1:2], atol=1e-6, rtol=0)
+
+
+def test_the_gradient_with_dropout_is_that_of_what_was_dropped() -> None:
+    torch.manual_seed(1)
+    model, tokens = CharacterLM(7, "hm_lstm", 2, 6, 5, 4, dropout=0.5), torch.randint(0, 7, (4, 3))
+    torch.manual_seed(2)
+    one = model(tokens)[0]
+    torch.manual_seed(2)
+    assert torch.equal(model(tokens)[0], one)
+    assert not torch.equal(model(tokens)[0], one)
+    assert torch.equal(model.eval()(tokens)[0], model(tokens)[0])
+
+
+@pytest.mark.parametrize(("layers", "width"), [(2, 128), (3, 128), (3, 256), (3, 512)])
+def test_the_plain_stack_has_as_many_parameters(layers: int, width: int) -> None:
+    config = LMConfig(core="lstm", layers=layers, hidden_size=width)
+    with torch.device("meta"):
+        wanted = new_model(replace(config, core="hm_lstm"), 50).size
+        assert abs(new_model(config, 50).size / wanted - 1) < 0.005
+        assert new_model(replace(config, equal_parameters=False), 50).core.hidden_size == width
+    assert hm_lstm_size(config, 50) == wanted
+
+
+@pytest.mark.parametrize("width", [1, 2, 13])
+def test_no_other_width_comes_nearer(width: int) -> None:
+    config = replace(CONFIG, core="lstm", hidden_size=width)
+    chosen, wanted = new_model(config, 50), hm_lstm_size(config, 50)
+    for other in {max(chosen.core.hidden_size - 1, 1), chosen.core.hidden_size + 1}:
+        size = new_model(replace(config, hidden_size=other, equal_parameters=False), 50).size
+        assert abs(size - wanted) >= abs(chosen.size - wanted)
+
+
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm"])
+@pytest.mark.parametrize("streams", [1, 7, 1000])
+def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams: int) -> None:
+    torch.manual_seed(3)
+    model, text = CharacterLM(7, core, 2, 6, 5, 4).eval(), torch.randint(0, 7, (250,))
+    scores = evaluate_lm(model, text, streams)
+    length = -(-249 // min(streams, 249))
+    total = 0.0
+    with torch.no_grad():
+        for start in range(0, 249, length):
+            part = text[start : start + length + 1]
+            log_probs = model(part[:-1, None])[0][:, 0]
+            total -= log_probs.gather(1, part[1:, None]).sum().item()
+    assert scores["bits_per_character"] == pytest.approx(total / 249 / math.log(2), abs=1e-5)
