@@ -13,7 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch.utils.tensorboard import SummaryWriter
 
 _EVERY = 10  # updates between two points of a curve
-_UNITS = {"phrases_per_sentence": "phrases", "words_retained": "words retained"}
+_SHOWN = {
+    "accuracy": "accuracy {:.1%}",
+    "log_likelihood": "log-likelihood {:.3f}",
+    "reward": "reward {:.3f}",
+    "phrases_per_sentence": "{:.1f} phrases",
+    "words_retained": "{:.1f} words retained",
+    "bits_per_character": "{:.3f} bits a character",
+    "boundaries_1": "{:.1%} boundaries",
+}
+"""How scores on dev are shown; others go to TensorBoard only."""
 
 
 class Monitor:
@@ -23,9 +32,10 @@ class Monitor:
         folder: The run's folder, for TensorBoard's event files.
         console: Where progress is shown.
         step: Update that the run goes on from; later points of an earlier process are dropped.
+        unit: What is read.
     """
 
-    def __init__(self, folder: Path, console: Console, step: int = 0) -> None:
+    def __init__(self, folder: Path, console: Console, step: int = 0, unit: str = "sentences") -> None:
         self.console = console
         self._writer = SummaryWriter(str(folder), purge_step=step or None)
         self._sums: dict[str, float] = defaultdict(float)
@@ -34,14 +44,14 @@ class Monitor:
             TextColumn("[bold]{task.description:<6}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]:>6.0f} sentences/s"),
+            TextColumn(f"{{task.fields[speed]:>6.0f}} {unit}/s"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[score]}"),
             console=console,
             transient=True,
         )
         self._task: TaskID | None = None
-        self._begun, self._sentences = 0.0, 0
+        self._begun, self._read = 0.0, 0
 
     def __enter__(self) -> Monitor:
         self._progress.start()
@@ -60,13 +70,13 @@ class Monitor:
         if self._task is not None:
             self._progress.remove_task(self._task)
         self._task = self._progress.add_task(name, total=total, completed=completed, speed=0.0, score="")
-        self._begun, self._sentences = time.monotonic(), 0
+        self._begun, self._read = time.monotonic(), 0
 
-    def update(self, step: int, metrics: Mapping[str, float], sentences: int) -> None:
-        """One update is done; curves show the mean over ten."""
-        self._sentences += sentences
+    def update(self, step: int, metrics: Mapping[str, float], read: int) -> None:
+        """One update is done, which read so many sentences; curves show the mean over ten."""
+        self._read += read
         if self._task is not None:
-            speed = self._sentences / max(time.monotonic() - self._begun, 1e-9)
+            speed = self._read / max(time.monotonic() - self._begun, 1e-9)
             self._progress.update(self._task, advance=1, speed=speed)
         for name, value in metrics.items():
             self._sums[name] += value
@@ -82,12 +92,10 @@ class Monitor:
         self._count = 0
 
     def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:
-        """An epoch is over: its scores on dev (in green where it is the best), and segmented sentences as markdown."""
+        """An epoch is over: its scores on dev (in green where it is the best), and examples as markdown."""
         for name, value in scores.items():
             self._writer.add_scalar(f"dev/{name}", value, step)
         self._writer.add_text("sentences", text, step)
-        shown = f"accuracy {scores['accuracy']:.1%}  log-likelihood {scores['log_likelihood']:.3f}"
-        shown += f"  reward {scores['reward']:.3f}"
-        shown += "".join(f"  {scores[name]:.1f} {unit}" for name, unit in _UNITS.items() if name in scores)
+        shown = "  ".join(shape.format(scores[name]) for name, shape in _SHOWN.items() if name in scores)
         line = f"{stage:<5} {number:>2}  {shown}"
         self.console.print(f"[bold green]{line}[/]" if better else line, highlight=False, soft_wrap=True)
