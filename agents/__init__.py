@@ -18,15 +18,18 @@ from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Config, SB3Learner
 from .search import best_segmentation, every_segmentation
+from .structure import STRUCTURE, FixedStructure
 
 __all__ = [
     "AGENTS",
     "ALGORITHMS",
     "BASELINES",
     "LEARNERS",
+    "STRUCTURE",
     "Agent",
     "Baseline",
     "Decision",
+    "FixedStructure",
     "Heuristic",
     "LearnerConfig",
     "LearningAgent",
