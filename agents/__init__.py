@@ -20,6 +20,7 @@ from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Config, SB3Learner
 from .search import best_segmentation, every_segmentation
+from .structure import STRUCTURE, FixedStructure
 
 __all__ = [
     "AGENTS",
@@ -27,10 +28,12 @@ __all__ = [
     "BASELINES",
     "ESTIMATORS",
     "LEARNERS",
+    "STRUCTURE",
     "Agent",
     "Baseline",
     "BinaryPolicy",
     "Decision",
+    "FixedStructure",
     "Heuristic",
     "LearnerConfig",
     "LearningAgent",

@@ -40,7 +40,7 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
 ) -> None:
-    """Train HS-LSTM or ID-LSTM jointly and compare it with the baselines.
+    """Train HS-LSTM or ID-LSTM jointly, or a classifier without structure, and compare it with the baselines.
 
     Args:
         config: What to train.
@@ -87,11 +87,13 @@ def segment(
         json: Print JSON lines.
     """
     folder = shipped_runs().get(run, Path(run))
-    classifier, agent = Classifier.load(run), load_agent(folder / AGENT)
+    classifier = Classifier.load(run)
+    if not isinstance(classifier.model, StructuredEncoder):
+        raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
+    agent = load_agent(folder / AGENT)
     lines = texts or (line.strip() for line in sys.stdin if line.strip())
     for chunk in _chunks(lines, 1 if sys.stdin.isatty() else _LINES):
         sentences = [classifier.sentence(text) for text in chunk]
-        assert isinstance(classifier.model, StructuredEncoder)
         with torch.no_grad():
             episodes = rollout(classifier.model, agent, classifier.batch(sentences), deterministic=True).episodes
         results = segmented(episodes, sentences, classifier.labels, gold=False, task=classifier.model.task)
@@ -189,7 +191,8 @@ def _json_text(comparison: Comparison) -> str:
 def _show_examples(run: Run) -> None:
     """Sentences of dev, segmented or distilled."""
     encoder = run.classifier.model
-    assert isinstance(encoder, StructuredEncoder)
+    if not isinstance(encoder, StructuredEncoder) or run.agent is None:
+        return
     print()
     for shown in segmented_examples(encoder, run.agent, TrainingData.load(run.config)):
         print(to_ansi(shown) if sys.stdout.isatty() else to_text(shown))

@@ -67,7 +67,7 @@ LONGEST, SEARCHED = 13, 300
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     """Mean rewards on test sentences short enough to search, and where the P-Net stands between random and best."""
     test, encoder = data.splits["test"], run.classifier.model
-    assert isinstance(encoder, StructuredEncoder)
+    assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     assert run.config.reward is not None
     reward = make_reward(run.config.reward)
     batch = test.batch((test.lengths <= LONGEST).nonzero().squeeze(1)[:SEARCHED])

@@ -38,7 +38,7 @@ def test_train_writes_the_comparison(folder):
     assert "deletions" not in comparison
     assert {"all_inside", "all_end", "random", "every_k", "punctuation", "function_words", "gold"} <= set(names)
     assert (folder / "evaluation-test.csv").exists()
-    assert (folder / "plain_lstm.safetensors").exists()
+    assert (folder / "plain_lstm" / "classifier.safetensors").exists()
 
 
 def test_a_run_of_id_lstm_is_compared_by_its_own_figures(distilled, capsys):

@@ -5,6 +5,7 @@
 | `mr` | `mr/` | `all.jsonl.gz`, `folds.json` | 10,662 |
 | `subj` | `subj/` | `all.jsonl.gz`, `folds.json` | 10,000 |
 | `sst2`, `sst5` | `sst/` | `sst2.train.jsonl.gz`, `sst2.dev.jsonl.gz`, ... | 9,613 and 11,855 |
+| `sst2_trees`, `sst5_trees` | `sst/` | the same, and `train.trees.txt.gz`, ... | the same |
 | `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 to test |
 
 Any ending that `read_rows` knows will do for `.jsonl.gz`.
@@ -12,13 +13,15 @@ Any ending that `read_rows` knows will do for `.jsonl.gz`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from hs_env.corpora.corpus import Corpus, register_corpus
 from hs_env.corpora.layouts import corpus_from_folds, corpus_from_parts, find_file
-from hs_env.types import HsEnvError
+from hs_env.corpora.treebanks import Span, load_treebank
+from hs_env.types import END, INSIDE, HsEnvError, Sentence
 
 POLARITY: Final = ("negative", "positive")
 """The classes of two-way sentiment."""
@@ -77,6 +80,48 @@ def sst2(*, data_dir: Path | None = None) -> Corpus:
 def sst5(*, data_dir: Path | None = None) -> Corpus:
     """Stanford Sentiment Treebank, whole sentences, five classes."""
     return _sst("sst5", data_dir, ("very negative", "negative", "neutral", "positive", "very positive"))
+
+
+def _with_trees(corpus: Corpus, data_dir: Path | None) -> Corpus:
+    """The same sentences with phrases from their trees, which stand in the same order; a tree may have no sentence."""
+    splits = {}
+    for split, sentences in corpus.splits.items():
+        treebank = load_treebank("sst", data_dir=data_dir, split=split, tokenisation=corpus.tokenisation)
+        trees = zip(treebank.sentences, treebank.brackets, strict=True)
+        phrased = []
+        for number, sentence in enumerate(sentences):
+            brackets = next((spans for tree, spans in trees if tree.words == sentence.words), None)
+            if brackets is None:
+                raise HsEnvError(
+                    f"The trees of {treebank.name} lack sentence {number} of {corpus.name!r}, or its turn."
+                )
+            phrased.append(replace(sentence, boundaries=_tree_phrases(sentence, brackets)))
+        splits[split] = tuple(phrased)
+    return replace(corpus, name=f"{corpus.name}_trees", splits=splits)
+
+
+def _tree_phrases(sentence: Sentence, brackets: Iterable[Span]) -> tuple[int, ...]:
+    """The greatest subtrees of at most `int(sqrt(L) + 0.5)` words (Zhang, Huang, Zhao 2018); a word is one."""
+    length = len(sentence.words)
+    longest = int(length**0.5 + 0.5)
+    stops: list[int] = []
+    spans = {(at, at + 1) for at in range(length)}.union(brackets)
+    for start, stop in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if stop - start <= longest and start >= (stops[-1] if stops else 0):
+            stops.append(stop)
+    return tuple(END if at in stops else INSIDE for at in range(1, length + 1))
+
+
+@register_corpus("sst2_trees.v1")
+def sst2_trees(*, data_dir: Path | None = None) -> Corpus:
+    """The sentences of sst2, with phrases from their trees."""
+    return _with_trees(sst2(data_dir=data_dir), data_dir)
+
+
+@register_corpus("sst5_trees.v1")
+def sst5_trees(*, data_dir: Path | None = None) -> Corpus:
+    """The sentences of sst5, with phrases from their trees."""
+    return _with_trees(sst5(data_dir=data_dir), data_dir)
 
 
 @register_corpus("ag_news.v1")

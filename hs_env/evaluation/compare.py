@@ -2,83 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
-from hs_env.agents import ESTIMATORS, Agent, Reinforce, baselines_for, make_baseline
+from hs_env.agents import ESTIMATORS, LEARNERS, STRUCTURE, Agent, baselines_for, make_baseline
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
-from hs_env.evaluation.metrics import Outcome, collect, collect_plain
+from hs_env.evaluation.metrics import collect, collect_plain
 from hs_env.evaluation.table import CAPTION, Comparison, Row
-from hs_env.models import Classifier, PlainLSTM, StructuredEncoder
-from hs_env.training.data import TrainingData, evaluation_batches
-from hs_env.training.plain import train_plain_lstm
-from hs_env.training.run import Run
-from hs_env.training.scores import greedy_episodes
-from hs_env.types import SentenceBatch
+from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData
+from hs_env.training.run import Run, train_or_resume
+from hs_env.training.scores import flat_verdicts, greedy_episodes
 
-_PLAIN_FILE = "plain_lstm.safetensors"
+_PLAIN = "plain_lstm"
+"""Name of the model, and of its folder in the folder of the run that it is compared with."""
 
 
 def compare(run: Run, split: str = "test", console: Console | None = None) -> Comparison:
     """Evaluate a run next to honest baselines on one split.
 
     The baseline policies, those of its task, decide for the run's own classifier. The plain LSTM is trained as the
-    classifier was, for as many updates, and kept in the run's folder. The comparison is saved there too,
+    classifier was, for as many updates: a run of its own in the run's folder. The comparison is saved there too,
     `evaluation-<split>.json` and `.csv`.
     """
     data = TrainingData.load(run.config)
-    encoder = run.classifier.model
-    assert isinstance(encoder, StructuredEncoder)
-    sentences = data.splits[split]
-
-    def outcome(agent: Agent) -> Outcome:
-        return collect(greedy_episodes(encoder, agent, sentences), encoder.task)
-
-    episodes = list(greedy_episodes(encoder, run.agent, sentences))
-    trained = collect(episodes, encoder.task)
-    plain = collect_plain(_verdicts(_plain_lstm(run, data, console), data, split))
-    rows = [Row(encoder.title, intervals(trained), f"{_agent_title(run)}, greedy")]
-    rows.append(Row("plain LSTM", intervals(plain), f"{sum(run.classifier_updates.values()):,} updates, as the C-Net"))
-    has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
-    for name in baselines_for(encoder.task):
-        if has_gold or name != "gold.v1":
-            agent = make_baseline(name, data.vocabulary, encoder.task)
-            rows.append(Row(name.rpartition(".")[0], intervals(outcome(agent)), "same classifier"))
-    gain = difference(trained, plain)
-    caption = (
-        f"{CAPTION} {encoder.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
-        f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
-    )
+    model, sentences = run.classifier.model, data.splits[split]
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    deletions = Deletions.of(episodes, data.vocabulary) if encoder.task.structure == "selection" else None
-    comparison = Comparison(title, rows, caption, deletions)
+    updates = f"{sum(run.classifier_updates.values()):,} updates"
+    if isinstance(model, StructuredEncoder):
+        assert run.agent is not None
+        episodes = list(greedy_episodes(model, run.agent, sentences))
+        trained = collect(episodes, model.task)
+        deletions = Deletions.of(episodes, data.vocabulary) if model.task.structure == "selection" else None
+        first, others = Row(model.title, intervals(trained), _policy(run.config)), _baselines(model, data, split)
+    else:
+        trained, deletions = collect_plain(flat_verdicts(model, sentences)), None
+        first, others = Row(model.title, intervals(trained), updates), []
+    if isinstance(model, PlainLSTM):
+        comparison = Comparison(title, [first], CAPTION)
+    else:
+        plain = collect_plain(flat_verdicts(_plain_lstm(run, console), sentences))
+        rows = [first, Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"), *others]
+        gain = difference(trained, plain)
+        caption = (
+            f"{CAPTION} {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
+            f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
+        )
+        comparison = Comparison(title, rows, caption, deletions)
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison
 
 
-def _agent_title(run: Run) -> str:
-    """What the P-Net learnt by: the title of its estimator, such as `REINFORCE`; `MASKABLE PPO` of `maskable_ppo`."""
-    if isinstance(run.agent, Reinforce):
-        return ESTIMATORS.get(run.config.estimator)(run.agent.pnet.state_size).title
-    return run.config.agent.partition(".")[0].replace("_", " ").upper()
+def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> list[Row]:
+    """The policies that learn nothing, on the run's own classifier."""
+    sentences, rows = data.splits[split], []
+    has_gold = sentences.batch(torch.tensor([0])).boundaries is not None
+    for name in baselines_for(encoder.task):
+        if has_gold or name != "gold.v1":
+            agent: Agent = make_baseline(name, data.vocabulary, encoder.task)
+            found = collect(greedy_episodes(encoder, agent, sentences), encoder.task)
+            rows.append(Row(name.rpartition(".")[0], intervals(found), "same classifier"))
+    return rows
 
 
-def _plain_lstm(run: Run, data: TrainingData, console: Console | None) -> PlainLSTM:
+def _policy(config: TrainConfig) -> str:
+    """What segments: how it learnt, such as `REINFORCE` or `MASKABLE PPO`; or the structure in its place."""
+    if config.agent == STRUCTURE:
+        return f"structure: {config.structure}"
+    if LEARNERS.resolve(config.agent) == "reinforce.v1":
+        return f"{ESTIMATORS.get(config.estimator)(1).title}, greedy"
+    return f"{config.agent.partition('.')[0].replace('_', ' ').upper()}, greedy"
+
+
+def _plain_lstm(run: Run, console: Console | None) -> FlatClassifier:
     """The run's plain LSTM, trained the first time it is asked for."""
-    path = run.folder / _PLAIN_FILE
-    if not path.exists():
-        console = console or Console(stderr=True)
-        train_plain_lstm(run.config, data, run.classifier_updates, console).save(path)
-    model = Classifier.load(path).model
-    assert isinstance(model, PlainLSTM)
+    console, folder = console or Console(stderr=True), run.folder / _PLAIN
+    per_epoch = -(-len(TrainingData.load(run.config).splits["train"]) // run.config.batch_size)
+    config = replace(
+        run.config,
+        model=_PLAIN,
+        structure=None,
+        reward=None,
+        warm_epochs=run.classifier_updates["warm"] // per_epoch,
+        joint_epochs=run.classifier_updates["joint"] // per_epoch,
+        patience=10**9,  # the number of updates is given
+    )
+    if not folder.exists():
+        console.print("The plain LSTM, to compare with")
+    model = train_or_resume(config, folder, console).classifier.model
+    assert isinstance(model, FlatClassifier)
     return model
-
-
-@torch.no_grad()
-def _verdicts(model: PlainLSTM, data: TrainingData, split: str) -> Iterator[tuple[SentenceBatch, Tensor]]:
-    for batch in evaluation_batches(data.splits[split]):
-        yield batch, model(batch)

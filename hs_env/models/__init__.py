@@ -1,20 +1,29 @@
 """Structured encoders and the classifiers they are part of."""
 
+from hs_env.models.bilstm import BiLSTM
 from hs_env.models.check import check_encoder
 from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
+from hs_env.models.cnn import CNN
 from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.hm_classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
-from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.self_attentive import SelfAttentive
+from hs_env.models.sentence import FlatClassifier, SentenceClassifier
 
 __all__ = [
+    "CNN",
     "HSLSTM",
     "IDLSTM",
     "MODELS",
+    "BiLSTM",
     "Classifier",
     "EncoderState",
+    "FlatClassifier",
+    "HMLSTMClassifier",
     "PlainLSTM",
+    "SelfAttentive",
     "SentenceClassifier",
     "StructuredEncoder",
     "check_encoder",

@@ -12,21 +12,30 @@ import torch
 
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models.bilstm import BiLSTM
+from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.hm_classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
+from hs_env.models.self_attentive import SelfAttentive
+from hs_env.models.sentence import FlatClassifier
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import load_state, save_state
 from hs_env.types import PADDING, HsEnvError, Sentence, SentenceBatch
 
-Model = StructuredEncoder | PlainLSTM
+Model = StructuredEncoder | FlatClassifier
 
 MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
 """Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("id_lstm.v1")(IDLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)
+MODELS.register("bilstm.v1")(BiLSTM)
+MODELS.register("hm_lstm.v1")(HMLSTMClassifier)
+MODELS.register("cnn.v1")(CNN)
+MODELS.register("self_attentive.v1")(SelfAttentive)
 
 FILE_NAME = "classifier.safetensors"
 """The classifier's file in the folder of a run."""

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from hs_env.models.lstm import LSTM
-from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.sentence import FlatClassifier
 from hs_env.types import SentenceBatch
 
 
-class PlainLSTM(SentenceClassifier):
+class PlainLSTM(FlatClassifier):
     """A softmax on the last state of one LSTM over the words; arguments as `SentenceClassifier`'s."""
+
+    title = "plain LSTM"
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""

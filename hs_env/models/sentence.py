@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from hs_env.models.words import WordEmbedding
+from hs_env.types import SentenceBatch
 
 
 class SentenceClassifier(nn.Module, ABC):
-    """Word vectors, the levels that a subclass builds on them, and a softmax on the last hidden state.
+    """Word vectors, the levels that a subclass builds on them, and a softmax on what these make of a sentence.
 
     Args:
         vocabulary_size: V, padding and unknown word included.
@@ -21,6 +22,9 @@ class SentenceClassifier(nn.Module, ABC):
         hidden_size: d, width of every level's hidden state.
         dropout: Probability, on the word vectors and before the softmax, in training mode.
         word_dropout: Probability that a whole word vector is dropped, in training mode.
+
+    Attributes:
+        representation_size: Width of what the softmax reads: d, unless `build` sets another.
     """
 
     def __init__(
@@ -35,16 +39,17 @@ class SentenceClassifier(nn.Module, ABC):
         super().__init__()
         self.num_classes, self.hidden_size = num_classes, hidden_size
         self.words = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
+        self.representation_size = hidden_size
         self.build(embedding_size, hidden_size)
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden_size, num_classes)
+        self.output = nn.Linear(self.representation_size, num_classes)
 
     @abstractmethod
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """Make the levels between the words and the softmax; called once, by the constructor."""
 
     def classify(self, h: Tensor) -> Tensor:
-        """(R, C) log-probabilities from (R, d) hidden states."""
+        """(R, C) log-probabilities from (R, representation_size) representations."""
         return torch.log_softmax(self.output(self.dropout(h)), 1)
 
     def config(self) -> dict[str, Any]:
@@ -57,3 +62,20 @@ class SentenceClassifier(nn.Module, ABC):
             "dropout": self.dropout.p,
             "word_dropout": self.words.word_dropout.p,
         }
+
+
+class FlatClassifier(SentenceClassifier):
+    """A classifier that takes no actions: it reads a sentence as a row of words, without structure.
+
+    Attributes:
+        title: What it is called in tables.
+    """
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def forward(self, batch: SentenceBatch) -> Tensor:
+        """(B, C) float32 class log-probabilities."""
+
+    def anneal(self, epoch: float) -> None:  # most have nothing to anneal
+        """Training has come to this epoch, from 0, whole or not; called before each update."""

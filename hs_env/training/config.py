@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hs_env.agents import ESTIMATORS, LEARNERS, ReinforceConfig, SB3Config
+from hs_env.agents import ESTIMATORS, LEARNERS, STRUCTURE, ReinforceConfig, SB3Config
 from hs_env.models import MODELS, StructuredEncoder
+from hs_env.models.classifier import Model
 from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, check_ranges
 
 _DEFAULTS = {
@@ -28,7 +29,8 @@ class TrainConfig:
     vectors: str = "glove-6b-50d"
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`."""
     model: str = "hs_lstm"
-    """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`."""
+    """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`; or, without P-Net and structure, `plain_lstm`, `bilstm`,
+    `cnn` or `self_attentive`, which learn in the epochs of the warm start and of joint training."""
     hidden_size: int = 300
     """Width of each LSTM level."""
     dropout: float = 0.6
@@ -43,7 +45,8 @@ class TrainConfig:
     reward_parameters: dict[str, float] = field(default_factory=dict)
     """Keyword arguments of the reward, such as `gamma 0.2`, if it is but a name."""
     agent: str = "reinforce"
-    """What learns to segment: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`."""
+    """What learns to segment: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`; or nothing does:
+    with `structure` the phrases are those of the warm start throughout."""
     estimator: str = "rloo"
     """How `reinforce` estimates its gradient: `rloo`, `moving_average` or `self_critical` (REINFORCE),
     `local_expectation`, `arm`, `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
@@ -82,16 +85,7 @@ class TrainConfig:
         Raises:
             HsEnvError: Naming the field, its value and its range; or what an unknown name is near to.
         """
-        encoder = MODELS.get(self.model)
-        if not issubclass(encoder, StructuredEncoder):
-            raise HsEnvError(f"The model {self.model!r} takes no actions; choose a structured encoder, as 'hs_lstm'.")
-        LEARNERS.resolve(self.agent)
-        ESTIMATORS.resolve(self.estimator)
-        for name in ("structure", "reward"):
-            if getattr(self, name) is None:
-                if encoder.task not in _DEFAULTS:
-                    raise HsEnvError(f"There is no default {name} for {encoder.task.name}. Give one: --{name} NAME")
-                object.__setattr__(self, name, _DEFAULTS[encoder.task][name])
+        self._resolve(MODELS.get(self.model))
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
             self,
@@ -109,6 +103,24 @@ class TrainConfig:
             checkpoint_seconds=(0, 1e9),
             **stages,
         )
+
+    def _resolve(self, kind: type[Model]) -> None:
+        """Fill in what the kind of model decides."""
+        if not issubclass(kind, StructuredEncoder):
+            for name in ("structure", "reward"):
+                if getattr(self, name) is not None:
+                    raise HsEnvError(
+                        f"The model {self.model!r} takes no actions and has no {name}. Leave --{name} out."
+                    )
+            return
+        if self.agent != STRUCTURE:
+            LEARNERS.resolve(self.agent)
+        ESTIMATORS.resolve(self.estimator)
+        for name in ("structure", "reward"):
+            if getattr(self, name) is None:
+                if kind.task not in _DEFAULTS:
+                    raise HsEnvError(f"There is no default {name} for {kind.task.name}. Give one: --{name} NAME")
+                object.__setattr__(self, name, _DEFAULTS[kind.task][name])
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""

@@ -8,12 +8,22 @@ from pathlib import Path
 from rich.console import Console
 
 from hs_env.agents import Agent, load_agent
-from hs_env.models import Classifier
+from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.folders import CONFIG, begin_record, continue_record, new_folder, read_json, saved_config
+from hs_env.training.flat import FlatTrainer
+from hs_env.training.folders import (
+    CONFIG,
+    RECORD,
+    begin_record,
+    continue_record,
+    new_folder,
+    read_json,
+    saved_config,
+)
 from hs_env.training.runtime import prepare
-from hs_env.training.trainer import AGENT, HISTORY, Trainer
+from hs_env.training.stages import HISTORY, StagedTrainer
+from hs_env.training.trainer import AGENT, Trainer
 from hs_env.types import HsEnvError
 
 
@@ -25,14 +35,14 @@ class Run:
         folder: Where it lies.
         config: What was trained.
         classifier: The frozen classifier.
-        agent: The trained P-Net.
+        agent: The trained P-Net; None for a classifier without structure.
         classifier_updates: Updates of the C-Net by stage, "warm" and "joint".
     """
 
     folder: Path
     config: TrainConfig
     classifier: Classifier
-    agent: Agent
+    agent: Agent | None
     classifier_updates: dict[str, int]
 
     @classmethod
@@ -49,7 +59,8 @@ class Run:
         history = read_json(folder / HISTORY)
         if not isinstance(history, dict) or "classifier_updates" not in history:
             raise HsEnvError(f"{folder / HISTORY} does not say how often the classifier was updated. Was it edited?")
-        classifier, agent = Classifier.load(folder), load_agent(folder / AGENT)
+        classifier = Classifier.load(folder)
+        agent = load_agent(folder / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
         return cls(folder, config, classifier, agent, history["classifier_updates"])
 
 
@@ -80,7 +91,7 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
     console.print(
         f"{config.vectors} has {data.vectors.type_coverage:.1%} of {len(data.vocabulary):,} words", markup=False
     )
-    trainer = Trainer(config, data, folder, console)
+    trainer = _trainer(config, data, folder, console)
     begin_record(folder, config.to_json())
     return _finish(trainer)
 
@@ -91,12 +102,31 @@ def resume(folder: Path, console: Console | None = None) -> Run:
     if (folder / HISTORY).exists():
         return Run.load(folder)
     prepare(config.threads)
-    trainer = Trainer(config, TrainingData.load(config), folder, console or Console(stderr=True))
+    trainer = _trainer(config, TrainingData.load(config), folder, console or Console(stderr=True))
     trainer.load_checkpoint()
     continue_record(folder)
     return _finish(trainer)
 
 
-def _finish(trainer: Trainer) -> Run:
+def train_or_resume(config: TrainConfig, folder: Path, console: Console | None = None) -> Run:
+    """Train in `folder`, or go on with the run that stands there, or load it if it is finished.
+
+    Raises:
+        HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
+    """
+    if not (folder / CONFIG).is_file():
+        (folder / RECORD).unlink(missing_ok=True)  # a run that was killed between its first two files
+        return train(config, folder, console)
+    if load_config(folder) != config:
+        raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
+    return resume(folder, console)
+
+
+def _trainer(config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> StagedTrainer:
+    flat = issubclass(MODELS.get(config.model), FlatClassifier)
+    return (FlatTrainer if flat else Trainer)(config, data, folder, console)
+
+
+def _finish(trainer: StagedTrainer) -> Run:
     trainer.run()
     return Run.load(trainer.folder)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from hs_env.agents import Agent, rollout
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.models import StructuredEncoder
+from hs_env.models import FlatClassifier, StructuredEncoder
 from hs_env.render import Segmented
 from hs_env.render.episodes import segmented
 from hs_env.rewards import Reward
 from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.seeds import generator_for
-from hs_env.types import Episodes
+from hs_env.types import Episodes, SentenceBatch
 
 _SHOWN = 8
 
@@ -22,9 +23,10 @@ _SHOWN = 8
 def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit) -> Iterator[Episodes]:
     """Every sentence of `split` read once, taking the agent's most probable actions."""
     generator = generator_for(0, "evaluation")  # for policies that draw all the same
-    with torch.no_grad():
-        for batch in evaluation_batches(split):
-            yield rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
+    for batch in evaluation_batches(split):
+        with torch.no_grad():  # not around the yield, where it would reach into the caller
+            episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
+        yield episodes
 
 
 def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
@@ -41,6 +43,23 @@ def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, re
     if encoder.task.structure == "selection":
         return scores | {"words_retained": chosen / len(split), "share_retained": chosen / words}
     return scores | {"phrases_per_sentence": chosen / len(split), "words_per_phrase": words / chosen}
+
+
+def flat_verdicts(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:
+    """Every sentence of `split` once, batch by batch, with (B, C) class log-probabilities."""
+    for batch in evaluation_batches(split):
+        with torch.no_grad():
+            log_probs = model(batch)
+        yield batch, log_probs
+
+
+def flat_scores(model: FlatClassifier, split: EncodedSplit) -> dict[str, float]:
+    """Accuracy and log-likelihood on `split`."""
+    right, log_likelihood = 0, 0.0
+    for batch, log_probs in flat_verdicts(model, split):
+        right += int((log_probs.argmax(1) == batch.labels).sum())
+        log_likelihood += log_probs.gather(1, batch.labels[:, None]).sum().item()
+    return {"accuracy": right / len(split), "log_likelihood": log_likelihood / len(split)}
 
 
 def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingData) -> list[Segmented]:

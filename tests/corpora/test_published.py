@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from hs_env.corpora import load_corpus
-from hs_env.types import HsEnvError
+from hs_env.corpora import Corpus, load_corpus
+from hs_env.types import HsEnvError, phrases_of
+from tests.corpora.conftest import WriteRows
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,44 @@ def test_fold_by_argument_or_in_the_name(data_dir: Path) -> None:
     assert [s.words[-1] for s in corpus.splits["test"]] == ["18", "19", "38", "39"]
     assert [s.words[-1] for s in corpus.splits["dev"]] == ["0", "1", "20", "21"]
     assert load_corpus("mr.v1:fold=9", data_dir=data_dir) == corpus
+
+
+def phrased(corpus: Corpus) -> list[str]:
+    """The first test sentence as phrases."""
+    sentence = corpus.splits["test"][0]
+    assert sentence.boundaries is not None
+    return [" ".join(phrase) for phrase in phrases_of(sentence.words, sentence.boundaries)]
+
+
+@pytest.fixture
+def tree_dir(tmp_path: Path, write_rows: WriteRows) -> Path:
+    """A folder with sst/: a neutral sentence, which sst2 lacks, and one of nine words."""
+    trees = (
+        "(2 (2 so) (2 so))\n(4 (2 (2 The) (2 film)) (4 (2 (2 is) (4 (2 n't) (2 (2 a) (2 bore)))) (2 (2 at) (2 all))))\n"
+    )
+    rows = [("so so", 2), ("The film isn't a bore at all", 4), ("The film isn't a bore at all", 1)]
+    sst2 = [(text, int(label > 2)) for text, label in rows if label != 2]
+    for split in ("train", "dev", "test"):
+        write_rows(tmp_path / "sst" / f"sst5.{split}.jsonl.gz", rows[:2])
+        write_rows(tmp_path / "sst" / f"sst2.{split}.jsonl.gz", sst2[:1])
+        (tmp_path / "sst" / f"{split}.trees.txt").write_text(trees)
+    return tmp_path
+
+
+def test_phrases_are_the_greatest_subtrees_that_are_short_enough(tree_dir: Path) -> None:
+    trees = load_corpus("sst2_trees", data_dir=tree_dir)
+    assert phrased(trees) == ["the film", "is", "n't a bore", "at all"]  # 8 words, so at most 3
+    plain = load_corpus("sst2", data_dir=tree_dir)
+    for split, sentences in plain.splits.items():
+        assert [(s.words, s.label) for s in trees.splits[split]] == [(s.words, s.label) for s in sentences]
+
+
+def test_each_sentence_has_its_own_tree(tree_dir: Path) -> None:
+    trees = load_corpus("sst5_trees", data_dir=tree_dir)
+    assert phrased(trees) == ["so", "so"]  # 2 words, so at most 1
+    (tree_dir / "sst" / "dev.trees.txt").write_text("(2 (2 so) (2 what))\n")
+    with pytest.raises(HsEnvError, match="sst, dev lack sentence 0 of 'sst5'"):
+        load_corpus("sst5_trees", data_dir=tree_dir)
 
 
 def test_missing_data(tmp_path: Path, data_dir: Path) -> None:

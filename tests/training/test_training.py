@@ -22,7 +22,7 @@ from hs_env.agents import ReinforceConfig, SB3Agent, SB3Config, SB3Learner
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.monitor import Monitor
-from hs_env.training.trainer import CHECKPOINT
+from hs_env.training.stages import CHECKPOINT
 from hs_env.types import HsEnvError
 
 CONFIG = TrainConfig(

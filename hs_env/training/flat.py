@@ -1,0 +1,63 @@
+"""Training of a classifier without structure, as a C-Net is trained."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from hs_env.models import MODELS, FlatClassifier
+from hs_env.training.config import TrainConfig
+from hs_env.training.data import TrainingData
+from hs_env.training.learner import Learner
+from hs_env.training.scores import flat_scores
+from hs_env.training.seeds import seed_for
+from hs_env.training.stages import Stage, StagedTrainer
+from hs_env.types import SentenceBatch
+
+
+class FlatTrainer(StagedTrainer):
+    """Trains a classifier without structure on what a C-Net gets: as many epochs, at the rates of the two stages.
+
+    Vectors, batches, optimiser, learning rates, dropout, clipping, slow copy and the choice by dev are the C-Net's; the
+    stages are "warm" and "joint", for there is no P-Net.
+
+    Args:
+        config: What to train.
+        data: What to train on.
+        folder: The run's folder.
+        console: Where progress is shown.
+    """
+
+    def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
+        super().__init__(config, data, folder, console)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed_for(config.seed, "weights"))
+            model = data.new_model(MODELS.get(config.model), config)
+        assert isinstance(model, FlatClassifier)
+        self.learner = Learner(model, config.tau, config.clip_norm)
+        self.updates_an_epoch = -(-len(data.splits["train"]) // config.batch_size)
+        self.learned, self.adapted = {"learner": self.learner}, {}
+        self.stages = (
+            Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._look, "log_likelihood"),
+            Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._look, "log_likelihood"),
+        )
+
+    def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        if stage == "warm":
+            rate = self.config.learning_rate
+            self.progress.warm_updates += 1
+        else:
+            rate = self.config.joint_learning_rate
+            self.progress.joint_updates += 1
+        self.learner.fast.anneal(self.progress.updates / self.updates_an_epoch)
+        return {f"c_net/{name}": value for name, value in self.learner.update(rate, batch.labels, batch).items()}
+
+    def _look(self) -> tuple[dict[str, float], str]:
+        return flat_scores(self.learner.slow, self.data.splits["dev"]), ""
+
+    def save_result(self) -> None:
+        """Save the slow copy."""
+        self.save_classifier(self.learner.slow)
