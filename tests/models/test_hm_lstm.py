@@ -128,7 +128,7 @@ def test_gradients_do_not_explode_through_boundaries() -> None:
     """Undivided, straight-through gradients are fifty times as large here."""
     torch.manual_seed(10)
     model, x, norms = HMLSTM(16, (128, 128, 128)), torch.randn(100, 4, 16), []
-    for slope in (1.0, 1e-9):  # with none, no gradient flows through boundaries
+    for slope in (1.0, 1e-3):  # with next to none, next to no gradient flows through boundaries
         model.slope = slope
         h, z, _ = model(x)
         assert 0.1 < z.mean() < 0.9
