@@ -1,4 +1,4 @@
-"""The command line: `hs-env train | evaluate | segment | corpora | rewards`."""
+"""The command line: `hs-env train | evaluate | structure | segment | corpora | rewards`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hs_env.agents import load_agent, rollout
-from hs_env.corpora import CORPORA, load_corpus
-from hs_env.evaluation import Comparison, compare
+from hs_env.agents import Agent, load_agent, rollout
+from hs_env.corpora import CORPORA, load_corpus, load_treebank
+from hs_env.evaluation import Comparison, compare, compare_structure
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import segmented
@@ -30,6 +30,9 @@ from hs_env.training.run import train as train_run
 from hs_env.training.scores import segmented_examples
 from hs_env.training.trainer import AGENT
 from hs_env.types import HsEnvError
+
+Format = Literal["table", "json", "csv", "markdown"]
+Split = Literal["train", "dev", "test"]
 
 _LINES = 256  # sentences that are segmented together when input is piped
 
@@ -60,8 +63,8 @@ def train(
 
 def evaluate(
     run: tyro.conf.Positional[Path],
-    split: Literal["train", "dev", "test"] = "test",
-    format: Literal["table", "json", "csv", "markdown"] = "table",
+    split: Split = "test",
+    format: Format = "table",
 ) -> None:
     """Compare a trained run with the baseline policies and a plain LSTM.
 
@@ -71,6 +74,30 @@ def evaluate(
         format: What is printed; the run's folder gets JSON and CSV in any case.
     """
     _show_comparison(Run.load(run), split, Console(stderr=True), format)
+
+
+def structure(
+    treebank: tyro.conf.Positional[Literal["conll2000", "sst"]],
+    run: str = "phrases",
+    data_dir: Path | None = None,
+    split: Split = "test",
+    format: Format = "table",
+) -> None:
+    """Compare the phrases of a run with chunks (CoNLL-2000) or with the constituents of trees (SST).
+
+    Args:
+        treebank: What to compare with.
+        run: Folder of a trained run, which gets JSON and CSV; or name of one that ships with the package.
+        data_dir: Folder that holds the treebank's folder.
+        split: Sentences to compare on; CoNLL-2000 has no dev.
+        format: What is printed.
+    """
+    classifier, agent = _load(run)
+    bank = load_treebank(treebank, data_dir=data_dir, split=split, tokenisation=classifier.tokenisation)
+    comparison = compare_structure(classifier, agent, bank)
+    if run not in shipped_runs():
+        comparison.save(Path(run), f"structure-{treebank}-{split}")
+    _print(comparison, format)
 
 
 def segment(
@@ -85,8 +112,7 @@ def segment(
         run: Folder of a trained run, or name of one that ships with the package.
         json: Print JSON lines.
     """
-    folder = shipped_runs().get(run, Path(run))
-    classifier, agent = Classifier.load(run), load_agent(folder / AGENT)
+    classifier, agent = _load(run)
     lines = texts or (line.strip() for line in sys.stdin if line.strip())
     for chunk in _chunks(lines, 1 if sys.stdin.isatty() else _LINES):
         sentences = [classifier.sentence(text) for text in chunk]
@@ -144,6 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands: dict[str, Callable[..., None]] = {
         "train": train,
         "evaluate": evaluate,
+        "structure": structure,
         "segment": segment,
         "corpora": corpora,
         "rewards": rewards,
@@ -160,13 +187,21 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def _show_comparison(run: Run, split: str, console: Console, format: str = "table") -> None:
+def _show_comparison(run: Run, split: str, console: Console, format: Format = "table") -> None:
     comparison = compare(run, split, console)
+    _print(comparison, format)
+    if format == "table":
+        if comparison.deletions is not None:
+            Console().print(comparison.deletions.to_rich())
+        if comparison.recurring is not None and comparison.recurring.phrases:
+            Console().print(comparison.recurring.to_rich())
+
+
+def _print(comparison: Comparison, format: Format) -> None:
     if format == "table":
         out = Console()
-        out.print(comparison.to_rich(out.width))
-        if comparison.deletions is not None:
-            out.print(comparison.deletions.to_rich())
+        for part in comparison.parts():
+            out.print(part.to_rich(out.width))
     else:
         printed = {"json": _json_text, "csv": Comparison.to_csv, "markdown": Comparison.to_markdown}
         print(printed[format](comparison))
@@ -174,6 +209,11 @@ def _show_comparison(run: Run, split: str, console: Console, format: str = "tabl
 
 def _json_text(comparison: Comparison) -> str:
     return json.dumps(comparison.to_json(), indent=2)
+
+
+def _load(run: str) -> tuple[Classifier, Agent]:
+    """The classifier and the agent of a run's folder, or of a run that ships with the package."""
+    return Classifier.load(run), load_agent(shipped_runs().get(run, Path(run)) / AGENT)
 
 
 def _show_examples(run: Run) -> None:

@@ -36,6 +36,8 @@ def test_train_writes_the_comparison(folder):
     assert names[:2] == ["HS-LSTM", "plain LSTM"]
     assert comparison["rows"][0]["note"] == "REINFORCE, greedy"
     assert "deletions" not in comparison
+    assert comparison["recurring"]["share"] >= 0
+    assert {"boundary_recall", "phrase_f1"} <= comparison["rows"][0]["metrics"].keys()
     assert {"all_inside", "all_end", "random", "every_k", "punctuation", "function_words", "gold"} <= set(names)
     assert (folder / "evaluation-test.csv").exists()
     assert (folder / "plain_lstm.safetensors").exists()
@@ -77,6 +79,16 @@ def test_evaluate(folder, format, capsys):
         assert figures["low"] <= figures["value"] <= figures["high"]
     if format == "csv":
         assert {"accuracy", "log_likelihood", "macro_f1"} <= {row["metric"] for row in csv.DictReader(io.StringIO(out))}
+
+
+def test_structure(folder, tmp_path, capsys):
+    (tmp_path / "conll2000").mkdir()
+    (tmp_path / "conll2000" / "test.txt").write_text("the DT B-NP\nplot NN I-NP\nis VBZ B-VP\ndull JJ B-ADJP\n")
+    arguments = ["structure", "conll2000", "--data-dir", str(tmp_path), "--format", "csv"]
+    cli.main([*arguments, "--run", str(folder)])
+    assert (folder / "structure-conll2000-test.csv").read_text() in capsys.readouterr().out
+    cli.main(arguments)
+    assert "HS-LSTM, shuffled" in capsys.readouterr().out
 
 
 def test_segment_arguments(folder, capsys):

@@ -5,6 +5,7 @@ from hs_env.corpora.files import Row, label_names, read_rows, to_sentences
 from hs_env.corpora.loading import load_corpus
 from hs_env.corpora.phrases import compose, phrase_sentence
 from hs_env.corpora.tokenisation import TOKENISATIONS, tokenise
+from hs_env.corpora.treebanks import Treebank, load_treebank
 from hs_env.corpora.vectors import WordVectors, load_vectors
 from hs_env.corpora.vocabulary import SPECIAL_WORDS, Vocabulary
 
@@ -16,11 +17,13 @@ __all__ = [
     "Corpus",
     "CorpusBuilder",
     "Row",
+    "Treebank",
     "Vocabulary",
     "WordVectors",
     "compose",
     "label_names",
     "load_corpus",
+    "load_treebank",
     "load_vectors",
     "phrase_sentence",
     "read_rows",

@@ -12,6 +12,7 @@ from hs_env.agents import Agent, baselines_for, make_baseline
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import Outcome, collect, collect_plain
+from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.models import Classifier, PlainLSTM, StructuredEncoder
 from hs_env.training.data import TrainingData, evaluation_batches
@@ -54,8 +55,10 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
         f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
     )
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    deletions = Deletions.of(episodes, data.vocabulary) if encoder.task.structure == "selection" else None
-    comparison = Comparison(title, rows, caption, deletions)
+    if encoder.task.structure == "selection":
+        comparison = Comparison(title, rows, caption, deletions=Deletions.of(episodes, data.vocabulary))
+    else:
+        comparison = Comparison(title, rows, caption, recurring=Recurring.of(episodes, data.vocabulary))
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison
 
