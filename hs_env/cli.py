@@ -1,4 +1,4 @@
-"""The command line: `hs-env train | evaluate | structure | segment | corpora | rewards`."""
+"""The command line: `hs-env train | evaluate | structure | neighbours | segment | corpora | rewards`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -17,14 +17,14 @@ from rich.text import Text
 
 from hs_env.agents import Agent, load_agent, rollout
 from hs_env.corpora import CORPORA, load_corpus, load_treebank
-from hs_env.evaluation import Comparison, compare, compare_structure
+from hs_env.evaluation import Comparison, PhraseIndex, compare, compare_structure
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import segmented
 from hs_env.rewards import REWARDS, describe_parameters
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.run import Run
+from hs_env.training.run import Run, load_config
 from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
 from hs_env.training.scores import segmented_examples
@@ -100,6 +100,36 @@ def structure(
     _print(comparison, format)
 
 
+def neighbours(
+    phrases: tyro.conf.Positional[tuple[str, ...]],
+    run: str = "phrases",
+    split: Split = "train",
+    k: int = 10,
+    json: bool = False,
+) -> None:
+    """Show the phrases most like those given, to a run's HS-LSTM, among all that its policy makes of a split.
+
+    Args:
+        phrases: Phrases, each one argument.
+        run: Folder of a trained run, or name of one that ships with the package.
+        split: Sentences to take phrases from: of the run's corpus, or of `phrases`.
+        k: Neighbours of each phrase.
+        json: Print JSON lines.
+    """
+    classifier, agent = _load(run)
+    config = TrainConfig(corpus="phrases") if run in shipped_runs() else load_config(Path(run))
+    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    index = PhraseIndex.of(classifier, agent, corpus.splits[split])
+    for phrase in phrases:
+        found = index.to_json(phrase, k)
+        if json:
+            print(_json_line(found))
+            continue
+        print(f"{found['phrase']}  ({found['count']:,} of {sum(index.counts.values()):,} phrases)")
+        for near in found["neighbours"]:
+            print(f"  {near['similarity']:.3f}  {near['phrase']}  ({near['count']:,})")
+
+
 def segment(
     texts: tyro.conf.Positional[tuple[str, ...]] = (),
     run: str = "phrases",
@@ -171,6 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
         "train": train,
         "evaluate": evaluate,
         "structure": structure,
+        "neighbours": neighbours,
         "segment": segment,
         "corpora": corpora,
         "rewards": rewards,
@@ -231,6 +262,10 @@ def _as_json(text: str, shown: Segmented) -> str:
     else:
         structure = {"phrases": [" ".join(phrase) for phrase in shown.phrases]}
     value = {"text": text, **structure, "label": shown.prediction, "probability": shown.probability}
+    return _json_line(value)
+
+
+def _json_line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -91,6 +91,18 @@ def test_structure(folder, tmp_path, capsys):
     assert "HS-LSTM, shuffled" in capsys.readouterr().out
 
 
+def test_neighbours(folder, capsys):
+    cli.main(["neighbours", "not good", "the movie", "--run", str(folder), "--split", "dev", "--k", "3", "--json"])
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["phrase"], second["phrase"]) == ("not good", "the movie")
+    assert [len(value["neighbours"]) for value in (first, second)] == [3, 3]
+
+
+def test_neighbours_of_the_shipped_run(capsys):
+    cli.main(["neighbours", "the movie", "--split", "test"])
+    assert "  this movie  (" in capsys.readouterr().out
+
+
 def test_segment_arguments(folder, capsys):
     cli.main(["segment", "The movie is not good", "this drama was superb", "--run", str(folder)])
     lines = capsys.readouterr().out.splitlines()
@@ -153,6 +165,9 @@ def test_rewards(capsys):
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),
         (["train", "--model", "id_lstm", "--structure", "all_end", *SMALL], "Choose one of: all_retain, content_words"),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
+        (["neighbours", "zzz", "--split", "test"], "knows no word of 'zzz'"),
+        (["neighbours", "good", "--run", "phrases_id_lstm"], "has no vectors of phrases"),
+        (["structure", "sst"], "give data_dir"),
         (["evaluate", "nowhere"], "is not the folder of a run"),
     ],
 )

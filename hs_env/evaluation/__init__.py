@@ -4,6 +4,7 @@ from hs_env.evaluation.bootstrap import Interval, difference, intervals
 from hs_env.evaluation.compare import compare
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import METRICS, STRUCTURE, Outcome, collect, collect_plain
+from hs_env.evaluation.neighbours import Neighbour, PhraseIndex
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.structure import compare_structure
 from hs_env.evaluation.table import Comparison, Row
@@ -14,7 +15,9 @@ __all__ = [
     "Comparison",
     "Deletions",
     "Interval",
+    "Neighbour",
     "Outcome",
+    "PhraseIndex",
     "Recurring",
     "Row",
     "collect",
