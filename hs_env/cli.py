@@ -1,4 +1,4 @@
-"""The command line: `hs-env train | evaluate | structure | neighbours | segment | corpora | rewards`."""
+"""The command line: `hs-env train | evaluate | report | structure | neighbours | segment | corpora | rewards`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from hs_env.evaluation import Comparison, PhraseIndex, compare, compare_structur
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import segmented
+from hs_env.report import make_report
 from hs_env.rewards import REWARDS, describe_parameters
+from hs_env.storage import write_atomically
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, load_config
@@ -74,6 +76,21 @@ def evaluate(
         format: What is printed; the run's folder gets JSON and CSV in any case.
     """
     _show_comparison(Run.load(run), split, Console(stderr=True), format)
+
+
+def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test") -> None:
+    """Write one HTML page on trained runs: tables, learning curves, sentences, configuration.
+
+    Args:
+        runs: Folders of runs.
+        out: The page, which must not exist yet.
+        split: Sentences to evaluate on.
+    """
+    if out.exists():
+        raise HsEnvError(f"{out} exists already. Remove it, or write to another file.")
+    page = make_report([Run.load(folder) for folder in runs], split, Console(stderr=True))
+    write_atomically(out, page.encode())
+    print(f"The report is in {out}")
 
 
 def structure(
@@ -200,6 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands: dict[str, Callable[..., None]] = {
         "train": train,
         "evaluate": evaluate,
+        "report": report,
         "structure": structure,
         "neighbours": neighbours,
         "segment": segment,

@@ -178,3 +178,12 @@ def test_errors_are_one_line(arguments, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_report(folder, distilled, tmp_path, capsys):
+    out = tmp_path / "report.html"
+    cli.main(["report", str(folder), str(distilled), "--out", str(out), "--split", "dev"])
+    assert "ID-LSTM" in out.read_text()
+    with pytest.raises(SystemExit):
+        cli.main(["report", str(folder), "--out", str(out)])
+    assert "exists already" in capsys.readouterr().err

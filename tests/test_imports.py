@@ -21,6 +21,7 @@ LAYERS = [
     {"agents"},
     {"training"},
     {"evaluation"},
+    {"report"},
     {"cli", "demo"},
 ]
 """The parts of hs_env, each importing from the layers before its own only."""

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -81,6 +81,14 @@ _FORMATS: Final = {
 }
 
 
+class Cell(NamedTuple):
+    """A figure as it is written, the ends of its interval (empty where nothing varies), and whether it is the best."""
+
+    figure: str
+    ends: tuple[str, str]
+    best: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Rows of figures of the same sentences.
@@ -104,6 +112,11 @@ class Comparison:
         """The metrics that apply to a row or more, in the order of `METRICS`, unknown ones last."""
         found = dict.fromkeys(name for row in self.rows for name in row.intervals)
         return [name for name in METRICS if name in found] + [name for name in found if name not in METRICS]
+
+    @property
+    def headings(self) -> list[str]:
+        """What `metrics` are called in a table."""
+        return [" ".join(_format(metric).heading).replace("- ", "-") for metric in self.metrics]
 
     @property
     def best(self) -> float | None:
@@ -155,13 +168,19 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """A table for a README; the interval in brackets, the best accuracy in bold."""
-        headings = ["", *(" ".join(_format(metric).heading).replace("- ", "-") for metric in self.metrics)]
-        lines = [headings, [":--", *["--:"] * len(self.metrics)]]
+        lines = [["", *self.headings], [":--", *["--:"] * len(self.metrics)]]
         for row in self.rows:
             name = row.name + (f" ({row.note})" if row.note else "")
             lines.append([name.replace("|", "\\|"), *(self._markdown_cell(row, metric) for metric in self.metrics)])
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return f"**{self.title}**\n\n{table}\n\n{self.caption}\n"
+
+    def cell(self, row: Row, metric: str) -> Cell:
+        """A row's figure of one of `metrics` as it is written, a dash where the metric does not apply."""
+        if metric not in row.intervals:
+            return Cell(_NONE, ("", ""), False)
+        interval, style = row.intervals[metric], _format(metric)
+        return Cell(style.figure(interval.value), style.ends(interval), metric == _BEST and self._wins(row))
 
     def save(self, folder: Path, stem: str = "evaluation") -> None:
         """Write `stem.json` and `stem.csv`, each atomically."""
@@ -195,18 +214,14 @@ class Comparison:
         """A figure, and its interval beneath."""
         if metric not in row.intervals:
             return Text(_NONE, "dim")
-        interval, style = row.intervals[metric], _format(metric)
-        bold = "bold" if metric == _BEST and self._wins(row) else ""
-        return Text.assemble((style.figure(interval.value), bold), ("\n" + between.join(style.ends(interval)), "dim"))
+        figure, ends, best = self.cell(row, metric)
+        return Text.assemble((figure, "bold" if best else ""), ("\n" + between.join(ends), "dim"))
 
     def _markdown_cell(self, row: Row, metric: str) -> str:
         """A figure, and its interval in brackets."""
-        if metric not in row.intervals:
-            return _NONE
-        interval, style = row.intervals[metric], _format(metric)
-        bold = "**" if metric == _BEST and self._wins(row) else ""
-        ends = "".join(style.ends(interval))
-        return f"{bold}{style.figure(interval.value)}{bold}" + (f" ({ends})" if ends else "")
+        figure, ends, best = self.cell(row, metric)
+        bold = "**" if best else ""
+        return f"{bold}{figure}{bold}" + (f" ({''.join(ends)})" if any(ends) else "")
 
 
 def _format(metric: str) -> _Format:
