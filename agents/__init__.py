@@ -17,7 +17,7 @@ from .reinforce import PNet, Reinforce, ReinforceConfig
 from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Config, SB3Learner
-from .search import best_segmentation, every_segmentation
+from .search import beam_search, best_segmentation, every_segmentation
 
 __all__ = [
     "AGENTS",
@@ -39,6 +39,7 @@ __all__ = [
     "SB3Learner",
     "Update",
     "baselines_for",
+    "beam_search",
     "best_segmentation",
     "every_segmentation",
     "load_agent",

@@ -67,6 +67,7 @@ def evaluate(
     run: tyro.conf.Positional[Path],
     split: Split = "test",
     format: Format = "table",
+    oracle: int = 0,
 ) -> None:
     """Compare a trained run with the baseline policies and a plain LSTM.
 
@@ -74,8 +75,9 @@ def evaluate(
         run: Folder of the run.
         split: Sentences to evaluate on.
         format: What is printed; the run's folder gets JSON and CSV in any case.
+        oracle: Width of a beam, such as 16, that searches what a perfect P-Net could gain; 0 searches nothing.
     """
-    _show_comparison(Run.load(run), split, Console(stderr=True), format)
+    _show_comparison(Run.load(run), split, Console(stderr=True), format, oracle)
 
 
 def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test") -> None:
@@ -236,8 +238,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def _show_comparison(run: Run, split: str, console: Console, format: Format = "table") -> None:
-    comparison = compare(run, split, console)
+def _show_comparison(run: Run, split: str, console: Console, format: Format = "table", oracle: int = 0) -> None:
+    comparison = compare(run, split, console, oracle)
     _print(comparison, format)
     if format == "table":
         if comparison.deletions is not None:

@@ -81,6 +81,17 @@ def test_evaluate(folder, format, capsys):
         assert {"accuracy", "log_likelihood", "macro_f1"} <= {row["metric"] for row in csv.DictReader(io.StringIO(out))}
 
 
+@pytest.mark.parametrize("kind", ["folder", "distilled"])
+def test_no_policy_is_better_than_the_oracle(kind, request, capsys):
+    folder = request.getfixturevalue(kind)
+    capsys.readouterr()
+    cli.main(["evaluate", str(folder), "--split", "dev", "--format", "json", "--oracle", "8"])
+    rows = {row["name"]: row["metrics"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    trained, oracle = rows["ID-LSTM" if kind == "distilled" else "HS-LSTM"], rows["oracle"]
+    for name in ("log_likelihood", "accuracy"):
+        assert oracle[name]["value"] >= trained[name]["value"]
+
+
 def test_structure(folder, tmp_path, capsys):
     (tmp_path / "conll2000").mkdir()
     (tmp_path / "conll2000" / "test.txt").write_text("the DT B-NP\nplot NN I-NP\nis VBZ B-VP\ndull JJ B-ADJP\n")

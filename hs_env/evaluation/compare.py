@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from hs_env.agents import Agent, baselines_for, make_baseline
+from hs_env.agents import Agent, baselines_for, beam_search, make_baseline
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import Outcome, collect, collect_plain
@@ -19,17 +19,25 @@ from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.plain import train_plain_lstm
 from hs_env.training.run import Run
 from hs_env.training.scores import greedy_episodes
-from hs_env.types import SentenceBatch
+from hs_env.types import Episodes, SentenceBatch
 
 _PLAIN_FILE = "plain_lstm.safetensors"
 
 
-def compare(run: Run, split: str = "test", console: Console | None = None) -> Comparison:
+def compare(run: Run, split: str = "test", console: Console | None = None, oracle: int = 0) -> Comparison:
     """Evaluate a run next to honest baselines on one split.
 
     The baseline policies, those of its task, decide for the run's own classifier. The plain LSTM is trained as the
     classifier was, for as many updates, and kept in the run's folder. The comparison is saved there too,
     `evaluation-<split>.json` and `.csv`.
+
+    Args:
+        run: The run.
+        split: Sentences to evaluate on.
+        console: Where progress is shown; None is standard error.
+        oracle: Width of a beam that searches the decisions under which the gold class is most probable, for a row that
+            says how much a perfect P-Net could gain on this classifier, at least; 0 searches none. It costs some
+            `4 * oracle` times what the policy does.
     """
     data = TrainingData.load(run.config)
     encoder = run.classifier.model
@@ -49,6 +57,9 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
         if has_gold or name != "gold.v1":
             agent = make_baseline(name, data.vocabulary, encoder.task)
             rows.append(Row(name.rpartition(".")[0], intervals(outcome(agent)), "same classifier"))
+    if oracle:
+        found = collect((_best_found(encoder, batch, oracle) for batch in episodes), encoder.task)
+        rows.append(Row("oracle", intervals(found), f"knows the class, beam of {oracle}, same classifier"))
     gain = difference(trained, plain)
     caption = (
         f"{CAPTION} {encoder.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
@@ -61,6 +72,15 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
         comparison = Comparison(title, rows, caption, recurring=Recurring.of(episodes, data.vocabulary))
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison
+
+
+@torch.no_grad()
+def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> Episodes:
+    """The actions that make the gold class most probable, as far as a beam finds them: never worse than those given."""
+    actions, log_likelihood = beam_search(encoder, episodes.sentences, width)
+    better = log_likelihood > episodes.log_likelihood
+    actions = torch.where(better[:, None], actions, episodes.actions)
+    return Episodes(episodes.sentences, actions, encoder(episodes.sentences, actions))
 
 
 def _agent_title(name: str) -> str:
