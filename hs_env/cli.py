@@ -80,17 +80,18 @@ def evaluate(
     _show_comparison(Run.load(run), split, Console(stderr=True), format, oracle)
 
 
-def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test") -> None:
+def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
     """Write one HTML page on trained runs: tables, learning curves, sentences, configuration.
 
     Args:
         runs: Folders of runs.
         out: The page, which must not exist yet.
         split: Sentences to evaluate on.
+        oracle: As of `hs-env evaluate`.
     """
     if out.exists():
         raise HsEnvError(f"{out} exists already. Remove it, or write to another file.")
-    page = make_report([Run.load(folder) for folder in runs], split, Console(stderr=True))
+    page = make_report([Run.load(folder) for folder in runs], split, Console(stderr=True), oracle)
     write_atomically(out, page.encode())
     print(f"The report is in {out}")
 

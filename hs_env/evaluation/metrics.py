@@ -130,10 +130,9 @@ def _phrases(episodes: Episodes) -> dict[str, Tensor]:
 
 def _starts(actions: Tensor) -> Tensor:
     """(R, T) int64: where the phrase that each word is in begins."""
-    following = actions.new_tensor(range(1, actions.shape[1])) * (actions[:, :-1] == END)
-    starts: Tensor = following.new_zeros(actions.shape)
-    starts[:, 1:] = following.cummax(1).values if following.numel() else following
-    return starts
+    starts = actions.new_zeros(actions.shape)
+    starts[:, 1:] = actions.new_tensor(range(1, actions.shape[1])) * (actions[:, :-1] == END)
+    return starts.cummax(1).values
 
 
 def _retained(episodes: Episodes) -> dict[str, Tensor]:

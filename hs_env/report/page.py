@@ -52,7 +52,7 @@ class Section:
     records: Sequence[Mapping[str, str]]
 
 
-def make_report(runs: Sequence[Run], split: str = "test", console: Console | None = None) -> str:
+def make_report(runs: Sequence[Run], split: str = "test", console: Console | None = None, oracle: int = 0) -> str:
     """A page on one run or more: tables with intervals, learning curves, sentences, configuration and versions.
 
     Each run is compared as `hs_env.evaluation.compare` does it, which trains its plain LSTM if there is none yet.
@@ -61,6 +61,7 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
         runs: Finished runs.
         split: Sentences to evaluate on.
         console: Where progress is shown; None is standard error.
+        oracle: Width of the beam of the row `oracle`; 0 leaves it out.
 
     Returns:
         HTML that loads nothing, well-formed as XML too; the same for the same runs.
@@ -70,7 +71,7 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
     """
     if not runs:
         raise HsEnvError("A report needs one run or more.")
-    sections = [_section(run, split, console) for run in runs]
+    sections = [_section(run, split, compare(run, split, console, oracle)) for run in runs]
     rows = [
         Row(
             f"{section.name}: {section.comparison.rows[0].name}",
@@ -86,8 +87,7 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
     return template.render(sections=sections, summary=summary, split=split, version=hs_env.__version__)
 
 
-def _section(run: Run, split: str, console: Console | None) -> Section:
-    comparison = compare(run, split, console)
+def _section(run: Run, split: str, comparison: Comparison) -> Section:
     epochs = json.loads((run.folder / HISTORY).read_text("utf-8"))["epochs"]
     records = json.loads((run.folder / RECORD).read_text("utf-8"))
     return Section(
