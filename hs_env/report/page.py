@@ -138,4 +138,4 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 def _clean(value: Any) -> Any:
     """What a template writes, without the characters that HTML cannot hold."""
-    return printable(value) if type(value) is str else value
+    return value if isinstance(value, Markup) else printable(str(value))

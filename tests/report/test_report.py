@@ -11,11 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from markupsafe import Markup
 from rich.console import Console
 
 from hs_env.agents import ReinforceConfig
+from hs_env.evaluation.recurring import RecurringPhrase
 from hs_env.report import make_report
 from hs_env.report.figures import learning_curves
+from hs_env.report.page import _clean
 from hs_env.training import Run, TrainConfig, train
 from hs_env.types import HsEnvError
 
@@ -132,6 +135,11 @@ def test_several_runs_have_a_summary_and_hostile_text_stays_text(both):
     summary = next(root.iter("table"))
     assert [row.find("th").text for row in summary.find("tbody")] == ["plain: HS-LSTM", '<i>&": ID-LSTM']
     assert "".join(next(root.iter("h3")).itertext()) == "2 runs"
+
+
+def test_no_value_brings_characters_that_html_cannot_hold():
+    assert _clean(RecurringPhrase(("a\x01", "b"), 2, 3)) == "a\ufffd b (2/3)"
+    assert _clean(Markup("<b>")) == "<b>"
 
 
 def test_deleted_words_are_struck_through(both, hostile):
