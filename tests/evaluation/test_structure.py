@@ -47,17 +47,33 @@ def test_phrases_are_constituents_of_themselves_and_cross_none(episodes: Episode
     assert METRICS["crossing_brackets"](outcome) == 0
 
 
-def test_what_crosses(episodes: Episodes) -> None:
-    spans = spans_of(episodes)[-1]
-    one = next(span for span in spans if span[1] - span[0] > 1)
-    crossed = (one[0] - 1, one[1] - 1) if one[0] else (one[0] + 1, one[1] + 1)
-    none: list[frozenset[Span]] = [frozenset()] * 6
-    for bracket, expected in ((crossed, 1), ((one[0], one[1] - 1), 0), ((0, 30), 0)):
-        outcome = outcome_against([episodes], [*none, frozenset({bracket})])
-        assert outcome.crossing is not None
-        touched = sum(a < bracket[0] < b < bracket[1] or bracket[0] < a < bracket[1] < b for a, b in spans if b - a > 1)
-        assert outcome.crossing.tolist() == [0] * 6 + [touched]
-        assert touched >= expected
+@pytest.mark.parametrize(
+    ("bracket", "crossing"),
+    [
+        ((0, 2), 0),
+        ((2, 5), 0),
+        ((0, 5), 0),  # holds both
+        ((0, 6), 0),
+        ((0, 1), 0),  # within the first one
+        ((3, 5), 0),
+        ((2, 3), 0),
+        ((5, 6), 0),
+        ((1, 2), 0),
+        ((1, 3), 2),
+        ((0, 3), 1),
+        ((1, 5), 1),
+        ((4, 6), 1),
+        ((1, 6), 1),
+    ],
+)
+def test_what_crosses(bracket: Span, crossing: int) -> None:
+    """The phrases are two words, three and one."""
+    batch = make_batch([6])
+    made = Episodes(batch, torch.tensor([[0, 1, 0, 0, 1, 1]]), torch.zeros(1, 3).log_softmax(1))
+    outcome = outcome_against([made], [frozenset({bracket})])
+    assert outcome.brackets is not None
+    assert outcome.crossing is not None
+    assert (outcome.brackets.tolist(), outcome.crossing.tolist()) == ([2], [crossing])
 
 
 def test_one_word_and_the_whole_sentence_are_not_counted(episodes: Episodes) -> None:
