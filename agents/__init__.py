@@ -12,6 +12,7 @@ if __name__ == "agents":  # a bare `import agents`, which works in a checkout
 
 from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
 from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
+from .boundaries import HMBoundaries
 from .estimators import ESTIMATORS
 from .learners import LEARNERS, LearnerConfig
 from .policy import BinaryPolicy, PNet
@@ -19,7 +20,7 @@ from .reinforce import Reinforce, ReinforceConfig
 from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Config, SB3Learner
-from .search import best_segmentation, every_segmentation
+from .search import beam_search, best_segmentation, every_segmentation
 from .structure import STRUCTURE, FixedStructure
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "BinaryPolicy",
     "Decision",
     "FixedStructure",
+    "HMBoundaries",
     "Heuristic",
     "LearnerConfig",
     "LearningAgent",
@@ -46,6 +48,7 @@ __all__ = [
     "SB3Learner",
     "Update",
     "baselines_for",
+    "beam_search",
     "best_segmentation",
     "every_segmentation",
     "load_agent",

@@ -1,13 +1,13 @@
-"""The command line: `hs-env train | evaluate | segment | corpora | rewards | lm`."""
+"""The command line: `hs-env train | evaluate | report | structure | neighbours | segment | corpora | rewards | lm`."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 import tyro
@@ -16,21 +16,27 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env import cli_lm
-from hs_env.agents import load_agent, rollout
-from hs_env.corpora import CORPORA, load_corpus
-from hs_env.evaluation import Comparison, compare
-from hs_env.models import Classifier, StructuredEncoder, shipped_runs
+from hs_env.agents import Agent, load_agent, rollout
+from hs_env.corpora import CORPORA, load_corpus, load_treebank
+from hs_env.evaluation import Comparison, PhraseIndex, compare, compare_structure
+from hs_env.evaluation.hierarchy import HierarchyReader
+from hs_env.models import Classifier, HMLSTMClassifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import segmented
+from hs_env.report import make_report
 from hs_env.rewards import REWARDS, describe_parameters
+from hs_env.storage import write_atomically
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.run import Run
+from hs_env.training.run import Run, load_config
 from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
 from hs_env.training.scores import segmented_examples
 from hs_env.training.trainer import AGENT
 from hs_env.types import HsEnvError
+
+Format = Literal["table", "json", "csv", "markdown"]
+Split = Literal["train", "dev", "test"]
 
 _LINES = 256  # sentences that are segmented together when input is piped
 
@@ -61,8 +67,10 @@ def train(
 
 def evaluate(
     run: tyro.conf.Positional[Path],
-    split: Literal["train", "dev", "test"] = "test",
-    format: Literal["table", "json", "csv", "markdown"] = "table",
+    split: Split = "test",
+    format: Format = "table",
+    oracle: int = 0,
+    policy: tuple[Path, ...] = (),
 ) -> None:
     """Compare a trained run with the baseline policies and a plain LSTM.
 
@@ -70,8 +78,80 @@ def evaluate(
         run: Folder of the run.
         split: Sentences to evaluate on.
         format: What is printed; the run's folder gets JSON and CSV in any case.
+        oracle: Width of a beam, such as 16, that searches what a perfect P-Net could gain; 0 searches nothing.
+        policy: Folders of runs of HM-LSTM, whose lowest boundaries segment for this run's classifier.
     """
-    _show_comparison(Run.load(run), split, Console(stderr=True), format)
+    _show_comparison(Run.load(run), split, Console(stderr=True), format, oracle, policy)
+
+
+def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
+    """Write one HTML page on trained runs: tables, learning curves, sentences, configuration.
+
+    Args:
+        runs: Folders of runs.
+        out: The page, which must not exist yet.
+        split: Sentences to evaluate on.
+        oracle: As of `hs-env evaluate`.
+    """
+    if out.exists():
+        raise HsEnvError(f"{out} exists already. Remove it, or write to another file.")
+    page = make_report([Run.load(folder) for folder in runs], split, Console(stderr=True), oracle)
+    write_atomically(out, page.encode())
+    print(f"The report is in {out}")
+
+
+def structure(
+    treebank: tyro.conf.Positional[Literal["conll2000", "sst"]],
+    run: str = "phrases",
+    data_dir: Path | None = None,
+    split: Split = "test",
+    format: Format = "table",
+) -> None:
+    """Compare the phrases of a run with chunks (CoNLL-2000) or with the constituents of trees (SST).
+
+    Args:
+        treebank: What to compare with.
+        run: Folder of a trained run, which gets JSON and CSV; or name of one that ships with the package.
+        data_dir: Folder that holds the treebank's folder.
+        split: Sentences to compare on; CoNLL-2000 has no dev.
+        format: What is printed.
+    """
+    classifier, _, agent = _load(run)
+    bank = load_treebank(treebank, data_dir=data_dir, split=split, tokenisation=classifier.tokenisation)
+    comparison = compare_structure(classifier, agent, bank)
+    if run not in shipped_runs():
+        comparison.save(Path(run), f"structure-{treebank}-{split}")
+    _print(comparison, format)
+
+
+def neighbours(
+    phrases: tyro.conf.Positional[tuple[str, ...]],
+    run: str = "phrases",
+    split: Split = "train",
+    k: int = 10,
+    json: bool = False,
+) -> None:
+    """Show the phrases most like those given, to a run's HS-LSTM, among all that its policy makes of a split.
+
+    Args:
+        phrases: Phrases, each one argument.
+        run: Folder of a trained run, or name of one that ships with the package.
+        split: Sentences to take phrases from: of the run's corpus, or of `phrases`.
+        k: Neighbours of each phrase.
+        json: Print JSON lines.
+    """
+    classifier, _, agent = _load(run)
+    config = TrainConfig(corpus="phrases") if run in shipped_runs() else load_config(Path(run))
+    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    index = PhraseIndex.of(classifier, agent, corpus.splits[split])
+    for phrase in phrases:
+        found = index.to_json(phrase, k)
+        if json:
+            print(_json_line(found))
+            continue
+        print(f"{found['phrase']}  ({found['count']:,} of {sum(index.counts.values()):,} phrases)")
+        for near in found["neighbours"]:
+            print(f"  {near['similarity']:.3f}  {near['phrase']}  ({near['count']:,})")
 
 
 def segment(
@@ -86,19 +166,30 @@ def segment(
         run: Folder of a trained run, or name of one that ships with the package.
         json: Print JSON lines.
     """
-    folder = shipped_runs().get(run, Path(run))
-    classifier = Classifier.load(run)
-    if not isinstance(classifier.model, StructuredEncoder):
-        raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
-    agent = load_agent(folder / AGENT)
     lines = texts or (line.strip() for line in sys.stdin if line.strip())
+    read = _reader(run, json)
     for chunk in _chunks(lines, 1 if sys.stdin.isatty() else _LINES):
-        sentences = [classifier.sentence(text) for text in chunk]
+        for line in read(chunk):
+            print(line, flush=True)
+
+
+def _reader(run: str, as_json: bool) -> Callable[[Sequence[str]], Iterator[str]]:
+    """What makes lines to print of texts."""
+    whole = Classifier.load(run)
+    if isinstance(whole.model, HMLSTMClassifier):
+        hierarchy = HierarchyReader(whole, whole.model)
+        return hierarchy.to_json if as_json else hierarchy.to_text
+    classifier, encoder, agent = _load(run)
+
+    def read(texts: Sequence[str]) -> Iterator[str]:
+        sentences = [classifier.sentence(text) for text in texts]
         with torch.no_grad():
-            episodes = rollout(classifier.model, agent, classifier.batch(sentences), deterministic=True).episodes
-        results = segmented(episodes, sentences, classifier.labels, gold=False, task=classifier.model.task)
-        for text, shown in zip(chunk, results, strict=True):
-            print(_as_json(text, shown) if json else (to_ansi if sys.stdout.isatty() else to_text)(shown), flush=True)
+            episodes = rollout(encoder, agent, classifier.batch(sentences), deterministic=True).episodes
+        results = segmented(episodes, sentences, classifier.labels, gold=False, task=encoder.task)
+        for text, shown in zip(texts, results, strict=True):
+            yield _as_json(text, shown) if as_json else (to_ansi if sys.stdout.isatty() else to_text)(shown)
+
+    return read
 
 
 def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None = None) -> None:
@@ -153,6 +244,9 @@ def main(arguments: list[str] | None = None) -> None:
     commands: dict[str, Callable[..., None]] = {
         "train": train,
         "evaluate": evaluate,
+        "report": report,
+        "structure": structure,
+        "neighbours": neighbours,
         "segment": segment,
         "corpora": corpora,
         "rewards": rewards,
@@ -172,13 +266,28 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(130) from None
 
 
-def _show_comparison(run: Run, split: str, console: Console, format: str = "table") -> None:
-    comparison = compare(run, split, console)
+def _show_comparison(
+    run: Run,
+    split: str,
+    console: Console,
+    format: Format = "table",
+    oracle: int = 0,
+    policies: tuple[Path, ...] = (),
+) -> None:
+    comparison = compare(run, split, console, oracle, policies)
+    _print(comparison, format)
+    if format == "table":
+        if comparison.deletions is not None:
+            Console().print(comparison.deletions.to_rich())
+        if comparison.recurring is not None and comparison.recurring.phrases:
+            Console().print(comparison.recurring.to_rich())
+
+
+def _print(comparison: Comparison, format: Format) -> None:
     if format == "table":
         out = Console()
-        out.print(comparison.to_rich(out.width))
-        if comparison.deletions is not None:
-            out.print(comparison.deletions.to_rich())
+        for part in comparison.parts():
+            out.print(part.to_rich(out.width))
     else:
         printed = {"json": _json_text, "csv": Comparison.to_csv, "markdown": Comparison.to_markdown}
         print(printed[format](comparison))
@@ -186,6 +295,14 @@ def _show_comparison(run: Run, split: str, console: Console, format: str = "tabl
 
 def _json_text(comparison: Comparison) -> str:
     return json.dumps(comparison.to_json(), indent=2)
+
+
+def _load(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
+    """Classifier, encoder and agent of a run's folder, or of a run that ships with the package."""
+    classifier = Classifier.load(run)
+    if not isinstance(classifier.model, StructuredEncoder):
+        raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
+    return classifier, classifier.model, load_agent(shipped_runs().get(run, Path(run)) / AGENT)
 
 
 def _show_examples(run: Run) -> None:
@@ -204,6 +321,10 @@ def _as_json(text: str, shown: Segmented) -> str:
     else:
         structure = {"phrases": [" ".join(phrase) for phrase in shown.phrases]}
     value = {"text": text, **structure, "label": shown.prediction, "probability": shown.probability}
+    return _json_line(value)
+
+
+def _json_line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -36,6 +36,8 @@ def test_train_writes_the_comparison(folder):
     assert names[:2] == ["HS-LSTM", "plain LSTM"]
     assert comparison["rows"][0]["note"] == "REINFORCE, greedy"
     assert "deletions" not in comparison
+    assert comparison["recurring"]["share"] >= 0
+    assert {"boundary_recall", "phrase_f1"} <= comparison["rows"][0]["metrics"].keys()
     assert {"all_inside", "all_end", "random", "every_k", "punctuation", "function_words", "gold"} <= set(names)
     assert (folder / "evaluation-test.csv").exists()
     assert (folder / "plain_lstm" / "classifier.safetensors").exists()
@@ -77,6 +79,39 @@ def test_evaluate(folder, format, capsys):
         assert figures["low"] <= figures["value"] <= figures["high"]
     if format == "csv":
         assert {"accuracy", "log_likelihood", "macro_f1"} <= {row["metric"] for row in csv.DictReader(io.StringIO(out))}
+
+
+@pytest.mark.parametrize("kind", ["folder", "distilled"])
+def test_no_policy_is_better_than_the_oracle(kind, request, capsys):
+    folder = request.getfixturevalue(kind)
+    capsys.readouterr()
+    cli.main(["evaluate", str(folder), "--split", "dev", "--format", "json", "--oracle", "8"])
+    rows = {row["name"]: row["metrics"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    trained, oracle = rows["ID-LSTM" if kind == "distilled" else "HS-LSTM"], rows["oracle"]
+    for name in ("log_likelihood", "accuracy"):
+        assert oracle[name]["value"] >= trained[name]["value"]
+
+
+def test_structure(folder, tmp_path, capsys):
+    (tmp_path / "conll2000").mkdir()
+    (tmp_path / "conll2000" / "test.txt").write_text("the DT B-NP\nplot NN I-NP\nis VBZ B-VP\ndull JJ B-ADJP\n")
+    arguments = ["structure", "conll2000", "--data-dir", str(tmp_path), "--format", "csv"]
+    cli.main([*arguments, "--run", str(folder)])
+    assert (folder / "structure-conll2000-test.csv").read_text() in capsys.readouterr().out
+    cli.main(arguments)
+    assert "HS-LSTM, shuffled" in capsys.readouterr().out
+
+
+def test_neighbours(folder, capsys):
+    cli.main(["neighbours", "not good", "the movie", "--run", str(folder), "--split", "dev", "--k", "3", "--json"])
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["phrase"], second["phrase"]) == ("not good", "the movie")
+    assert [len(value["neighbours"]) for value in (first, second)] == [3, 3]
+
+
+def test_neighbours_of_the_shipped_run(capsys):
+    cli.main(["neighbours", "the movie", "--split", "test"])
+    assert "  this movie  (" in capsys.readouterr().out
 
 
 def test_segment_arguments(folder, capsys):
@@ -141,6 +176,9 @@ def test_rewards(capsys):
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),
         (["train", "--model", "id_lstm", "--structure", "all_end", *SMALL], "Choose one of: all_retain, content_words"),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
+        (["neighbours", "zzz", "--split", "test"], "knows no word of 'zzz'"),
+        (["neighbours", "good", "--run", "phrases_id_lstm"], "has no vectors of phrases"),
+        (["structure", "sst"], "give data_dir"),
         (["evaluate", "nowhere"], "is not the folder of a run"),
     ],
 )
@@ -151,3 +189,12 @@ def test_errors_are_one_line(arguments, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_report(folder, distilled, tmp_path, capsys):
+    out = tmp_path / "report.html"
+    cli.main(["report", str(folder), str(distilled), "--out", str(out), "--split", "dev"])
+    assert "ID-LSTM" in out.read_text()
+    with pytest.raises(SystemExit):
+        cli.main(["report", str(folder), "--out", str(out)])
+    assert "exists already" in capsys.readouterr().err

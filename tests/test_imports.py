@@ -23,6 +23,7 @@ LAYERS = [
     {"language"},
     {"evaluation"},
     {"cli_lm"},
+    {"report"},
     {"cli", "demo"},
 ]
 """The parts of hs_env, each importing from the layers before its own only."""

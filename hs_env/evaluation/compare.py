@@ -2,45 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from hs_env.agents import ESTIMATORS, LEARNERS, STRUCTURE, Agent, baselines_for, make_baseline
+from hs_env.agents import (
+    ESTIMATORS,
+    LEARNERS,
+    STRUCTURE,
+    Agent,
+    HMBoundaries,
+    baselines_for,
+    beam_search,
+    make_baseline,
+)
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import collect, collect_plain
+from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train_or_resume
 from hs_env.training.scores import flat_verdicts, greedy_episodes
+from hs_env.types import SEGMENTATION, Episodes, HsEnvError
 
 _PLAIN = "plain_lstm"
 """Name of the model, and of its folder in the folder of the run that it is compared with."""
 
 
-def compare(run: Run, split: str = "test", console: Console | None = None) -> Comparison:
+def compare(
+    run: Run,
+    split: str = "test",
+    console: Console | None = None,
+    oracle: int = 0,
+    policies: Sequence[Path] = (),
+) -> Comparison:
     """Evaluate a run next to honest baselines on one split.
 
     The baseline policies, those of its task, decide for the run's own classifier. The plain LSTM is trained as the
     classifier was, for as many updates: a run of its own in the run's folder. The comparison is saved there too,
     `evaluation-<split>.json` and `.csv`.
+
+    Args:
+        run: The run.
+        split: Sentences to evaluate on.
+        console: Where progress is shown; None is standard error.
+        oracle: Width of a beam that searches the decisions under which the gold class is most probable, for a row that
+            says how much a perfect P-Net could gain on this classifier, at least; 0 searches none. It costs some
+            `4 * oracle` times what the policy does.
+        policies: Folders of runs of HM-LSTM, whose lowest boundaries are policies on the run's classifier.
     """
     data = TrainingData.load(run.config)
     model, sentences = run.classifier.model, data.splits[split]
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
     updates = f"{sum(run.classifier_updates.values()):,} updates"
+    deletions, recurring = None, None
+    if policies and not (isinstance(model, StructuredEncoder) and model.task == SEGMENTATION):
+        raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies with a run of HS-LSTM.")
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))
         trained = collect(episodes, model.task)
-        deletions = Deletions.of(episodes, data.vocabulary) if model.task.structure == "selection" else None
+        if model.task.structure == "selection":
+            deletions = Deletions.of(episodes, data.vocabulary)
+        else:
+            recurring = Recurring.of(episodes, data.vocabulary)
         first, others = Row(model.title, intervals(trained), _policy(run.config)), _baselines(model, data, split)
+        for folder in policies:
+            agent = HMBoundaries.load(data.vocabulary, folder)
+            found = collect(greedy_episodes(model, agent, sentences), model.task)
+            others.append(Row("HM-LSTM boundaries", intervals(found), f"{folder.name}, same classifier"))
+        if oracle:
+            found = collect((_best_found(model, batch, oracle) for batch in episodes), model.task)
+            others.append(Row("oracle", intervals(found), f"knows the class, beam of {oracle}, same classifier"))
     else:
-        trained, deletions = collect_plain(flat_verdicts(model, sentences)), None
+        trained = collect_plain(flat_verdicts(model, sentences))
         first, others = Row(model.title, intervals(trained), updates), []
     if isinstance(model, PlainLSTM):
         comparison = Comparison(title, [first], CAPTION)
@@ -52,7 +93,7 @@ def compare(run: Run, split: str = "test", console: Console | None = None) -> Co
             f"{CAPTION} {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
         )
-        comparison = Comparison(title, rows, caption, deletions)
+        comparison = Comparison(title, rows, caption, deletions, recurring)
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison
 
@@ -67,6 +108,15 @@ def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> li
             found = collect(greedy_episodes(encoder, agent, sentences), encoder.task)
             rows.append(Row(name.rpartition(".")[0], intervals(found), "same classifier"))
     return rows
+
+
+@torch.no_grad()
+def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> Episodes:
+    """The actions that make the gold class most probable, as far as a beam finds them: never worse than those given."""
+    actions, log_likelihood = beam_search(encoder, episodes.sentences, width)
+    better = log_likelihood > episodes.log_likelihood
+    actions = torch.where(better[:, None], actions, episodes.actions)
+    return Episodes(episodes.sentences, actions, encoder(episodes.sentences, actions))
 
 
 def _policy(config: TrainConfig) -> str:

@@ -38,6 +38,11 @@ class Outcome:
         proposed: (N,) int64 boundaries that the policy proposed, or None likewise.
         gold: (N,) int64 boundaries of the gold phrases, or None likewise.
         num_retained: (N,) int64 words that are retained, or None for a model that deletes none.
+        phrase_matches: (N,) int64 phrases that the gold phrases have too, word for word, or None without gold phrases.
+        brackets: (N,) int64 phrases of two words or more that are not the whole sentence, or None where no brackets
+            are known; see `hs_env.evaluation.structure`.
+        constituents: (N,) int64 of these, those that are a bracket, or None likewise.
+        crossing: (N,) int64 of these, those that cross a bracket, or None likewise.
 
     Raises:
         HsEnvError: If there is no sentence, or a number makes no sense.
@@ -51,6 +56,10 @@ class Outcome:
     proposed: IntArray | None = None
     gold: IntArray | None = None
     num_retained: IntArray | None = None
+    phrase_matches: IntArray | None = None
+    brackets: IntArray | None = None
+    constituents: IntArray | None = None
+    crossing: IntArray | None = None
 
     def __post_init__(self) -> None:
         if not len(self):
@@ -109,7 +118,21 @@ def _phrases(episodes: Episodes) -> dict[str, Tensor]:
         return counts
     inner = batch.mask.scatter(1, batch.lengths[:, None] - 1, False)
     proposed, gold = (episodes.actions == END) & inner, (batch.boundaries == END) & inner
-    return counts | {"matches": (proposed & gold).sum(1), "proposed": proposed.sum(1), "gold": gold.sum(1)}
+    same = (episodes.actions == END) & (batch.boundaries == END) & batch.mask
+    same &= _starts(episodes.actions) == _starts(batch.boundaries)
+    return counts | {
+        "matches": (proposed & gold).sum(1),
+        "proposed": proposed.sum(1),
+        "gold": gold.sum(1),
+        "phrase_matches": same.sum(1),
+    }
+
+
+def _starts(actions: Tensor) -> Tensor:
+    """(R, T) int64: where the phrase that each word is in begins."""
+    starts = actions.new_zeros(actions.shape)
+    starts[:, 1:] = actions.new_tensor(range(1, actions.shape[1])) * (actions[:, :-1] == END)
+    return starts.cummax(1).values
 
 
 def _retained(episodes: Episodes) -> dict[str, Tensor]:
@@ -207,11 +230,44 @@ def _words_per_phrase(outcome: Outcome) -> FloatArray | None:
     return _columns(outcome.lengths, outcome.num_phrases)
 
 
+def _boundary_precision(outcome: Outcome) -> FloatArray | None:
+    """Boundaries that match, boundaries proposed; nothing where there is none."""
+    if outcome.proposed is None or not outcome.proposed.any():
+        return None
+    return _columns(outcome.matches, outcome.proposed)
+
+
+def _boundary_recall(outcome: Outcome) -> FloatArray | None:
+    """Boundaries that match, boundaries of the gold phrases."""
+    return _columns(outcome.matches, outcome.gold)
+
+
 def _boundary_f1(outcome: Outcome) -> FloatArray | None:
     """Boundaries that match, the mean of those proposed and those of the gold phrases: their ratio is F1."""
     if outcome.proposed is None or outcome.gold is None:
         return None
     return _columns(outcome.matches, (outcome.proposed + outcome.gold) / 2)
+
+
+def _phrase_f1(outcome: Outcome) -> FloatArray | None:
+    """Phrases that match, the mean of those proposed and those of gold, of which there is one more than boundaries."""
+    if outcome.num_phrases is None or outcome.gold is None:
+        return None
+    return _columns(outcome.phrase_matches, (outcome.num_phrases + outcome.gold + 1) / 2)
+
+
+def _constituents(outcome: Outcome) -> FloatArray | None:
+    """Phrases that are a bracket, phrases; nothing where no phrase could be one."""
+    if outcome.brackets is None or not outcome.brackets.any():
+        return None
+    return _columns(outcome.constituents, outcome.brackets)
+
+
+def _crossing_brackets(outcome: Outcome) -> FloatArray | None:
+    """Phrases that cross a bracket, sentences; nothing where no phrase could cross one."""
+    if outcome.brackets is None or not outcome.brackets.any():
+        return None
+    return _columns(outcome.crossing, np.ones_like(outcome.labels))
 
 
 def _words_retained(outcome: Outcome) -> FloatArray | None:
@@ -230,10 +286,27 @@ METRICS: Final[dict[str, Metric]] = {
     "macro_f1": Metric(_confusion, _macro_f1),
     "phrases_per_sentence": Metric(_phrases_per_sentence, _ratio),
     "words_per_phrase": Metric(_words_per_phrase, _ratio),
+    "boundary_precision": Metric(_boundary_precision, _ratio),
+    "boundary_recall": Metric(_boundary_recall, _ratio),
     "boundary_f1": Metric(_boundary_f1, _ratio),
+    "phrase_f1": Metric(_phrase_f1, _ratio),
+    "constituents": Metric(_constituents, _ratio),
+    "crossing_brackets": Metric(_crossing_brackets, _ratio),
     "words_retained": Metric(_words_retained, _ratio),
     "share_retained": Metric(_share_retained, _ratio),
 }
 """The metrics by name: accuracy; mean log-probability of the gold class; macro-averaged F1; phrases per sentence; words
-per phrase, over all sentences together; F1 of the phrase boundaries, micro-averaged over the words before the last;
-words retained per sentence, and the share of all words that they are."""
+per phrase, over all sentences together; precision, recall and F1 of the phrase boundaries, micro-averaged over the
+words before the last; F1 of whole phrases, which match where begin and end do (as the shared task of CoNLL-2000 counts
+chunks); the share of phrases that are constituents, and phrases that cross a bracket, per sentence; words retained per
+sentence, and the share of all words that they are."""
+
+STRUCTURE: Final = (
+    "boundary_precision",
+    "boundary_recall",
+    "boundary_f1",
+    "phrase_f1",
+    "constituents",
+    "crossing_brackets",
+)
+"""The metrics that compare with the structure that linguists gave a sentence."""

@@ -82,7 +82,7 @@ def phrase_lengths(episodes: list[Episodes]) -> list[int]:
 
 def pack(flags: NDArray[np.bool_]) -> str:
     """(N,) flags as bits, base64; `unpack` is the inverse."""
-    return base64.b64encode(np.packbits(flags)).decode()
+    return base64.b64encode(np.packbits(flags).tobytes()).decode()
 
 
 def unpack(text: str, size: int) -> NDArray[np.bool_]:

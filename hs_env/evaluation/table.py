@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich import box
 from rich.console import Console
@@ -16,7 +16,8 @@ from rich.text import Text
 
 from hs_env.evaluation.bootstrap import Interval
 from hs_env.evaluation.deletions import Deletions
-from hs_env.evaluation.metrics import METRICS
+from hs_env.evaluation.metrics import METRICS, STRUCTURE
+from hs_env.evaluation.recurring import Recurring
 from hs_env.storage import write_atomically, write_json
 
 CAPTION: Final = "Each figure with its 95% bootstrap interval over the sentences."
@@ -69,10 +70,23 @@ _FORMATS: Final = {
     "macro_f1": _Format(("Macro", "F1 %"), 100, 1),
     "phrases_per_sentence": _Format(("Phrases /", "sentence"), decimals=1),
     "words_per_phrase": _Format(("Words /", "phrase"), decimals=2),
+    "boundary_precision": _Format(("Boundary", "precision %"), 100, 1),
+    "boundary_recall": _Format(("Boundary", "recall %"), 100, 1),
     "boundary_f1": _Format(("Boundary", "F1 %"), 100, 1),
+    "phrase_f1": _Format(("Phrase", "F1 %"), 100, 1),
+    "constituents": _Format(("Constituents", "%"), 100, 1),
+    "crossing_brackets": _Format(("Crossing /", "sentence"), decimals=2),
     "words_retained": _Format(("Words kept /", "sentence"), decimals=1),
     "share_retained": _Format(("Words", "kept %"), 100, 1),
 }
+
+
+class Cell(NamedTuple):
+    """A figure as it is written, the ends of its interval (empty where nothing varies), and whether it is the best."""
+
+    figure: str
+    ends: tuple[str, str]
+    best: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +98,14 @@ class Comparison:
         rows: The policies and models, in the order they are shown.
         caption: What the figures are.
         deletions: The words that the first row's policy deletes most and least, if it deletes any.
+        recurring: The phrases that the first row's policy makes again and again, if it makes any.
     """
 
     title: str
     rows: Sequence[Row]
     caption: str = CAPTION
     deletions: Deletions | None = None
+    recurring: Recurring | None = None
 
     @property
     def metrics(self) -> list[str]:
@@ -98,9 +114,21 @@ class Comparison:
         return [name for name in METRICS if name in found] + [name for name in found if name not in METRICS]
 
     @property
+    def headings(self) -> list[str]:
+        """What `metrics` are called in a table."""
+        return [" ".join(_format(metric).heading).replace("- ", "-") for metric in self.metrics]
+
+    @property
     def best(self) -> float | None:
         """The highest accuracy, or None if no row has one."""
         return max((row.intervals[_BEST].value for row in self.rows if _BEST in row.intervals), default=None)
+
+    def parts(self) -> list[Comparison]:
+        """The same in tables that a terminal holds: verdicts and counts, then the agreement with known structure."""
+        verdicts = [name for name in self.metrics if name not in STRUCTURE]
+        structure = [name for name in self.metrics if name in STRUCTURE]
+        parts = [self._of(verdicts), replace(self._of(structure), caption=CAPTION)]
+        return [part for part in parts if part.rows]
 
     def to_rich(self, width: int = 100) -> Table:
         """A table for the terminal: a figure and its interval beneath, the best accuracy in bold.
@@ -125,7 +153,8 @@ class Comparison:
             for row in self.rows
         ]
         value = {"title": self.title, "caption": self.caption, "rows": rows}
-        return value if self.deletions is None else value | {"deletions": self.deletions.to_json()}
+        extras = {"deletions": self.deletions, "recurring": self.recurring}
+        return value | {name: extra.to_json() for name, extra in extras.items() if extra is not None}
 
     def to_csv(self) -> str:
         """Long form, a line a figure: `row,metric,value,low,high`."""
@@ -139,18 +168,30 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """A table for a README; the interval in brackets, the best accuracy in bold."""
-        headings = ["", *(" ".join(_format(metric).heading).replace("- ", "-") for metric in self.metrics)]
-        lines = [headings, [":--", *["--:"] * len(self.metrics)]]
+        lines = [["", *self.headings], [":--", *["--:"] * len(self.metrics)]]
         for row in self.rows:
             name = row.name + (f" ({row.note})" if row.note else "")
             lines.append([name.replace("|", "\\|"), *(self._markdown_cell(row, metric) for metric in self.metrics)])
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return f"**{self.title}**\n\n{table}\n\n{self.caption}\n"
 
+    def cell(self, row: Row, metric: str) -> Cell:
+        """A row's figure of one of `metrics` as it is written, a dash where the metric does not apply."""
+        if metric not in row.intervals:
+            return Cell(_NONE, ("", ""), False)
+        interval, style = row.intervals[metric], _format(metric)
+        return Cell(style.figure(interval.value), style.ends(interval), metric == _BEST and self._wins(row))
+
     def save(self, folder: Path, stem: str = "evaluation") -> None:
         """Write `stem.json` and `stem.csv`, each atomically."""
         write_json(folder / f"{stem}.json", self.to_json())
         write_atomically(folder / f"{stem}.csv", self.to_csv().encode())
+
+    def _of(self, metrics: Sequence[str]) -> Comparison:
+        """Some of the metrics, and the rows that have any of them."""
+        chosen = [{name: row.intervals[name] for name in metrics if name in row.intervals} for row in self.rows]
+        rows = [replace(row, intervals=found) for row, found in zip(self.rows, chosen, strict=True) if found]
+        return replace(self, rows=rows)
 
     def _wins(self, row: Row) -> bool:
         """Whether no row has a higher accuracy."""
@@ -173,18 +214,14 @@ class Comparison:
         """A figure, and its interval beneath."""
         if metric not in row.intervals:
             return Text(_NONE, "dim")
-        interval, style = row.intervals[metric], _format(metric)
-        bold = "bold" if metric == _BEST and self._wins(row) else ""
-        return Text.assemble((style.figure(interval.value), bold), ("\n" + between.join(style.ends(interval)), "dim"))
+        figure, ends, best = self.cell(row, metric)
+        return Text.assemble((figure, "bold" if best else ""), ("\n" + between.join(ends), "dim"))
 
     def _markdown_cell(self, row: Row, metric: str) -> str:
         """A figure, and its interval in brackets."""
-        if metric not in row.intervals:
-            return _NONE
-        interval, style = row.intervals[metric], _format(metric)
-        bold = "**" if metric == _BEST and self._wins(row) else ""
-        ends = "".join(style.ends(interval))
-        return f"{bold}{style.figure(interval.value)}{bold}" + (f" ({ends})" if ends else "")
+        figure, ends, best = self.cell(row, metric)
+        bold = "**" if best else ""
+        return f"{bold}{figure}{bold}" + (f" ({''.join(ends)})" if any(ends) else "")
 
 
 def _format(metric: str) -> _Format:

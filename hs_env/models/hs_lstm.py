@@ -126,6 +126,11 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         counts = torch.bincount(row, minlength=rows)
         return self.classify(self.phrase_level.last(inputs, phrase, counts))
 
+    def phrase_vectors(self, batch: SentenceBatch) -> Tensor:
+        """(B, d): h^w at the last word of each sentence, read as one phrase, which is what the phrase level reads."""
+        vectors, where = self.words(batch)
+        return self.word_level.last(self.word_level.project(vectors), where[batch.mask], batch.lengths)
+
 
 def _phrases(actions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Row, first word and last word of every phrase, row by row in reading order; three (P,) int64."""

@@ -27,7 +27,8 @@ class TrainConfig:
     data_dir: Path | None = None
     """Folder that holds the data sets which are not built in."""
     vectors: str = "glove-6b-50d"
-    """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`."""
+    """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`; `A,B` takes from B
+    what A has not, `A+B` puts them side by side."""
     model: str = "hs_lstm"
     """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`; or, without P-Net and structure, `plain_lstm`, `bilstm`,
     `cnn` or `self_attentive`, which learn in the epochs of the warm start and of joint training."""

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from hs_env.agents import best_segmentation, every_segmentation, make_baseline, rollout
+from hs_env.agents import beam_search, best_segmentation, every_segmentation, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.models import HSLSTM, IDLSTM
 from hs_env.rewards import make_reward
@@ -38,3 +38,32 @@ def test_nothing_is_better_than_the_best(kind, name):
 def test_a_long_sentence_is_refused():
     with pytest.raises(HsEnvError, match="17 words takes too long; 16 words are the most"):
         best_segmentation(make_encoder(), make_batch([17]), make_reward("hs_lstm"))
+
+
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM])
+def test_a_wide_beam_tries_everything(kind):
+    encoder, batch = make_encoder(kind), make_batch([4, 1, 6, 9, 2])
+    _, greatest = best_segmentation(encoder, batch, make_reward("log_likelihood"))
+    torch.testing.assert_close(beam_search(encoder, batch, 2**9)[1], greatest)
+    short = torch.tensor([0, 1, 4])
+    width = 2**3 if kind is HSLSTM else 2**4
+    torch.testing.assert_close(beam_search(encoder, batch, width)[1][short], greatest[short])
+
+
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM])
+@pytest.mark.parametrize("width", [1, 3, 2**7])
+def test_what_a_beam_finds_is_legal_and_worth_what_it_says(kind, width):
+    encoder, batch = make_encoder(kind, seed=3), make_batch([7, 1, 2, 12, 12, 3])
+    actions, found = beam_search(encoder, batch, width)
+    assert not actions[~batch.mask].any()
+    legal = actions.gather(1, batch.lengths[:, None] - 1) == 1 if kind is HSLSTM else actions.any(1)
+    assert legal.all()
+    with torch.no_grad():
+        torch.testing.assert_close(Episodes(batch, actions, encoder(batch, actions)).log_likelihood, found)
+    alone = [beam_search(encoder, batch.select(torch.tensor([row])), width)[1] for row in range(len(batch))]
+    torch.testing.assert_close(torch.cat(alone), found)
+
+
+def test_a_beam_has_a_width():
+    with pytest.raises(HsEnvError, match="got a width of 0"):
+        beam_search(make_encoder(), make_batch([3]), 0)

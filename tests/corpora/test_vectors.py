@@ -53,6 +53,36 @@ def test_formats(tmp_path: Path, kind: str) -> None:
     assert (vectors.matrix[[1, 4]] != 0).all()
 
 
+def test_the_next_source_has_what_the_first_has_not(tmp_path: Path) -> None:
+    first, second = (
+        text(tmp_path / name, data)
+        for name, data in (("first.txt", "good 9 9 9\n"), ("second.txt", TEXT + "zyzzq 1 1 1\n"))
+    )
+    both = load_vectors(f"{first},{second}", WORDS, seed=3)
+    assert both.found.tolist() == [False, False, True, True, True]
+    np.testing.assert_array_equal(both.matrix[2:], [[9, 9, 9], [-4, 5, 6], [1, 1, 1]])
+    alone = load_vectors(str(first), WORDS, seed=3)
+    np.testing.assert_array_equal(load_vectors(f"{first},{first}", WORDS, seed=3).matrix, alone.matrix)
+    with pytest.raises(HsEnvError, match=r"width 3 and 'random:4' of width 4.*Put them side by side: .*\+random:4"):
+        load_vectors(f"{first},random:4", WORDS, seed=3)
+
+
+def test_vectors_stand_side_by_side(tmp_path: Path) -> None:
+    path = text(tmp_path / "small.txt")
+    left, both = load_vectors(str(path), WORDS, seed=3), load_vectors(f"{path}+random:2+{path}", WORDS, seed=3)
+    assert both.matrix.shape == (5, 8)
+    np.testing.assert_array_equal(both.matrix[:, :3], left.matrix)
+    np.testing.assert_array_equal(both.found, left.found)
+    np.testing.assert_array_equal(both.matrix[2:4, 5:], left.matrix[2:4])
+    assert (both.matrix[4, :3] != both.matrix[4, 5:]).all()
+    assert not both.matrix[0].any()
+
+
+def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
+    path = text(tmp_path / "a+b,c.txt")
+    np.testing.assert_array_equal(load_vectors(str(path), WORDS, seed=0).matrix[2], VECTORS[0])
+
+
 def test_coverage(tmp_path: Path) -> None:
     vectors = load_vectors(str(text(tmp_path / "small.txt")), WORDS, seed=0)
     assert vectors.type_coverage == pytest.approx(2 / 3)

@@ -27,6 +27,10 @@ def simulate(sentences: int, classes: int = 3, *, skill: float = 1.0, seed: int 
         proposed,
         gold,
         generator.integers(1, lengths + 1),
+        generator.integers(np.minimum(proposed, gold) + 2),
+        brackets := proposed + 1,
+        constituents := generator.integers(brackets + 1),
+        brackets - constituents,
     )
 
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, log_loss
+from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score
 
-from hs_env.evaluation.metrics import METRICS, IntArray, Outcome, collect, collect_plain
-from hs_env.types import DISTILLATION, Episodes, HsEnvError, SentenceBatch
+from hs_env.evaluation.metrics import METRICS, STRUCTURE, IntArray, Outcome, collect, collect_plain
+from hs_env.types import DISTILLATION, Episodes, HsEnvError, SentenceBatch, phrases_of
 
 SENTENCES, CLASSES, LONGEST = 37, 3, 12
 SHARED = ["accuracy", "log_likelihood", "macro_f1"]
@@ -40,6 +40,21 @@ def make_episodes(seed: int = 0, gold: bool = True) -> Episodes:
     labels = torch.randint(CLASSES, (SENTENCES,), generator=generator)
     batch = SentenceBatch(inside.long(), lengths, labels, torch.arange(SENTENCES), actions() if gold else None)
     return Episodes(batch, actions(), torch.randn(SENTENCES, CLASSES, generator=generator).log_softmax(1))
+
+
+def phrase_f1(episodes: Episodes) -> float:
+    """F1 of whole phrases by their spans, all sentences together."""
+    batch = episodes.sentences
+    assert batch.boundaries is not None
+    found, gold = (
+        {
+            (row, tuple(phrase))
+            for row, (actions, length) in enumerate(zip(table.tolist(), batch.lengths.tolist(), strict=True))
+            for phrase in phrases_of([str(at) for at in range(length)], actions[:length])
+        }
+        for table in (episodes.actions, batch.boundaries)
+    )
+    return 2 * len(found & gold) / (len(found) + len(gold))
 
 
 def shuffled(episodes: Episodes, size: int) -> Iterator[Episodes]:
@@ -112,7 +127,10 @@ def test_point_values_of_episodes() -> None:
         "macro_f1": f1_score(labels, predictions, average="macro"),
         "phrases_per_sentence": episodes.actions.sum().item() / SENTENCES,
         "words_per_phrase": batch.lengths.sum().item() / episodes.actions.sum().item(),
+        "boundary_precision": precision_score(batch.boundaries[inner], episodes.actions[inner]),
+        "boundary_recall": recall_score(batch.boundaries[inner], episodes.actions[inner]),
         "boundary_f1": f1_score(batch.boundaries[inner], episodes.actions[inner]),
+        "phrase_f1": phrase_f1(episodes),
     }
     assert {name: point(name, outcome) for name in expected} == pytest.approx(expected, abs=1e-6)
 
@@ -162,6 +180,14 @@ def test_no_boundary_of_none_is_perfect() -> None:
     outcome = Outcome(none, np.zeros((1, 1)), none + 1, none + 1, none, none, none)
     assert point("boundary_f1", outcome) == 1
     assert point("boundary_f1", replace(outcome, gold=none + 2)) == 0
+    assert METRICS["boundary_precision"](outcome) is None
+
+
+def test_gold_phrases_match_themselves() -> None:
+    episodes = make_episodes()
+    assert episodes.sentences.boundaries is not None
+    outcome = collect([replace(episodes, actions=episodes.sentences.boundaries)])
+    assert [point(name, outcome) for name in STRUCTURE[:4]] == [1, 1, 1, 1]
 
 
 def test_errors_say_what_is_wrong() -> None:

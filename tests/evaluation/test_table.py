@@ -58,6 +58,14 @@ def test_nothing_is_cut(width: int) -> None:
         assert word in text
 
 
+def test_parts_hold_every_figure_once() -> None:
+    verdicts, structure = COMPARISON.parts()
+    assert [*verdicts.metrics, *structure.metrics] == COMPARISON.metrics
+    assert [row.name for row in structure.rows] == ["HS-LSTM [joint]"]
+    assert [row.name for row in verdicts.rows] == ["Plain LSTM", "HS-LSTM [joint]"]
+    assert len(Comparison("", [Row("a", PLAIN)]).parts()) == 1
+
+
 def test_the_best_accuracy_is_bold_and_ties_share_it() -> None:
     rows = [Row("a", FIGURES), Row("b", PLAIN), Row("c", FIGURES)]
     cells = Comparison("", rows).to_rich().columns[1].cells

@@ -27,3 +27,11 @@ def test_only_end_is_legal_at_the_last_word():
     encoder = make_encoder()
     state = encoder.start(make_batch([1, 3]))
     assert encoder.legal(state).tolist() == [[False, True], [True, True]]
+
+
+def test_the_vector_of_a_phrase_is_what_the_word_level_ends_with():
+    encoder, batch, d = make_encoder(), make_batch([4, 1, 7, 7]), make_encoder().hidden_size
+    state = encoder.start(batch)
+    while state.reading.any():
+        state = encoder.advance(state, torch.zeros(4, dtype=torch.int64))
+    torch.testing.assert_close(encoder.phrase_vectors(batch), encoder.observe(state)[:, 3 * d :])

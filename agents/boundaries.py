@@ -1,0 +1,46 @@
+"""The boundaries that HM-LSTM finds, as a policy on other classifiers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models import Classifier, HMLSTMClassifier
+from hs_env.types import SEGMENTATION, HsEnvError, SentenceBatch
+
+from .baselines import Heuristic
+
+
+class HMBoundaries(Heuristic):
+    """A phrase ends where the lowest detector of an HM-LSTM has a boundary.
+
+    Args:
+        vocabulary: Of the sentences that are segmented.
+        classifier: An HM-LSTM, which may know other words.
+
+    Raises:
+        HsEnvError: If it is another model.
+    """
+
+    tasks = (SEGMENTATION,)
+
+    def __init__(self, vocabulary: Vocabulary, classifier: Classifier) -> None:
+        super().__init__(vocabulary)
+        if not isinstance(classifier.model, HMLSTMClassifier):
+            raise HsEnvError(f"Only HM-LSTM finds boundaries by itself; this is a {classifier.model.title}.")
+        self.model = classifier.model
+        self._ids = torch.tensor(list(classifier.vocabulary.encode(vocabulary.words)))
+
+    @classmethod
+    def load(cls, vocabulary: Vocabulary, run: str | Path) -> HMBoundaries:
+        """The policy of a run of `hs-env train --model hm_lstm`."""
+        return cls(vocabulary, Classifier.load(run))
+
+    @torch.no_grad()
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """See `Heuristic.plan`."""
+        return self.model.boundaries(replace(batch, tokens=self._ids[batch.tokens]))[..., 0]

@@ -1,0 +1,121 @@
+"""Which phrases a trained HS-LSTM takes for alike: nearest neighbours of their vectors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hs_env.agents import Agent
+from hs_env.corpora import tokenise
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.models import HSLSTM, Classifier
+from hs_env.training.scores import greedy_episodes
+from hs_env.types import HsEnvError, Sentence, phrases_of
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A phrase near to another one.
+
+    Attributes:
+        words: The phrase.
+        count: How often the policy made it.
+        similarity: Cosine of the two vectors, -1 to 1.
+    """
+
+    words: tuple[str, ...]
+    count: int
+    similarity: float
+
+
+@dataclass(frozen=True, eq=False)
+class PhraseIndex:
+    """The phrases that a policy made, and what the phrase level reads of each.
+
+    Attributes:
+        classifier: Whose word level the vectors come from.
+        counts: How often each phrase was made.
+        vectors: (phrases, d) float32, in the order of `counts`; see `HSLSTM.phrase_vectors`.
+    """
+
+    classifier: Classifier
+    counts: dict[tuple[str, ...], int]
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, classifier: Classifier, agent: Agent, sentences: Sequence[Sentence]) -> PhraseIndex:
+        """Segment sentences and index their phrases, each once.
+
+        Raises:
+            HsEnvError: If the classifier is no HS-LSTM, or there are no sentences.
+        """
+        encoder = _hs_lstm(classifier)
+        if not sentences:
+            raise HsEnvError("There are no sentences to take phrases from. Choose a split that has some.")
+        counts: Counter[tuple[str, ...]] = Counter()
+        for batch in greedy_episodes(encoder, agent, EncodedSplit.from_sentences(sentences, classifier.vocabulary)):
+            for index, actions in zip(batch.sentences.indices.tolist(), batch.actions.tolist(), strict=True):
+                counts.update(tuple(phrase) for phrase in phrases_of(sentences[index].words, actions))
+        return cls(classifier, dict(counts), phrase_vectors(classifier, list(counts)))
+
+    def nearest(self, text: str, k: int = 10) -> list[Neighbour]:
+        """The phrases nearest to one that need not be among them, itself left out; the most similar first.
+
+        Args:
+            text: A phrase, cut into words as the run's corpus is.
+            k: How many, fewer if there are not as many.
+
+        Raises:
+            HsEnvError: If the classifier knows none of its words, or k is less than 1.
+        """
+        from sklearn.neighbors import NearestNeighbors
+
+        words = tokenise(text, self.classifier.tokenisation)
+        if not any(word in self.classifier.vocabulary for word in words):
+            raise HsEnvError(f"The classifier knows no word of {text!r}, so that its vector says nothing.")
+        if k < 1:
+            raise HsEnvError(f"Expected one neighbour or more, got {k}.")
+        index = NearestNeighbors(metric="cosine", algorithm="brute").fit(self.vectors)
+        query = phrase_vectors(self.classifier, [words])
+        distances, rows = index.kneighbors(query, min(k + 1, len(self.counts)))
+        phrases = list(self.counts)
+        found = zip(rows[0].tolist(), distances[0].tolist(), strict=True)
+        near = [Neighbour(phrases[row], self.counts[phrases[row]], 1 - distance) for row, distance in found]
+        return [each for each in near if each.words != words][:k]
+
+    def to_json(self, text: str, k: int = 10) -> dict[str, Any]:
+        """`nearest` as JSON values, with how often the policy made the phrase itself."""
+        words = tokenise(text, self.classifier.tokenisation)
+        near = [
+            {"phrase": " ".join(each.words), "count": each.count, "similarity": each.similarity}
+            for each in self.nearest(text, k)
+        ]
+        return {"phrase": " ".join(words), "count": self.counts.get(words, 0), "neighbours": near}
+
+
+@torch.no_grad()
+def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -> NDArray[np.float32]:
+    """(phrases, d) float32: what the phrase level of an HS-LSTM reads of each phrase.
+
+    Raises:
+        HsEnvError: If the classifier is no HS-LSTM.
+    """
+    encoder = _hs_lstm(classifier)
+    split = EncodedSplit.from_sentences([Sentence(phrase, 0) for phrase in phrases], classifier.vocabulary)
+    vectors = np.empty((len(phrases), encoder.hidden_size), np.float32)
+    for batch in split.batches(4096, by_length=True):
+        vectors[batch.indices.numpy()] = encoder.phrase_vectors(batch).numpy()
+    return vectors
+
+
+def _hs_lstm(classifier: Classifier) -> HSLSTM:
+    if not isinstance(classifier.model, HSLSTM):
+        kind = type(classifier.model).__name__
+        raise HsEnvError(f"{kind} has no vectors of phrases. Choose a run of HS-LSTM, such as 'phrases'.")
+    return classifier.model

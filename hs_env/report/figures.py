@@ -1,0 +1,101 @@
+"""Figures as SVG, drawn by matplotlib without its global state, the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+from hs_env.evaluation import Comparison
+from hs_env.render import PALETTE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_CURVES: Final = {
+    "accuracy": "accuracy on dev",
+    "log_likelihood": "log-likelihood on dev",
+    "reward": "reward on dev",
+    "phrases_per_sentence": "phrases per sentence",
+    "share_retained": "share of words retained",
+}
+"""What is drawn of a run's history, as far as it is there."""
+
+_STYLE: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "hs-env",
+    "axes.edgecolor": PALETTE.track,
+    "axes.labelcolor": PALETTE.ink,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "font.size": 9.0,
+    "text.color": PALETTE.ink,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "xtick.color": PALETTE.muted,
+    "ytick.color": PALETTE.muted,
+}
+
+
+def learning_curves(epochs: Sequence[dict[str, Any]]) -> str:
+    """The scores on dev over the updates of a run, a column a stage; the epochs that were kept are marked.
+
+    Args:
+        epochs: The entries of a run's history.
+
+    Returns:
+        The address of an image: `data:image/svg+xml;...`.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    shown = [name for name in _CURVES if name in epochs[0]]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(9.0, 1.9 * -(-len(shown) // 2)), layout="constrained")
+        for number, name in enumerate(shown, 1):
+            axes = figure.add_subplot(-(-len(shown) // 2), 2, number)
+            axes.set_title(_CURVES[name])
+            _draw_stages(axes, epochs, name)
+        return _address(figure)
+
+
+def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> None:
+    """A line for each stage, for each begins with its own policy and so with its own score."""
+    for number, (stage, entries) in enumerate(groupby(epochs, lambda entry: entry["stage"])):
+        part = list(entries)
+        updates, scores = [entry["updates"] for entry in part], [entry[name] for entry in part]
+        colour = (PALETTE.neutral, PALETTE.right, PALETTE.wrong)[number % 3]
+        axes.plot(updates, scores, color=colour, marker=".", markersize=4, linewidth=1.2, label=stage)
+        best = max((at for at, entry in enumerate(part) if entry["best"]), default=0)
+        axes.plot(updates[best], scores[best], "o", markersize=7, markerfacecolor="none", color=colour)
+    axes.set_xlabel("updates")
+    axes.legend(frameon=False, fontsize=8)
+
+
+def accuracy_chart(comparison: Comparison) -> str:
+    """The accuracy of each row with its interval; the address of an image as from `learning_curves`."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    rows = [row for row in comparison.rows if "accuracy" in row.intervals][::-1]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(9.0, 0.5 + 0.27 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for height, row in enumerate(rows):
+            found = row.intervals["accuracy"]
+            axes.plot([100 * found.low, 100 * found.high], [height, height], color=PALETTE.track, linewidth=4)
+            axes.plot(100 * found.value, height, "o", color=PALETTE.neutral, markersize=5)
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.set_xlabel("accuracy, %")
+        axes.grid(axis="x", color=PALETTE.track, linewidth=0.4)
+        return _address(figure)
+
+
+def _address(figure: Figure) -> str:
+    """The figure in the address itself, so that nothing is loaded and no two figures share ids."""
+    content = io.BytesIO()
+    figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -1,0 +1,143 @@
+"""The page: what is shown of a run, and its HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from rich.console import Console
+
+import hs_env
+from hs_env.evaluation import Comparison, Row, compare
+from hs_env.models import StructuredEncoder
+from hs_env.render import Segmented, to_html
+from hs_env.render.episodes import segmented
+from hs_env.render.segmented import printable
+from hs_env.report.figures import accuracy_chart, learning_curves
+from hs_env.training.data import TrainingData
+from hs_env.training.folders import RECORD
+from hs_env.training.run import Run
+from hs_env.training.scores import greedy_episodes
+from hs_env.training.stages import HISTORY
+from hs_env.types import HsEnvError
+
+_SHOWN: Final = 25
+"""Sentences of each kind."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one run.
+
+    Attributes:
+        name: Of the run's folder.
+        comparison: Its table.
+        chart: Address of a figure of it.
+        curves: Address of a figure of its history, empty where it has none.
+        examples: Sentences by what they are examples of, as HTML, with their place in the split.
+        settings: The configuration, an entry a field.
+        records: Versions, machine and command of each process that trained.
+    """
+
+    name: str
+    comparison: Comparison
+    chart: str
+    curves: str
+    examples: Mapping[str, Sequence[tuple[int, Markup]]]
+    settings: Mapping[str, str]
+    records: Sequence[Mapping[str, str]]
+
+
+def make_report(runs: Sequence[Run], split: str = "test", console: Console | None = None, oracle: int = 0) -> str:
+    """A page on one run or more: tables with intervals, learning curves, sentences, configuration and versions.
+
+    Each run is compared as `hs_env.evaluation.compare` does it, which trains its plain LSTM if there is none yet.
+
+    Args:
+        runs: Finished runs.
+        split: Sentences to evaluate on.
+        console: Where progress is shown; None is standard error.
+        oracle: Width of the beam of the row `oracle`; 0 leaves it out.
+
+    Returns:
+        HTML that loads nothing, well-formed as XML too; the same for the same runs.
+
+    Raises:
+        HsEnvError: If there are no runs.
+    """
+    if not runs:
+        raise HsEnvError("A report needs one run or more.")
+    sections = [_section(run, split, compare(run, split, console, oracle)) for run in runs]
+    rows = [
+        Row(
+            f"{section.name}: {section.comparison.rows[0].name}",
+            section.comparison.rows[0].intervals,
+            section.comparison.title,
+        )
+        for section in sections
+    ]
+    summary = Comparison(f"{len(runs)} runs", rows) if len(runs) > 1 else None
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.finalize = _clean
+    template = environment.from_string(files("hs_env.report").joinpath("page.html").read_text("utf-8"))
+    return template.render(sections=sections, summary=summary, split=split, version=hs_env.__version__)
+
+
+def _section(run: Run, split: str, comparison: Comparison) -> Section:
+    epochs = json.loads((run.folder / HISTORY).read_text("utf-8"))["epochs"]
+    records = json.loads((run.folder / RECORD).read_text("utf-8"))
+    return Section(
+        run.folder.resolve().name,
+        comparison,
+        accuracy_chart(comparison),
+        learning_curves(epochs) if epochs else "",
+        {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
+        dict(_flat(run.config.to_json())),
+        [dict(_flat(record)) for record in records],
+    )
+
+
+def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
+    """Mistakes, doubts and certainties, each with the place of the sentence in its split."""
+    data, encoder = TrainingData.load(run.config), run.classifier.model
+    if not isinstance(encoder, StructuredEncoder) or run.agent is None:
+        return {}
+    sentences, labels = data.corpus.splits[split], run.classifier.labels
+    found = [
+        (index, shown)
+        for episodes in greedy_episodes(encoder, run.agent, data.splits[split])
+        for index, shown in zip(
+            episodes.sentences.indices.tolist(),
+            segmented(episodes, sentences, labels, task=encoder.task),
+            strict=True,
+        )
+    ]
+    doubtful = sorted(found, key=lambda each: (each[1].probability, each[0]))
+    certain = sorted(found, key=lambda each: (-(each[1].probability or 0), each[0]))
+    mistakes = [each for each in certain if not each[1].correct]
+    right = [each for each in certain if each[1].correct]
+    return {
+        f"Mistakes, the most certain of {len(mistakes):,} first": mistakes[:_SHOWN],
+        "Least certain": doubtful[:_SHOWN],
+        "Right and most certain": right[:_SHOWN],
+    }
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of nested JSON values by dotted names."""
+    for name, entry in value.items():
+        if isinstance(entry, Mapping):
+            yield from _flat(entry, f"{prefix}{name}.")
+        else:
+            text = " ".join(map(str, entry)) if isinstance(entry, list) else str(entry)
+            yield f"{prefix}{name}", "—" if entry is None else text
+
+
+def _clean(value: Any) -> Any:
+    """What a template writes, without the characters that HTML cannot hold."""
+    return value if isinstance(value, Markup) else printable(str(value))
