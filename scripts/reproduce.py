@@ -1,0 +1,151 @@
+"""Run a grid of trainings that is described in a file, and make tables and figures of what has been run.
+
+`run` does what is missing, a process for each core; stopped at any moment, it is simply run again. The grid and the
+ledger are described in `docs/reproduction.md`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from hs_env.evaluation.figures import save_figures
+from hs_env.evaluation.grid import Cell, load_grid
+from hs_env.evaluation.ledger import Ledger
+from hs_env.evaluation.result import result_of
+from hs_env.evaluation.summary import load_published, summarise, to_csv, to_markdown
+from hs_env.storage import write_atomically
+from hs_env.training import train_or_resume
+from hs_env.types import HsEnvError
+
+HERE = Path(__file__).parent
+GRID, OUT = HERE / "reproduce.toml", Path("runs/reproduction")
+LEDGER, RUNS = "ledger.jsonl", "cells"
+STOPPED = (-2, -15, 130)
+"""Exit states of a process that was told to stop, which is no failure."""
+
+
+def run(
+    grid: Path = GRID,
+    out: Path = OUT,
+    data_dir: Path | None = None,
+    corpora: tuple[str, ...] = (),
+    variants: tuple[str, ...] = (),
+    cores: int = os.cpu_count() or 1,
+) -> None:
+    """Run the cells of a grid that the ledger has no result of.
+
+    Args:
+        grid: The grid.
+        out: Folder of the ledger and of the runs.
+        data_dir: Folder that holds the data sets which are not built in.
+        corpora: Run these only.
+        variants: Run these only.
+        cores: Processes at a time, of one thread each.
+    """
+    done, console = Ledger(out / LEDGER).results(), Console(stderr=True)
+    wanted = [
+        cell
+        for cell in load_grid(grid, data_dir)
+        if (not corpora or cell.corpus in corpora) and (not variants or cell.variant in variants)
+    ]
+    cells = [cell for cell in wanted if cell.key not in done]
+    console.print(f"{len(cells)} cells to run, {cores} at a time; {len(wanted) - len(cells)} are done")
+    with ThreadPoolExecutor(cores) as pool:
+        running = [pool.submit(_launch, cell, grid, out, data_dir) for cell in cells]
+        try:
+            for number, finished in enumerate(as_completed(running), 1):
+                console.print(f"{number}/{len(cells)} {finished.result()}", highlight=False, soft_wrap=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _launch(cell: Cell, grid: Path, out: Path, data_dir: Path | None) -> str:
+    """Run a cell in a process of its own; a failure becomes a line of the ledger."""
+    command = [sys.executable, __file__, "cell", cell.key, "--grid", str(grid), "--out", str(out)]
+    command += [] if data_dir is None else ["--data-dir", str(data_dir)]
+    log = out / RUNS / f"{cell.key}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        begun = time.monotonic()
+        state = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
+    if state == 0:
+        return f"{cell.key} took {time.monotonic() - begun:.0f} s"
+    if state in STOPPED:
+        return f"{cell.key} was stopped"
+    last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    Ledger(out / LEDGER).append({"key": cell.key, "error": last or "no message", "exit_status": state, "log": str(log)})
+    return f"{cell.key} failed: {last}"
+
+
+def cell(key: tyro.conf.Positional[str], grid: Path = GRID, out: Path = OUT, data_dir: Path | None = None) -> None:
+    """Run, or go on with, one cell: what `run` starts a process for.
+
+    Args:
+        key: Of the cell.
+        grid: The grid.
+        out: Folder of the ledger and of the runs.
+        data_dir: Folder that holds the data sets which are not built in.
+    """
+    found = next((cell for cell in load_grid(grid, data_dir) if cell.key == key), None)
+    if found is None:
+        raise HsEnvError(f"{grid} has no cell {key!r}. Was it changed meanwhile?")
+    ledger, folder = Ledger(out / LEDGER), out / RUNS / key
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, however it does
+        if key in ledger.results():
+            return
+        begun, used = time.monotonic(), time.process_time()
+        trained = train_or_resume(found.config, folder)
+        spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - used}
+        place = {"corpus": found.corpus, "variant": found.variant, "number": found.number}
+        ledger.append({"key": key, **place, **spent, **result_of(trained)})
+
+
+def table(grid: Path = GRID, out: Path = OUT, published: Path = HERE / "published.toml") -> None:
+    """Print a grid's results as markdown, and write them to table.md and table.csv.
+
+    Args:
+        grid: The grid.
+        out: Folder of the ledger.
+        published: The published figures.
+    """
+    lines = summarise(load_grid(grid), Ledger(out / LEDGER).results(), load_published(published))
+    text = to_markdown(lines)
+    write_atomically(out / "table.md", text.encode())
+    write_atomically(out / "table.csv", to_csv(lines).encode())
+    print(text)
+
+
+def figures(grid: Path = GRID, out: Path = OUT) -> None:
+    """Draw a grid's results: accuracy, learning curves, phrases per sentence, phrase lengths.
+
+    Args:
+        grid: The grid.
+        out: Folder of the ledger; the figures go to figures/ in it.
+    """
+    for path in save_figures(load_grid(grid), Ledger(out / LEDGER).results(), out / "figures"):
+        print(path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    commands = {"run": run, "cell": cell, "table": table, "figures": figures}
+    try:
+        tyro.extras.subcommand_cli_from_dict(commands, description=__doc__, args=arguments)
+    except (HsEnvError, OSError) as error:
+        raise SystemExit(f"reproduce: {error}") from None
+
+
+if __name__ == "__main__":
+    main()
