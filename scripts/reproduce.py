@@ -29,8 +29,6 @@ from hs_env.types import HsEnvError
 HERE = Path(__file__).parent
 GRID, OUT = HERE / "reproduce.toml", Path("runs/reproduction")
 LEDGER, RUNS = "ledger.jsonl", "cells"
-STOPPED = (-2, -15, 130)
-"""Exit states of a process that was told to stop, which is no failure."""
 
 
 def run(
@@ -70,7 +68,7 @@ def run(
 
 
 def _launch(cell: Cell, grid: Path, out: Path, data_dir: Path | None) -> str:
-    """Run a cell in a process of its own; a failure becomes a line of the ledger."""
+    """Run a cell in a process of its own; a failure, which a kill is not, becomes a line of the ledger."""
     command = [sys.executable, __file__, "cell", cell.key, "--grid", str(grid), "--out", str(out)]
     command += [] if data_dir is None else ["--data-dir", str(data_dir)]
     log = out / RUNS / f"{cell.key}.log"
@@ -80,8 +78,8 @@ def _launch(cell: Cell, grid: Path, out: Path, data_dir: Path | None) -> str:
         state = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL).returncode
     if state == 0:
         return f"{cell.key} took {time.monotonic() - begun:.0f} s"
-    if state in STOPPED:
-        return f"{cell.key} was stopped"
+    if state < 0:
+        return f"{cell.key} was killed by signal {-state}; run it again"
     last = log.read_text(errors="replace").strip().rpartition("\n")[2]
     Ledger(out / LEDGER).append({"key": cell.key, "error": last or "no message", "exit_status": state, "log": str(log)})
     return f"{cell.key} failed: {last}"

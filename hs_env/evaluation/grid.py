@@ -70,9 +70,9 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
                 raise HsEnvError(f"{path}: the variant {variant!r} names the corpus {corpus!r}; the grid has {known}.")
             for number in range(_runs(path, corpus, grid["corpora"][corpus])):
                 name = f"{corpus}:fold={number}" if "folds" in grid["corpora"][corpus] else corpus
-                fields = {**grid["settings"], **own, "corpus": name, "seed": number}
+                place = {"corpus": name, "seed": number, "data_dir": None if data_dir is None else str(data_dir)}
                 try:
-                    cells.append(Cell(corpus, variant, number, _config(fields, data_dir)))
+                    cells.append(Cell(corpus, variant, number, _config(grid["settings"], own, place)))
                 except HsEnvError as error:
                     raise HsEnvError(f"{path}, variant {variant!r}: {error}") from error
     return sorted(cells, key=lambda cell: cell.number)
@@ -98,9 +98,9 @@ def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
     raise HsEnvError(f"{path}: corpus {corpus!r} needs `folds = N` or `seeds = N` with N from 1, got {dict(values)}.")
 
 
-def _config(fields: Mapping[str, Any], data_dir: Path | None) -> TrainConfig:
-    """The configuration with these fields, and defaults for the others, also inside of `reinforce` and `sb3`."""
+def _config(*layers: Mapping[str, Any]) -> TrainConfig:
+    """The configuration with these fields, later ones before earlier ones, also inside of `reinforce` and `sb3`."""
     values = TrainConfig().to_json() | {"structure": None, "reward": None, "threads": 1}
-    for name, value in fields.items():
+    for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value
-    return TrainConfig.from_json(values | {"data_dir": None if data_dir is None else str(data_dir)})
+    return TrainConfig.from_json(values)

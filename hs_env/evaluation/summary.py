@@ -215,7 +215,7 @@ def _table(corpus: str, lines: Sequence[Line]) -> str:
     best = max(line.accuracy for line in lines)
     rows = [
         f"## {corpus}\n",
-        "| | Runs | Accuracy % | Dev % | Log-likelihood | Phrases, words | Less plain LSTM | p | Published % | Core s |",
+        "| | Runs | Accuracy % | Dev % | Log-lik. | Phrases, words | Less plain LSTM | p | Published % | Core s |",
         "|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for line in lines:
