@@ -92,7 +92,12 @@ class Reinforce(LearningAgent):
         estimate = self.estimator.estimate(problem, generator)
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(estimate).backward()
-        norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm)
+        if not torch.isfinite(norm):
+            raise HsEnvError(
+                f"The gradient that {self.estimator.title} estimates is no longer finite: the policy has diverged. Take a "
+                "smaller learning rate, or an estimator that is unbiased."
+            )
         self.optimizer.step()
         metrics = estimate.sampled.metrics(estimate.earned)
         return Update(
