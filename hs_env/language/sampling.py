@@ -30,13 +30,8 @@ def boundaries_in(language_model: LanguageModel, text: str, before: str = "") ->
     z = language_model.model(encode(before + text, language_model.alphabet)[:, None])[1]
     if z is None:
         raise HsEnvError("Plain LSTM layers see no boundaries. Take a model whose core is 'hm_lstm'.")
-<<<<<<< HEAD
     boundaries: Tensor = z[len(before) :, 0] > 0.5  # soft ones, too
     return boundaries.long()
-=======
-    boundaries: Tensor = (z[len(before) :, 0] > 0.5).long()  # soft ones, too
-    return boundaries
->>>>>>> lm
 
 
 @torch.no_grad()
