@@ -64,6 +64,18 @@ def test_a_run_of_id_lstm_is_compared_by_its_own_figures(distilled, capsys):
     assert {"deleted", "kept"} <= set(capsys.readouterr().out.split())
 
 
+def test_a_flat_run_has_a_table_and_nothing_to_segment(tmp_path, capsys):
+    path = tmp_path / "flat"
+    cli.main(["train", "--model", "cnn", "--out", str(path), *SMALL])
+    assert f"The run is in {path}" in capsys.readouterr().out
+    cli.main(["evaluate", str(path), "--split", "dev", "--format", "csv"])
+    rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert {row["row"] for row in rows} == {"CNN", "plain LSTM"}
+    with pytest.raises(SystemExit):
+        cli.main(["segment", "good", "--run", str(path)])
+    assert "is a CNN, which takes a sentence as it is" in " ".join(capsys.readouterr().err.split())
+
+
 def test_flags_reach_the_config(folder):
     saved = TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
     assert (saved.hidden_size, saved.reinforce.samples, saved.vectors) == (10, 3, "random:6")
