@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from hs_env.language.models import CharacterLM, State
+from hs_env.models.boundary import operation_shares
 
 STREAMS = 50
 """Parts of a text that are read side by side; the first characters of each are predicted from less context."""
@@ -49,15 +50,3 @@ def evaluate_lm(model: CharacterLM, text: Tensor, streams: int = STREAMS) -> dic
             boundaries.append(z)
     scores = {"bits_per_character": total / targets / math.log(2)}
     return scores | (operation_shares(torch.cat(boundaries)) if boundaries else {})
-
-
-def operation_shares(z: Tensor) -> dict[str, float]:
-    """Boundary rates and shares of UPDATE, COPY and FLUSH, from boundaries (T, B, N - 1) read from an empty state."""
-    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])  # of the step before
-    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)  # the top layer has none
-    below = torch.cat([torch.ones_like(z[..., :1]), z], -1)
-    shares = {f"boundaries_{level}": rate for level, rate in enumerate(z.mean((0, 1)).tolist(), 1)}
-    operations = {"update": (1 - own) * below, "copy": (1 - own) * (1 - below), "flush": own}
-    for name, taken in operations.items():
-        shares |= {f"{name}_{layer}": share for layer, share in enumerate(taken.mean((0, 1)).tolist(), 1)}
-    return shares

@@ -49,3 +49,27 @@ def annealed_slope(epoch: float, per_epoch: float = 0.04, greatest: float = 5.0)
 def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """(rows, columns) noise for `decide`."""
     return torch.rand(rows, columns, generator=generator, device=like.device, dtype=like.dtype)
+
+
+def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, float]:
+    """How often detectors fire, and what layers do.
+
+    Args:
+        z: (T, B, N - 1) boundaries of sequences that are read from an empty state.
+        counted: (T, B) bool, the steps that count; all by default.
+
+    Returns:
+        `boundaries_1`, ... (share of steps with a boundary, for each level), and `update_1`, `copy_1`, `flush_1`, ...
+        (shares of the operations, for each layer).
+    """
+    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])  # of the step before
+    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)  # the top layer has none
+    below = torch.cat([torch.ones_like(z[..., :1]), z], -1)
+    taken = {"boundaries": z, "update": (1 - own) * below, "copy": (1 - own) * (1 - below), "flush": own}
+    weight = z.new_ones(z.shape[:2]) if counted is None else counted.to(z.dtype)
+    weight = weight / weight.sum().clamp(min=1)
+    return {
+        f"{name}_{level}": share
+        for name, happens in taken.items()
+        for level, share in enumerate((happens * weight[..., None]).sum((0, 1)).tolist(), 1)
+    }

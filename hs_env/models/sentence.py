@@ -76,6 +76,3 @@ class FlatClassifier(SentenceClassifier):
     @abstractmethod
     def forward(self, batch: SentenceBatch) -> Tensor:
         """(B, C) float32 class log-probabilities."""
-
-    def anneal(self, epoch: float) -> None:  # most have nothing to anneal
-        """Training has come to this epoch, from 0, whole or not; called before each update."""

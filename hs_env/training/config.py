@@ -31,7 +31,7 @@ class TrainConfig:
     what A has not, `A+B` puts them side by side."""
     model: str = "hs_lstm"
     """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`; or, without P-Net and structure, `plain_lstm`, `bilstm`,
-    `cnn` or `self_attentive`, which learn in the epochs of the warm start and of joint training."""
+    `cnn`, `self_attentive` or `hm_lstm`, which learn in the epochs of the warm start and of joint training."""
     hidden_size: int = 300
     """Width of each LSTM level."""
     dropout: float = 0.6
@@ -75,6 +75,8 @@ class TrainConfig:
     """A stage ends after this many epochs without a better score on dev."""
     seed: int = 0
     """Of everything random."""
+    slope_per_epoch: float = 0.04
+    """Of `hm_lstm`: the slope of its boundary detectors is min(5, 1 + slope_per_epoch * epoch)."""
     threads: int = 0
     """Threads of torch; 0 leaves the choice to torch."""
     checkpoint_seconds: float = 60.0
@@ -99,6 +101,7 @@ class TrainConfig:
             tau=(1e-6, 1),
             clip_norm=(1e-12, 1e12),
             patience=(1, 1e9),
+            slope_per_epoch=(0, 1e6),
             seed=(0, 2**63),
             threads=(0, 1e4),
             checkpoint_seconds=(0, 1e9),

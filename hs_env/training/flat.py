@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from hs_env.models import MODELS, FlatClassifier
+from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.learner import Learner
-from hs_env.training.scores import flat_scores
+from hs_env.training.scores import flat_scores, hierarchy_scores
 from hs_env.training.seeds import seed_for
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.types import SentenceBatch
@@ -52,11 +52,23 @@ class FlatTrainer(StagedTrainer):
         else:
             rate = self.config.joint_learning_rate
             self.progress.joint_updates += 1
-        self.learner.fast.anneal(self.progress.updates / self.updates_an_epoch)
-        return {f"c_net/{name}": value for name, value in self.learner.update(rate, batch.labels, batch).items()}
+        annealed = self._anneal()
+        learnt = self.learner.update(rate, batch.labels, batch)
+        return annealed | {f"c_net/{name}": value for name, value in learnt.items()}
+
+    def _anneal(self) -> dict[str, float]:
+        """Set the slope of boundary detectors, if there are any, by the place of the update in the run."""
+        annealed = {}
+        for model in (self.learner.fast, self.learner.slow):
+            if isinstance(model, HMLSTMClassifier):
+                model.anneal(self.progress.updates / self.updates_an_epoch, self.config.slope_per_epoch)
+                annealed = {"boundaries/slope": model.levels.slope}
+        return annealed
 
     def _look(self) -> tuple[dict[str, float], str]:
-        return flat_scores(self.learner.slow, self.data.splits["dev"]), ""
+        model, dev = self.learner.slow, self.data.splits["dev"]
+        scores = flat_scores(model, dev)
+        return scores | (hierarchy_scores(model, dev) if isinstance(model, HMLSTMClassifier) else {}), ""
 
     def save_result(self) -> None:
         """Save the slow copy."""

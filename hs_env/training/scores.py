@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from hs_env.agents import Agent, rollout
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.models import FlatClassifier, StructuredEncoder
+from hs_env.models import FlatClassifier, HMLSTMClassifier, StructuredEncoder
+from hs_env.models.boundary import operation_shares
 from hs_env.render import Segmented
 from hs_env.render.episodes import segmented
 from hs_env.rewards import Reward
@@ -60,6 +62,24 @@ def flat_scores(model: FlatClassifier, split: EncodedSplit) -> dict[str, float]:
         right += int((log_probs.argmax(1) == batch.labels).sum())
         log_likelihood += log_probs.gather(1, batch.labels[:, None]).sum().item()
     return {"accuracy": right / len(split), "log_likelihood": log_likelihood / len(split)}
+
+
+def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, float]:
+    """Phrases of the lowest level per sentence, and `operation_shares` at all words whose boundaries are not given.
+
+    Those of the last word are; a layer whose detector has collapsed thus shows a rate of exactly 0 or 1.
+    """
+    phrases, decided, sums = 0, 0, Counter[str]()
+    for batch in evaluation_batches(split):
+        with torch.no_grad():
+            z = model.boundaries(batch).transpose(0, 1)
+        words = int(batch.lengths.sum()) - len(batch)
+        before_last = torch.arange(len(z))[:, None] < batch.lengths - 1
+        for name, share in operation_shares(z.float(), before_last).items():
+            sums[name] += share * words
+        phrases, decided = phrases + int(z[..., 0].sum()), decided + words
+    shares = {name: total / max(decided, 1) for name, total in sums.items()}
+    return {"phrases_per_sentence": phrases / len(split), **shares}
 
 
 def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingData) -> list[Segmented]:
