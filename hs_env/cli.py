@@ -19,10 +19,9 @@ from hs_env import cli_lm
 from hs_env.agents import Agent, load_agent, rollout
 from hs_env.corpora import CORPORA, load_corpus, load_treebank
 from hs_env.evaluation import Comparison, PhraseIndex, compare, compare_structure
-from hs_env.evaluation.hierarchy import HierarchyReader
 from hs_env.models import Classifier, HMLSTMClassifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
-from hs_env.render.episodes import segmented
+from hs_env.render.episodes import hierarchies, segmented
 from hs_env.report import make_report
 from hs_env.rewards import REWARDS, describe_parameters
 from hs_env.storage import write_atomically
@@ -31,9 +30,9 @@ from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, load_config
 from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
-from hs_env.training.scores import segmented_examples
+from hs_env.training.scores import hierarchy_examples, segmented_examples
 from hs_env.training.trainer import AGENT
-from hs_env.types import HsEnvError
+from hs_env.types import HsEnvError, Sentence
 
 Format = Literal["table", "json", "csv", "markdown"]
 Split = Literal["train", "dev", "test"]
@@ -175,19 +174,32 @@ def segment(
 
 def _reader(run: str, as_json: bool) -> Callable[[Sequence[str]], Iterator[str]]:
     """What makes lines to print of texts."""
-    whole = Classifier.load(run)
-    if isinstance(whole.model, HMLSTMClassifier):
-        hierarchy = HierarchyReader(whole, whole.model)
-        return hierarchy.to_json if as_json else hierarchy.to_text
+    classifier = Classifier.load(run)
+    read = _hierarchies(classifier) if isinstance(classifier.model, HMLSTMClassifier) else _segmentations(run)
+
+    def lines(texts: Sequence[str]) -> Iterator[str]:
+        sentences = [classifier.sentence(text) for text in texts]
+        for text, shown in zip(texts, read(sentences), strict=True):
+            yield _as_json(text, shown) if as_json else (to_ansi if sys.stdout.isatty() else to_text)(shown)
+
+    return lines
+
+
+def _hierarchies(classifier: Classifier) -> Callable[[Sequence[Sentence]], Iterable[Segmented]]:
+    """Reads sentences with HM-LSTM, which finds phrases by itself."""
+    model = classifier.model
+    assert isinstance(model, HMLSTMClassifier)
+    return lambda sentences: hierarchies(model, classifier.batch(sentences), sentences, classifier.labels, gold=False)
+
+
+def _segmentations(run: str) -> Callable[[Sequence[Sentence]], Iterable[Segmented]]:
+    """Reads sentences with a structured encoder, by the decisions of its agent."""
     classifier, encoder, agent = _load(run)
 
-    def read(texts: Sequence[str]) -> Iterator[str]:
-        sentences = [classifier.sentence(text) for text in texts]
+    def read(sentences: Sequence[Sentence]) -> Iterable[Segmented]:
         with torch.no_grad():
             episodes = rollout(encoder, agent, classifier.batch(sentences), deterministic=True).episodes
-        results = segmented(episodes, sentences, classifier.labels, gold=False, task=encoder.task)
-        for text, shown in zip(texts, results, strict=True):
-            yield _as_json(text, shown) if as_json else (to_ansi if sys.stdout.isatty() else to_text)(shown)
+        return segmented(episodes, sentences, classifier.labels, gold=False, task=encoder.task)
 
     return read
 
@@ -307,17 +319,24 @@ def _load(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
 
 def _show_examples(run: Run) -> None:
     """Sentences of dev, segmented or distilled."""
-    encoder = run.classifier.model
-    if not isinstance(encoder, StructuredEncoder) or run.agent is None:
+    model = run.classifier.model
+    if isinstance(model, HMLSTMClassifier):
+        examples = hierarchy_examples(model, TrainingData.load(run.config))
+    elif isinstance(model, StructuredEncoder) and run.agent is not None:
+        examples = segmented_examples(model, run.agent, TrainingData.load(run.config))
+    else:
         return
     print()
-    for shown in segmented_examples(encoder, run.agent, TrainingData.load(run.config)):
+    for shown in examples:
         print(to_ansi(shown) if sys.stdout.isatty() else to_text(shown))
 
 
 def _as_json(text: str, shown: Segmented) -> str:
+    structure: dict[str, list[Any]]
     if shown.task.structure == "selection":
         structure = {"retained": list(shown.retained)}
+    elif shown.ends:
+        structure = {"phrases": shown.nested}
     else:
         structure = {"phrases": [" ".join(phrase) for phrase in shown.phrases]}
     value = {"text": text, **structure, "label": shown.prediction, "probability": shown.probability}

@@ -36,7 +36,8 @@ def to_text(segmented: Segmented) -> str:
     Returns:
         `[the movie] [is not] [very good]  → negative 0.93`, or `[the movie] [is …  · not very good` in progress;
         `~~the movie is~~ not ~~very~~ good  → negative 0.93` where words are deleted, as Markdown strikes them through.
-        A wrong prediction is followed by `(gold positive)`.
+        A wrong prediction is followed by `(gold positive)`. In a hierarchy a phrase of a higher level has brackets of
+        its own, and so on: `[[the movie] [is not]] [[very good]]`.
     """
     return "".join(piece.text for piece in _terminal(segmented))
 
@@ -92,12 +93,24 @@ def _terminal(segmented: Segmented) -> Iterator[_Piece]:
             yield _Piece("  " if span.state == "unread" else " ")
         left, right = _MARKS[span.state]
         ink = PALETTE.ink if span.colour else PALETTE.muted
+        opened, closed = _outer(segmented, span.start), _outer(segmented, span.stop)
+        if opened:
+            yield _Piece("[" * opened, PALETTE.muted)
         yield _Piece(f"{left}{segmented.text(span)}{right}", ink, span.colour, span.state == "deleted")
+        if closed:
+            yield _Piece("]" * closed, PALETTE.muted)
     if verdict := segmented.verdict:
         yield _Piece("  → ")
         yield _Piece(verdict.text, verdict.colour)
         if verdict.note:
             yield _Piece(f" {verdict.note}", PALETTE.muted)
+
+
+def _outer(segmented: Segmented, place: int) -> int:
+    """How many phrases of higher levels begin and end at a place between words, 0 to their number."""
+    if not segmented.ends:
+        return 0
+    return (segmented.ends[place - 1] if place else max(segmented.ends)) - 1
 
 
 def _xterm(colour: str) -> int:

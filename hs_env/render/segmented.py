@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from hs_env.types import END, RETAIN, SEGMENTATION, HsEnvError, Task
 
@@ -78,9 +78,12 @@ class Segmented:
         prediction: Name of the predicted class, where there is one.
         probability: Probability of the prediction, 0 to 1.
         task: What the actions decide.
+        ends: In a hierarchy of phrases, how many levels end one behind each word, the levels of `actions` included; all
+            of them at the last word. Empty where phrases have one level.
 
     Raises:
-        HsEnvError: No words, an empty word, more actions than words, an action or a probability out of range.
+        HsEnvError: No words, an empty word, more actions than words, an action or a probability out of range, ends that
+            do not fit.
     """
 
     words: tuple[str, ...]
@@ -89,6 +92,7 @@ class Segmented:
     prediction: str | None = None
     probability: float | None = None
     task: Task = SEGMENTATION
+    ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.words:
@@ -105,6 +109,8 @@ class Segmented:
                 raise HsEnvError(f"action {position} is {action}, expected {zero} (0) or {one} (1)")
         if self.probability is not None and not -1e-6 <= self.probability <= 1 + 1e-6:
             raise HsEnvError(f"the probability of a prediction lies between 0 and 1, got {self.probability}")
+        if self.ends and (len(self.ends) != len(self.words) or self.ends[-1] != max(self.ends)):
+            raise HsEnvError(f"expected an end for each word, the most at the last one; got {self.ends}")
 
     @property
     def finished(self) -> bool:
@@ -121,6 +127,11 @@ class Segmented:
     def phrases(self) -> list[tuple[str, ...]]:
         """The phrases read so far, the last one possibly still open; joined, they are the words read so far."""
         return [self.words[span.start : span.stop] for span in self.spans if span.state in ("phrase", "open")]
+
+    @property
+    def nested(self) -> list[Any]:
+        """The phrases as lists, those of a higher level as lists of phrases; the innermost hold words."""
+        return _nested(self.words, self.ends or self.actions, max(self.ends, default=1))
 
     @property
     def retained(self) -> tuple[str, ...]:
@@ -148,6 +159,14 @@ class Segmented:
     def text(self, span: Span) -> str:
         """The words of a span in one printable string."""
         return printable(" ".join(self.words[span.start : span.stop]))
+
+
+def _nested(words: tuple[str, ...], ends: tuple[int, ...], level: int) -> list[Any]:
+    """The phrases of a level, each made of those of the level below; at level 0, the words."""
+    if level == 0:
+        return list(words)
+    stops = [stop for stop, count in enumerate(ends, 1) if count >= level or stop == len(words)]
+    return [_nested(words[start:stop], ends[start:stop], level - 1) for start, stop in pairwise([0, *stops])]
 
 
 def _phrases(actions: tuple[int, ...], finished: bool) -> tuple[Span, ...]:

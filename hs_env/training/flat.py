@@ -9,10 +9,11 @@ import torch
 from rich.console import Console
 
 from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
+from hs_env.render import to_text
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.learner import Learner
-from hs_env.training.scores import flat_scores, hierarchy_scores
+from hs_env.training.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.training.seeds import seed_for
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.types import SentenceBatch
@@ -68,7 +69,10 @@ class FlatTrainer(StagedTrainer):
     def _look(self) -> tuple[dict[str, float], str]:
         model, dev = self.learner.slow, self.data.splits["dev"]
         scores = flat_scores(model, dev)
-        return scores | (hierarchy_scores(model, dev) if isinstance(model, HMLSTMClassifier) else {}), ""
+        if not isinstance(model, HMLSTMClassifier):
+            return scores, ""
+        shown = hierarchy_examples(model, self.data)
+        return scores | hierarchy_scores(model, dev), "\n\n".join(to_text(sentence) for sentence in shown)
 
     def save_result(self) -> None:
         """Save the slow copy."""

@@ -13,7 +13,7 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import FlatClassifier, HMLSTMClassifier, StructuredEncoder
 from hs_env.models.boundary import operation_shares
 from hs_env.render import Segmented
-from hs_env.render.episodes import segmented
+from hs_env.render.episodes import hierarchies, segmented
 from hs_env.rewards import Reward
 from hs_env.training.data import TrainingData, evaluation_batches
 from hs_env.training.seeds import generator_for
@@ -89,3 +89,10 @@ def segmented_examples(encoder: StructuredEncoder, agent: Agent, data: TrainingD
     with torch.no_grad():
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
     return list(segmented(episodes, data.corpus.splits["dev"], data.corpus.labels, task=encoder.task))
+
+
+def hierarchy_examples(model: HMLSTMClassifier, data: TrainingData) -> list[Segmented]:
+    """The first sentences of dev with the phrases within phrases that HM-LSTM finds, and verdicts."""
+    split = data.splits["dev"]
+    batch = split.batch(torch.arange(min(_SHOWN, len(split))))
+    return list(hierarchies(model, batch, data.corpus.splits["dev"], data.corpus.labels))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -17,9 +21,12 @@ import hs_env
 from hs_env.agents import HMBoundaries
 from hs_env.cli import main
 from hs_env.evaluation import compare
-from hs_env.evaluation.hierarchy import bracketed, nested
 from hs_env.models import Classifier, HMLSTMClassifier
-from hs_env.training import Run, TrainConfig, train
+from hs_env.models.boundary import annealed_slope
+from hs_env.render import Segmented, to_ansi, to_text
+from hs_env.training import Run, TrainConfig, TrainingData, resume, train
+from hs_env.training.learner import Learner
+from hs_env.training.scores import hierarchy_scores
 from hs_env.types import HsEnvError
 
 QUIET = Console(quiet=True)
@@ -45,19 +52,44 @@ def hs_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(TrainConfig(**SMALL), tmp_path_factory.mktemp("runs") / "hs", QUIET)
 
 
+def hierarchy(words: list[str], ends: list[int], **verdict: str) -> Segmented:
+    return Segmented(tuple(words), tuple(min(count, 1) for count in ends), ends=tuple(ends), **verdict)
+
+
 def test_phrases_are_nested() -> None:
-    words, ends = "the movie is not very good".split(), [0, 1, 0, 2, 0, 2]
-    phrases = nested(words, ends, 2)
-    assert phrases == [[["the", "movie"], ["is", "not"]], [["very", "good"]]]
-    assert bracketed(phrases) == "[[the movie] [is not]] [[very good]]"
+    shown = hierarchy("the movie is not very good".split(), [0, 1, 0, 2, 0, 2], prediction="negative")
+    assert shown.nested == [[["the", "movie"], ["is", "not"]], [["very", "good"]]]
+    assert to_text(shown) == "[[the movie] [is not]] [[very good]]  → negative"
+    one = Segmented(shown.words, shown.actions, prediction="negative")
+    assert one.nested == [["the", "movie"], ["is", "not"], ["very", "good"]]
+    assert to_text(hierarchy([*shown.words], [*shown.actions], prediction="negative")) == to_text(one)
 
 
 @given(st.lists(st.integers(0, 3), max_size=12))
-def test_nothing_is_lost(ends) -> None:
+def test_nothing_is_lost_and_what_is_shown_is_what_is_nested(ends) -> None:
     words = [str(place) for place in range(len(ends) + 1)]
-    text = bracketed(nested(words, [*ends, 3], 3))
+    shown = hierarchy(words, [*ends, 3])
+    text = to_text(shown)
     assert text.replace("[", "").replace("]", "").split() == words
     assert text.count("[") == sum(ends) + 3
+    assert json.loads(f"[{text.replace('] [', '], [').replace(' ', ', ').replace(',,', ',')}]") == as_numbers(
+        shown.nested
+    )
+    assert re.sub("\x1b\\[[0-9;]*m", "", to_ansi(shown)) == text
+
+
+def as_numbers(phrases: list[Any]) -> list[Any]:
+    return [int(each) if isinstance(each, str) else as_numbers(each) for each in phrases]
+
+
+def bracketed(phrases: list[Any]) -> str:
+    return " ".join(each if isinstance(each, str) else f"[{bracketed(each)}]" for each in phrases)
+
+
+@pytest.mark.parametrize("ends", [(1,), (2, 1), (0, 1, 2)])
+def test_ends_that_do_not_fit_are_refused(ends) -> None:
+    with pytest.raises(HsEnvError, match="an end for each word"):
+        Segmented(("a", "b"), (1, 1), ends=ends)
 
 
 def test_segment_shows_the_hierarchy(hm_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +101,7 @@ def test_segment_shows_the_hierarchy(hm_run: Run, capsys: pytest.CaptureFixture[
     found = json.loads(capsys.readouterr().out)
     assert found["text"] == "the movie is not very good"
     assert bracketed(found["phrases"]) == lines[0].split("  → ")[0]
+    assert json.dumps(found["phrases"]).count('"') == 2 * 6
     assert 0.5 <= found["probability"] <= 1
 
 
@@ -108,7 +141,62 @@ def test_its_boundaries_drive_the_environments(hm_run: Run) -> None:
     assert rewards == pytest.approx(reward, abs=1e-5)
 
 
-def test_a_run_goes_on_bit_for_bit(hm_run: Run, tmp_path: Path) -> None:
-    again = train(hm_run.config, tmp_path / "again", QUIET)
+@pytest.mark.parametrize("stop", [3, 10])  # of 12 updates, 8 of them in the first stage
+def test_stopped_and_resumed_equals_uninterrupted(hm_run: Run, stop, tmp_path, monkeypatch) -> None:
+    count, update = 0, Learner.update
+
+    def interrupted(self, *arguments):
+        nonlocal count
+        count += 1
+        if count == stop:
+            raise KeyboardInterrupt
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Learner, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(hm_run.config, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
+    again = resume(tmp_path / "run", QUIET)
     for name, value in hm_run.classifier.model.state_dict().items():
         assert torch.equal(value, again.classifier.model.state_dict()[name]), name
+    assert epochs_of(hm_run) == epochs_of(again)
+
+
+def epochs_of(run: Run) -> list[dict[str, Any]]:
+    """The history but for its times."""
+    epochs = json.loads((run.folder / "history.json").read_text())["epochs"]
+    return [{name: value for name, value in epoch.items() if name != "seconds"} for epoch in epochs]
+
+
+def test_the_slope_of_what_is_saved_is_that_of_its_last_update(tmp_path: Path) -> None:
+    run = train(
+        TrainConfig(model="hm_lstm", slope_per_epoch=2.0, **SMALL | {"joint_epochs": 0}), tmp_path / "run", QUIET
+    )
+    assert isinstance(run.classifier.model, HMLSTMClassifier)
+    updates = run.classifier.notes["updates"]  # of the epoch that was best; none before the first
+    expected = 1.0 if updates == 0 else annealed_slope((updates - 1) / 4, 2.0)
+    assert run.classifier.model.levels.slope == pytest.approx(expected)
+
+
+def test_rates_and_operations_are_those_of_the_words(hm_run: Run) -> None:
+    """Counted word by word, of the words whose boundaries are not given."""
+    data, model = TrainingData.load(hm_run.config), hm_run.classifier.model
+    assert isinstance(model, HMLSTMClassifier)
+    split, counts, words, phrases = data.splits["dev"], Counter[str](), 0, 0
+    for row in range(len(split)):
+        z = model.boundaries(split.batch(torch.tensor([row])))[0].tolist()
+        phrases += sum(word[0] for word in z)
+        before = [0, 0, 0]
+        for word in z[:-1]:
+            words += 1
+            below = [1, *word]
+            for layer in range(3):
+                name = "flush" if before[layer] else "update" if below[layer] else "copy"
+                counts[f"{name}_{layer + 1}"] += 1
+            for level in range(2):
+                counts[f"boundaries_{level + 1}"] += word[level]
+            before = [*word, 0]
+    scores = hierarchy_scores(model, split)
+    assert scores.pop("phrases_per_sentence") == pytest.approx(phrases / len(split))
+    assert scores == pytest.approx({name: counts[name] / words for name in scores}, abs=1e-6)
+    assert {"boundaries_1", "boundaries_2", "copy_3"} <= scores.keys()
+    assert hm_run.classifier.notes["copy_3"] == pytest.approx(scores["copy_3"])
