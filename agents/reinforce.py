@@ -95,8 +95,8 @@ class Reinforce(LearningAgent):
         norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm)
         if not torch.isfinite(norm):
             raise HsEnvError(
-                f"The gradient that {self.estimator.title} estimates is no longer finite: the policy has diverged. Take "
-                "a smaller learning rate, or an estimator that is unbiased."
+                f"The gradient that {self.estimator.title} estimates is no longer finite: the policy has diverged. "
+                "Take a smaller learning rate, or an estimator that is unbiased."
             )
         self.optimizer.step()
         metrics = estimate.sampled.metrics(estimate.earned)
