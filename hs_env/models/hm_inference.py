@@ -18,9 +18,6 @@ from hs_env.models.boundary import decide
 from hs_env.models.hm_scan import EPSILON, Layer, ScanPlan
 from hs_env.models.lstm import fast_tanh
 
-GROUPED = 8
-"""Sequences from which on grouping them by what they need saves more than it costs; fewer are computed together."""
-
 
 class Reader:
     """Reads step after step with the layers of a model.
@@ -65,13 +62,9 @@ class Reader:
         size, d, above = len(projected), layer.width, layer.above
         assert above is not None
         c, h = self.c[:size, layer.column], self.h[:size, layer.column]
-        if size < GROUPED:
-            inputs = torch.cat([h, self.h[:size, above] * flushed[:, None]], 1)
-            sums = torch.addmm(projected, inputs, layer.weight)
-        else:
-            sums = torch.addmm(projected, h, layer.weight[:d])
-            rows = flushed.nonzero().squeeze(1)
-            sums.index_add_(0, rows, self.h[:size, above].index_select(0, rows) @ layer.weight[d:])
+        sums = torch.addmm(projected, h, layer.weight[:d])
+        rows = flushed.nonzero().squeeze(1)
+        sums.index_add_(0, rows, self.h[:size, above].index_select(0, rows) @ layer.weight[d:])
         a = _normalised(layer, sums)
         i, f, o = torch.sigmoid(a[:, : 3 * d]).chunk(3, 1)
         c.mul_(f).masked_fill_(flushed[:, None], 0).addcmul_(i, fast_tanh(a[:, 3 * d : 4 * d]))
