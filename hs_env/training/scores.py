@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 
 import torch
@@ -69,7 +69,8 @@ def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, 
 
     Those of the last word are; a layer whose detector has collapsed thus shows a rate of exactly 0 or 1.
     """
-    phrases, decided, sums = 0, 0, Counter[str]()
+    phrases, decided = 0, 0
+    sums: dict[str, float] = defaultdict(float)
     for batch in evaluation_batches(split):
         with torch.no_grad():
             z = model.boundaries(batch).transpose(0, 1)
