@@ -52,17 +52,19 @@ def table(results: dict[str, Measured]) -> str:
 
 
 def draw(panels: dict[str, dict[str, Measured]], path: Path) -> None:
-    """Bias against variance for each pass, a panel a policy."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.2 * len(panels), 4.2), sharey=True, squeeze=False)
-    for axis, (title, results) in zip(axes[0], panels.items(), strict=True):
-        for name, one in results.items():
-            unbiased = ESTIMATORS.get(name)(1).unbiased
-            x, y = one.variance * one.passes, max(one.bias, 1e-2)
-            axis.scatter(x, y, color="tab:blue" if unbiased else "tab:red", s=24)
-            axis.annotate(name.partition(".")[0], (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8)
-        axis.set(title=title, xscale="log", yscale="log", xlabel="variance x passes, in squared norms of the gradient")
-        axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("bias, in norms of the gradient (0.01: none seen)")
+    """Variance for each pass and bias of each estimator, a row of two panels for each policy."""
+    figure, axes = plt.subplots(len(panels), 2, figsize=(9, 3.6 * len(panels)), squeeze=False)
+    for row, (title, results) in zip(axes, panels.items(), strict=True):
+        names = [name.partition(".")[0] for name in results][::-1]
+        colours = ["tab:blue" if ESTIMATORS.get(name)(1).unbiased else "tab:red" for name in results][::-1]
+        measured = list(results.values())[::-1]
+        left, right = row
+        left.hlines(names, 0.1, [one.variance * one.passes for one in measured], colours, linewidth=3)
+        left.set(title=title, xscale="log", xlabel="variance x passes, in squared norms of the gradient")
+        right.barh(names, [one.bias for one in measured], color=colours)
+        right.set(xscale="symlog", xlabel="bias, in norms of the gradient", yticks=[], xlim=(0, 20))
+        right.errorbar([one.bias_error for one in measured], names, fmt="|", color="black", label="chance")
+        right.legend()
     figure.tight_layout()
     figure.savefig(path)
 
