@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceConfig
-from hs_env.agents.estimators import Estimator, Exact, LeaveOneOut, MovingAverage, Problem
+from hs_env.agents.estimators import Estimator, Exact, LeaveOneOut, MovingAverage, Problem, lab
 from hs_env.agents.estimators.base import walk
 from hs_env.agents.estimators.branching import flipped_rewards
 from hs_env.agents.estimators.lab import Measured, measure
@@ -35,8 +35,7 @@ def make_policy(state_size: int, spread: float = 1.0) -> PNet:
 
 
 def gradient(estimator: Estimator, problem: Problem, policy: PNet, seed: int = 0) -> Tensor:
-    objective = estimator.estimate(problem, torch.Generator().manual_seed(seed)).objective
-    return torch.cat([part.flatten() for part in torch.autograd.grad(objective, list(policy.parameters()))])
+    return lab.gradient(estimator, problem, list(policy.parameters()), torch.Generator().manual_seed(seed))[0]
 
 
 def make_problem(kind: type = HSLSTM, copies: int = 1, samples: int = 2) -> tuple[Problem, PNet]:
@@ -158,8 +157,7 @@ def test_variances_are_ordered() -> None:
 @torch.no_grad()
 def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
     problem, _ = make_problem(copies=3)
-    with torch.no_grad():
-        walked = walk(problem, torch.Generator().manual_seed(0))
+    walked = walk(problem, torch.Generator().manual_seed(0))
     rewards, steps = flipped_rewards(problem, walked, walked.free)
     for row, t in walked.free.nonzero().tolist():
         state, actions = walked.states[t].select(torch.tensor([row])), walked.actions[row].clone()
