@@ -52,7 +52,7 @@ class WordVectors:
         return float(weights[self.found].sum() / weights.sum()) if weights.any() else 1.0
 
 
-def load_vectors(spec: str, words: Sequence[str], *, seed: int) -> WordVectors:
+def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path | None = None) -> WordVectors:
     """Word vectors for a vocabulary.
 
     A word is looked up as it is, then in lower case; in the first source, then in the next one. A word that is not
@@ -65,13 +65,14 @@ def load_vectors(spec: str, words: Sequence[str], *, seed: int) -> WordVectors:
             by `A,B`, where B has the words that A has not; or by `A+B`, side by side.
         words: The words by id, `Vocabulary.words`: the first is padding.
         seed: Seed of the random vectors.
+        data_dir: Where a file is looked for that is not in the working directory.
 
     Raises:
         HsEnvError: If there are no such vectors, a package is missing, a file is broken (with file and line), or the
             widths of `A,B` differ.
     """
     generator = np.random.default_rng(seed)
-    parts = [_side(names, words, generator) for names in _parse(spec)]
+    parts = [_side(names, words, generator, data_dir) for names in _parse(spec)]
     return WordVectors(np.hstack([part.matrix for part in parts]), np.any([part.found for part in parts], axis=0))
 
 
@@ -82,11 +83,13 @@ def _parse(spec: str) -> list[list[str]]:
     return [part.split(",") for part in spec.split("+")]
 
 
-def _side(names: Sequence[str], words: Sequence[str], generator: np.random.Generator) -> WordVectors:
+def _side(
+    names: Sequence[str], words: Sequence[str], generator: np.random.Generator, data_dir: Path | None
+) -> WordVectors:
     """The vectors of one source, or of several in the order of preference."""
     special = range(min(len(SPECIAL_WORDS), len(words)))
     wanted = {form for word in words[len(special) :] for form in (word, word.lower())}
-    sources = [_source(name, wanted) for name in names]
+    sources = [_source(name, wanted, data_dir) for name in names]
     width = sources[0].vectors.shape[1]
     for name, source in zip(names, sources, strict=True):
         if source.vectors.shape[1] != width:
@@ -111,7 +114,7 @@ def _side(names: Sequence[str], words: Sequence[str], generator: np.random.Gener
     return WordVectors(matrix, found)
 
 
-def _source(spec: str, wanted: set[str]) -> Source:
+def _source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
     if spec == "glove-6b-50d":
         return read_glove_package(wanted)
     if match := _RANDOM.fullmatch(spec):
@@ -121,6 +124,9 @@ def _source(spec: str, wanted: set[str]) -> Source:
     if reader is None:
         known = ("glove-6b-50d", "random:50", *(f"FILE{suffix}" for suffix in VECTOR_READERS))
         raise unknown_name("word vectors", spec, known)
-    if not path.is_file():
-        raise HsEnvError(f"There is no file of word vectors {spec!r} (looked in {Path.cwd()}).")
-    return reader(path, wanted)
+    folders = [Path.cwd(), *([] if data_dir is None else [data_dir.expanduser()])]
+    found = next((folder / path for folder in folders if (folder / path).is_file()), None)
+    if found is None:
+        looked = " and ".join(map(str, folders))
+        raise HsEnvError(f"There is no file of word vectors {spec!r} (looked in {looked}).")
+    return reader(found, wanted)

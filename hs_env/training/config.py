@@ -25,7 +25,7 @@ class TrainConfig:
     corpus: str = "movie_reviews"
     """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or the path of a file or folder."""
     data_dir: Path | None = None
-    """Folder that holds the data sets which are not built in."""
+    """Folder that holds the data sets which are not built in, and perhaps files of word vectors."""
     vectors: str = "glove-6b-50d"
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`; `A,B` takes from B
     what A has not, `A+B` puts them side by side."""

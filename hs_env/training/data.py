@@ -44,7 +44,8 @@ class TrainingData:
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
-        vectors = load_vectors(config.vectors, vocabulary.words, seed=seed_for(config.seed, "vectors"))
+        seed = seed_for(config.seed, "vectors")
+        vectors = load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
         if empty := [name for name, count in corpus.counts.items() if not count]:
             raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
         splits = {name: EncodedSplit.from_sentences(split, vocabulary) for name, split in corpus.splits.items()}

@@ -83,6 +83,14 @@ def test_a_file_may_be_called_anything(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_vectors(str(path), WORDS, seed=0).matrix[2], VECTORS[0])
 
 
+def test_files_are_looked_for_in_the_data_folder_too(tmp_path: Path) -> None:
+    text(tmp_path / "small.txt")
+    vectors = load_vectors("small.txt", WORDS, seed=0, data_dir=tmp_path)
+    np.testing.assert_array_equal(vectors.matrix[2], VECTORS[0])
+    with pytest.raises(HsEnvError, match=rf"no file of word vectors 'none.txt' \(looked in .* and {tmp_path}\)"):
+        load_vectors("none.txt", WORDS, seed=0, data_dir=tmp_path)
+
+
 def test_coverage(tmp_path: Path) -> None:
     vectors = load_vectors(str(text(tmp_path / "small.txt")), WORDS, seed=0)
     assert vectors.type_coverage == pytest.approx(2 / 3)
