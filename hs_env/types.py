@@ -7,7 +7,7 @@ Axes: `B` sentences, `R` rows (episodes; `S` consecutive rows for each sentence 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -96,6 +96,33 @@ class Sentence:
     boundaries: tuple[int, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WordFeatures:
+    """Vectors of words that depend on their sentence.
+
+    Attributes:
+        vectors: (W, e) float16, the words of many sentences, one after the other; shared, never copied.
+        starts: (B,) int64, where the words of each sentence of a batch begin.
+    """
+
+    vectors: Tensor
+    starts: Tensor
+
+    def of(self, batch: SentenceBatch) -> Tensor:
+        """(N, e) float16: the vectors of the batch's N words, sentence after sentence."""
+        mask = batch.mask
+        within = mask.cumsum(1) - 1
+        return self.vectors.index_select(0, (self.starts[:, None] + within)[mask])
+
+    def select(self, rows: Tensor) -> WordFeatures:
+        """Those of the sentences at `rows`."""
+        return WordFeatures(self.vectors, self.starts[rows])
+
+    def repeat(self, samples: int) -> WordFeatures:
+        """Those of each sentence `samples` times in a row."""
+        return WordFeatures(self.vectors, self.starts.repeat_interleave(samples))
+
+
 @dataclass(frozen=True, slots=True)
 class SentenceBatch:
     """A padded batch of independent sentences.
@@ -106,6 +133,7 @@ class SentenceBatch:
         labels: (B,) int64.
         indices: (B,) int64, where each sentence stands in its split.
         boundaries: (B, T) int64 gold actions (`INSIDE` behind the end), or None where the corpus knows no phrases.
+        features: Vectors of the words, if the classifier reads such as depend on the sentence.
     """
 
     tokens: Tensor
@@ -113,6 +141,7 @@ class SentenceBatch:
     labels: Tensor
     indices: Tensor
     boundaries: Tensor | None = None
+    features: WordFeatures | None = None
 
     def __len__(self) -> int:
         return self.tokens.shape[0]
@@ -131,12 +160,13 @@ class SentenceBatch:
             self.labels[rows],
             self.indices[rows],
             None if self.boundaries is None else self.boundaries[rows],
+            None if self.features is None else self.features.select(rows),
         )
 
     def cropped(self, width: int) -> SentenceBatch:
         """The same sentences padded to `width` words only, which must hold them all."""
         boundaries = None if self.boundaries is None else self.boundaries[:, :width]
-        return SentenceBatch(self.tokens[:, :width], self.lengths, self.labels, self.indices, boundaries)
+        return replace(self, tokens=self.tokens[:, :width], boundaries=boundaries)
 
     def repeat(self, samples: int) -> SentenceBatch:
         """Each sentence `samples` times in a row: (B * samples) rows."""
@@ -148,6 +178,7 @@ class SentenceBatch:
             self.labels.repeat_interleave(samples),
             self.indices.repeat_interleave(samples),
             None if self.boundaries is None else self.boundaries.repeat_interleave(samples, 0),
+            None if self.features is None else self.features.repeat(samples),
         )
 
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from hs_env.corpora.bits import PackedBits
+from hs_env.corpora.contextual import ContextualVectors
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.types import INSIDE, PADDING, HsEnvError, Sentence, SentenceBatch
+from hs_env.types import INSIDE, PADDING, HsEnvError, Sentence, SentenceBatch, WordFeatures
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class EncodedSplit:
         lengths: (N,) int64.
         labels: (N,) int64.
         boundaries: W gold actions, packed, or None if a sentence has none.
+        features: (W, e) float16, vectors of the words in their sentences, or None if they are not wanted.
     """
 
     tokens: Tensor
@@ -30,10 +32,13 @@ class EncodedSplit:
     lengths: Tensor
     labels: Tensor
     boundaries: PackedBits | None = None
+    features: Tensor | None = None
 
     @classmethod
-    def from_sentences(cls, sentences: Sequence[Sentence], vocabulary: Vocabulary) -> EncodedSplit:
-        """Encode sentences, none of them empty."""
+    def from_sentences(
+        cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: ContextualVectors | None = None
+    ) -> EncodedSplit:
+        """Encode sentences, none of them empty, with vectors of their words if `contextual` makes some."""
         lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)
         tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
         gold = [sentence.boundaries for sentence in sentences if sentence.boundaries is not None]
@@ -44,6 +49,7 @@ class EncodedSplit:
             lengths=lengths,
             labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64),
             boundaries=PackedBits.pack(at for actions in gold for at in actions) if complete else None,
+            features=None if contextual is None else torch.from_numpy(contextual([each.words for each in sentences])),
         )
 
     @classmethod
@@ -52,7 +58,8 @@ class EncodedSplit:
         mask = batch.mask
         boundaries = None if batch.boundaries is None else PackedBits.pack(batch.boundaries[mask])
         offsets = batch.lengths.cumsum(0) - batch.lengths
-        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, boundaries)
+        features = None if batch.features is None else batch.features.of(batch)
+        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, boundaries, features)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -78,6 +85,7 @@ class EncodedSplit:
             labels=self.labels[indices],
             indices=indices,
             boundaries=None if self.boundaries is None else self.boundaries[positions].masked_fill_(outside, INSIDE),
+            features=None if self.features is None else WordFeatures(self.features, self.offsets[indices]),
         )
 
     def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:

@@ -55,14 +55,15 @@ class Resources:
 
     Attributes:
         encoder: A frozen encoder: in eval mode, without gradients.
-        lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM, 4d + e for ID-LSTM.
+        lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM, 4d + e for ID-LSTM; None if a word's
+            vector depends on its sentence.
         encoded: The sentences to read, as tensors.
         reward: The reward.
         shaping: Whether each step is rewarded by the change of a potential, too (Ng, Harada and Russell 1999).
     """
 
     encoder: StructuredEncoder
-    lexicon: tuple[Tensor, ...]
+    lexicon: tuple[Tensor, ...] | None
     encoded: EncodedSplit
     reward: Reward
     shaping: bool
@@ -172,7 +173,7 @@ def _classifier(key: _Classifier) -> Classifier:
 
 
 @lru_cache(maxsize=8)
-def _lexicon(key: _Classifier) -> tuple[Tensor, ...]:
+def _lexicon(key: _Classifier) -> tuple[Tensor, ...] | None:
     encoder = _classifier(key).model
     assert isinstance(encoder, StructuredEncoder)
     with torch.no_grad():
@@ -186,4 +187,4 @@ def _corpus(key: _Corpus) -> Corpus:
 
 @lru_cache(maxsize=16)
 def _encoded(corpus: _Corpus, classifier: _Classifier, split: str) -> EncodedSplit:
-    return EncodedSplit.from_sentences(_corpus(corpus).splits[split], _classifier(classifier).vocabulary)
+    return _classifier(classifier).encode(_corpus(corpus).splits[split])

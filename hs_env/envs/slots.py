@@ -51,6 +51,7 @@ class Slots:
         self.has_boundaries = torch.zeros(count, dtype=torch.bool)
         self.legal = torch.ones(count, 2, dtype=torch.bool)
         self.memory = torch.empty(count, 0)
+        self._tables: tuple[Tensor, ...] = ()
         self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
 
     @property
@@ -71,7 +72,7 @@ class Slots:
         if batch.boundaries is not None:
             self.boundaries.index_copy_(0, rows, pad(batch.boundaries, behind))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
-        state = self.resources.encoder.begin(self.resources.lexicon, batch.tokens, batch.lengths)
+        state = self._begin(rows, batch)
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
         self.memory.index_copy_(0, rows, state.memory)
@@ -79,6 +80,21 @@ class Slots:
         self.legal.index_copy_(0, rows, self.resources.encoder.legal(state))
         if self.resources.shaping:
             self.potential[rows] = self._potential()[rows]
+
+    def _begin(self, rows: Tensor, batch: SentenceBatch) -> EncoderState:
+        """The first state of the sentences of a batch; without a lexicon their tables go to the slots `rows`."""
+        encoder, lexicon = self.resources.encoder, self.resources.lexicon
+        if lexicon is not None:
+            return encoder.begin(lexicon, batch.tokens, batch.lengths)
+        state = encoder.start(batch)
+        count, width = self.tokens.shape
+        if not self._tables:
+            self._tables = tuple(table.new_empty(count, 0, table.shape[1]) for table in state.tables)
+        missing = width - self._tables[0].shape[1]
+        self._tables = tuple(pad(table, (0, 0, 0, missing)) for table in self._tables) if missing else self._tables
+        for table, own in zip(state.tables, self._tables, strict=True):
+            own[rows, : state.words.shape[1]] = table[state.words]
+        return state
 
     def advance(self, actions: Tensor) -> None:
         """Decide the word of every slot, (N,) int64. An illegal one is replaced, a read sentence stays as it is."""
@@ -131,4 +147,8 @@ class Slots:
 
     @property
     def _state(self) -> EncoderState:
-        return EncoderState(self.resources.lexicon, self.tokens, self.lengths, self.position, self.memory)
+        tables, words = self.resources.lexicon, self.tokens
+        if tables is None:
+            tables = tuple(table.flatten(0, 1) for table in self._tables)
+            words = torch.arange(words.numel()).view_as(words)
+        return EncoderState(tables, words, self.lengths, self.position, self.memory)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from hs_env.agents import Agent
 from hs_env.corpora import tokenise
-from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import HSLSTM, Classifier
 from hs_env.training.scores import greedy_episodes
 from hs_env.types import HsEnvError, Sentence, phrases_of
@@ -59,7 +58,7 @@ class PhraseIndex:
         if not sentences:
             raise HsEnvError("There are no sentences to take phrases from. Choose a split that has some.")
         counts: Counter[tuple[str, ...]] = Counter()
-        for batch in greedy_episodes(encoder, agent, EncodedSplit.from_sentences(sentences, classifier.vocabulary)):
+        for batch in greedy_episodes(encoder, agent, classifier.encode(sentences)):
             for index, actions in zip(batch.sentences.indices.tolist(), batch.actions.tolist(), strict=True):
                 counts.update(tuple(phrase) for phrase in phrases_of(sentences[index].words, actions))
         return cls(classifier, dict(counts), phrase_vectors(classifier, list(counts)))
@@ -107,7 +106,7 @@ def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -
         HsEnvError: If the classifier is no HS-LSTM.
     """
     encoder = _hs_lstm(classifier)
-    split = EncodedSplit.from_sentences([Sentence(phrase, 0) for phrase in phrases], classifier.vocabulary)
+    split = classifier.encode([Sentence(phrase, 0) for phrase in phrases])
     vectors = np.empty((len(phrases), encoder.hidden_size), np.float32)
     for batch in split.batches(4096, by_length=True):
         vectors[batch.indices.numpy()] = encoder.phrase_vectors(batch).numpy()

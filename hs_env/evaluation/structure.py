@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from hs_env.agents import Agent, baselines_for, make_baseline
-from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.treebanks import Span, Treebank
 from hs_env.evaluation.bootstrap import intervals
 from hs_env.evaluation.metrics import STRUCTURE, Outcome, collect
@@ -48,7 +47,7 @@ def compare_structure(classifier: Classifier, agent: Agent, treebank: Treebank) 
         raise HsEnvError(
             f"Brackets are compared with phrases, and a {type(encoder).__name__} makes none. Give another run."
         )
-    split = EncodedSplit.from_sentences(treebank.sentences, classifier.vocabulary)
+    split = classifier.encode(treebank.sentences)
     episodes = list(greedy_episodes(encoder, agent, split))
     policies = {encoder.title: episodes, f"{encoder.title}, shuffled": list(shuffled(episodes))}
     for name in baselines_for(encoder.task):

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from hs_env.corpora.contextual import ContextualVectors, load_contextual
+from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.models.bilstm import BiLSTM
@@ -21,9 +23,10 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
+from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import load_state, save_state
-from hs_env.types import PADDING, HsEnvError, Sentence, SentenceBatch
+from hs_env.types import HsEnvError, Sentence, SentenceBatch
 
 Model = StructuredEncoder | FlatClassifier
 
@@ -51,6 +54,7 @@ class Classifier:
         labels: Names of its classes.
         tokenisation: Name of the step that makes words of a text (`hs_env.corpora.tokenisation`).
         notes: How it was made, its accuracy: JSON values.
+        contextual: Makes the word vectors that the model reads, if they depend on the sentence.
     """
 
     model: Model
@@ -58,6 +62,7 @@ class Classifier:
     labels: tuple[str, ...]
     tokenisation: str
     notes: dict[str, Any]
+    contextual: ContextualVectors | None = None
 
     def sentence(self, text: str) -> Sentence:
         """The words of a text, with label 0 for want of a better one.
@@ -74,12 +79,11 @@ class Classifier:
         """One or more sentences as a padded batch; `indices` count from 0."""
         if not sentences or not all(sentence.words for sentence in sentences):
             raise HsEnvError(f"Expected one or more sentences, each of one or more words; got {len(sentences)}.")
-        lengths = torch.tensor([len(sentence.words) for sentence in sentences])
-        tokens = torch.full((len(sentences), int(lengths.max())), PADDING)
-        for row, sentence in enumerate(sentences):
-            tokens[row, : len(sentence.words)] = torch.tensor(self.vocabulary.encode(sentence.words))
-        labels = torch.tensor([sentence.label for sentence in sentences])
-        return SentenceBatch(tokens, lengths, labels, torch.arange(len(sentences)))
+        return self.encode(sentences).batch(torch.arange(len(sentences)))
+
+    def encode(self, sentences: Sequence[Sentence]) -> EncodedSplit:
+        """Sentences as this classifier reads them, none of them empty."""
+        return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
 
     def save(self, path: Path) -> None:
         """Save as one safetensors file.
@@ -95,6 +99,7 @@ class Classifier:
             "labels": list(self.labels),
             "tokenisation": self.tokenisation,
             "notes": self.notes,
+            "contextual": None if self.contextual is None else self.contextual.spec,
         }
         save_state(path, "classifier", state)
 
@@ -113,11 +118,15 @@ class Classifier:
         try:
             with torch.random.fork_rng():  # first weights are drawn for nothing
                 model = MODELS.get(state["model"])(**state["config"])
+            contextual = None
+            if spec := state.get("contextual"):
+                contextual = load_contextual(spec)
+                model.words = ContextualWords.in_place_of(model.words)
             model.load_state_dict(state["weights"])
             vocabulary, labels = Vocabulary(state["words"]), tuple(state["labels"])
             if (len(vocabulary), len(labels)) != (model.words.vocabulary_size, model.num_classes):
                 raise HsEnvError(f"{len(vocabulary)} words and {len(labels)} labels are not what the model has")
-            return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"])
+            return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.words import WordEmbedding
+from hs_env.models.words import WordVectorLayer
 from hs_env.types import HsEnvError, SentenceBatch, Task
 
 
@@ -89,7 +89,7 @@ class StructuredEncoder(nn.Module, ABC):
     task: ClassVar[Task]
     num_classes: int
     state_size: int
-    words: WordEmbedding
+    words: WordVectorLayer
 
     # What every encoder defines --------------------------------------------------------------------------------------
 
@@ -150,9 +150,13 @@ class StructuredEncoder(nn.Module, ABC):
         """State before the first decision of sentences whose words, (R, T) int64, are rows of `tables`."""
         return EncoderState(tables, words, lengths, torch.zeros_like(lengths), self.initial(tables, words[:, 0]))
 
-    def lexicon(self) -> tuple[Tensor, ...]:
-        """The tables of the whole vocabulary, whose rows are token ids; true in eval mode, where nothing is dropped."""
-        return self.tables(self.words.weight)
+    def lexicon(self) -> tuple[Tensor, ...] | None:
+        """The tables of the whole vocabulary, whose rows are token ids; true in eval mode, where nothing is dropped.
+
+        None if a word's vector depends on its sentence.
+        """
+        vectors = self.words.lexicon()
+        return None if vectors is None else self.tables(vectors)
 
     def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
         """Apply an action to each row and move to the next word.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.words import WordEmbedding
+from hs_env.models.words import WordEmbedding, WordVectorLayer
 from hs_env.types import SentenceBatch
 
 
@@ -38,7 +38,7 @@ class SentenceClassifier(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.num_classes, self.hidden_size = num_classes, hidden_size
-        self.words = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
+        self.words: WordVectorLayer = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
         self.representation_size = hidden_size
         self.build(embedding_size, hidden_size)
         self.dropout = nn.Dropout(dropout)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
-from hs_env.types import PADDING, SentenceBatch
+from hs_env.types import PADDING, HsEnvError, SentenceBatch
 
 
-class WordEmbedding(nn.Module):
-    """Looks up the words of a batch without its padding.
+class WordVectorLayer(nn.Module, ABC):
+    """Gives the words of a batch, without its padding, their vectors.
 
     Args:
         vocabulary_size: V, padding and unknown word included.
@@ -21,10 +23,15 @@ class WordEmbedding(nn.Module):
     def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
         super().__init__()
         self.vocabulary_size, self.embedding_size = vocabulary_size, embedding_size
-        self.weight = nn.Parameter(torch.empty(vocabulary_size, embedding_size).uniform_(-0.25, 0.25))
         self.dropout, self.word_dropout = nn.Dropout(dropout), nn.Dropout(word_dropout)
-        with torch.no_grad():
-            self.weight[PADDING].zero_()
+
+    @abstractmethod
+    def vectors(self, batch: SentenceBatch) -> Tensor:
+        """(N, e) float32: the vectors of the batch's N words, sentence after sentence, nothing dropped."""
+
+    @abstractmethod
+    def lexicon(self) -> Tensor | None:
+        """(V, e): the vector of every word of the vocabulary, or None if a word's vector depends on its sentence."""
 
     def forward(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         """The vectors of the batch's N words, sentence after sentence.
@@ -35,5 +42,52 @@ class WordEmbedding(nn.Module):
         mask = batch.mask
         where = mask.new_zeros(mask.shape, dtype=torch.int64)
         where[mask] = torch.arange(int(batch.lengths.sum()), device=mask.device)
-        vectors = self.dropout(nn.functional.embedding(batch.tokens[mask], self.weight))
+        vectors = self.dropout(self.vectors(batch))
         return vectors * self.word_dropout(vectors.new_ones(len(vectors), 1)), where
+
+
+class WordEmbedding(WordVectorLayer):
+    """Vectors that are looked up, and learn."""
+
+    def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
+        super().__init__(vocabulary_size, embedding_size, dropout, word_dropout)
+        self.weight = nn.Parameter(torch.empty(vocabulary_size, embedding_size).uniform_(-0.25, 0.25))
+        with torch.no_grad():
+            self.weight[PADDING].zero_()
+
+    def vectors(self, batch: SentenceBatch) -> Tensor:
+        """See `WordVectorLayer.vectors`."""
+        return nn.functional.embedding(batch.tokens[batch.mask], self.weight)
+
+    def lexicon(self) -> Tensor:
+        """See `WordVectorLayer.lexicon`."""
+        return self.weight
+
+
+class ContextualWords(WordVectorLayer):
+    """Vectors that a frozen encoder made of the sentence and that come with the batch."""
+
+    @classmethod
+    def in_place_of(cls, words: WordVectorLayer) -> ContextualWords:
+        """A layer of the same sizes."""
+        return cls(words.vocabulary_size, words.embedding_size, words.dropout.p, words.word_dropout.p)
+
+    def vectors(self, batch: SentenceBatch) -> Tensor:
+        """See `WordVectorLayer.vectors`.
+
+        Raises:
+            HsEnvError: If the batch has none, or they have another width.
+        """
+        if batch.features is None:
+            raise HsEnvError(
+                "This classifier reads contextual word vectors, and the batch has none. Make batches by "
+                "`Classifier.batch` or `Classifier.encode`, which compute them."
+            )
+        vectors = batch.features.of(batch).float()
+        if vectors.shape[1] != self.embedding_size:
+            raise HsEnvError(f"The batch has word vectors of width {vectors.shape[1]}, expected {self.embedding_size}.")
+        return vectors
+
+    def lexicon(self) -> None:
+        """See `WordVectorLayer.lexicon`."""
+        return None

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from hs_env.corpora import Corpus, Vocabulary, WordVectors, load_corpus, load_vectors
+from hs_env.corpora.contextual import ContextualVectors, is_contextual, load_contextual
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models.classifier import Model
+from hs_env.models.words import ContextualWords, WordEmbedding
 from hs_env.training.config import TrainConfig
 from hs_env.training.seeds import generator_for, seed_for
 from hs_env.types import UNKNOWN, HsEnvError, SentenceBatch
@@ -29,13 +31,13 @@ class TrainingData:
     Attributes:
         corpus: The corpus.
         vocabulary: Every word of it; the labels of dev and test are never looked at.
-        vectors: The first word vectors, (V, e).
+        vectors: The first word vectors, (V, e), or what makes those of the words in their sentences.
         splits: train, dev and test as tensors.
     """
 
     corpus: Corpus
     vocabulary: Vocabulary
-    vectors: WordVectors
+    vectors: WordVectors | ContextualVectors
     splits: dict[str, EncodedSplit]
 
     @classmethod
@@ -44,11 +46,14 @@ class TrainingData:
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
-        seed = seed_for(config.seed, "vectors")
-        vectors = load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
+        contextual = load_contextual(config.vectors) if is_contextual(config.vectors) else None
         if empty := [name for name, count in corpus.counts.items() if not count]:
             raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
-        splits = {name: EncodedSplit.from_sentences(split, vocabulary) for name, split in corpus.splits.items()}
+        seed = seed_for(config.seed, "vectors")
+        vectors = contextual or load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
+        splits = {
+            name: EncodedSplit.from_sentences(split, vocabulary, contextual) for name, split in corpus.splits.items()
+        }
         return cls(corpus, vocabulary, vectors, splits)
 
     @cached_property
@@ -61,11 +66,16 @@ class TrainingData:
         return digest.hexdigest()
 
     def new_model(self, kind: type[M], config: TrainConfig) -> M:
-        """A fresh model over this vocabulary that starts from the word vectors."""
-        size, width = self.vectors.matrix.shape
-        model = kind(size, len(self.corpus.labels), width, config.hidden_size, config.dropout, config.word_dropout)
+        """A fresh model over this vocabulary that starts from the word vectors, or reads those of a batch."""
+        size, labels, vectors = len(self.vocabulary), len(self.corpus.labels), self.vectors
+        width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
+        model = kind(size, labels, width, config.hidden_size, config.dropout, config.word_dropout)
+        if isinstance(vectors, ContextualVectors):
+            model.words = ContextualWords.in_place_of(model.words)
+            return model
+        assert isinstance(model.words, WordEmbedding)
         with torch.no_grad():
-            model.words.weight.copy_(torch.from_numpy(self.vectors.matrix))
+            model.words.weight.copy_(torch.from_numpy(vectors.matrix))
             model.words.weight[UNKNOWN] = 0  # no word of the corpus is unknown; later ones read as dropped words do
         return model
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hs_env.agents import Agent, load_agent
+from hs_env.corpora import WordVectors
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
@@ -88,9 +89,9 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
     prepare(config.threads)
     data = TrainingData.load(config)
     console = console or Console(stderr=True)
-    console.print(
-        f"{config.vectors} has {data.vectors.type_coverage:.1%} of {len(data.vocabulary):,} words", markup=False
-    )
+    if isinstance(data.vectors, WordVectors):
+        coverage = f"{data.vectors.type_coverage:.1%} of {len(data.vocabulary):,} words"
+        console.print(f"{config.vectors} has {coverage}", markup=False)
     trainer = _trainer(config, data, folder, console)
     begin_record(folder, config.to_json())
     return _finish(trainer)

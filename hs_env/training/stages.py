@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from rich.console import Console
 
+from hs_env.corpora.contextual import ContextualVectors
 from hs_env.models import Classifier
 from hs_env.models.classifier import FILE_NAME, Model
 from hs_env.storage import load_state, save_state, write_json
@@ -205,5 +206,7 @@ class StagedTrainer(ABC):
         """Save `model` with the words and labels of this run, and the scores of the epoch that it is from."""
         kept = next(entry for entry in reversed(self.progress.history) if entry["best"])
         corpus = self.data.corpus
-        classifier = Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, kept)
+        vectors = self.data.vectors
+        contextual = vectors if isinstance(vectors, ContextualVectors) else None
+        classifier = Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, kept, contextual)
         classifier.save(self.folder / FILE_NAME)

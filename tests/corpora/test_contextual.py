@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import importlib.util
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hs_env.corpora.contextual import ContextualVectors, load_contextual
+from hs_env.corpora.feature_store import FeatureStore, cache_folder
+from hs_env.types import HsEnvError
+from tests.tiny_encoder import make_tiny_encoder
+
+SHORT = ("the", "funny", "movie", "is", "good")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HS_ENV_CACHE", str(tmp_path / "cache"))
+
+
+def vectors_of(folder: Path, layer: int | None = None) -> ContextualVectors:
+    return load_contextual(f"hf:{folder}" if layer is None else f"hf:{folder}@{layer}")
+
+
+def test_they_are_the_encoders_own_with_pieces_pooled_to_words(folder: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    pieces = tokenizer("the funny movie is good", return_tensors="pt")
+    assert tokenizer.convert_ids_to_tokens(pieces["input_ids"][0])[1:5] == ["the", "fun", "##ny", "movie"]
+    with torch.no_grad():
+        layers = model(**pieces, output_hidden_states=True).hidden_states
+    for layer in range(3):
+        states = layers[layer][0].numpy()
+        expected = np.stack([states[1], states[2:4].mean(0), states[4], states[5], states[6]])
+        np.testing.assert_allclose(vectors_of(folder, layer)([SHORT]), expected, atol=2e-3)  # of float16
+
+
+def test_the_last_layer_is_the_default(folder: Path) -> None:
+    assert vectors_of(folder).spec == f"hf:{folder}@2"
+    np.testing.assert_array_equal(vectors_of(folder)([SHORT]), vectors_of(folder, 2)([SHORT]))
+
+
+def test_they_depend_on_the_sentence_and_not_on_what_else_is_asked(folder: Path, tmp_path, monkeypatch) -> None:
+    other = ("not", "good", "and", "not", "funny", "a", "film")
+    both = vectors_of(folder)([other, SHORT, other])
+    monkeypatch.setenv("HS_ENV_CACHE", str(tmp_path / "elsewhere"))
+    alone = vectors_of(folder)([SHORT])
+    np.testing.assert_allclose(both[7:12], alone, atol=2e-3)
+    np.testing.assert_array_equal(both[:7], both[12:])
+    good = vectors_of(folder)([("good",), ("not", "good")])
+    assert np.abs(good[0] - good[2]).max() > 0.01
+
+
+def test_a_long_sentence_is_read_in_parts(folder: Path) -> None:
+    words = SHORT * 5
+    vectors = vectors_of(folder)
+    made = vectors([words])
+    assert made.shape == (25, 8)
+    assert np.abs(made).max(1).min() > 0.01
+    # Beside [CLS] and [SEP] there is room for ten pieces: eight words, two of which have two pieces.
+    np.testing.assert_allclose(made[:8], vectors([words[:8]]), atol=2e-3)
+    np.testing.assert_allclose(made[8:16], vectors([words[8:16]]), atol=2e-3)
+
+
+def test_a_word_without_pieces_is_zero(folder: Path) -> None:
+    made = vectors_of(folder)([("the", "\u200b", "movie")])
+    assert not made[1].any()
+    assert made[2].any()
+
+
+def test_nothing_is_computed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = vectors_of(folder)([SHORT])
+    monkeypatch.setattr(ContextualVectors, "_compute", lambda *_: pytest.fail("computed again"))
+    np.testing.assert_array_equal(ContextualVectors(*_fields(vectors_of(folder)))([SHORT, SHORT]), [*made, *made])
+
+
+def test_another_model_in_the_same_folder_is_another_store(tmp_path: Path) -> None:
+    folder = make_tiny_encoder(tmp_path / "encoder")
+    one = vectors_of(folder)
+    before = one([SHORT])
+    make_tiny_encoder(folder, seed=1)
+    after = ContextualVectors(*_fields(one))([SHORT])
+    assert np.abs(before - after).max() > 0.01
+
+
+def test_what_a_kill_leaves_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [("the",) * length for length in range(1, 9)]
+    monkeypatch.setattr("hs_env.corpora.contextual._BATCH", 2)
+    compute, seen = ContextualVectors._compute, []
+
+    def interrupted(self, batch):
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        seen.extend(batch)
+        return compute(self, batch)
+
+    monkeypatch.setattr(ContextualVectors, "_compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        vectors_of(folder)(sentences)
+    monkeypatch.setattr(ContextualVectors, "_compute", lambda self, batch: seen.extend(batch) or compute(self, batch))
+    vectors_of(folder)(sentences)
+    assert seen == sentences
+
+
+def test_errors_teach(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(HsEnvError, match=r"layers 0 \(its embeddings\) to 2, got 3"):
+        vectors_of(folder, 3)
+    with pytest.raises(HsEnvError, match="given as hf:MODEL or hf:MODEL@LAYER, got 'hf:'"):
+        load_contextual("hf:")
+    with pytest.raises(HsEnvError, match="package 'pytest' holds no model"):
+        load_contextual("hf:pytest")
+    with pytest.raises(HsEnvError, match="holds no Hugging Face encoder"):
+        load_contextual(f"hf:{tmp_path}")
+    load_contextual.cache_clear()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(HsEnvError, match=r'pip install "hs-env\[contextual\]"'):
+        vectors_of(folder)
+
+
+def test_a_damaged_store_is_named(folder: Path) -> None:
+    vectors = vectors_of(folder)
+    vectors([SHORT])
+    path = next((cache_folder() / "features").iterdir())
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE features SET vectors = x'00'")
+    with pytest.raises(HsEnvError, match=r"\.sqlite is not a readable store.*Delete it"):
+        vectors([SHORT])
+    path.write_bytes(b"no database, but long enough to be looked at" * 100)
+    with pytest.raises(HsEnvError, match="Delete it"):
+        vectors([SHORT])
+
+
+def test_the_cache_follows_the_users_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HS_ENV_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with FeatureStore("name", 3) as store:
+        assert store.path == tmp_path / "hs-env" / "features" / "name.sqlite"
+
+
+def _fields(vectors: ContextualVectors) -> tuple[str, Path, int, int]:
+    return vectors.spec, vectors.folder, vectors.layer, vectors.width
