@@ -70,6 +70,7 @@ def evaluate(
     format: Format = "table",
     oracle: int = 0,
     policy: tuple[Path, ...] = (),
+    samples: int = 0,
 ) -> None:
     """Compare a trained run with the baseline policies and a plain LSTM.
 
@@ -79,8 +80,9 @@ def evaluate(
         format: What is printed; the run's folder gets JSON and CSV in any case.
         oracle: Width of a beam, such as 16, that searches what a perfect P-Net could gain; 0 searches nothing.
         policy: Folders of runs of HM-LSTM, whose lowest boundaries segment for this run's classifier.
+        samples: Readings of each sentence by drawn decisions, whose class probabilities are averaged; 0 draws none.
     """
-    _show_comparison(Run.load(run), split, Console(stderr=True), format, oracle, policy)
+    _show_comparison(Run.load(run), split, Console(stderr=True), format, oracle, policy, samples)
 
 
 def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
@@ -285,8 +287,9 @@ def _show_comparison(
     format: Format = "table",
     oracle: int = 0,
     policies: tuple[Path, ...] = (),
+    samples: int = 0,
 ) -> None:
-    comparison = compare(run, split, console, oracle, policies)
+    comparison = compare(run, split, console, oracle, policies, samples)
     _print(comparison, format)
     if format == "table":
         if comparison.deletions is not None:

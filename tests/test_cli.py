@@ -104,6 +104,14 @@ def test_no_policy_is_better_than_the_oracle(kind, request, capsys):
         assert oracle[name]["value"] >= trained[name]["value"]
 
 
+def test_the_mean_over_drawn_readings_is_a_row(folder, capsys):
+    capsys.readouterr()
+    cli.main(["evaluate", str(folder), "--split", "dev", "--format", "json", "--samples", "3"])
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["name"] for row in rows].count("HS-LSTM") == 2
+    assert rows[2]["note"] == "mean over 3 drawn readings"
+
+
 def test_structure(folder, tmp_path, capsys):
     (tmp_path / "conll2000").mkdir()
     (tmp_path / "conll2000" / "test.txt").write_text("the DT B-NP\nplot NN I-NP\nis VBZ B-VP\ndull JJ B-ADJP\n")

@@ -6,6 +6,7 @@
 | `subj` | `subj/` | `all.jsonl.gz`, `folds.json` | 10,000 |
 | `sst2`, `sst5` | `sst/` | `sst2.train.jsonl.gz`, `sst2.dev.jsonl.gz`, ... | 9,613 and 11,855 |
 | `sst2_trees`, `sst5_trees` | `sst/` | the same, and `train.trees.txt.gz`, ... | the same |
+| `sst2_phrases`, `sst5_phrases` | `sst/` | the same, and `sst5.train_phrases.jsonl.gz` | the same, and phrases |
 | `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 to test |
 
 Any ending that `read_rows` knows will do for `.jsonl.gz`.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from hs_env.corpora.corpus import Corpus, register_corpus
+from hs_env.corpora.files import read_rows, to_sentences
 from hs_env.corpora.layouts import corpus_from_folds, corpus_from_parts, find_file
 from hs_env.corpora.treebanks import Span, load_treebank
 from hs_env.types import END, INSIDE, HsEnvError, Sentence
@@ -122,6 +124,28 @@ def sst2_trees(*, data_dir: Path | None = None) -> Corpus:
 def sst5_trees(*, data_dir: Path | None = None) -> Corpus:
     """The sentences of sst5, with phrases from their trees."""
     return _with_trees(sst5(data_dir=data_dir), data_dir)
+
+
+def _with_phrases(corpus: Corpus, data_dir: Path | None, classes: Mapping[int, int]) -> Corpus:
+    """The same sentences, and to train on all phrases of the training trees whose class of five `classes` maps."""
+    path = _parts(_folder(corpus.name, data_dir, "sst"), {"train": ("sst5.train_phrases",)})["train"]
+    rows = [replace(row, label=classes[int(row.label)]) for row in read_rows(path) if int(row.label) in classes]
+    phrases = to_sentences(rows, corpus.labels, corpus.tokenisation)
+    judged = {sentence.words for split in ("dev", "test") for sentence in corpus.splits[split]}
+    splits = {**corpus.splits, "train": tuple(phrase for phrase in phrases if phrase.words not in judged)}
+    return replace(corpus, name=f"{corpus.name}_phrases", splits=splits)
+
+
+@register_corpus("sst2_phrases.v1")
+def sst2_phrases(*, data_dir: Path | None = None) -> Corpus:
+    """sst2, trained on every phrase of its training trees that is not neutral; no dev or test sentence is one."""
+    return _with_phrases(sst2(data_dir=data_dir), data_dir, {0: 0, 1: 0, 3: 1, 4: 1})
+
+
+@register_corpus("sst5_phrases.v1")
+def sst5_phrases(*, data_dir: Path | None = None) -> Corpus:
+    """sst5, trained on every phrase of its training trees; no dev or test sentence is one."""
+    return _with_phrases(sst5(data_dir=data_dir), data_dir, {label: label for label in range(5)})
 
 
 @register_corpus("ag_news.v1")

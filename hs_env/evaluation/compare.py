@@ -28,7 +28,7 @@ from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train_or_resume
-from hs_env.training.scores import flat_verdicts, greedy_episodes
+from hs_env.training.scores import flat_verdicts, greedy_episodes, sampled_verdicts
 from hs_env.types import SEGMENTATION, Episodes, HsEnvError
 
 _PLAIN = "plain_lstm"
@@ -41,6 +41,7 @@ def compare(
     console: Console | None = None,
     oracle: int = 0,
     policies: Sequence[Path] = (),
+    samples: int = 0,
 ) -> Comparison:
     """Evaluate a run next to honest baselines on one split.
 
@@ -56,6 +57,8 @@ def compare(
             says how much a perfect P-Net could gain on this classifier, at least; 0 searches none. It costs some
             `4 * oracle` times what the policy does.
         policies: Folders of runs of HM-LSTM, whose lowest boundaries are policies on the run's classifier.
+        samples: How often each sentence is read by decisions that the policy draws, for a row of the mean class
+            probabilities; 0 draws none.
     """
     data = TrainingData.load(run.config)
     model, sentences = run.classifier.model, data.splits[split]
@@ -77,6 +80,9 @@ def compare(
             agent = HMBoundaries.load(data.vocabulary, folder)
             found = collect(greedy_episodes(model, agent, sentences), model.task)
             others.append(Row("HM-LSTM boundaries", intervals(found), f"{folder.name}, same classifier"))
+        if samples:
+            drawn = collect_plain(sampled_verdicts(model, run.agent, sentences, samples))
+            others.insert(0, Row(model.title, intervals(drawn), f"mean over {samples} drawn readings"))
         if oracle:
             found = collect((_best_found(model, batch, oracle) for batch in episodes), model.task)
             others.append(Row("oracle", intervals(found), f"knows the class, beam of {oracle}, same classifier"))

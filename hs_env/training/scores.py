@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -29,6 +30,21 @@ def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSpli
         with torch.no_grad():  # not around the yield, where it would reach into the caller
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
         yield episodes
+
+
+def sampled_verdicts(
+    encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, samples: int
+) -> Iterator[tuple[SentenceBatch, Tensor]]:
+    """Every sentence of `split` read `samples` times, by decisions that the agent draws.
+
+    Returns:
+        Batches, and (B, C) log of the mean class probabilities over the readings.
+    """
+    generator = generator_for(0, "samples")
+    for batch in split.batches(max(1, 512 // samples), by_length=True):
+        with torch.no_grad():
+            drawn = rollout(encoder, agent, batch, samples=samples, generator=generator).episodes.log_probs
+        yield batch, drawn.view(len(batch), samples, -1).logsumexp(1) - math.log(samples)
 
 
 def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:

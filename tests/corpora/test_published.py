@@ -76,6 +76,17 @@ def test_each_sentence_has_its_own_tree(tree_dir: Path) -> None:
         load_corpus("sst5_trees", data_dir=tree_dir)
 
 
+def test_phrases_of_the_trees_are_trained_on(tree_dir: Path, write_rows: WriteRows) -> None:
+    rows = [("so", 2), ("a bore", 0), ("n't a bore", 3), ("The film isn't a bore at all", 4), ("The film", 2)]
+    write_rows(tree_dir / "sst" / "sst5.train_phrases.jsonl.gz", rows)
+    two, five = (load_corpus(name, data_dir=tree_dir) for name in ("sst2_phrases", "sst5_phrases"))
+    assert [(" ".join(s.words), s.label) for s in two.splits["train"]] == [("a bore", 0), ("n't a bore", 1)]
+    assert [(" ".join(s.words), s.label) for s in five.splits["train"]] == [
+        ("so", 2), ("a bore", 0), ("n't a bore", 3), ("the film", 2),
+    ]  # fmt: skip
+    assert two.splits["test"] == load_corpus("sst2", data_dir=tree_dir).splits["test"]
+
+
 def test_missing_data(tmp_path: Path, data_dir: Path) -> None:
     with pytest.raises(HsEnvError, match="data_dir, the folder that holds mr/"):
         load_corpus("mr")
