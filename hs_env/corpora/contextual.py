@@ -123,7 +123,7 @@ def load_contextual(spec: str) -> ContextualVectors:
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise HsEnvError(f"Contextual vectors are given as hf:MODEL or hf:MODEL@LAYER, got {spec!r}.")
-    folder = _folder(match["model"])
+    folder = model_folder(match["model"])
     config = _configuration(folder)
     layers = config.num_hidden_layers
     layer = layers if match["layer"] is None else int(match["layer"])
@@ -132,7 +132,7 @@ def load_contextual(spec: str) -> ContextualVectors:
     return ContextualVectors(f"hf:{match['model']}@{layer}", folder, layer, config.hidden_size)
 
 
-def _folder(model: str) -> Path:
+def model_folder(model: str) -> Path:
     """Where the files of a model are."""
     if (path := Path(model).expanduser()).is_dir():
         return path

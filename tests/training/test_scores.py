@@ -14,7 +14,8 @@ from tests.builders import make_batch, make_encoder
 def test_drawn_readings_converge_to_the_mean_over_all_segmentations():
     encoder, split = make_encoder(), EncodedSplit.from_batch(make_batch([3, 2]))
     with torch.no_grad():
-        encoder.output.weight *= 2000  # so that the segmentations differ in their verdicts
+        for parameter in encoder.parameters():
+            parameter *= 10  # so that the segmentations differ in their verdicts
     torch.manual_seed(0)
     agent = Reinforce(encoder.state_size)
     drawn = {}

