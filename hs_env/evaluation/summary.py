@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hs_env.evaluation.bootstrap import Interval
 from hs_env.evaluation.grid import Cell
+from hs_env.evaluation.result import unpack
 from hs_env.evaluation.statistics import holm, interquartile_mean, paired_test, t_interval
 from hs_env.types import HsEnvError
 
@@ -22,6 +24,9 @@ REFERENCE: Final = "plain_lstm"
 """The variant that the others are compared with."""
 ALL: Final = "all corpora"
 """In the place of a corpus: the interquartile mean over them."""
+
+_FEW: Final = 3
+"""With fewer runs intervals and tests are over the sentences."""
 
 Results = Mapping[str, Mapping[str, Any]]
 """Entries of a ledger by key."""
@@ -36,14 +41,16 @@ class Line:
         variant: Its name in the grid.
         runs: Finished runs that the line is of.
         planned: Runs in the grid.
-        accuracy: On test, with its 95% interval over the runs.
+        accuracy: On test, with its 95% interval.
+        over: What intervals and tests are over: "runs", or "sentences" where there are fewer than three runs; the
+            verdicts on a sentence are then averaged over its runs, which leaves out that other runs would differ.
         low: See `accuracy`.
         high: See `accuracy`.
         dev_accuracy: On dev.
         log_likelihood: Mean log-probability of the gold class on test.
         phrases: Phrases per sentence of test.
         words: Words retained per sentence of test.
-        gain: Accuracy above that of the plain LSTM, on the runs that both have, with its 95% interval.
+        gain: Accuracy above that of the plain LSTM, on the runs that both have, with its 95% interval, paired.
         gain_low: See `gain`.
         gain_high: See `gain`.
         p: Of the paired t test of `gain`, adjusted for all the comparisons of the table (Holm).
@@ -68,6 +75,7 @@ class Line:
     p: float = math.nan
     seconds: float = math.nan
     published: float = math.nan
+    over: str = "runs"
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,16 @@ class _Runs:
     def accuracy(self, number: int) -> float:
         """On test, of one run."""
         return float(self.results[number]["test"]["accuracy"])
+
+    def verdicts(self, numbers: Sequence[int]) -> list[float]:
+        """How often each test sentence was classified right, the mean over those of the runs that it is in."""
+        by_corpus: dict[str, list[NDArray[np.bool_]]] = {}
+        for number in numbers:
+            result = self.results[number]
+            correct = unpack(result["test"]["correct"], result["test"]["sentences"])
+            by_corpus.setdefault(result["config"]["corpus"], []).append(correct)  # each fold is a corpus of its own
+        means: list[float] = np.concatenate([np.mean(runs, 0) for runs in by_corpus.values()]).tolist()
+        return means
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
@@ -123,13 +141,14 @@ def _line(
     """One line, its p value not yet adjusted."""
     if not runs.results:
         return Line(corpus, variant, 0, runs.planned)
-    accuracy = t_interval(runs.figures("test", "accuracy"))
+    reference = None if variant == REFERENCE else groups.get((corpus, REFERENCE))
+    shared = [] if reference is None else sorted(runs.results.keys() & reference.results.keys())
+    few = min(len(runs.results), len(shared) or _FEW) < _FEW
+    accuracy = t_interval(runs.verdicts(list(runs.results)) if few else runs.figures("test", "accuracy"))
     gain, p = Interval(math.nan, math.nan, math.nan), math.nan
-    reference = groups.get((corpus, REFERENCE))
-    if reference is not None and variant != REFERENCE:
-        shared = sorted(runs.results.keys() & reference.results.keys())
-        if shared:
-            gain, p = paired_test([runs.accuracy(at) for at in shared], [reference.accuracy(at) for at in shared])
+    if reference is not None and shared:
+        pair = [group.verdicts(shared) if few else [group.accuracy(at) for at in shared] for group in (runs, reference)]
+        gain, p = paired_test(*pair)
     whole = [result["cpu_seconds"] for result in runs.results.values() if len(result["record"]) == 1]
     return Line(
         corpus,
@@ -149,6 +168,7 @@ def _line(
         p=p,
         seconds=_mean(whole),
         published=published.get(corpus, {}).get(variant, math.nan),
+        over="sentences" if few else "runs",
     )
 
 
@@ -208,6 +228,8 @@ def to_markdown(lines: Sequence[Line]) -> str:
     for corpus in dict.fromkeys(line.corpus for line in lines):
         own = [line for line in lines if line.corpus == corpus]
         parts.append(_pooled(own) if corpus == ALL else _table(corpus, own))
+    if any(line.over == "sentences" for line in lines):
+        parts.append(f"† Fewer than {_FEW} runs: intervals and p are over the sentences, not over runs.\n")
     return "\n".join(parts)
 
 
@@ -222,7 +244,7 @@ def _table(corpus: str, lines: Sequence[Line]) -> str:
         chosen = f"{_figure(line.phrases, 1)} p" if line.phrases == line.phrases else f"{_figure(line.words, 1)} w"
         cells = [
             line.variant,
-            str(line.runs) if line.runs == line.planned else f"{line.runs} of {line.planned}",
+            _runs(line),
             _percent(line.accuracy, line.low, line.high, bold=line.accuracy == best),
             _figure(100 * line.dev_accuracy, 1),
             _figure(line.log_likelihood, 3),
@@ -234,6 +256,12 @@ def _table(corpus: str, lines: Sequence[Line]) -> str:
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
+
+
+def _runs(line: Line) -> str:
+    """How many there are; with a mark where intervals are over the sentences."""
+    runs = str(line.runs) if line.runs == line.planned else f"{line.runs} of {line.planned}"
+    return f"{runs} †" if line.over == "sentences" else runs
 
 
 def _pooled(lines: Sequence[Line]) -> str:

@@ -19,7 +19,7 @@ from hs_env.evaluation.figures import save_figures
 from hs_env.evaluation.grid import Cell
 from hs_env.evaluation.result import pack, phrase_lengths, result_of, unpack
 from hs_env.evaluation.statistics import paired_test, t_interval
-from hs_env.evaluation.summary import ALL, Line, summarise, to_csv, to_markdown
+from hs_env.evaluation.summary import ALL, Line, _Runs, summarise, to_csv, to_markdown
 from hs_env.training import TrainConfig, TrainingData, train
 from hs_env.training.scores import greedy_episodes
 from hs_env.types import END, Episodes
@@ -88,11 +88,13 @@ def test_a_result_holds_the_figures_of_its_run(tmp_path: Path) -> None:
 # Tables
 
 
-def entry(accuracy: float, *, processes: int = 1, **more: Any) -> dict[str, Any]:
-    """A result as far as tables and figures read it."""
-    scores = {"accuracy": accuracy, "log_likelihood": accuracy - 1, **more}
+def entry(accuracy: float, corpus: str, *, processes: int = 1, **more: Any) -> dict[str, Any]:
+    """A result as far as tables and figures read it, of 100 sentences, the last of which are wrong."""
+    flags = {"sentences": 100, "correct": pack(np.arange(100) < round(100 * accuracy))}
+    scores = {"accuracy": accuracy, "log_likelihood": accuracy - 1, **flags, **more}
     epochs = [{"epoch": number, "accuracy": accuracy / (2 - number)} for number in range(2)]
-    return {"test": scores, "dev": scores, "record": [{}] * processes, "cpu_seconds": 10.0, "epochs": epochs}
+    spent = {"record": [{}] * processes, "cpu_seconds": 10.0}
+    return {"config": {"corpus": corpus}, "test": scores, "dev": scores, "epochs": epochs, **spent}
 
 
 ACCURACY = {
@@ -114,7 +116,7 @@ def grid() -> tuple[list[Cell], dict[str, Any]]:
             cells.append(cell)
             if accuracy is not None:
                 phrased = {"phrases_per_sentence": 4.5, "phrase_lengths": [0, 3, 2]} if variant == "hs_lstm" else {}
-                results[cell.key] = entry(accuracy, processes=1 + (number == 1), **phrased)
+                results[cell.key] = entry(accuracy, corpus, processes=1 + (number == 1), **phrased)
     return cells, results
 
 
@@ -139,12 +141,32 @@ def test_differences_are_paired_by_number_and_adjusted_for_all_comparisons() -> 
     pairs = {
         ("mr", "hs_lstm"): paired_test(ACCURACY["mr", "hs_lstm"], ACCURACY["mr", "plain_lstm"]),
         ("mr", "cnn"): paired_test(ACCURACY["mr", "cnn"], ACCURACY["mr", "plain_lstm"]),
-        ("subj", "hs_lstm"): paired_test([0.92, 0.90], [0.90, 0.91]),  # the runs that both have
+        # Both have two runs, too few: over sentences. Of 100 all but the 92nd, right in one of two, are alike.
+        ("subj", "hs_lstm"): paired_test([0.0] * 99 + [0.5], [0.0] * 100),
     }
     for place, (gain, _) in pairs.items():
         assert (found[place].gain, found[place].gain_low) == pytest.approx((gain.value, gain.low))
     smallest = min(pairs, key=lambda place: pairs[place][1])
     assert found[smallest].p == pytest.approx(3 * pairs[smallest][1])
+
+
+def test_with_few_runs_intervals_are_over_sentences() -> None:
+    found = lines()
+    assert {place for place, line in found.items() if line.over == "sentences"} == {
+        ("subj", "plain_lstm"), ("subj", "hs_lstm"),
+    }  # fmt: skip
+    mean = t_interval([1.0] * 90 + [0.5] + [0.0] * 9)
+    plain = found["subj", "plain_lstm"]
+    assert (plain.accuracy, plain.low, plain.high) == pytest.approx((mean.value, mean.low, mean.high))
+    text = to_markdown(list(found.values()))
+    assert "| plain_lstm | 2 of 3 † |" in text
+    assert text.rstrip().endswith("† Fewer than 3 runs: intervals and p are over the sentences, not over runs.")
+
+
+def test_each_fold_has_its_own_sentences() -> None:
+    runs = _Runs(2, {0: entry(0.9, "mr:fold=0"), 1: entry(0.7, "mr:fold=1")})
+    assert len(runs.verdicts([0, 1])) == 200
+    assert np.mean(runs.verdicts([0, 1])) == pytest.approx(0.8)
 
 
 def test_over_all_corpora_each_counts_with_as_many_runs() -> None:
@@ -169,7 +191,7 @@ def test_markdown_and_csv() -> None:
     assert row.startswith("| hs_lstm | 4 | **76.8** (")
     assert "| 4.5 p | +4.5 (+3.6 to +5.4) |" in row
     assert row.endswith("| 82.1 | 10 |")
-    assert "| 3 of 4 |" in text
+    assert "| 3 of 4 † |" in text
     table = list(csv.DictReader(io.StringIO(to_csv(found))))
     assert len(table) == len(found)
     assert float(table[0]["accuracy"]) == found[0].accuracy
