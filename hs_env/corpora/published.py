@@ -149,7 +149,20 @@ def sst5_phrases(*, data_dir: Path | None = None) -> Corpus:
 
 
 @register_corpus("ag_news.v1")
-def ag_news(*, data_dir: Path | None = None) -> Corpus:
-    """Titles and descriptions of news; the dev split is taken from the train split."""
+def ag_news(*, data_dir: Path | None = None, train: int = 0) -> Corpus:
+    """Titles and descriptions of news; the dev split is taken from the train split.
+
+    Args:
+        data_dir: See `load_corpus`.
+        train: Keep the first so many training sentences only, and a ninth as many to choose epochs by; 0 keeps all.
+    """
     parts = _parts(_folder("ag_news", data_dir, "ag_news"), {"train": ("train", "train_subset"), "test": ("test",)})
-    return corpus_from_parts("ag_news", parts, labels=("world", "sports", "business", "sci/tech"), source=_AG_NEWS)
+    corpus = corpus_from_parts("ag_news", parts, labels=("world", "sports", "business", "sci/tech"), source=_AG_NEWS)
+    if not train:
+        return corpus
+    splits = corpus.splits
+    if not 9 <= train <= len(splits["train"]):
+        raise HsEnvError(
+            f"ag_news has {len(splits['train']):,} training sentences, asked for train={train}, from 9 on."
+        )
+    return replace(corpus, splits={**splits, "train": splits["train"][:train], "dev": splits["dev"][: train // 9]})

@@ -17,6 +17,7 @@ from tests.corpora.conftest import WriteRows
         ("sst2", 2, (10, 10, 10)),
         ("sst5", 5, (10, 10, 10)),
         ("ag_news", 4, (72, 8, 80)),
+        ("ag_news:train=45", 4, (45, 5, 80)),
     ],
 )
 def test_sizes(data_dir: Path, name: str, labels: int, counts: tuple[int, int, int]) -> None:
@@ -24,6 +25,13 @@ def test_sizes(data_dir: Path, name: str, labels: int, counts: tuple[int, int, i
     assert tuple(corpus.counts.values()) == counts
     assert len(corpus.labels) == labels
     assert corpus.source
+
+
+def test_a_part_of_the_news_is_the_first_of_it(data_dir: Path) -> None:
+    whole, part = (load_corpus(name, data_dir=data_dir) for name in ("ag_news", "ag_news:train=45"))
+    assert part.splits["train"] == whole.splits["train"][:45]
+    with pytest.raises(HsEnvError, match="72 training sentences, asked for train=73"):
+        load_corpus("ag_news:train=73", data_dir=data_dir)
 
 
 def test_words_are_those_of_glove(data_dir: Path) -> None:
