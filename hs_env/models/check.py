@@ -16,6 +16,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
 
     | what | how |
     |---|---|
+    | values | every method gives tensors of its shape and dtype |
     | steps | `observe` and `legal` have their shapes; `advance` leaves its argument and finished rows alone |
     | routes | `encode`, relaxed actions and the lexicon give the result of single steps, and its gradient |
     | legal actions | each word has one; one that is not legal is replaced |
@@ -34,6 +35,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     batch = SentenceBatch(tokens, lengths, torch.zeros_like(lengths), torch.arange(7))
     actions = torch.randint(0, 2, (7 * samples, 9), generator=generator)
     actions[:samples], actions[-samples:] = 0, 1
+    _check_values(encoder, batch)
 
     steps, taken = _read(encoder, encoder.start(batch, samples), actions)
     _require(steps.shape == (len(actions), encoder.num_classes), f"finish() gave {tuple(steps.shape)}, expected (R, C)")
@@ -57,6 +59,43 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
             same = torch.allclose(one, other, rtol=1e-4, atol=1e-5)
             _require(same, f"{name} has another result or gradient than single steps")
     type(encoder)(**encoder.config()).load_state_dict(encoder.state_dict())
+
+
+def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
+    """What each method gives, before anything is done with it."""
+    vectors, where = encoder.words(batch)
+    tables = encoder.tables(vectors)
+    _require(
+        isinstance(tables, tuple) and all(isinstance(table, Tensor) and len(table) == len(vectors) for table in tables),
+        f"tables() gave {_described(tables)}, expected a tuple of tensors of {len(vectors)} rows, one a word",
+    )
+    memory = encoder.initial(tables, where[:, 0])
+    _require(
+        isinstance(memory, Tensor) and memory.ndim == 2 and (len(memory), memory.dtype) == (len(batch), torch.float32),
+        f"initial() gave {_described(memory)}, expected ({len(batch)}, M) float32",
+    )
+    state = encoder.begin(tables, where, batch.lengths)
+    outcomes, expected = encoder.outcomes(state), _described(memory)
+    _require(
+        isinstance(outcomes, tuple) and [_described(each) for each in outcomes] == [expected] * 2,
+        f"outcomes() gave {_described(outcomes)}, expected two of {expected}, the memory's",
+    )
+    for name, value in (("observe()", encoder.observe(state)), ("legal()", encoder.legal(state))):
+        _require(isinstance(value, Tensor), f"{name} gave {_described(value)}, expected a tensor")
+    for name, value in (("finish()", encoder.finish(state)), ("encode()", encoder.encode(batch, batch.tokens * 0))):
+        shape = (len(batch), encoder.num_classes)
+        _require(
+            isinstance(value, Tensor) and value.shape == shape, f"{name} gave {_described(value)}, expected {shape}"
+        )
+
+
+def _described(value: object) -> str:
+    """The dtype and shape of a tensor, or of each in a tuple; the type of anything else."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_described, value))})"
+    return type(value).__name__
 
 
 def _read(encoder: StructuredEncoder, state: EncoderState, actions: Tensor) -> tuple[Tensor, Tensor]:

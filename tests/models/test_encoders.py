@@ -63,6 +63,18 @@ def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
 @pytest.mark.parametrize(
     ("method", "wrong", "fault"),
     [
+        ("tables", lambda self, vectors, tables: list(tables), "tables.. gave list, expected a tuple"),
+        ("tables", lambda self, vectors, tables: tables[0], r"tables.. gave torch.float32 .*, expected a tuple"),
+        ("tables", lambda self, vectors, tables: (tables[0][1:], tables[1]), "expected a tuple of tensors of 37 rows"),
+        ("initial", lambda self, tables, words, memory: None, "initial.. gave NoneType"),
+        ("initial", lambda self, tables, words, memory: memory[0], r"initial.. gave torch.float32 \(24,\)"),
+        ("initial", lambda self, tables, words, memory: memory.double(), "initial.. gave torch.float64"),
+        ("outcomes", lambda self, state, both: both[0], "outcomes.. gave torch.float32"),
+        ("outcomes", lambda self, state, both: (both[0], both[1][:, 1:]), "expected two of torch.float32"),
+        ("observe", lambda self, state, seen: seen.numpy(force=True), "observe.. gave ndarray"),
+        ("legal", lambda self, state, legal: None, "legal.. gave NoneType"),
+        ("finish", lambda self, state, log_probs: None, "finish.. gave NoneType"),
+        ("encode", lambda self, batch, actions, log_probs: log_probs[1:], r"encode.. gave .*, expected \(7, 3\)"),
         ("observe", lambda self, state, seen: seen[:, 1:], "observe.. gave .*float32"),
         ("observe", lambda self, state, seen: seen + state.position[:, None].double(), "observe.. gave .*float64"),
         ("observe", lambda self, state, seen: seen + torch.rand(1), "differs after the end"),
