@@ -100,7 +100,9 @@ def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
 
 def _config(*layers: Mapping[str, Any]) -> TrainConfig:
     """The configuration with these fields, later ones before earlier ones, also inside of `reinforce` and `sb3`."""
-    values = TrainConfig().to_json() | {"structure": None, "reward": None, "threads": 1}
+    # What the kind of model decides is left to it.
+    by_model = dict.fromkeys(("structure", "reward", "warm_epochs", "joint_learning_rate"))
+    values = TrainConfig().to_json() | by_model | {"threads": 1}
     for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value
     return TrainConfig.from_json(values)

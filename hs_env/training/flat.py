@@ -41,18 +41,21 @@ class FlatTrainer(StagedTrainer):
         self.learner = Learner(model, config.tau, config.clip_norm)
         self.updates_an_epoch = -(-len(data.splits["train"]) // config.batch_size)
         self.learned, self.adapted = {"learner": self.learner}, {}
+        assert config.warm_epochs is not None  # the configuration has filled it in
         self.stages = (
             Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._look, "log_likelihood"),
             Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._look, "log_likelihood"),
         )
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        rate: float | None
         if stage == "warm":
             rate = self.config.learning_rate
             self.progress.warm_updates += 1
         else:
             rate = self.config.joint_learning_rate
             self.progress.joint_updates += 1
+        assert rate is not None
         annealed = self._anneal()
         learnt = self.learner.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in learnt.items()}

@@ -46,6 +46,7 @@ class Trainer(StagedTrainer):
         super().__init__(config, data, folder, console)
         assert config.reward is not None  # the configuration has filled it in
         assert config.structure is not None
+        assert config.warm_epochs is not None
         self.reward = make_reward(config.reward, **config.reward_parameters)
         kind = MODELS.get(config.model)
         assert issubclass(kind, StructuredEncoder)
@@ -86,6 +87,7 @@ class Trainer(StagedTrainer):
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         episodes, metrics = self._agent_update(batch, generator)
         rate, labels = self.config.joint_learning_rate, episodes.sentences.labels
+        assert rate is not None
         self.progress.joint_updates += 1
         return metrics | _prefixed("c_net", self.learner.update(rate, labels, batch, episodes.actions))
 

@@ -99,7 +99,10 @@ def distilled(tmp_path_factory) -> Run:
 
 
 def test_id_lstm_has_its_own_defaults_and_scores(distilled):
-    assert (distilled.config.structure, distilled.config.reward) == ("all_retain", "id_lstm(gamma=0.05)")
+    config = TrainConfig(model="id_lstm")
+    assert (config.structure, config.reward) == ("all_retain", "id_lstm(gamma=0.1)")
+    assert (config.warm_epochs, config.joint_learning_rate) == (10, 1e-4)
+    assert (TrainConfig().warm_epochs, TrainConfig(model="cnn").joint_learning_rate) == (5, 5e-4)
     epochs = json.loads((distilled.folder / "history.json").read_text())["epochs"]
     warm, later = epochs[0], epochs[-1]
     assert warm["share_retained"] == 1
