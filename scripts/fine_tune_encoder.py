@@ -19,8 +19,8 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
-from hs_env.corpora.contextual import model_folder
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.corpora.pieces import PieceEncoder, model_folder
 from hs_env.storage import write_json
 from hs_env.training.data import training_batches
 from hs_env.training.folders import new_folder
@@ -67,20 +67,14 @@ class Tuned(nn.Module):
     """An encoder and a softmax on the mean of its last states."""
 
     def __init__(self, folder: Path, classes: int, dropout: float) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
         super().__init__()
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.encoder: Any = AutoModel.from_pretrained(folder)
+        self.reader = PieceEncoder.load(folder)
+        self.encoder: Any = self.reader.network
         self.dropout, self.head = nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, classes)
 
     def forward(self, sentences: list[Sentence]) -> Tensor:
         """(B, C) logits; what is longer than the encoder reads at once is cut off."""
-        words = [list(sentence.words) for sentence in sentences]
-        limit = min(self.tokenizer.model_max_length, getattr(self.encoder.config, "max_position_embeddings", 512))
-        pieces = self.tokenizer(
-            words, is_split_into_words=True, padding=True, truncation=True, max_length=limit, return_tensors="pt"
-        )
+        pieces = self.reader.pieces([sentence.words for sentence in sentences])
         states, mask = self.encoder(**pieces).last_hidden_state, pieces["attention_mask"][..., None]
         return self.head(self.dropout((states * mask).sum(1) / mask.sum(1)))
 
@@ -140,7 +134,7 @@ def save(tuned: Tuned, config: FineTuning, scores: list[dict[str, float]]) -> No
     """Save encoder, tokeniser and record; the files take their names only when all are whole."""
     unfinished = config.out / "unfinished"
     tuned.encoder.save_pretrained(unfinished)
-    tuned.tokenizer.save_pretrained(unfinished)
+    tuned.reader.tokenizer.save_pretrained(unfinished)
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
     write_json(unfinished / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
     for path in unfinished.iterdir():
