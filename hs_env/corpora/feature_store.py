@@ -92,4 +92,4 @@ class FeatureStore:
 
 
 def _key(words: Words) -> bytes:
-    return hashlib.sha256("\n".join(words).encode()).digest()
+    return hashlib.sha256("\n".join(words).encode(errors="surrogatepass")).digest()  # of bytes that were no UTF-8

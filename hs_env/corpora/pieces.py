@@ -65,7 +65,8 @@ class PieceEncoder:
 
     def pieces(self, sentences: Sequence[Sequence[str]]) -> Any:
         """The pieces of sentences, padded; what is longer than `limit` is cut off."""
-        words = [[self.space + word for word in sentence] for sentence in sentences]
+        # Tokenisers take no surrogates, which stand for bytes that were no UTF-8.
+        words = [[self.space + word.encode(errors="replace").decode() for word in sentence] for sentence in sentences]
         return self.tokenizer(
             words, is_split_into_words=True, padding=True, truncation=True, max_length=self.limit, return_tensors="pt"
         )
