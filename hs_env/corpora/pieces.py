@@ -23,13 +23,15 @@ class PieceEncoder:
 
     Attributes:
         tokenizer: The tokeniser.
-        network: The encoder, in eval mode.
+        model: What the folder holds, in eval mode.
+        network: The encoder in it: the model itself, unless that has a decoder besides.
         limit: Pieces that it reads at once, those that it adds by itself included.
         space: What stands before a word, so that it is cut as in running text: a byte-level tokeniser takes the space
             for a part of the word.
     """
 
     tokenizer: Any
+    model: Any
     network: Any
     limit: int
     space: str
@@ -48,20 +50,17 @@ class PieceEncoder:
         logging.disable_progress_bar()
         tokenizer = _from_pretrained(AutoTokenizer, folder)
         arguments = {} if layers is None else {"num_hidden_layers": layers}
-        network, report = _from_pretrained(
-            AutoModel, folder, use_safetensors=True, output_loading_info=True, **arguments
-        )
+        model, report = _from_pretrained(AutoModel, folder, use_safetensors=True, output_loading_info=True, **arguments)
         if missing := sorted(name for name in report["missing_keys"] if "pooler" not in name):
             raise HsEnvError(f"{folder} lacks weights of its encoder: {missing[0]} and {len(missing) - 1} others.")
-        if network.config.is_encoder_decoder:
-            network = network.get_encoder()
+        network = model.get_encoder() if model.config.is_encoder_decoder else model
         if not tokenizer.is_fast or len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise HsEnvError(f"{folder} holds no fast tokeniser with pieces of words: is there a tokenizer.json?")
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token or tokenizer.unk_token
         if tokenizer.pad_token is None:
             raise HsEnvError(f"The tokeniser of {folder} has no piece to pad a batch with. Give it a pad_token.")
         tokenizer.padding_side = tokenizer.truncation_side = "right"
-        return cls(tokenizer, network.eval(), _limit(tokenizer, network), _space(tokenizer))
+        return cls(tokenizer, model.eval(), network, _limit(tokenizer, network), _space(tokenizer))
 
     def pieces(self, sentences: Sequence[Sequence[str]]) -> Any:
         """The pieces of sentences, padded; what is longer than `limit` is cut off."""
