@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,10 @@ class ContextualVectors:
             for batch in track(batches, f"{self.spec} reads {len(missing):,} sentences", console=console):
                 store.put(batch, self._compute(batch))
             return store.get(sentences)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle, or a copy, holds the name alone: a network that has been loaded cannot be pickled."""
+        return load_contextual, (self.spec,)
 
     @cached_property
     def _encoder(self) -> PieceEncoder:

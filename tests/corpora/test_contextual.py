@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import importlib.util
+import pickle
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +89,14 @@ def test_nothing_is_computed_twice(folder: Path, monkeypatch: pytest.MonkeyPatch
     made = vectors_of(folder)([SHORT])
     monkeypatch.setattr(ContextualVectors, "_compute", lambda *_: pytest.fail("computed again"))
     np.testing.assert_array_equal(replace(vectors_of(folder))([SHORT, SHORT]), [*made, *made])
+
+
+def test_they_are_pickled_and_copied_by_name(folder: Path) -> None:
+    vectors = vectors_of(folder)
+    made = vectors([SHORT])
+    loaded = pickle.loads(pickle.dumps(vectors))
+    assert loaded == vectors == copy.deepcopy(vectors)
+    np.testing.assert_array_equal(loaded([SHORT]), made)
 
 
 def test_another_model_in_the_same_folder_is_another_store(tmp_path: Path) -> None:
