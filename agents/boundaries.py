@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.models import Classifier, HMLSTMClassifier
-from hs_env.types import SEGMENTATION, HsEnvError, SentenceBatch
+from hs_env.types import SEGMENTATION, HsEnvError, SentenceBatch, WordFeatures
 
 from .baselines import Heuristic
 
@@ -32,7 +32,7 @@ class HMBoundaries(Heuristic):
         super().__init__(vocabulary)
         if not isinstance(classifier.model, HMLSTMClassifier):
             raise HsEnvError(f"Only HM-LSTM finds boundaries by itself; this is a {classifier.model.title}.")
-        self.model = classifier.model
+        self.model, self.contextual = classifier.model, classifier.contextual
         self._ids = torch.tensor(list(classifier.vocabulary.encode(vocabulary.words)))
 
     @classmethod
@@ -43,4 +43,15 @@ class HMBoundaries(Heuristic):
     @torch.no_grad()
     def plan(self, batch: SentenceBatch) -> Tensor:
         """See `Heuristic.plan`."""
-        return self.model.boundaries(replace(batch, tokens=self._ids[batch.tokens]))[..., 0]
+        own = replace(batch, tokens=self._ids[batch.tokens], features=self._features(batch))
+        return self.model.boundaries(own)[..., 0]
+
+    def _features(self, batch: SentenceBatch) -> WordFeatures | None:
+        """Vectors of the encoder that the HM-LSTM reads, which need not be that of the batch."""
+        if self.contextual is None:
+            return None
+        rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
+        vectors = self.contextual(
+            [tuple(self.vocabulary.words[token] for token in row[:length]) for row, length in rows]
+        )
+        return WordFeatures(torch.from_numpy(vectors), batch.lengths.cumsum(0) - batch.lengths)

@@ -19,14 +19,14 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
-from hs_env.corpora.contextual import model_folder
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.corpora.pieces import PieceEncoder, model_folder
 from hs_env.storage import write_json
 from hs_env.training.data import training_batches
 from hs_env.training.folders import new_folder
 from hs_env.training.runtime import describe, prepare
 from hs_env.training.seeds import seed_for
-from hs_env.types import HsEnvError, Sentence
+from hs_env.types import HsEnvError, Sentence, check_ranges
 
 
 @dataclass(frozen=True)
@@ -62,25 +62,35 @@ class FineTuning:
     threads: int = 0
     """Threads of torch; 0 leaves the choice to torch."""
 
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work."""
+        check_ranges(
+            self,
+            epochs=(1, 1e6),
+            learning_rate=(1e-12, 10),
+            head_learning_rate=(1e-12, 10),
+            warmup_updates=(1, 1e9),
+            weight_decay=(0, 10),
+            batch_size=(1, 1e6),
+            dropout=(0, 0.99),
+            clip_norm=(1e-12, 1e12),
+            seed=(0, 2**63),
+            threads=(0, 1e4),
+        )
+
 
 class Tuned(nn.Module):
     """An encoder and a softmax on the mean of its last states."""
 
     def __init__(self, folder: Path, classes: int, dropout: float) -> None:
-        from transformers import AutoModel, AutoTokenizer
-
         super().__init__()
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.encoder: Any = AutoModel.from_pretrained(folder)
+        self.reader = PieceEncoder.load(folder)
+        self.encoder: Any = self.reader.network
         self.dropout, self.head = nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, classes)
 
     def forward(self, sentences: list[Sentence]) -> Tensor:
         """(B, C) logits; what is longer than the encoder reads at once is cut off."""
-        words = [list(sentence.words) for sentence in sentences]
-        limit = min(self.tokenizer.model_max_length, getattr(self.encoder.config, "max_position_embeddings", 512))
-        pieces = self.tokenizer(
-            words, is_split_into_words=True, padding=True, truncation=True, max_length=limit, return_tensors="pt"
-        )
+        pieces = self.reader.pieces([sentence.words for sentence in sentences])
         states, mask = self.encoder(**pieces).last_hidden_state, pieces["attention_mask"][..., None]
         return self.head(self.dropout((states * mask).sum(1) / mask.sum(1)))
 
@@ -90,10 +100,15 @@ def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:
 
     Returns:
         Accuracy and log-likelihood on dev after each epoch.
+
+    Raises:
+        HsEnvError: If the folder is not empty, train or dev is, the encoder cannot be loaded, or learning diverges.
     """
     new_folder(config.out, config.corpus)
     prepare(config.threads)
     corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    if not (corpus.splits["train"] and corpus.splits["dev"]):
+        raise HsEnvError(f"Fine-tuning needs train and dev sentences; {corpus.name!r} lacks one of them.")
     train = EncodedSplit.from_sentences(corpus.splits["train"], Vocabulary([]))
     torch.manual_seed(seed_for(config.seed, "fine-tuning"))
     tuned = Tuned(model_folder(config.model), len(corpus.labels), config.dropout)
@@ -119,6 +134,8 @@ def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:
             optimizer.step()
             schedule.step()
         scores.append(dev_scores(tuned, corpus, config.batch_size))
+        if not math.isfinite(scores[-1]["log_likelihood"]):
+            raise HsEnvError("Learning has diverged: the scores on dev are not finite. Take a lower learning rate.")
         console.print(f"epoch {epoch + 1}: dev {scores[-1]['accuracy']:.1%}, {scores[-1]['log_likelihood']:.3f}")
         if scores[-1] == max(scores, key=lambda score: score["accuracy"]):
             save(tuned, config, scores)
@@ -139,8 +156,8 @@ def dev_scores(tuned: Tuned, corpus: Corpus, size: int) -> dict[str, float]:
 def save(tuned: Tuned, config: FineTuning, scores: list[dict[str, float]]) -> None:
     """Save encoder, tokeniser and record; the files take their names only when all are whole."""
     unfinished = config.out / "unfinished"
-    tuned.encoder.save_pretrained(unfinished)
-    tuned.tokenizer.save_pretrained(unfinished)
+    tuned.reader.model.save_pretrained(unfinished)
+    tuned.reader.tokenizer.save_pretrained(unfinished)
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
     write_json(unfinished / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
     for path in unfinished.iterdir():

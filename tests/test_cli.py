@@ -110,6 +110,12 @@ def test_the_mean_over_drawn_readings_is_a_row(folder, capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["name"] for row in rows].count("HS-LSTM") == 2
     assert rows[2]["note"] == "mean over 3 drawn readings"
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", str(folder), "--samples", "-1"])
+    assert "0 times or more often, got -1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", str(folder / "plain_lstm"), "--samples", "2"])
+    assert "no decisions to draw" in capsys.readouterr().err
 
 
 def test_structure(folder, tmp_path, capsys):

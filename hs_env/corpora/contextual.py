@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +15,12 @@ from rich.console import Console
 from rich.progress import track
 
 from hs_env.corpora.feature_store import FeatureStore
+from hs_env.corpora.pieces import PieceEncoder, configuration, digest_of, model_files, model_folder
 from hs_env.types import HsEnvError
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PREFIX: Final = "hf:"
 _SPEC: Final = re.compile(r"hf:(?P<model>.+?)(?:@(?P<layer>\d+))?")
 _BATCH: Final = 32
-_WANTED: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""What is fetched of a model of the hub."""
 
 Words = tuple[str, ...]
 
@@ -36,16 +30,20 @@ class ContextualVectors:
     """The outputs of a layer of a Hugging Face encoder, pooled from word pieces to words.
 
     Attributes:
-        spec: `hf:MODEL@LAYER`.
+        spec: `hf:MODEL@LAYER`, a folder by its whole path.
         folder: Where the model is.
         layer: Number of the layer, 0 for the embeddings.
+        layers: How many the model has.
         width: e, of the vectors.
+        digest: Of the model's files.
     """
 
     spec: str
     folder: Path
     layer: int
+    layers: int
     width: int
+    digest: str
 
     def __call__(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
         """(W, e) float16: the vectors of all words of the sentences, one after the other.
@@ -55,9 +53,9 @@ class ContextualVectors:
         vectors of a sentence do not depend on what it is asked with.
 
         Raises:
-            HsEnvError: If the model cannot be loaded, or the file on disk is damaged.
+            HsEnvError: If the model cannot be loaded or gives no numbers, or the file on disk cannot be used.
         """
-        with FeatureStore(self._fingerprint, self.width) as store:
+        with FeatureStore(f"{self.digest}-{self.layer}", self.width) as store:
             missing = sorted(store.missing(sentences), key=lambda words: (len(words), words))
             batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
             console = Console(stderr=True, quiet=len(batches) < 20)
@@ -65,51 +63,52 @@ class ContextualVectors:
                 store.put(batch, self._compute(batch))
             return store.get(sentences)
 
-    @cached_property
-    def _fingerprint(self) -> str:
-        """A digest of the model's files, and the layer."""
-        digest = hashlib.sha256()
-        for path in sorted(path for pattern in _WANTED for path in self.folder.glob(pattern)):
-            digest.update(path.name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return f"{digest.hexdigest()[:16]}-{self.layer}"
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle, or a copy, holds the name alone: a network that has been loaded cannot be pickled."""
+        return load_contextual, (self.spec,)
 
     @cached_property
-    def _network(self) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-        return _load(self.folder, self.layer)
+    def _encoder(self) -> PieceEncoder:
+        # One layer more, if there is one: some encoders norm the states behind their last layer.
+        encoder = PieceEncoder.load(self.folder, min(self.layer + 1, self.layers))
+        if digest_of(self.folder) != self.digest:
+            raise HsEnvError(f"The files in {self.folder} have changed since they were first looked at. Start again.")
+        return encoder
 
     def _compute(self, sentences: Sequence[Words]) -> list[NDArray[np.float16]]:
         import torch
 
-        tokenizer, model = self._network
-        # The longest input of some tokenisers is a number beyond all bounds.
-        limit = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 512))
-        full = limit - tokenizer.num_special_tokens_to_add()
+        encoder = self._encoder
         made = [np.zeros((len(words), self.width), np.float32) for words in sentences]
         begun = dict.fromkeys(range(len(sentences)), 0)  # where each sentence stands that is not read to its end
         while begun:
-            parts = [list(sentences[row][start:]) for row, start in begun.items()]
-            pieces = tokenizer(
-                parts, is_split_into_words=True, padding=True, truncation=True, max_length=limit, return_tensors="pt"
-            )
+            parts = [sentences[row][start : start + encoder.limit] for row, start in begun.items()]
+            pieces = encoder.pieces(parts)
             with torch.inference_mode():
-                states = model(**pieces).last_hidden_state.float().numpy()
+                states = encoder.network(**pieces, output_hidden_states=True).hidden_states[self.layer].float().numpy()
             for number, (row, start) in enumerate(tuple(begun.items())):
-                word = np.array([-1 if word is None else word for word in pieces.word_ids(number)])
-                inside = word >= 0
-                stop = start + int(word.max(initial=-1)) + 1
-                vectors, counts = made[row][start:stop], np.bincount(word[inside], minlength=stop - start)
+                word = _numbers(pieces.word_ids(number))
+                left = [_numbers(each.word_ids) for each in pieces.encodings[number].overflowing]
+                # A word that is cut is read again with the next part, unless it is longer than any part.
+                whole = max(1, min((int(each[each >= 0][0]) for each in left), default=len(parts[number])))
+                inside = (word >= 0) & (word < whole)
+                vectors, counts = made[row][start : start + whole], np.bincount(word[inside], minlength=whole)
                 np.add.at(vectors, word[inside], states[number, inside])
                 vectors /= np.maximum(counts, 1)[:, None]
-                if start < stop < len(sentences[row]) and inside.sum() == full:
-                    begun[row] = stop
+                if start + whole < len(sentences[row]):
+                    begun[row] = start + whole
                 else:
                     del begun[row]
-        return [vectors.astype(np.float16) for vectors in made]
+        return [self._halved(vectors) for vectors in made]
+
+    def _halved(self, vectors: NDArray[np.float32]) -> NDArray[np.float16]:
+        with np.errstate(over="ignore"):
+            halved = vectors.astype(np.float16)
+        if not np.isfinite(halved).all():
+            raise HsEnvError(f"The word vectors {self.spec!r} hold values that are not finite, or beyond float16.")
+        return halved
 
 
-@lru_cache(maxsize=4)
 def load_contextual(spec: str) -> ContextualVectors:
     """The contextual vectors that `spec` names.
 
@@ -123,65 +122,31 @@ def load_contextual(spec: str) -> ContextualVectors:
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise HsEnvError(f"Contextual vectors are given as hf:MODEL or hf:MODEL@LAYER, got {spec!r}.")
-    folder = model_folder(match["model"])
-    config = _configuration(folder)
-    layers = config.num_hidden_layers
-    layer = layers if match["layer"] is None else int(match["layer"])
+    model, asked = match["model"], match["layer"]
+    whole = spec.removeprefix(PREFIX)
+    if not Path(model).expanduser().is_dir() and Path(whole).expanduser().is_dir():
+        model, asked = whole, None  # its name ends as a layer does
+    folder = model_folder(model)
+    layers, width = configuration(folder)
+    layer = layers if asked is None else int(asked)
     if layer > layers:
-        raise HsEnvError(f"{match['model']!r} has the layers 0 (its embeddings) to {layers}, got {layer}.")
-    return ContextualVectors(f"hf:{match['model']}@{layer}", folder, layer, config.hidden_size)
+        raise HsEnvError(f"{model!r} has the layers 0 (its embeddings) to {layers}, got {layer}.")
+    name = folder if Path(model).expanduser().is_dir() else model
+    stamp = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in model_files(folder))
+    return _contextual(f"{PREFIX}{name}@{layer}", folder, layer, layers, width, stamp)
 
 
-def model_folder(model: str) -> Path:
-    """Where the files of a model are."""
-    if (path := Path(model).expanduser()).is_dir():
-        return path
-    package = importlib.util.find_spec(model.replace("-", "_")) if re.fullmatch(r"[\w-]+", model) else None
-    if package is not None and package.origin is not None:
-        if (path := Path(package.origin).parent / "model").is_dir():
-            return path
-        raise HsEnvError(f"The package {model!r} holds no model: there is no folder {path}.")
-    _need_transformers()
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, allow_patterns=list(_WANTED)))
-    except Exception as error:  # the hub and the network raise what they like
-        raise HsEnvError(
-            f"There is no encoder {model!r}: no folder, no installed package, and the hub gave none "
-            f"({str(error).partition(chr(10))[0]})."
-        ) from error
+@lru_cache(maxsize=4)
+def _contextual(
+    spec: str, folder: Path, layer: int, layers: int, width: int, stamp: tuple[tuple[Path, int, int], ...]
+) -> ContextualVectors:
+    """One object for a model, which is loaded but once, as long as its files are those of `stamp`."""
+    return ContextualVectors(spec, folder, layer, layers, width, digest_of(folder))
 
 
-def _configuration(folder: Path) -> Any:
-    _need_transformers()
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise HsEnvError(f"{folder} holds no Hugging Face encoder: {error}") from error
-
-
-def _load(folder: Path, layer: int) -> tuple[Any, Any]:
-    """The tokeniser, and the encoder up to a layer."""
-    from transformers import AutoModel, AutoTokenizer, logging
-
-    logging.set_verbosity_error()  # it warns of the layers above, which are left out on purpose
-    logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModel.from_pretrained(folder, num_hidden_layers=layer).eval()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HsEnvError(f"{folder} holds no Hugging Face encoder that can be loaded: {error}") from error
-    if not tokenizer.is_fast:
-        raise HsEnvError(f"The tokeniser of {folder} does not say which pieces make a word; take one with a fast one.")
-    return tokenizer, model
-
-
-def _need_transformers() -> None:
-    if importlib.util.find_spec("transformers") is None:
-        raise HsEnvError('Contextual vectors need an extra package: pip install "hs-env[contextual]".')
+def _numbers(words: Sequence[int | None]) -> NDArray[np.int64]:
+    """The word of each piece, -1 if it is of none."""
+    return np.array([-1 if word is None else word for word in words], np.int64)
 
 
 def is_contextual(spec: str) -> bool:

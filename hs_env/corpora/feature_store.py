@@ -32,18 +32,21 @@ class FeatureStore:
     Args:
         name: Of the file in `cache_folder() / "features"`.
         width: Of the vectors.
+
+    Raises:
+        HsEnvError: From every method, if the file is damaged or the disk refuses.
     """
 
     def __init__(self, name: str, width: int) -> None:
         self.path, self.width = cache_folder() / "features" / f"{name}.sqlite", width
 
     def __enter__(self) -> FeatureStore:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self.path, timeout=600)
             self._database.execute("CREATE TABLE IF NOT EXISTS features (words BLOB PRIMARY KEY, vectors BLOB)")
-        except sqlite3.Error as error:
-            raise self._damaged(error) from error
+        except (sqlite3.Error, OSError) as error:
+            raise self._unusable(error) from error
         return self
 
     def __exit__(
@@ -59,8 +62,11 @@ class FeatureStore:
     def put(self, sentences: Sequence[Words], vectors: Sequence[NDArray[np.float16]]) -> None:
         """Add sentences; those that have vectors keep them."""
         rows = [(_key(words), each.tobytes()) for words, each in zip(sentences, vectors, strict=True)]
-        with self._database:
-            self._database.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", rows)
+        try:
+            with self._database:
+                self._database.executemany("INSERT OR IGNORE INTO features VALUES (?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
 
     def get(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
         """(W, width): the vectors of all words of sentences that are not missing, one after the other."""
@@ -76,11 +82,14 @@ class FeatureStore:
             row = self._database.execute("SELECT vectors FROM features WHERE words = ?", (_key(words),)).fetchone()
             return None if row is None else np.frombuffer(row[0], np.float16).reshape(len(words), self.width)
         except (sqlite3.Error, ValueError) as error:
-            raise self._damaged(error) from error
+            raise self._unusable(error) from error
 
-    def _damaged(self, error: Exception) -> HsEnvError:
+    def _unusable(self, error: Exception) -> HsEnvError:
+        if isinstance(error, OSError | sqlite3.OperationalError):  # the disk, not what is on it
+            advice = "Is there room, and may it be written? HS_ENV_CACHE is the folder to keep such stores in."
+            return HsEnvError(f"The store of word vectors {self.path} cannot be opened or added to: {error}. {advice}")
         return HsEnvError(f"{self.path} is not a readable store of word vectors: {error}. Delete it to make it again.")
 
 
 def _key(words: Words) -> bytes:
-    return hashlib.sha256("\n".join(words).encode()).digest()
+    return hashlib.sha256("\n".join(words).encode(errors="surrogatepass")).digest()  # of bytes that were no UTF-8

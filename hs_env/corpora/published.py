@@ -28,6 +28,7 @@ from hs_env.types import END, INSIDE, HsEnvError, Sentence
 POLARITY: Final = ("negative", "positive")
 """The classes of two-way sentiment."""
 
+_FIVE: Final = ("very negative", "negative", "neutral", "positive", "very positive")
 _MR: Final = "Pang and Lee 2005, sentence polarity dataset v1.0; CC BY 4.0"
 _SUBJ: Final = "Pang and Lee 2004, subjectivity dataset v1.0; CC BY 4.0"
 _SST: Final = "Socher et al. 2013, Stanford Sentiment Treebank; no licence stated"
@@ -81,7 +82,7 @@ def sst2(*, data_dir: Path | None = None) -> Corpus:
 @register_corpus("sst5.v1")
 def sst5(*, data_dir: Path | None = None) -> Corpus:
     """Stanford Sentiment Treebank, whole sentences, five classes."""
-    return _sst("sst5", data_dir, ("very negative", "negative", "neutral", "positive", "very positive"))
+    return _sst("sst5", data_dir, _FIVE)
 
 
 def _with_trees(corpus: Corpus, data_dir: Path | None) -> Corpus:
@@ -129,10 +130,10 @@ def sst5_trees(*, data_dir: Path | None = None) -> Corpus:
 def _with_phrases(corpus: Corpus, data_dir: Path | None, classes: Mapping[int, int]) -> Corpus:
     """The same sentences, and to train on all phrases of the training trees whose class of five `classes` maps."""
     path = _parts(_folder(corpus.name, data_dir, "sst"), {"train": ("sst5.train_phrases",)})["train"]
-    rows = [replace(row, label=classes[int(row.label)]) for row in read_rows(path) if int(row.label) in classes]
-    phrases = to_sentences(rows, corpus.labels, corpus.tokenisation)
+    phrases = to_sentences(read_rows(path), _FIVE, corpus.tokenisation)
     judged = {sentence.words for split in ("dev", "test") for sentence in corpus.splits[split]}
-    splits = {**corpus.splits, "train": tuple(phrase for phrase in phrases if phrase.words not in judged)}
+    train = (phrase for phrase in phrases if phrase.label in classes and phrase.words not in judged)
+    splits = {**corpus.splits, "train": tuple(replace(phrase, label=classes[phrase.label]) for phrase in train)}
     return replace(corpus, name=f"{corpus.name}_phrases", splits=splits)
 
 

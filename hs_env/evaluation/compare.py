@@ -59,7 +59,12 @@ def compare(
         policies: Folders of runs of HM-LSTM, whose lowest boundaries are policies on the run's classifier.
         samples: How often each sentence is read by decisions that the policy draws, for a row of the mean class
             probabilities; 0 draws none.
+
+    Raises:
+        HsEnvError: If policies or samples are asked for that the model has no use for, or the samples are less than 0.
     """
+    if samples < 0:
+        raise HsEnvError(f"Readings are drawn 0 times or more often, got {samples}.")
     data = TrainingData.load(run.config)
     model, sentences = run.classifier.model, data.splits[split]
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
@@ -67,6 +72,8 @@ def compare(
     deletions, recurring = None, None
     if policies and not (isinstance(model, StructuredEncoder) and model.task == SEGMENTATION):
         raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies with a run of HS-LSTM.")
+    if samples and not isinstance(model, StructuredEncoder):
+        raise HsEnvError(f"{model.title} takes a sentence as it is: there are no decisions to draw. Leave samples out.")
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))

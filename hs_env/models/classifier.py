@@ -100,6 +100,7 @@ class Classifier:
             "tokenisation": self.tokenisation,
             "notes": self.notes,
             "contextual": None if self.contextual is None else self.contextual.spec,
+            "encoder": None if self.contextual is None else self.contextual.digest,
         }
         save_state(path, "classifier", state)
 
@@ -111,16 +112,15 @@ class Classifier:
             name: Name of one that ships with the package, the file of one, or the folder of a run.
 
         Raises:
-            HsEnvError: If there is none, or its file is damaged.
+            HsEnvError: If there is none, its file is damaged, or the encoder whose vectors it reads is another or gone.
         """
         path = find_classifier(name)
         state = load_state(path, "classifier")
+        contextual = _encoder_of(path, state) if state.get("contextual") else None
         try:
             with torch.random.fork_rng():  # first weights are drawn for nothing
                 model = MODELS.get(state["model"])(**state["config"])
-            contextual = None
-            if spec := state.get("contextual"):
-                contextual = load_contextual(spec)
+            if contextual is not None:
                 model.words = ContextualWords.in_place_of(model.words)
             model.load_state_dict(state["weights"])
             vocabulary, labels = Vocabulary(state["words"]), tuple(state["labels"])
@@ -129,6 +129,20 @@ class Classifier:
             return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
+
+
+def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
+    """What makes the word vectors that the saved classifier reads, if it is what it was."""
+    try:
+        contextual = load_contextual(str(state["contextual"]))
+    except HsEnvError as error:
+        raise HsEnvError(f"The classifier in {path} reads word vectors that cannot be made. {error}") from error
+    if contextual.digest != state.get("encoder", contextual.digest):
+        raise HsEnvError(
+            f"The classifier in {path} has learnt on word vectors of another encoder than is in {contextual.folder} "
+            "now. Bring the old one back, or train again."
+        )
+    return contextual
 
 
 def shipped_runs() -> dict[str, Path]:

@@ -58,11 +58,13 @@ class TrainingData:
 
     @cached_property
     def digest(self) -> str:
-        """A fingerprint of the words, sentences and labels."""
+        """A fingerprint of the words, sentences and labels, and of the encoder that makes their vectors."""
         digest = hashlib.sha256("\n".join((*self.corpus.labels, *self.vocabulary.words)).encode())
         for split in self.splits.values():
             for part in (split.tokens, split.lengths, split.labels):
                 digest.update(part.numpy().tobytes())
+        if isinstance(self.vectors, ContextualVectors):
+            digest.update(self.vectors.digest.encode())
         return digest.hexdigest()
 
     def new_model(self, kind: type[M], config: TrainConfig) -> M:

@@ -194,8 +194,8 @@ class StagedTrainer(ABC):
         state = load_state(self.folder / CHECKPOINT, "checkpoint")
         if state["data"] != self.data.digest:
             raise HsEnvError(
-                f"The corpus {self.config.corpus!r} has other words or labels than when this run began. "
-                "Bring the old data back, or start a new run."
+                f"The corpus {self.config.corpus!r} has other words or labels than when this run began, or its word "
+                "vectors another encoder. Bring the old ones back, or start a new run."
             )
         self.progress = Progress(**state["progress"])
         for name, part in {**self.learned, **self.adapted}.items():

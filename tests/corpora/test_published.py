@@ -93,6 +93,10 @@ def test_phrases_of_the_trees_are_trained_on(tree_dir: Path, write_rows: WriteRo
         ("so", 2), ("a bore", 0), ("n't a bore", 3), ("the film", 2),
     ]  # fmt: skip
     assert two.splits["test"] == load_corpus("sst2", data_dir=tree_dir).splits["test"]
+    for label in (5, "good"):
+        write_rows(tree_dir / "sst" / "sst5.train_phrases.jsonl.gz", [("so", label)])
+        with pytest.raises(HsEnvError, match=rf"train_phrases.*the label is {label!r}, expected one of very neg"):
+            load_corpus("sst2_phrases", data_dir=tree_dir)
 
 
 def test_missing_data(tmp_path: Path, data_dir: Path) -> None:

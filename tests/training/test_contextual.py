@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from rich.console import Console
 
-from hs_env.agents import ReinforceConfig, SB3Config, rollout
+from hs_env.agents import HMBoundaries, ReinforceConfig, SB3Config, rollout
 from hs_env.envs.checker import check_vector_env
 from hs_env.models import Classifier, StructuredEncoder, check_encoder
-from hs_env.training import Run, TrainConfig, TrainingData, train
+from hs_env.training import Run, TrainConfig, TrainingData, resume, train
+from hs_env.training.stages import HISTORY
 from hs_env.types import HsEnvError, Sentence
 from tests.tiny_encoder import make_tiny_encoder
 
@@ -137,3 +139,32 @@ def test_a_batch_without_them_is_refused(run: Run) -> None:
         encoder_of(run)(replace(batch, features=None), torch.ones(1, 1).long())
     with pytest.raises(HsEnvError, match="check one that looks its own up"):
         check_encoder(encoder_of(run))
+
+
+def test_another_encoder_in_the_same_place_is_refused(config: TrainConfig, tmp_path: Path) -> None:
+    encoder = make_tiny_encoder(tmp_path / "encoder")
+    stopped, own = tmp_path / "stopped", replace(config, vectors=f"hf:{encoder}@1")
+    run = train(own, tmp_path / "run", QUIET)
+    shutil.copytree(run.folder, stopped)
+    (stopped / HISTORY).unlink()  # as a run that was killed before its end
+    make_tiny_encoder(encoder, seed=1)
+    with pytest.raises(HsEnvError, match="word vectors of another encoder than is in"):
+        Classifier.load(run.folder)
+    with pytest.raises(HsEnvError, match="or its word vectors another encoder"):
+        resume(stopped, QUIET)
+    make_tiny_encoder(encoder)
+    assert resume(stopped, QUIET).classifier.contextual == Classifier.load(run.folder).contextual
+    shutil.rmtree(encoder)
+    with pytest.raises(HsEnvError, match=r"reads word vectors that cannot be made\. There is no encoder"):
+        Classifier.load(run.folder)
+
+
+def test_a_policy_reads_the_vectors_of_its_own_encoder(run: Run, config: TrainConfig, tmp_path: Path) -> None:
+    other = f"hf:{make_tiny_encoder(tmp_path / 'other', seed=1)}@2"  # of the same width
+    settings = replace(config, model="hm_lstm", vectors=other, structure=None, reward=None)
+    hm_lstm = train(settings, tmp_path / "run", QUIET).classifier
+    sentences = TrainingData.load(config).corpus.splits["dev"]
+    expected = hm_lstm.model.boundaries(hm_lstm.batch(sentences))[..., 0]
+    policy = HMBoundaries.load(run.classifier.vocabulary, tmp_path / "run")
+    assert torch.equal(policy.plan(run.classifier.batch(sentences)), expected)
+    assert torch.equal(policy.plan(replace(run.classifier.batch(sentences), features=None)), expected)
