@@ -177,8 +177,11 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _over_all(groups: Mapping[tuple[str, str], _Runs]) -> list[Line]:
-    """The interquartile mean of every variant that has as many runs on every corpus as the others have at least."""
-    corpora = list(dict.fromkeys(corpus for corpus, _ in groups))
+    """The interquartile mean of every variant that has results on every corpus of which there are any.
+
+    It is of as many runs as each has at least.
+    """
+    corpora = list(dict.fromkeys(corpus for (corpus, _), runs in groups.items() if runs.results))
     complete = {
         variant: [groups[corpus, variant] for corpus in corpora]
         for variant in dict.fromkeys(variant for _, variant in groups)

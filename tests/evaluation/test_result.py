@@ -176,6 +176,12 @@ def test_over_all_corpora_each_counts_with_as_many_runs() -> None:
     assert found[ALL, "hs_lstm"].accuracy == pytest.approx((0.76 + 0.90) / 2)  # of 0.75, 0.76, 0.90, 0.92
 
 
+def test_a_corpus_that_has_not_been_run_does_not_count() -> None:
+    cells, results = grid()
+    unrun = Cell("ag_news", "plain_lstm", 0, replace(CONFIG, corpus="ag_news"))
+    assert to_csv(summarise([*cells, unrun], results, {})) == to_csv(summarise(cells, results, {}))
+
+
 def test_what_has_no_result_has_no_line() -> None:
     cells, results = grid()
     assert summarise(cells, {}, {}) == []
