@@ -126,6 +126,8 @@ def load_contextual(spec: str) -> ContextualVectors:
     whole = spec.removeprefix(PREFIX)
     if not Path(model).expanduser().is_dir() and Path(whole).expanduser().is_dir():
         model, asked = whole, None  # its name ends as a layer does
+    if set(model) & {"+", ","} and not Path(model).expanduser().is_dir():
+        raise HsEnvError(f"Contextual vectors stand alone: nothing is put beside them by + or ',', got {spec!r}.")
     folder = model_folder(model)
     layers, width = configuration(folder)
     layer = layers if asked is None else int(asked)

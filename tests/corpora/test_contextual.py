@@ -134,6 +134,8 @@ def test_errors_teach(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         vectors_of(folder, 3)
     with pytest.raises(HsEnvError, match="given as hf:MODEL or hf:MODEL@LAYER, got 'hf:'"):
         load_contextual("hf:")
+    with pytest.raises(HsEnvError, match=r"stand alone.*got 'hf:some-model@1\+glove-6b-50d'"):
+        load_contextual("hf:some-model@1+glove-6b-50d")
     with pytest.raises(HsEnvError, match="package 'pytest' holds no model"):
         load_contextual("hf:pytest")
     with pytest.raises(HsEnvError, match="holds no Hugging Face encoder"):
