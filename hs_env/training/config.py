@@ -35,8 +35,8 @@ class TrainConfig:
     """Folder that holds the data sets which are not built in, and perhaps files of word vectors."""
     vectors: str = "glove-6b-50d"
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`; `A,B` takes from B
-    what A has not, `A+B` puts them side by side. Or vectors of the words in their sentences, which do not learn:
-    `hf:MODEL@LAYER`, of a Hugging Face encoder."""
+    what A has not, `A+B` puts them side by side. Or, alone, `hf:MODEL@LAYER`: a layer of a frozen Hugging Face encoder,
+    so that a word's vector depends on its sentence."""
     model: str = "hs_lstm"
     """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`; or, without P-Net and structure, `plain_lstm`, `bilstm`,
     `cnn`, `self_attentive` or `hm_lstm`, which learn in the epochs of the warm start and of joint training."""
