@@ -128,6 +128,8 @@ def load_contextual(spec: str) -> ContextualVectors:
         model, asked = whole, None  # its name ends as a layer does
     if set(model) & {"+", ","} and not Path(model).expanduser().is_dir():
         raise HsEnvError(f"Contextual vectors stand alone: nothing is put beside them by + or ',', got {spec!r}.")
+    if "@" in model and not Path(model).expanduser().is_dir():
+        raise HsEnvError(f"A layer is a whole number from 0, got {model.rpartition('@')[2]!r} in {spec!r}.")
     folder = model_folder(model)
     layers, width = configuration(folder)
     layer = layers if asked is None else int(asked)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hs_env.corpora.contextual import is_contextual
 from hs_env.corpora.vector_files import VECTOR_READERS, Source, read_glove_package
 from hs_env.corpora.vocabulary import SPECIAL_WORDS
 from hs_env.registry import unknown_name
@@ -119,10 +120,14 @@ def _source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
         return read_glove_package(wanted)
     if match := _RANDOM.fullmatch(spec):
         return Source({}, np.empty((0, int(match[1])), np.float32))
+    if is_contextual(spec):
+        raise HsEnvError(
+            f"Contextual vectors stand alone: nothing is put beside them by + or ',', got {spec!r} besides."
+        )
     path = Path(spec).expanduser()
     reader = next((reader for suffix, reader in VECTOR_READERS.items() if path.name.endswith(suffix)), None)
     if reader is None:
-        known = ("glove-6b-50d", "random:50", *(f"FILE{suffix}" for suffix in VECTOR_READERS))
+        known = ("glove-6b-50d", "random:50", "hf:MODEL@LAYER", *(f"FILE{suffix}" for suffix in VECTOR_READERS))
         raise unknown_name("word vectors", spec, known)
     folders = [Path.cwd(), *([] if data_dir is None else [data_dir.expanduser()])]
     found = next((folder / path for folder in folders if (folder / path).is_file()), None)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from hs_env.corpora import load_vectors
 from hs_env.corpora.contextual import ContextualVectors, load_contextual
 from hs_env.corpora.feature_store import FeatureStore, cache_folder
 from hs_env.types import HsEnvError
@@ -136,6 +137,10 @@ def test_errors_teach(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         load_contextual("hf:")
     with pytest.raises(HsEnvError, match=r"stand alone.*got 'hf:some-model@1\+glove-6b-50d'"):
         load_contextual("hf:some-model@1+glove-6b-50d")
+    with pytest.raises(HsEnvError, match=r"stand alone.*got 'hf:some-model@1' besides"):
+        load_vectors("random:3+hf:some-model@1", ["<pad>", "<unk>"], seed=0)
+    with pytest.raises(HsEnvError, match="A layer is a whole number from 0, got '-1' in 'hf:some-model@-1'"):
+        load_contextual("hf:some-model@-1")
     with pytest.raises(HsEnvError, match="package 'pytest' holds no model"):
         load_contextual("hf:pytest")
     with pytest.raises(HsEnvError, match="holds no Hugging Face encoder"):
