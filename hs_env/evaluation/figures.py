@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hs_env.evaluation.grid import Cell
 from hs_env.evaluation.statistics import t_interval
-from hs_env.evaluation.summary import Results
+from hs_env.evaluation.summary import FEW, Results, verdicts
 from hs_env.storage import write_atomically
 
 Entries = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -43,9 +43,13 @@ def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[
         shown = {corpus: entries for corpus, entries in shown.items() if entries}
         if not shown:
             continue
-        figure = Figure(figsize=(5.5 * len(shown), 3.6), layout="constrained")
-        panels = figure.subplots(1, len(shown), squeeze=False)[0]
-        for axes, (corpus, entries) in zip(panels, shown.items(), strict=True):
+        columns = min(2, len(shown))
+        rows = -(-len(shown) // columns)
+        figure = Figure(figsize=(5.5 * columns, 3.6 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for spare in panels[len(shown) :]:
+            spare.remove()
+        for axes, (corpus, entries) in zip(panels, shown.items(), strict=False):
             axes.set_title(corpus)
             axes.grid(alpha=0.3)
             draw(axes, entries)
@@ -68,11 +72,16 @@ def _phrased(entries: Entries) -> Entries:
 
 
 def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
-    """A figure of each variant on test: every run, and the mean with its 95% interval."""
+    """A figure of each variant on test: every run, and the mean with its 95% interval.
+
+    Intervals are those of the table: of accuracy over the sentences where there are few runs, of others none then.
+    """
     for row, found in enumerate(list(entries.values())[::-1]):
         values = [factor * entry["test"][name] for entry in found]
         mean = t_interval(values)
-        if len(values) > 1:
+        if len(found) < FEW and name == "accuracy":
+            mean = t_interval([factor * value for value in verdicts(found)])
+        if len(found) >= FEW or name == "accuracy":
             axes.plot([mean.low, mean.high], [row, row], color="C0", linewidth=2)
         axes.plot(values, [row] * len(values), "o", color="0.6", markersize=3)
         axes.plot([mean.value], [row], "o", color="C0")
@@ -94,10 +103,11 @@ def _curves(axes: Axes, entries: Entries) -> None:
     for number, (variant, found) in enumerate(entries.items()):
         for run, entry in enumerate(found):
             scored = list(_epochs(entry["epochs"]))
-            axes.plot(*zip(*scored, strict=True), color=f"C{number}", linewidth=1, label=None if run else variant)
+            colour, label = mpl.colormaps["tab20"](number % 20), None if run else variant
+            axes.plot(*zip(*scored, strict=True), color=colour, linewidth=1, label=label)
     axes.set_xlabel("epochs of all stages")
     axes.set_ylabel("accuracy on dev, %")
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="x-small")
 
 
 def _epochs(epochs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, float]]:

@@ -25,7 +25,7 @@ REFERENCE: Final = "plain_lstm"
 ALL: Final = "all corpora"
 """In the place of a corpus: the interquartile mean over them."""
 
-_FEW: Final = 3
+FEW: Final = 3
 """With fewer runs intervals and tests are over the sentences."""
 
 Results = Mapping[str, Mapping[str, Any]]
@@ -94,14 +94,18 @@ class _Runs:
         return float(self.results[number]["test"]["accuracy"])
 
     def verdicts(self, numbers: Sequence[int]) -> list[float]:
-        """How often each test sentence was classified right, the mean over those of the runs that it is in."""
-        by_corpus: dict[str, list[NDArray[np.bool_]]] = {}
-        for number in numbers:
-            result = self.results[number]
-            correct = unpack(result["test"]["correct"], result["test"]["sentences"])
-            by_corpus.setdefault(result["config"]["corpus"], []).append(correct)  # each fold is a corpus of its own
-        means: list[float] = np.concatenate([np.mean(runs, 0) for runs in by_corpus.values()]).tolist()
-        return means
+        """See `verdicts`."""
+        return verdicts([self.results[number] for number in numbers])
+
+
+def verdicts(results: Sequence[Mapping[str, Any]]) -> list[float]:
+    """How often each test sentence was classified right, the mean over those of some runs that it is in."""
+    by_corpus: dict[str, list[NDArray[np.bool_]]] = {}
+    for result in results:
+        correct = unpack(result["test"]["correct"], result["test"]["sentences"])
+        by_corpus.setdefault(result["config"]["corpus"], []).append(correct)  # each fold is a corpus of its own
+    means: list[float] = np.concatenate([np.mean(runs, 0) for runs in by_corpus.values()]).tolist()
+    return means
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
@@ -143,7 +147,7 @@ def _line(
         return Line(corpus, variant, 0, runs.planned)
     reference = None if variant == REFERENCE else groups.get((corpus, REFERENCE))
     shared = [] if reference is None else sorted(runs.results.keys() & reference.results.keys())
-    few = min(len(runs.results), len(shared) or _FEW) < _FEW
+    few = min(len(runs.results), len(shared) or FEW) < FEW
     accuracy = t_interval(runs.verdicts(list(runs.results)) if few else runs.figures("test", "accuracy"))
     gain, p = Interval(math.nan, math.nan, math.nan), math.nan
     if reference is not None and shared:
@@ -232,7 +236,7 @@ def to_markdown(lines: Sequence[Line]) -> str:
         own = [line for line in lines if line.corpus == corpus]
         parts.append(_pooled(own) if corpus == ALL else _table(corpus, own))
     if any(line.over == "sentences" for line in lines):
-        parts.append(f"† Fewer than {_FEW} runs: intervals and p are over the sentences, not over runs.\n")
+        parts.append(f"† Fewer than {FEW} runs: intervals and p are over the sentences, not over runs.\n")
     return "\n".join(parts)
 
 
