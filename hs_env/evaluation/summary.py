@@ -183,7 +183,7 @@ def _mean(values: Sequence[float]) -> float:
 def _over_all(groups: Mapping[tuple[str, str], _Runs]) -> list[Line]:
     """The interquartile mean of every variant that has results on every corpus of which there are any.
 
-    It is of as many runs as each has at least.
+    It is of as many runs as each has at least; variants of few runs are left out if the reference has more.
     """
     corpora = list(dict.fromkeys(corpus for (corpus, _), runs in groups.items() if runs.results))
     complete = {
@@ -191,6 +191,8 @@ def _over_all(groups: Mapping[tuple[str, str], _Runs]) -> list[Line]:
         for variant in dict.fromkeys(variant for _, variant in groups)
         if all((corpus, variant) in groups and groups[corpus, variant].results for corpus in corpora)
     }
+    enough = {name: row for name, row in complete.items() if all(len(runs.results) >= FEW for runs in row)}
+    complete = enough if REFERENCE in enough else complete
     if len(corpora) < 2 or not complete:
         return []
     runs = min(len(group.results) for row in complete.values() for group in row)

@@ -176,6 +176,16 @@ def test_over_all_corpora_each_counts_with_as_many_runs() -> None:
     assert found[ALL, "hs_lstm"].accuracy == pytest.approx((0.76 + 0.90) / 2)  # of 0.75, 0.76, 0.90, 0.92
 
 
+def test_few_runs_do_not_cut_down_those_of_the_others() -> None:
+    cells, results = grid()
+    more = Cell("subj", "plain_lstm", 2, replace(CONFIG, corpus="subj", seed=2, hidden_size=10))
+    assert more in cells
+    few = Cell("subj", "cnn", 0, replace(CONFIG, corpus="subj", hidden_size=3))
+    results |= {more.key: entry(0.93, "subj"), few.key: entry(0.9, "subj")}
+    overall = {line.variant: line.runs for line in summarise([*cells, few], results, {}) if line.corpus == ALL}
+    assert overall == {"plain_lstm": 3, "hs_lstm": 3}  # the cnn has one run on subj
+
+
 def test_a_corpus_that_has_not_been_run_does_not_count() -> None:
     cells, results = grid()
     unrun = Cell("ag_news", "plain_lstm", 0, replace(CONFIG, corpus="ag_news"))
