@@ -60,7 +60,7 @@ def test_a_failed_job_is_named_and_the_others_go_on(script, grid, tmp_path, monk
     assert f"{broken['key']} was killed by signal 9" in shown
     assert len(ledger.entries()) == 2
     script(["table", *grid])
-    assert "| plain_lstm | 1 | **" in capsys.readouterr().out
+    assert "| plain_lstm | 1 † | **" in capsys.readouterr().out
     script(["figures", *grid])
     assert [Path(line).stem for line in capsys.readouterr().out.split()] == ["accuracy", "curves"]
 
