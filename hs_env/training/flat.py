@@ -48,14 +48,12 @@ class FlatTrainer(StagedTrainer):
         )
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        rate: float | None
+        rate = self.config.learning_rate if stage == "warm" else self.config.joint_learning_rate
+        assert rate is not None  # the configuration has filled it in
         if stage == "warm":
-            rate = self.config.learning_rate
             self.progress.warm_updates += 1
         else:
-            rate = self.config.joint_learning_rate
             self.progress.joint_updates += 1
-        assert rate is not None
         annealed = self._anneal()
         learnt = self.learner.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in learnt.items()}
