@@ -19,14 +19,15 @@ class PNet(nn.Module):
     Args:
         state_size: D.
         hidden_size: Width of one tanh layer; 0 is the paper's linear policy.
+        logit: The first b: near to what it first gives in any state.
     """
 
-    def __init__(self, state_size: int, hidden_size: int = 0) -> None:
+    def __init__(self, state_size: int, hidden_size: int = 0, logit: float = 0.0) -> None:
         super().__init__()
         self.state_size, self.hidden_size = state_size, hidden_size
         last = nn.Linear(hidden_size or state_size, 1)
         nn.init.trunc_normal_(last.weight, std=0.02)
-        nn.init.zeros_(last.bias)
+        nn.init.constant_(last.bias, logit)
         hidden = [nn.Linear(state_size, hidden_size), nn.Tanh()] if hidden_size else []
         self.layers = nn.Sequential(*hidden, last)
 

@@ -52,12 +52,19 @@ class Reinforce(LearningAgent):
         state_size: D of the encoder.
         config: How it learns.
         estimator: Name of the gradient's estimator (`hs_env.agents.estimators`).
+        logit: See `PNet`.
     """
 
-    def __init__(self, state_size: int, config: ReinforceConfig | None = None, estimator: str = "rloo") -> None:
+    def __init__(
+        self,
+        state_size: int,
+        config: ReinforceConfig | None = None,
+        estimator: str = "rloo",
+        logit: float = 0.0,
+    ) -> None:
         self.config = config or ReinforceConfig()
         self.estimator = ESTIMATORS.get(estimator)(state_size)
-        self.pnet = PNet(state_size, self.config.hidden_size)
+        self.pnet = PNet(state_size, self.config.hidden_size, logit)
         self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.config.learning_rate)
 
     def act(

@@ -17,13 +17,14 @@ from .expression import describe_parameters, make_reward
 from .gold import BoundaryF1
 from .hs_lstm import HSLSTMReward
 from .id_lstm import IDLSTMReward
-from .target import BoundaryRate, PhraseLength
+from .target import BoundaryRate, DeletionRate, PhraseLength
 
 __all__ = [
     "REWARDS",
     "Accuracy",
     "BoundaryF1",
     "BoundaryRate",
+    "DeletionRate",
     "Deletions",
     "HSLSTMReward",
     "IDLSTMReward",

@@ -1,4 +1,4 @@
-"""Rewards that hold the segmentation near a target, with a fixed weight or with one that adapts."""
+"""Rewards that hold a share or a length at a target, with a fixed weight or with one that adapts."""
 
 from __future__ import annotations
 
@@ -12,50 +12,49 @@ from torch import Tensor
 from hs_env.types import Episodes, check_ranges
 
 from .base import REWARDS, Reward
-from .counts import phrase_share
+from .counts import deleted_share, phrase_share
 
 
 @dataclass
-class _Target(Reward):
-    """R = -lambda * |x - target| for an x of each episode.
+class _Adaptive(Reward):
+    """A term with a weight lambda, which with a rate above 0 is the multiplier of a constraint, by dual ascent.
 
-    With a rate above 0, `adapt` makes lambda the multiplier of the constraint |mean x - target| <= tolerance, by dual
-    ascent: lambda <- clip(lambda + rate * (|mean x - target| - tolerance), 0, max_weight). An episode pays for its own
-    distance, which on average is at least that of the mean.
+    `adapt` sets lambda <- clip(lambda + rate * violation, 0, max_weight).
 
     Attributes:
-        target: Where x should be.
+        target: What the constraint is about.
         weight: The first lambda.
         rate: Step of lambda; 0 leaves it as it is.
-        tolerance: How far the mean may be from the target.
         max_weight: Greatest lambda.
     """
 
     target: float
     weight: float = 1.0
     rate: float = 0.0
-    tolerance: float = 0.0
     max_weight: float = 10.0
     multiplier: float = field(init=False)
 
     def __post_init__(self) -> None:
-        check_ranges(self, rate=(0, 1e9), tolerance=(0, 1e9), max_weight=(0, 1e9))
+        check_ranges(self, rate=(0, 1e9), max_weight=(0, 1e9))
         check_ranges(self, weight=(0, self.max_weight))
         self.multiplier = float(self.weight)
 
     @abstractmethod
-    def measure(self, episodes: Episodes) -> Tensor:
-        """(R,) x."""
+    def amounts(self, episodes: Episodes) -> Tensor:
+        """(R,) what lambda is the weight of."""
+
+    @abstractmethod
+    def violation(self, episodes: Episodes) -> float:
+        """By how much a batch violates the constraint; negative where there is room."""
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
-        distance = (self.measure(episodes) - self.target).abs()
-        return {self.name.partition(".")[0]: -self.multiplier * distance}
+        return {self.name.partition(".")[0]: self.multiplier * self.amounts(episodes)}
 
     def adapt(self, episodes: Episodes) -> None:
-        """Raise lambda if the mean is too far from the target, else lower it."""
-        violation = abs(self.measure(episodes).mean().item() - self.target) - self.tolerance
-        self.multiplier = min(max(self.multiplier + self.rate * violation, 0.0), float(self.max_weight))
+        """Raise lambda if the batch violates the constraint, else lower it."""
+        raised = self.multiplier + self.rate * self.violation(episodes)
+        self.multiplier = min(max(raised, 0.0), float(self.max_weight))
 
     def state_dict(self) -> dict[str, Any]:
         """See `Reward.state_dict`."""
@@ -68,9 +67,38 @@ class _Target(Reward):
         check_ranges(self, multiplier=(0, self.max_weight))
 
 
+@dataclass
+class _Near(_Adaptive):
+    """-lambda * |x - target|; the constraint is |mean x - target| <= tolerance.
+
+    An episode pays for its own distance, which on average is at least that of the mean.
+
+    Attributes:
+        tolerance: How far the mean may be from the target.
+    """
+
+    tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, tolerance=(0, 1e9))
+        super().__post_init__()
+
+    @abstractmethod
+    def measure(self, episodes: Episodes) -> Tensor:
+        """(R,) x."""
+
+    def amounts(self, episodes: Episodes) -> Tensor:
+        """-|x - target|."""
+        return -(self.measure(episodes) - self.target).abs()
+
+    def violation(self, episodes: Episodes) -> float:
+        """|mean x - target| - tolerance."""
+        return abs(self.measure(episodes).mean().item() - self.target) - self.tolerance
+
+
 @REWARDS.register("boundary_rate.v1")
 @dataclass
-class BoundaryRate(_Target):
+class BoundaryRate(_Near):
     """-lambda * |n/L - target| for n phrases in L words; lambda is `weight`, or adapts at `rate`.
 
     n/L is the share of words that end a phrase, or in ID-LSTM that are retained. The target of 0.316 is where the
@@ -92,7 +120,7 @@ class BoundaryRate(_Target):
 
 @REWARDS.register("phrase_length.v1")
 @dataclass
-class PhraseLength(_Target):
+class PhraseLength(_Near):
     """-lambda * |L/n - target| for a mean length L/n of the phrases; lambda is `weight`, or adapts at `rate`."""
 
     target: float = 3.16
@@ -106,3 +134,29 @@ class PhraseLength(_Target):
     def measure(self, episodes: Episodes) -> Tensor:
         """L/n."""
         return episodes.sentences.lengths / episodes.num_phrases
+
+
+@REWARDS.register("deletion_rate.v1")
+@dataclass
+class DeletionRate(_Adaptive):
+    """lambda * d/L for d deleted words of L; the constraint is that the mean of d/L is at least `target`.
+
+    Every deleted word of a sentence of L words earns lambda / L, wherever it stands. So it is the policy that decides
+    which sentences lose more than the target and which less, and lambda is what a deletion must be worth on average.
+    """
+
+    target: float = 0.3
+    weight: float = 0.1
+    name = "deletion_rate.v1"
+
+    def __post_init__(self) -> None:
+        check_ranges(self, target=(0, 1))
+        super().__post_init__()
+
+    def amounts(self, episodes: Episodes) -> Tensor:
+        """d/L."""
+        return deleted_share(episodes)
+
+    def violation(self, episodes: Episodes) -> float:
+        """target - mean of d/L."""
+        return self.target - deleted_share(episodes).mean().item()

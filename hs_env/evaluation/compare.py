@@ -19,12 +19,14 @@ from hs_env.agents import (
     beam_search,
     make_baseline,
 )
+from hs_env.corpora.encoded import EncodedSplit
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.metrics import collect, collect_plain
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
+from hs_env.models.classifier import Model
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train_or_resume
@@ -63,52 +65,76 @@ def compare(
     Raises:
         HsEnvError: If policies or samples are asked for that the model has no use for, or the samples are less than 0.
     """
-    if samples < 0:
-        raise HsEnvError(f"Readings are drawn 0 times or more often, got {samples}.")
-    data = TrainingData.load(run.config)
-    model, sentences = run.classifier.model, data.splits[split]
+    model, data = run.classifier.model, TrainingData.load(run.config)
+    _check_wishes(model, policies, samples)
+    sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    updates = f"{sum(run.classifier_updates.values()):,} updates"
-    deletions, recurring = None, None
-    if policies and not (isinstance(model, StructuredEncoder) and model.task == SEGMENTATION):
-        raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies with a run of HS-LSTM.")
-    if samples and not isinstance(model, StructuredEncoder):
-        raise HsEnvError(f"{model.title} takes a sentence as it is: there are no decisions to draw. Leave samples out.")
+    note, others, deletions, recurring = updates, [], None, None
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))
-        trained = collect(episodes, model.task)
+        trained, note = collect(episodes, model.task), _policy(run.config)
+        others = [
+            *_readings(model, run.agent, sentences, samples),
+            *_baselines(model, data, split),
+            *_hm_boundaries(model, data, split, policies),
+            *_oracle(model, episodes, oracle),
+        ]
         if model.task.structure == "selection":
             deletions = Deletions.of(episodes, data.vocabulary)
         else:
             recurring = Recurring.of(episodes, data.vocabulary)
-        first, others = Row(model.title, intervals(trained), _policy(run.config)), _baselines(model, data, split)
-        for folder in policies:
-            agent = HMBoundaries.load(data.vocabulary, folder)
-            found = collect(greedy_episodes(model, agent, sentences), model.task)
-            others.append(Row("HM-LSTM boundaries", intervals(found), f"{folder.name}, same classifier"))
-        if samples:
-            drawn = collect_plain(sampled_verdicts(model, run.agent, sentences, samples))
-            others.insert(0, Row(model.title, intervals(drawn), f"mean over {samples} drawn readings"))
-        if oracle:
-            found = collect((_best_found(model, batch, oracle) for batch in episodes), model.task)
-            others.append(Row("oracle", intervals(found), f"knows the class, beam of {oracle}, same classifier"))
     else:
         trained = collect_plain(flat_verdicts(model, sentences))
-        first, others = Row(model.title, intervals(trained), updates), []
-    if isinstance(model, PlainLSTM):
-        comparison = Comparison(title, [first], CAPTION)
-    else:
+    rows, caption = [Row(model.title, intervals(trained), note)], CAPTION
+    if not isinstance(model, PlainLSTM):
         plain = collect_plain(flat_verdicts(_plain_lstm(run, console), sentences))
-        rows = [first, Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"), *others]
+        rows += [Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"), *others]
         gain = difference(trained, plain)
-        caption = (
-            f"{CAPTION} {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
+        caption += (
+            f" {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
         )
-        comparison = Comparison(title, rows, caption, deletions, recurring)
+    comparison = Comparison(title, rows, caption, deletions, recurring)
     comparison.save(run.folder, f"evaluation-{split}")
     return comparison
+
+
+def _check_wishes(model: Model, policies: Sequence[Path], samples: int) -> None:
+    """Refuse what this model has no use for."""
+    if samples < 0:
+        raise HsEnvError(f"Readings are drawn 0 times or more often, got {samples}.")
+    if policies and not (isinstance(model, StructuredEncoder) and model.task == SEGMENTATION):
+        raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies with a run of HS-LSTM.")
+    if samples and not isinstance(model, StructuredEncoder):
+        raise HsEnvError(f"{model.title} takes a sentence as it is: there are no decisions to draw. Leave samples out.")
+
+
+def _readings(encoder: StructuredEncoder, agent: Agent, sentences: EncodedSplit, samples: int) -> list[Row]:
+    """The mean over drawn readings, if there are to be any."""
+    if not samples:
+        return []
+    drawn = collect_plain(sampled_verdicts(encoder, agent, sentences, samples))
+    return [Row(encoder.title, intervals(drawn), f"mean over {samples} drawn readings")]
+
+
+def _hm_boundaries(encoder: StructuredEncoder, data: TrainingData, split: str, folders: Sequence[Path]) -> list[Row]:
+    """The lowest boundaries of trained HM-LSTMs, on the run's own classifier."""
+    rows = []
+    for folder in folders:
+        found = collect(
+            greedy_episodes(encoder, HMBoundaries.load(data.vocabulary, folder), data.splits[split]), encoder.task
+        )
+        rows.append(Row("HM-LSTM boundaries", intervals(found), f"{folder.name}, same classifier"))
+    return rows
+
+
+def _oracle(encoder: StructuredEncoder, episodes: Sequence[Episodes], width: int) -> list[Row]:
+    """The best decisions that a beam finds, if it is to look for any."""
+    if not width:
+        return []
+    found = collect((_best_found(encoder, batch, width) for batch in episodes), encoder.task)
+    return [Row("oracle", intervals(found), f"knows the class, beam of {width}, same classifier")]
 
 
 def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> list[Row]:

@@ -7,12 +7,13 @@ import itertools
 import pytest
 import torch
 
-from hs_env.agents import Reinforce, ReinforceConfig, Rollout, load_agent, rollout
+from hs_env.agents import LEARNERS, Reinforce, ReinforceConfig, Rollout, load_agent, rollout
 from hs_env.agents.estimators import Estimate
 from hs_env.agents.estimators.score import LeaveOneOut, score_objective
 from hs_env.agents.policy import binary_entropy
-from hs_env.models import HSLSTM
-from hs_env.rewards import HSLSTMReward, Reward
+from hs_env.models import HSLSTM, IDLSTM
+from hs_env.rewards import HSLSTMReward, LogLikelihood, Reward
+from hs_env.training import TrainConfig
 from hs_env.types import Episodes, HsEnvError, SentenceBatch
 from tests.builders import make_batch, make_encoder
 
@@ -179,3 +180,12 @@ def test_saving_and_loading(tmp_path):
 def test_one_sample_has_no_baseline():
     with pytest.raises(HsEnvError, match="2 or more samples"):
         ReinforceConfig(samples=1)
+
+
+@pytest.mark.parametrize(("kind", "share"), [(HSLSTM, 0.5), (IDLSTM, 0.88)])
+def test_a_policy_begins_near_what_its_classifier_has_read(kind, share):
+    """ID-LSTM is warm-started on whole sentences, so that its P-Net begins by retaining nearly all words."""
+    encoder, batch = make_encoder(kind), make_batch([30] * 40)
+    agent = LEARNERS.get("reinforce")(encoder, batch, LogLikelihood(), TrainConfig())
+    actions = rollout(encoder, agent, batch, generator=torch.Generator().manual_seed(0)).episodes.actions
+    assert actions.float().mean().item() == pytest.approx(share, abs=0.05)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hs_env.rewards import BoundaryRate, LogLikelihood, PhraseLength, make_reward
+from hs_env.rewards import BoundaryRate, DeletionRate, LogLikelihood, PhraseLength, make_reward
 from hs_env.types import HsEnvError
 from tests.rewards.builders import one_sentence
 
@@ -74,12 +74,37 @@ def test_a_policy_is_held_at_its_target():
     assert sum(rates[-500:]) / 500 == pytest.approx(0.3, abs=0.04)
 
 
+def test_a_deletion_is_worth_more_while_too_few_are_made_and_less_once_there_are_enough():
+    reward = DeletionRate(0.3, weight=0.1, rate=0.5)
+    few, many = episodes("1111111111"), episodes("1111100000")
+    assert reward(many).total.tolist() == pytest.approx([0.1 * 0.5])
+    reward.adapt(few)
+    assert reward.multiplier == pytest.approx(0.1 + 0.5 * 0.3)
+    reward.adapt(many)
+    assert reward.multiplier == pytest.approx(0.25 - 0.5 * 0.2)
+    for _ in range(30):
+        reward.adapt(many)
+    assert reward.multiplier == 0.0
+
+
+def test_the_price_of_a_deletion_finds_the_share_that_was_asked_for():
+    """A policy that deletes word after word, the cheapest first, while that is worth more than it costs."""
+    costs, reward, shares = [0.01 * rank for rank in range(20)], DeletionRate(0.4, weight=0.0, rate=0.01), []
+    for _ in range(1000):
+        deleted = sum(cost < reward.multiplier for cost in costs)
+        reward.adapt(episodes("0" * deleted + "1" * (20 - deleted)))
+        shares.append(deleted / 20)
+    assert sum(shares[-200:]) / 200 == pytest.approx(0.4, abs=0.03)
+    assert 0.07 <= reward.multiplier <= 0.09  # eight words cost at most 0.07
+
+
 @pytest.mark.parametrize(
     ("reward", "state"),
     [
         (BoundaryRate(), {}),
         (BoundaryRate(), {"multiplier": -1}),
         (BoundaryRate(), {"multiplier": "1"}),
+        (DeletionRate(), {"multiplier": 11.0}),
         (LogLikelihood(), {"multiplier": 1.0}),
         (LogLikelihood() + BoundaryRate(), {"multiplier": 1.0}),
         (2 * BoundaryRate(), {"left": {}, "right": {}}),
