@@ -46,7 +46,7 @@ class Task:
 SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), "phrases")
 """Where phrases end."""
 DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), "selection", first_logit=2.0)
-"""Which words are kept. A P-Net begins by keeping seven of eight, for its classifier has read whole sentences until then."""
+"""Which words are kept. A P-Net begins by keeping nearly all: its classifier has read whole sentences until then."""
 
 PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""
