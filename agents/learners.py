@@ -55,7 +55,7 @@ LEARNERS: Final[Registry[LearnerMaker]] = Registry("agent")
 def _reinforce(
     encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward, config: LearnerConfig
 ) -> LearningAgent:
-    return Reinforce(encoder.state_size, config.reinforce, config.estimator, encoder.task.first_logit)
+    return Reinforce(encoder.state_size, config.reinforce, config.estimator, encoder.task)
 
 
 def _sb3(name: str) -> LearnerMaker:

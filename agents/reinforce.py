@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
-from hs_env.types import HsEnvError, SentenceBatch, check_ranges
+from hs_env.types import SEGMENTATION, HsEnvError, SentenceBatch, Task, check_ranges
 
 from .base import AGENTS, Decision, LearningAgent, Update, check_width
 from .estimators import ESTIMATORS, Estimate, Problem
 from .policy import BinaryPolicy, PNet
+
+_RATE, _SELECTION_RATE = 5e-3, 1e-3
+_SELECTION_LOGIT = 2.0
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class ReinforceConfig:
 
     samples: int = 5
     """Episodes sampled for each sentence; at least 2, for each is the others' baseline."""
-    learning_rate: float = 5e-3
-    """Of Adam."""
+    learning_rate: float | None = None
+    """Of Adam; by default 5e-3, for ID-LSTM 1e-3."""
     entropy_bonus: float = 0.01
     """Weight of the mean entropy of a decision, in nats."""
     hidden_size: int = 64
@@ -37,9 +40,14 @@ class ReinforceConfig:
     def __post_init__(self) -> None:
         if self.samples < 2:
             raise HsEnvError(f"REINFORCE needs 2 or more samples for its leave-one-out baseline, got {self.samples}.")
-        check_ranges(
-            self, learning_rate=(1e-12, 10), entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12)
-        )
+        check_ranges(self, entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12))
+        if self.learning_rate is not None:
+            check_ranges(self, learning_rate=(1e-12, 10))
+
+    def for_task(self, task: Task) -> ReinforceConfig:
+        """The same, with what is left to the task filled in."""
+        rate = _SELECTION_RATE if task.structure == "selection" else _RATE
+        return replace(self, learning_rate=self.learning_rate or rate)
 
 
 class Reinforce(LearningAgent):
@@ -52,7 +60,8 @@ class Reinforce(LearningAgent):
         state_size: D of the encoder.
         config: How it learns.
         estimator: Name of the gradient's estimator (`hs_env.agents.estimators`).
-        logit: See `PNet`.
+        task: What is decided. Where words are selected it begins by keeping nearly all of them, for its classifier has
+            read whole sentences until then.
     """
 
     def __init__(
@@ -60,9 +69,11 @@ class Reinforce(LearningAgent):
         state_size: int,
         config: ReinforceConfig | None = None,
         estimator: str = "rloo",
-        logit: float = 0.0,
+        task: Task = SEGMENTATION,
     ) -> None:
-        self.config = config or ReinforceConfig()
+        self.config = (config or ReinforceConfig()).for_task(task)
+        assert self.config.learning_rate is not None
+        logit = _SELECTION_LOGIT if task.structure == "selection" else 0.0
         self.estimator = ESTIMATORS.get(estimator)(state_size)
         self.pnet = PNet(state_size, self.config.hidden_size, logit)
         self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.config.learning_rate)

@@ -49,8 +49,9 @@ def rollout(
 ) -> Rollout:
     """Read every sentence of `batch` to its end, `samples` times.
 
-    The encoder runs without gradients and should be in eval mode; the agent's log-probabilities and entropy carry
-    gradients if grad mode is on. Sentences are read longest first, so that finished ones leave the batch as a slice.
+    The encoder runs without gradients, in eval mode unless its dropout is wanted; the agent's log-probabilities and
+    entropy carry gradients if grad mode is on. Sentences are read longest first, so that finished ones leave the batch
+    as a slice.
     """
     order = batch.lengths.argsort(descending=True, stable=True)
     ordered = batch.select(order)

@@ -34,19 +34,17 @@ class Task:
         actions: Names of the actions 0 and 1.
         structure: What they make of a sentence: "phrases", where action 1 ends one, or a "selection" of the words
             with action 1, of which there is at least one. It decides what infos say and pictures show.
-        first_logit: Of action 1, where our own P-Net begins.
     """
 
     name: str
     actions: tuple[str, str]
     structure: Literal["phrases", "selection"]
-    first_logit: float = 0.0
 
 
 SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), "phrases")
 """Where phrases end."""
-DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), "selection", first_logit=2.0)
-"""Which words are kept. A P-Net begins by keeping nearly all: its classifier has read whole sentences until then."""
+DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), "selection")
+"""Which words are kept."""
 
 PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""

@@ -176,6 +176,7 @@ def _plain_lstm(run: Run, console: Console | None) -> FlatClassifier:
         model=_PLAIN,
         structure=None,
         reward=None,
+        reward_dropout=None,
         warm_epochs=run.classifier_updates["warm"] // per_epoch,
         joint_epochs=run.classifier_updates["joint"] // per_epoch,
         patience=10**9,  # the number of updates is given

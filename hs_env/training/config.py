@@ -11,14 +11,21 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Task, check_ranges
 
-_SCHEDULE: dict[str, str | int | float] = {"warm_epochs": 5, "joint_learning_rate": 5e-4}
+_BY_MODEL: dict[str, str | int | float] = {
+    "warm_epochs": 5,
+    "pnet_epochs": 1,
+    "joint_learning_rate": 5e-4,
+    "reward_dropout": False,
+}
 _DEFAULTS: dict[Task, dict[str, str | int | float]] = {
     SEGMENTATION: {"structure": "function_words", "reward": "hs_lstm"},
-    # Words are deleted at a lower cost from a classifier that has learnt all it can and then follows the P-Net slowly.
+    # Words are deleted at least cost from a classifier that has learnt all it can and then follows the P-Net slowly.
     DISTILLATION: {
         "structure": "all_retain",
-        "reward": "id_lstm(gamma=0.1)",
+        "reward": "log_likelihood + deletion_rate(target=0.15, weight=0.12, rate=0.0005)",
+        "reward_dropout": True,
         "warm_epochs": 10,
+        "pnet_epochs": 2,
         "joint_learning_rate": 1e-4,
     },
 }
@@ -49,8 +56,9 @@ class TrainConfig:
     structure: str | None = None
     """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, and `all_retain`."""
     reward: str | None = None
-    """A reward, such as `log_likelihood - 0.3 * phrases` (`hs-env rewards`); by default that of the model's paper, for
-    ID-LSTM with gamma 0.1: with the paper's 0.15 deletion outweighs accuracy here."""
+    """A reward, such as `log_likelihood - 0.3 * phrases` (`hs-env rewards`); by default that of HS-LSTM's
+    paper; for ID-LSTM the log-likelihood and a price of deletions that adapts, for no fixed one deletes as much with
+    each seed."""
     reward_parameters: dict[str, float] = field(default_factory=dict)
     """Keyword arguments of the reward, such as `gamma 0.2`, if it is but a name."""
     agent: str = "reinforce"
@@ -61,6 +69,10 @@ class TrainConfig:
     `local_expectation`, `arm`, `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
     """How `reinforce` learns."""
+    reward_dropout: bool | None = None
+    """Whether `reinforce` learns from a classifier with its dropout, whose verdicts on the training sentences are then
+    no better than those on others; by default for ID-LSTM alone, to which deleted words would else seem to cost
+    nothing."""
     sb3: SB3Config = field(default_factory=SB3Config)
     """How the other agents learn, which are algorithms of Stable-Baselines3 and sb3-contrib."""
     batch_size: int = 64
@@ -75,8 +87,8 @@ class TrainConfig:
     """Greatest norm of the C-Net's gradient."""
     warm_epochs: int | None = None
     """Greatest number of epochs of the warm start; by default 5, for ID-LSTM 10."""
-    pnet_epochs: int = 1
-    """Greatest number of epochs of the P-Net alone."""
+    pnet_epochs: int | None = None
+    """Greatest number of epochs of the P-Net alone; by default 1, for ID-LSTM 2."""
     joint_epochs: int = 4
     """Greatest number of epochs of both in turn."""
     patience: int = 3
@@ -118,21 +130,24 @@ class TrainConfig:
 
     def _resolve(self, kind: type[Model]) -> None:
         """Fill in what the kind of model decides."""
-        defaults = dict(_SCHEDULE)
+        defaults, task = dict(_BY_MODEL), SEGMENTATION
         if issubclass(kind, StructuredEncoder):
-            if self.agent != STRUCTURE:
-                LEARNERS.resolve(self.agent)
+            task = kind.task
+            by_reinforce = self.agent != STRUCTURE and LEARNERS.resolve(self.agent) == "reinforce.v1"
             ESTIMATORS.resolve(self.estimator)
-            defaults |= _DEFAULTS.get(kind.task, {})
+            defaults |= _DEFAULTS.get(task, {}) | ({} if by_reinforce else {"reward_dropout": False})
+            if self.reward_dropout and not by_reinforce:
+                raise HsEnvError(f"{self.agent!r} takes rewards without dropout. Leave --reward-dropout out.")
             for name in ("structure", "reward"):
                 if getattr(self, name) is None and name not in defaults:
-                    raise HsEnvError(f"There is no default {name} for {kind.task.name}. Give one: --{name} NAME")
+                    raise HsEnvError(f"There is no default {name} for {task.name}. Give one: --{name} NAME")
         else:
-            for name in ("structure", "reward"):
-                if getattr(self, name) is not None:
+            for name in ("structure", "reward", "reward_dropout"):
+                if getattr(self, name):
                     raise HsEnvError(
                         f"The model {self.model!r} takes no actions and has no {name}. Leave --{name} out."
                     )
+        object.__setattr__(self, "reinforce", self.reinforce.for_task(task))
         for name, default in defaults.items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)

@@ -15,8 +15,8 @@ class Learner(Generic[M]):
     """Adam on a model's log-likelihood, with a slow copy.
 
     The slow copy follows the learning weights by `slow += tau * (fast - slow)` after each update (tau = 0.1 in Zhang,
-    Huang, Zhao 2018). It is frozen and in eval mode: it gives the states and rewards that the P-Net learns from, and it
-    is what is evaluated and saved.
+    Huang, Zhao 2018). It is frozen, and in eval mode unless the P-Net is to learn from it with dropout: it gives the
+    states and rewards that the P-Net learns from, and it is what is evaluated and saved.
 
     Args:
         model: The model to train.

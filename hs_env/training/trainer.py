@@ -47,6 +47,7 @@ class Trainer(StagedTrainer):
         assert config.reward is not None  # the configuration has filled it in
         assert config.structure is not None
         assert config.warm_epochs is not None
+        assert config.pnet_epochs is not None
         self.reward = make_reward(config.reward, **config.reward_parameters)
         kind = MODELS.get(config.model)
         assert issubclass(kind, StructuredEncoder)
@@ -92,7 +93,10 @@ class Trainer(StagedTrainer):
         return metrics | _prefixed("c_net", self.learner.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
+        assert self.config.reward_dropout is not None  # the configuration has filled it in
+        self.learner.slow.train(self.config.reward_dropout)
         update = self.agent.update(self.learner.slow, batch, self.reward, generator=generator)
+        self.learner.slow.eval()
         self.reward.adapt(update.episodes)
         return update.episodes, _prefixed("p_net", update.metrics)
 
