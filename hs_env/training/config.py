@@ -145,7 +145,7 @@ class TrainConfig:
             for name in ("structure", "reward", "reward_dropout"):
                 if getattr(self, name):
                     raise HsEnvError(
-                        f"The model {self.model!r} takes no actions and has no {name}. Leave --{name} out."
+                        f"The model {self.model!r} takes no actions and has no {name}. Leave --{name.replace('_', '-')} out."
                     )
         object.__setattr__(self, "reinforce", self.reinforce.for_task(task))
         for name, default in defaults.items():

@@ -18,10 +18,13 @@ import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hs_env.agents import ReinforceConfig, SB3Agent, SB3Config, SB3Learner
+from hs_env.agents import Reinforce, ReinforceConfig, SB3Agent, SB3Config, SB3Learner
+from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
+from hs_env.training.scores import dev_scores
 from hs_env.training.stages import CHECKPOINT
 from hs_env.types import HsEnvError
 
@@ -100,16 +103,20 @@ def distilled(tmp_path_factory) -> Run:
 
 def test_id_lstm_has_its_own_defaults_and_scores(distilled):
     config = TrainConfig(model="id_lstm")
-    assert (config.structure, config.reward) == ("all_retain", "id_lstm(gamma=0.1)")
-    assert (config.warm_epochs, config.joint_learning_rate) == (10, 1e-4)
+    assert config.structure == "all_retain"
+    assert "deletion_rate" in config.reward
+    assert (config.warm_epochs, config.pnet_epochs, config.joint_learning_rate) == (10, 2, 1e-4)
     assert (TrainConfig().warm_epochs, TrainConfig(model="cnn").joint_learning_rate) == (5, 5e-4)
+    assert (config.reward_dropout, config.reinforce.learning_rate) == (True, 1e-3)
+    assert (TrainConfig().reward_dropout, TrainConfig().reinforce.learning_rate) == (False, 5e-3)
+    assert TrainConfig(model="id_lstm", agent="ppo").reward_dropout is False
     epochs = json.loads((distilled.folder / "history.json").read_text())["epochs"]
     warm, later = epochs[0], epochs[-1]
     assert warm["share_retained"] == 1
     assert 0 < later["share_retained"] <= 1
     assert not {"phrases_per_sentence", "words_per_phrase"} & set(later)
     events = EventAccumulator(str(distilled.folder)).Reload()
-    assert {"p_net/reward/deletion", "dev/words_retained", "dev/share_retained"} <= set(events.Tags()["scalars"])
+    assert {"p_net/reward/deletion_rate", "dev/words_retained", "dev/share_retained"} <= set(events.Tags()["scalars"])
 
 
 def test_progress_says_what_is_counted(tmp_path):
@@ -202,6 +209,43 @@ def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeyp
     assert type(Run.load(steady.folder).agent) is SB3Agent
     ends = [load_state(run / CHECKPOINT, "checkpoint")["reward"] for run in (steady.folder, tmp_path / "stopped")]
     assert ends[0] == ends[1] != {"left": {}, "right": {"multiplier": 1.0}}
+
+
+def test_with_reward_dropout_a_run_goes_on_alike(tmp_path, monkeypatch):
+    """Stopped in the joint stage; the P-Net reads with dropout, and dev is scored without."""
+    config = replace(CONFIG, reward_dropout=True, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
+    steady = train(config, tmp_path / "steady", QUIET)
+    update, seen = Reinforce.update, []
+
+    def interrupted(self, encoder, *arguments, **more):
+        seen.append(encoder.training)
+        if len(seen) == 14:  # of 20
+            raise KeyboardInterrupt
+        return update(self, encoder, *arguments, **more)
+
+    monkeypatch.setattr(Reinforce, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", QUIET)
+    assert_same(steady, resume(tmp_path / "stopped", QUIET))
+    assert seen == [True] * (14 + 7)
+    without = train(replace(config, reward_dropout=False), tmp_path / "without", QUIET)
+    assert not torch.equal(weights(steady)["policy.layers.2.weight"], weights(without)["policy.layers.2.weight"])
+    for run in (steady, without):
+        scored = dev_scores(run.classifier.model, run.agent, TrainingData.load(config).splits["dev"], HSLSTMReward())
+        assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"agent": "ppo"}, "takes rewards without dropout"),
+        ({"agent": "structure"}, "takes rewards without dropout"),
+        ({"model": "plain_lstm"}, "has no reward_dropout"),
+    ],
+)
+def test_reward_dropout_is_for_reinforce(values, message):
+    with pytest.raises(HsEnvError, match=message):
+        TrainConfig(reward_dropout=True, **values)
 
 
 def test_epochs_under_different_multipliers_are_not_compared(tmp_path):
