@@ -144,9 +144,8 @@ class TrainConfig:
         else:
             for name in ("structure", "reward", "reward_dropout"):
                 if getattr(self, name):
-                    raise HsEnvError(
-                        f"The model {self.model!r} takes no actions and has no {name}. Leave --{name.replace('_', '-')} out."
-                    )
+                    flag = f"--{name.replace('_', '-')}"
+                    raise HsEnvError(f"The model {self.model!r} takes no actions and has no {name}. Leave {flag} out.")
         object.__setattr__(self, "reinforce", self.reinforce.for_task(task))
         for name, default in defaults.items():
             if getattr(self, name) is None:
