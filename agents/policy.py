@@ -19,7 +19,7 @@ class PNet(nn.Module):
     Args:
         state_size: D.
         hidden_size: Width of one tanh layer; 0 is the paper's linear policy.
-        logit: The first b: near to what it first gives in any state.
+        logit: The first b, and so about the first logit in every state.
     """
 
     def __init__(self, state_size: int, hidden_size: int = 0, logit: float = 0.0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -19,10 +19,11 @@ from .counts import deleted_share, phrase_share
 class _Adaptive(Reward):
     """A term with a weight lambda, which with a rate above 0 is the multiplier of a constraint, by dual ascent.
 
-    `adapt` sets lambda <- clip(lambda + rate * violation, 0, max_weight).
+    `adapt` sets lambda <- clip(lambda + rate * violation, 0, max_weight). Such a term is added to others; subtracted,
+    it would drive away from what it asks for.
 
     Attributes:
-        target: What the constraint is about.
+        target: The value that the constraint names.
         weight: The first lambda.
         rate: Step of lambda; 0 leaves it as it is.
         max_weight: Greatest lambda.
@@ -31,6 +32,7 @@ class _Adaptive(Reward):
     target: float
     weight: float = 1.0
     rate: float = 0.0
+    _: KW_ONLY
     max_weight: float = 10.0
     multiplier: float = field(init=False)
 
@@ -77,6 +79,7 @@ class _Near(_Adaptive):
         tolerance: How far the mean may be from the target.
     """
 
+    _: KW_ONLY
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
@@ -141,12 +144,13 @@ class PhraseLength(_Near):
 class DeletionRate(_Adaptive):
     """lambda * d/L for d deleted words of L; the constraint is that the mean of d/L is at least `target`.
 
-    Every deleted word of a sentence of L words earns lambda / L, wherever it stands. So it is the policy that decides
-    which sentences lose more than the target and which less, and lambda is what a deletion must be worth on average.
+    Every deleted word of a sentence of L words earns lambda / L, wherever it stands: lambda is the log-likelihood that
+    deleting all words may cost. Which sentences lose more than the target and which less, the policy decides.
     """
 
     target: float = 0.3
     weight: float = 0.1
+    rate: float = 5e-4
     name = "deletion_rate.v1"
 
     def __post_init__(self) -> None:

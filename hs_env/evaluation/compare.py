@@ -11,7 +11,6 @@ from rich.console import Console
 
 from hs_env.agents import (
     ESTIMATORS,
-    LEARNERS,
     STRUCTURE,
     Agent,
     HMBoundaries,
@@ -65,8 +64,9 @@ def compare(
     Raises:
         HsEnvError: If policies or samples are asked for that the model has no use for, or the samples are less than 0.
     """
-    model, data = run.classifier.model, TrainingData.load(run.config)
+    model = run.classifier.model
     _check_wishes(model, policies, samples)
+    data = TrainingData.load(run.config)
     sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
     note, others, deletions, recurring = updates, [], None, None
@@ -162,7 +162,7 @@ def _policy(config: TrainConfig) -> str:
     """What segments: how it learnt, such as `REINFORCE` or `MASKABLE PPO`; or the structure in its place."""
     if config.agent == STRUCTURE:
         return f"structure: {config.structure}"
-    if LEARNERS.resolve(config.agent) == "reinforce.v1":
+    if config.by_reinforce:
         return f"{ESTIMATORS.get(config.estimator)(1).title}, greedy"
     return f"{config.agent.partition('.')[0].replace('_', ' ').upper()}, greedy"
 

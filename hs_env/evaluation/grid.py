@@ -7,17 +7,15 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.training.config import TrainConfig
+from hs_env.training.config import LATER, TrainConfig
 from hs_env.types import HsEnvError
 
 _IMMATERIAL: Final = ("data_dir", "threads", "checkpoint_seconds")
 """Fields of a configuration that say how it is run and not what is run."""
-_LATER: Final = {"reward_dropout": False}
-"""Fields that came later, each with the value under which a run is what it was without: older results count on."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Cell:
         values = {
             name: value
             for name, value in self.config.to_json().items()
-            if name not in _IMMATERIAL and (name, value) not in _LATER.items()
+            if name not in _IMMATERIAL and (name, value) not in LATER.items()
         }
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
         return re.sub(r"[^\w.]+", "-", f"{self.corpus}-{self.variant}-{self.number}-{digest}")
@@ -106,16 +104,7 @@ def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
 
 def _config(*layers: Mapping[str, Any]) -> TrainConfig:
     """The configuration with these fields, later ones before earlier ones, also inside of `reinforce` and `sb3`."""
-    values = _defaults() | {"threads": 1}
+    values: dict[str, Any] = {"threads": 1, "reinforce": {}, "sb3": {}, **dict.fromkeys(LATER)}
     for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value
     return TrainConfig.from_json(values)
-
-
-def _defaults() -> dict[str, Any]:
-    """The fields of a configuration before a model has decided what is left to it."""
-    values = {}
-    for field in fields(TrainConfig):
-        value = field.default if field.default_factory is MISSING else field.default_factory()
-        values[field.name] = asdict(value) if is_dataclass(value) else value  # type: ignore[arg-type]
-    return values

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hs_env.agents import ESTIMATORS, LEARNERS, STRUCTURE, ReinforceConfig, SB3Config
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Task, check_ranges
 
-_BY_MODEL: dict[str, str | int | float] = {
+LATER: Final = {"reward_dropout": False}
+"""Fields that came later, each with the value under which a run is what it was without, so that older ones count on."""
+
+_COMMON: dict[str, str | int | float] = {
     "warm_epochs": 5,
     "pnet_epochs": 1,
     "joint_learning_rate": 5e-4,
@@ -57,8 +60,8 @@ class TrainConfig:
     """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, and `all_retain`."""
     reward: str | None = None
     """A reward, such as `log_likelihood - 0.3 * phrases` (`hs-env rewards`); by default that of HS-LSTM's
-    paper; for ID-LSTM the log-likelihood and a price of deletions that adapts, for no fixed one deletes as much with
-    each seed."""
+    paper; for ID-LSTM the log-likelihood and a bonus for deletions that adapts: with a fixed one the share that is
+    deleted varies from seed to seed."""
     reward_parameters: dict[str, float] = field(default_factory=dict)
     """Keyword arguments of the reward, such as `gamma 0.2`, if it is but a name."""
     agent: str = "reinforce"
@@ -71,8 +74,8 @@ class TrainConfig:
     """How `reinforce` learns."""
     reward_dropout: bool | None = None
     """Whether `reinforce` learns from a classifier with its dropout, whose verdicts on the training sentences are then
-    no better than those on others; by default for ID-LSTM alone, to which deleted words would else seem to cost
-    nothing."""
+    no better than those on others; by default for ID-LSTM alone, to which deleted words would otherwise seem to
+    cost nothing."""
     sb3: SB3Config = field(default_factory=SB3Config)
     """How the other agents learn, which are algorithms of Stable-Baselines3 and sb3-contrib."""
     batch_size: int = 64
@@ -92,7 +95,8 @@ class TrainConfig:
     joint_epochs: int = 4
     """Greatest number of epochs of both in turn."""
     patience: int = 3
-    """A stage ends after this many epochs without a better score on dev."""
+    """A stage ends after this many epochs without a better score on dev; of a reward that adapts, and so measures each
+    epoch by another scale, the last epoch counts."""
     seed: int = 0
     """Of everything random."""
     slope_per_epoch: float = 0.04
@@ -108,6 +112,8 @@ class TrainConfig:
         Raises:
             HsEnvError: Naming the field, its value and its range; or what an unknown name is near to.
         """
+        if not isinstance(self.reward_dropout, bool | None):
+            raise HsEnvError(f"reward_dropout must be true or false, or left out; got {self.reward_dropout!r}.")
         self._resolve(MODELS.get(self.model))
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
@@ -130,20 +136,19 @@ class TrainConfig:
 
     def _resolve(self, kind: type[Model]) -> None:
         """Fill in what the kind of model decides."""
-        defaults, task = dict(_BY_MODEL), SEGMENTATION
+        defaults, task = dict(_COMMON), SEGMENTATION
         if issubclass(kind, StructuredEncoder):
             task = kind.task
-            by_reinforce = self.agent != STRUCTURE and LEARNERS.resolve(self.agent) == "reinforce.v1"
             ESTIMATORS.resolve(self.estimator)
-            defaults |= _DEFAULTS.get(task, {}) | ({} if by_reinforce else {"reward_dropout": False})
-            if self.reward_dropout and not by_reinforce:
-                raise HsEnvError(f"{self.agent!r} takes rewards without dropout. Leave --reward-dropout out.")
+            defaults |= _DEFAULTS.get(task, {}) | ({} if self.by_reinforce else {"reward_dropout": False})
+            if self.reward_dropout and not self.by_reinforce:
+                raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave reward_dropout to it: None.")
             for name in ("structure", "reward"):
                 if getattr(self, name) is None and name not in defaults:
                     raise HsEnvError(f"There is no default {name} for {task.name}. Give one: --{name} NAME")
         else:
             for name in ("structure", "reward", "reward_dropout"):
-                if getattr(self, name):
+                if getattr(self, name) not in (None, False):
                     flag = f"--{name.replace('_', '-')}"
                     raise HsEnvError(f"The model {self.model!r} takes no actions and has no {name}. Leave {flag} out.")
         object.__setattr__(self, "reinforce", self.reinforce.for_task(task))
@@ -151,20 +156,25 @@ class TrainConfig:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
 
+    @property
+    def by_reinforce(self) -> bool:
+        """Whether our own P-Net learns."""
+        return self.agent != STRUCTURE and LEARNERS.resolve(self.agent) == "reinforce.v1"
+
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return asdict(self) | {"data_dir": None if self.data_dir is None else str(self.data_dir)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainConfig:
-        """The inverse of `to_json`.
+        """The inverse of `to_json`, which may be of a version without the fields of `LATER`.
 
         Raises:
-            HsEnvError: If a field is missing, unknown or out of range.
+            HsEnvError: If a field is unknown or out of range, or those that hold fields themselves are missing.
         """
         try:
             reinforce, sb3 = ReinforceConfig(**values["reinforce"]), SB3Config(**values["sb3"])
             data_dir = None if values["data_dir"] is None else Path(values["data_dir"])
-            return cls(**values | {"reinforce": reinforce, "sb3": sb3, "data_dir": data_dir})
+            return cls(**LATER | values | {"reinforce": reinforce, "sb3": sb3, "data_dir": data_dir})
         except (KeyError, TypeError) as error:
             raise HsEnvError(f"This is no configuration of a run: {error}.") from error

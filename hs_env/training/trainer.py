@@ -57,9 +57,10 @@ class Trainer(StagedTrainer):
             self.learner = Learner(data.new_model(kind, config), config.tau, config.clip_norm)
             self.agent = self._new_agent()
         self.learned, self.adapted = {"learner": self.learner, "agent": self.agent}, {"reward": self.reward}
+        fixed = isinstance(self.agent, FixedStructure)
         # Phrases serve the classification. That words are left out is a purpose of its own, which the reward weighs.
-        aim = "reward" if kind.task.structure == "selection" else "log_likelihood"
-        pnet_epochs = 0 if isinstance(self.agent, FixedStructure) else config.pnet_epochs
+        aim = "reward" if kind.task.structure == "selection" and not fixed else "log_likelihood"
+        pnet_epochs = 0 if fixed else config.pnet_epochs
         by_structure, by_agent = partial(self._look, structure), partial(self._look, self.agent)
         self.stages = (
             Stage("warm", config.warm_epochs, self._warm, by_structure, "log_likelihood"),

@@ -229,7 +229,8 @@ def test_errors_teach() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["phrases", "deletions", "transitions", "boundary_rate", "phrase_length", "hs_lstm", "id_lstm"]
+    "name",
+    ["phrases", "deletions", "transitions", "boundary_rate", "deletion_rate", "phrase_length", "hs_lstm", "id_lstm"],
 )
 def test_rewards_are_smooth_in_relaxed_actions(name: str) -> None:
     """The same value as for hard actions, and the gradient of finite differences."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.evaluation.grid import Cell, load_grid
+from hs_env.evaluation.ledger import Ledger
 from hs_env.evaluation.summary import load_published
 from hs_env.types import HsEnvError
 
@@ -78,6 +79,13 @@ def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
 def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(HsEnvError, match=message):
         grid(tmp_path, text)
+
+
+@pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
+def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, ledger: str) -> None:
+    """What is added to configurations must not orphan them."""
+    results = Ledger(SCRIPTS.parent / "docs" / "results" / f"{ledger}.jsonl").results()
+    assert set(results) <= {cell.key for cell in load_grid(SCRIPTS / f"{name}.toml")}
 
 
 def test_the_grid_of_the_repository_is_valid_and_what_is_published_is_in_it() -> None:

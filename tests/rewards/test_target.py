@@ -87,7 +87,7 @@ def test_a_deletion_is_worth_more_while_too_few_are_made_and_less_once_there_are
     assert reward.multiplier == 0.0
 
 
-def test_the_price_of_a_deletion_finds_the_share_that_was_asked_for():
+def test_the_bonus_of_a_deletion_finds_the_share_that_was_asked_for():
     """A policy that deletes word after word, the cheapest first, while that is worth more than it costs."""
     costs, reward, shares = [0.01 * rank for rank in range(20)], DeletionRate(0.4, weight=0.0, rate=0.01), []
     for _ in range(1000):

@@ -49,7 +49,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
 def run(request: pytest.FixtureRequest, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    chosen = replace(config, model=request.param, structure=None, reward=None)
+    chosen = replace(config, model=request.param, structure=None, reward=None, reward_dropout=None)
     return train(chosen, tmp_path_factory.mktemp("runs") / request.param, QUIET)
 
 

@@ -95,10 +95,14 @@ def test_tensorboard_shows_what_matters(finished):
     assert "→" in text
 
 
+DISTILLED = replace(
+    CONFIG, model="id_lstm", structure=None, reward=None, reward_dropout=None, reinforce=ReinforceConfig(samples=3)
+)
+
+
 @pytest.fixture(scope="module")
 def distilled(tmp_path_factory) -> Run:
-    config = replace(CONFIG, model="id_lstm", structure=None, reward=None)
-    return train(config, tmp_path_factory.mktemp("runs") / "distilled", QUIET)
+    return train(DISTILLED, tmp_path_factory.mktemp("runs") / "distilled", QUIET)
 
 
 def test_id_lstm_has_its_own_defaults_and_scores(distilled):
@@ -238,14 +242,15 @@ def test_with_reward_dropout_a_run_goes_on_alike(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"agent": "ppo"}, "takes rewards without dropout"),
-        ({"agent": "structure"}, "takes rewards without dropout"),
+        ({"agent": "ppo"}, "takes no rewards under dropout"),
+        ({"agent": "structure"}, "takes no rewards under dropout"),
         ({"model": "plain_lstm"}, "has no reward_dropout"),
+        ({"reward_dropout": "no"}, "must be true or false"),
     ],
 )
 def test_reward_dropout_is_for_reinforce(values, message):
     with pytest.raises(HsEnvError, match=message):
-        TrainConfig(reward_dropout=True, **values)
+        TrainConfig(**{"reward_dropout": True} | values)
 
 
 def test_epochs_under_different_multipliers_are_not_compared(tmp_path):
@@ -358,6 +363,21 @@ def test_a_refused_configuration_leaves_no_run_behind(tmp_path):
 
 def test_config_survives_json():
     assert TrainConfig.from_json(json.loads(json.dumps(CONFIG.to_json()))) == CONFIG
+
+
+def test_a_configuration_of_before_an_option_is_a_run_without_it():
+    config = TrainConfig(model="id_lstm")
+    before = {name: value for name, value in config.to_json().items() if name != "reward_dropout"}
+    assert TrainConfig.from_json(before) == replace(config, reward_dropout=False)
+
+
+def test_by_a_fixed_structure_id_lstm_keeps_the_epoch_that_classifies_best(tmp_path):
+    """Its reward adapts, and says nothing where nothing is deleted."""
+    config = replace(DISTILLED, agent="structure", reward_dropout=None, joint_learning_rate=0.5, patience=1)
+    run = train(config, tmp_path / "run", QUIET)
+    joint = [e for e in json.loads((run.folder / "history.json").read_text())["epochs"] if e["stage"] == "joint"]
+    assert joint[0]["log_likelihood"] > joint[1]["log_likelihood"]
+    assert [entry["best"] for entry in joint] == [True, False]
 
 
 def test_joint_training_learns(tmp_path):
