@@ -66,11 +66,6 @@ class Reward(ABC):
     def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
         """Learn from a batch of episodes, once after the policy has."""
 
-    @property
-    def adapts(self) -> bool:
-        """Whether `adapt` changes anything, so that rewards of before and after it do not compare."""
-        return type(self).adapt is not Reward.adapt
-
     def state_dict(self) -> dict[str, Any]:
         """What `adapt` has learnt, as JSON values."""
         return {}
@@ -150,10 +145,6 @@ class _Sum(Reward):
         self.left.adapt(episodes)
         self.right.adapt(episodes)
 
-    @property
-    def adapts(self) -> bool:
-        return self.left.adapts or self.right.adapts
-
     def state_dict(self) -> dict[str, Any]:
         return {"left": self.left.state_dict(), "right": self.right.state_dict()}
 
@@ -176,10 +167,6 @@ class _Multiple(Reward):
 
     def adapt(self, episodes: Episodes) -> None:
         self.reward.adapt(episodes)
-
-    @property
-    def adapts(self) -> bool:
-        return self.reward.adapts
 
     def state_dict(self) -> dict[str, Any]:
         return self.reward.state_dict()

@@ -58,11 +58,6 @@ class _Adaptive(Reward):
         raised = self.multiplier + self.rate * self.violation(episodes)
         self.multiplier = min(max(raised, 0.0), float(self.max_weight))
 
-    @property
-    def adapts(self) -> bool:
-        """See `Reward.adapts`."""
-        return self.rate > 0
-
     def state_dict(self) -> dict[str, Any]:
         """See `Reward.state_dict`."""
         return {"multiplier": self.multiplier}

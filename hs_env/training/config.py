@@ -95,8 +95,8 @@ class TrainConfig:
     joint_epochs: int = 4
     """Greatest number of epochs of both in turn."""
     patience: int = 3
-    """A stage ends after this many epochs without a better score on dev; of the P-Net's own stage, under a reward that
-    adapts and so cannot compare epochs, the last one counts."""
+    """A stage ends after this many epochs without a better score on dev; of a reward that adapts, and so measures each
+    epoch by another scale, the last epoch counts."""
     seed: int = 0
     """Of everything random."""
     slope_per_epoch: float = 0.04

@@ -58,10 +58,8 @@ class Trainer(StagedTrainer):
             self.agent = self._new_agent()
         self.learned, self.adapted = {"learner": self.learner, "agent": self.agent}, {"reward": self.reward}
         fixed = isinstance(self.agent, FixedStructure)
-        # Phrases serve the classification. That words are left out is a purpose of its own, which the reward weighs, or
-        # sees to by itself if it adapts; epochs under one that does cannot be compared by it.
-        weighed = kind.task.structure == "selection" and not fixed and not self.reward.adapts
-        aim = "reward" if weighed else "log_likelihood"
+        # Phrases serve the classification. That words are left out is a purpose of its own, which the reward weighs.
+        aim = "reward" if kind.task.structure == "selection" and not fixed else "log_likelihood"
         pnet_epochs = 0 if fixed else config.pnet_epochs
         by_structure, by_agent = partial(self._look, structure), partial(self._look, self.agent)
         self.stages = (

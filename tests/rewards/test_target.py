@@ -42,20 +42,6 @@ def test_without_a_rate_the_weight_stays():
     assert reward.multiplier == 3.0
 
 
-@pytest.mark.parametrize(
-    ("text", "adapts"),
-    [
-        ("log_likelihood + boundary_rate(rate=0.1)", True),
-        ("0.5 * deletion_rate - accuracy", True),
-        ("log_likelihood + deletion_rate(rate=0)", False),
-        ("boundary_rate", False),
-        ("hs_lstm - 0.1 * phrases", False),
-    ],
-)
-def test_a_reward_knows_whether_it_adapts(text, adapts):
-    assert make_reward(text).adapts is adapts
-
-
 def test_a_call_changes_nothing():
     reward = PhraseLength(rate=1.0)
     state = reward.state_dict()
