@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from hs_env.evaluation.grid import Cell
 from hs_env.evaluation.statistics import t_interval
-from hs_env.evaluation.summary import FEW, Results, verdicts
+from hs_env.evaluation.summary import FEW, Results, overlap, verdicts
 from hs_env.storage import write_atomically
 
 Entries = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -78,7 +78,7 @@ def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
     """
     for row, found in enumerate(list(entries.values())[::-1]):
         values = [factor * entry["test"][name] for entry in found]
-        mean = t_interval(values)
+        mean = t_interval(values, overlap(found))
         if len(found) < FEW and name == "accuracy":
             mean = t_interval([factor * value for value in verdicts(found)])
         if len(found) >= FEW or name == "accuracy":

@@ -55,6 +55,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
         [corpora.NAME]          # folds = 10, or seeds = 5
         [variants.NAME]         # fields of TrainConfig; corpora = [...] names those it runs on, if not on all
 
+    In a variant's texts `{number}` is the seed or fold, so that each fold can have vectors of its own.
     Runs with seed 0 come first, then those with seed 1, so that a grid that is stopped has something of everything.
 
     Args:
@@ -67,13 +68,13 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
     grid = _read(path)
     cells = []
     for variant, values in grid["variants"].items():
-        own = {name: value for name, value in values.items() if name != "corpora"}
         for corpus in values.get("corpora", grid["corpora"]):
             if corpus not in grid["corpora"]:
                 known = ", ".join(grid["corpora"])
                 raise HsEnvError(f"{path}: the variant {variant!r} names the corpus {corpus!r}; the grid has {known}.")
             for number in range(_runs(path, corpus, grid["corpora"][corpus])):
                 name = f"{corpus}:fold={number}" if "folds" in grid["corpora"][corpus] else corpus
+                own = _numbered(values, number)
                 place = {"corpus": name, "seed": number, "data_dir": None if data_dir is None else str(data_dir)}
                 try:
                     cells.append(Cell(corpus, variant, number, _config(grid["settings"], own, place)))
@@ -100,6 +101,15 @@ def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
         case {"folds": int(runs)} | {"seeds": int(runs)} if len(values) == 1 and runs > 0:
             return runs
     raise HsEnvError(f"{path}: corpus {corpus!r} needs `folds = N` or `seeds = N` with N from 1, got {dict(values)}.")
+
+
+def _numbered(values: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """The fields of a variant with the run's number in their texts."""
+    return {
+        name: value.replace("{number}", str(number)) if isinstance(value, str) else value
+        for name, value in values.items()
+        if name != "corpora"
+    }
 
 
 def _config(*layers: Mapping[str, Any]) -> TrainConfig:

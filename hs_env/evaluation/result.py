@@ -26,8 +26,9 @@ def result_of(run: Run) -> dict[str, Any]:
 
     Returns:
         "config" and "record", as the run's folder has them (a record for each process that trained); "epochs", the
-        scores on dev while it trained; and for "dev" and "test" every metric that applies, "sentences", "correct" (see
-        `unpack`) and, of a model with phrases, "phrase_lengths": how many phrases have 0, 1, 2, ... words.
+        scores on dev while it trained; "train_sentences", how many it learnt from; and for "dev" and "test" every
+        metric that applies, "sentences", "correct" (see `unpack`) and, of a model with phrases, "phrase_lengths": how
+        many phrases have 0, 1, 2, ... words.
     """
     data = TrainingData.load(run.config)
     epochs = json.loads((run.folder / HISTORY).read_text())["epochs"]
@@ -36,6 +37,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "record": json.loads((run.folder / RECORD).read_text()),
         "epochs": [{name: epoch[name] for name in _CURVE} for epoch in epochs],
         "classifier_updates": run.classifier_updates,
+        "train_sentences": len(data.splits["train"]),
         "dev": _scores(run, data, "dev"),
         "test": _scores(run, data, "test"),
     }

@@ -89,6 +89,11 @@ class _Runs:
         """A figure of each run that has it."""
         return [result[split][name] for result in self.results.values() if name in result[split]]
 
+    @property
+    def overlap(self) -> float:
+        """See `overlap`."""
+        return overlap(list(self.results.values()))
+
     def accuracy(self, number: int) -> float:
         """On test, of one run."""
         return float(self.results[number]["test"]["accuracy"])
@@ -106,6 +111,17 @@ def verdicts(results: Sequence[Mapping[str, Any]]) -> list[float]:
         by_corpus.setdefault(result["config"]["corpus"], []).append(correct)  # each fold is a corpus of its own
     means: list[float] = np.concatenate([np.mean(runs, 0) for runs in by_corpus.values()]).tolist()
     return means
+
+
+def overlap(results: Sequence[Mapping[str, Any]]) -> float:
+    """Test sentences by training sentences of runs on folds; 0 of runs on one split, which differ in their seeds only.
+
+    See `hs_env.evaluation.statistics.t_interval`.
+    """
+    if len({result["config"]["corpus"] for result in results}) == 1:
+        return 0.0
+    tested = sum(int(result["test"]["sentences"]) for result in results)
+    return tested / sum(int(result["train_sentences"]) for result in results)
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
@@ -148,11 +164,15 @@ def _line(
     reference = None if variant == REFERENCE else groups.get((corpus, REFERENCE))
     shared = [] if reference is None else sorted(runs.results.keys() & reference.results.keys())
     few = min(len(runs.results), len(shared) or FEW) < FEW
-    accuracy = t_interval(runs.verdicts(list(runs.results)) if few else runs.figures("test", "accuracy"))
+    every = runs.verdicts(list(runs.results)) if few else runs.figures("test", "accuracy")
+    shared_training = 0.0 if few else runs.overlap
+    accuracy = t_interval(every, shared_training)
     gain, p = Interval(math.nan, math.nan, math.nan), math.nan
     if reference is not None and shared:
-        pair = [group.verdicts(shared) if few else [group.accuracy(at) for at in shared] for group in (runs, reference)]
-        gain, p = paired_test(*pair)
+        own, plain = (
+            group.verdicts(shared) if few else [group.accuracy(at) for at in shared] for group in (runs, reference)
+        )
+        gain, p = paired_test(own, plain, shared_training)
     whole = [result["cpu_seconds"] for result in runs.results.values() if len(result["record"]) == 1]
     return Line(
         corpus,

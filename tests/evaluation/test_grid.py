@@ -54,6 +54,12 @@ def test_cells_are_corpus_by_variant_by_number(tmp_path: Path) -> None:
     assert (own.reinforce.samples, own.reinforce.hidden_size, fold.reinforce.samples) == (3, 0, 3)
 
 
+def test_a_number_may_stand_in_a_text(tmp_path: Path) -> None:
+    text = GRID.replace('model = "plain_lstm"', 'model = "plain_lstm"\nvectors = "hf:encoders/mr-{number}"')
+    plain = [cell for cell in grid(tmp_path, text) if cell.variant == "plain_lstm" and cell.corpus == "mr"]
+    assert [cell.config.vectors for cell in plain] == ["hf:encoders/mr-0", "hf:encoders/mr-1"]
+
+
 def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
     cells = grid(tmp_path)
     assert len({cell.key for cell in cells}) == len(cells)

@@ -19,7 +19,7 @@ from hs_env.evaluation.figures import save_figures
 from hs_env.evaluation.grid import Cell
 from hs_env.evaluation.result import pack, phrase_lengths, result_of, unpack
 from hs_env.evaluation.statistics import paired_test, t_interval
-from hs_env.evaluation.summary import ALL, Line, _Runs, summarise, to_csv, to_markdown
+from hs_env.evaluation.summary import ALL, Line, _Runs, overlap, summarise, to_csv, to_markdown
 from hs_env.training import TrainConfig, TrainingData, train
 from hs_env.training.scores import greedy_episodes
 from hs_env.types import END, Episodes
@@ -83,6 +83,7 @@ def test_a_result_holds_the_figures_of_its_run(tmp_path: Path) -> None:
         ("warm", 0), ("warm", 1), ("pnet", 0), ("joint", 0), ("joint", 1),
     ]  # fmt: skip
     assert len(result["record"]) == 1
+    assert result["train_sentences"] == 80
 
 
 # Tables
@@ -94,7 +95,8 @@ def entry(accuracy: float, corpus: str, *, processes: int = 1, **more: Any) -> d
     scores = {"accuracy": accuracy, "log_likelihood": accuracy - 1, **flags, **more}
     epochs = [{"epoch": number, "accuracy": accuracy / (2 - number)} for number in range(2)]
     spent = {"record": [{}] * processes, "cpu_seconds": 10.0}
-    return {"config": {"corpus": corpus}, "test": scores, "dev": scores, "epochs": epochs, **spent}
+    config = {"corpus": corpus}
+    return {"config": config, "train_sentences": 800, "test": scores, "dev": scores, "epochs": epochs, **spent}
 
 
 ACCURACY = {
@@ -167,6 +169,21 @@ def test_each_fold_has_its_own_sentences() -> None:
     runs = _Runs(2, {0: entry(0.9, "mr:fold=0"), 1: entry(0.7, "mr:fold=1")})
     assert len(runs.verdicts([0, 1])) == 200
     assert np.mean(runs.verdicts([0, 1])) == pytest.approx(0.8)
+
+
+def test_folds_share_training_sentences_and_seeds_do_not_count_as_folds() -> None:
+    folds = [entry(accuracy, f"mr:fold={fold}") for fold, accuracy in enumerate(ACCURACY["mr", "hs_lstm"])]
+    assert overlap(folds) == 100 / 800
+    assert overlap([entry(0.9, "sst2"), entry(0.8, "sst2")]) == 0
+    cells, results = grid()
+    seeds = {(line.corpus, line.variant): line for line in summarise(cells, results, {})}["mr", "hs_lstm"]
+    for result in results.values():
+        result["config"] = {"corpus": f"{result['config']['corpus']}:fold={result['test']['accuracy']}"}
+    by_fold = {(line.corpus, line.variant): line for line in summarise(cells, results, {})}["mr", "hs_lstm"]
+    wider = ((1 / 4 + 1 / 8) / (1 / 4)) ** 0.5
+    assert by_fold.high - by_fold.low == pytest.approx(wider * (seeds.high - seeds.low))
+    assert by_fold.gain_high - by_fold.gain_low == pytest.approx(wider * (seeds.gain_high - seeds.gain_low))
+    assert by_fold.p > seeds.p
 
 
 def test_over_all_corpora_each_counts_with_as_many_runs() -> None:

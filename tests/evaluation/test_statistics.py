@@ -35,6 +35,18 @@ def test_equal_runs_do_not_differ() -> None:
     assert paired_test([0.75, 0.5], [0.5, 0.25])[1] == 0  # always by a quarter
 
 
+def test_folds_vary_less_than_fresh_runs_would() -> None:
+    """Nadeau and Bengio (2003): the variance of the mean is that of a run times 1/J + n_test/n_train."""
+    one, two = [0.70, 0.72, 0.74, 0.73], [0.75, 0.76, 0.79, 0.77]
+    gain, p = paired_test(two, one)
+    wide, more = paired_test(two, one, overlap=1 / 8)
+    assert wide.value == gain.value
+    assert (wide.high - wide.low) / (gain.high - gain.low) == pytest.approx(((1 / 4 + 1 / 8) / (1 / 4)) ** 0.5)
+    # gains 0.05, 0.04, 0.05, 0.04: t = 0.045 / sqrt(1e-4 / 3 * 3 / 8) = 12.7279 with 3 degrees of freedom (R: 2 * pt)
+    assert more == pytest.approx(0.001049, abs=1e-5)
+    assert p < more
+
+
 def test_what_cannot_be_paired_is_refused() -> None:
     with pytest.raises(HsEnvError, match="2 and 1 runs"):
         paired_test([0.5, 0.6], [0.5])
