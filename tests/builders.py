@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import torch
 
-from hs_env.models import HSLSTM, IDLSTM
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM
 from hs_env.types import SentenceBatch
 
-E = TypeVar("E", HSLSTM, IDLSTM)
+E = TypeVar("E", HSLSTM, AttentiveHSLSTM, IDLSTM)
 
 
 def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, seed: int = 0) -> SentenceBatch:

@@ -1,5 +1,6 @@
 """Structured encoders and the classifiers they are part of."""
 
+from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.check import check_encoder
 from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
@@ -17,6 +18,7 @@ __all__ = [
     "HSLSTM",
     "IDLSTM",
     "MODELS",
+    "AttentiveHSLSTM",
     "BiLSTM",
     "Classifier",
     "EncoderState",

@@ -14,6 +14,7 @@ from hs_env.corpora.contextual import ContextualVectors, load_contextual
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
@@ -33,6 +34,7 @@ Model = StructuredEncoder | FlatClassifier
 MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
 """Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
+MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)
 MODELS.register("id_lstm.v1")(IDLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)
 MODELS.register("bilstm.v1")(BiLSTM)

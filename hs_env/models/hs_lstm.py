@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.lstm import LSTM, lstm_cell, pack
@@ -27,13 +27,16 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
     The last word always ends a phrase. The encoder's memory is `s_t` itself, so `observe` copies nothing.
 
     Arguments as `SentenceClassifier`'s; the state has D = 4d.
+
+    Attributes:
+        phrase_memory: How much of the memory is about the phrases that are closed, and comes first.
     """
 
     title, task = "HS-LSTM", SEGMENTATION
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
-        self.state_size = 4 * hidden_size
+        self.state_size, self.phrase_memory = 4 * hidden_size, 2 * hidden_size
         self.word_level = LSTM(embedding_size, hidden_size)
         self.phrase_level = LSTM(hidden_size, hidden_size)
 
@@ -46,8 +49,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
 
     def initial(self, tables: tuple[Tensor, ...], words: Tensor) -> Tensor:
         """Nothing at the phrase level, the first word at the word level."""
-        first = tables[1].index_select(0, words)
-        return torch.cat([torch.zeros_like(first), first], 1)
+        return nn.functional.pad(tables[1].index_select(0, words), (self.phrase_memory, 0))
 
     def observe(self, state: EncoderState) -> Tensor:
         """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
@@ -64,15 +66,15 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         end = (actions == END) | last
         following = state.word_at(state.position + 1)
         memory, d = state.memory.clone(), self.hidden_size
-        phrases, words = memory[:, : 2 * d], memory[:, 2 * d :]
+        phrases, words = memory[:, : self.phrase_memory], memory[:, self.phrase_memory :]
 
         if (ended := rows_of(end & reading)) is not None:
-            c_p, h_p, _, h_w = take(state.memory, ended).chunk(4, 1)
-            put(phrases, ended, torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1))
+            before = take(state.memory, ended)
+            put(phrases, ended, self.close(before[:, : self.phrase_memory], before[:, -d:]))
         if (opened := rows_of(end & ~last & reading)) is not None:
             put(words, opened, fresh.index_select(0, take(following, opened)))
         if (going := rows_of(~end & reading)) is not None:
-            c_w, h_w = take(state.memory[:, 2 * d :], going).chunk(2, 1)  # not of the copy, which is written to
+            c_w, h_w = take(state.memory[:, -2 * d :], going).chunk(2, 1)  # not of the copy, which is written to
             put(
                 words,
                 going,
@@ -83,13 +85,18 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
     def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
         """The phrase goes on with the next word; or it is closed, and the next word, if there is one, opens another."""
         projected, fresh = state.tables
-        before, words = state.memory.split(2 * self.hidden_size, 1)
-        (c_p, h_p), (c_w, h_w) = before.chunk(2, 1), words.chunk(2, 1)
+        before, words = state.memory.split([self.phrase_memory, 2 * self.hidden_size], 1)
+        c_w, h_w = words.chunk(2, 1)
         following = state.word_at(state.position + 1)
         going = torch.cat(self.word_level.step(projected[following], c_w, h_w), 1)
-        closed = torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
+        closed = self.close(before, h_w)
         opened = torch.where(state.at_last_word[:, None], words, fresh[following])
         return torch.cat([before, going], 1), torch.cat([closed, opened], 1)
+
+    def close(self, before: Tensor, h_w: Tensor) -> Tensor:
+        """(R, phrase_memory) after the phrases that end in the word-level states (R, d) are read."""
+        c_p, h_p = before.chunk(2, 1)
+        return torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
 
     def finish(self, state: EncoderState) -> Tensor:
         """(R, C) from h^p_L."""
@@ -124,7 +131,17 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         distinct, phrase = (head * width + stop - start).unique(return_inverse=True)
         inputs = self.phrase_level.project(h_w[spot[distinct]])
         counts = torch.bincount(row, minlength=rows)
-        return self.classify(self.phrase_level.last(inputs, phrase, counts))
+        return self.classify(self.read_phrases(inputs, phrase, counts))
+
+    def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor) -> Tensor:
+        """(R, representation_size): what the softmax reads of rows of phrases.
+
+        Args:
+            inputs: (K, 4d) projected phrases.
+            phrase: (P,) int64, which of them each phrase of the rows is, row by row.
+            counts: (R,) int64, how many phrases each row has.
+        """
+        return self.phrase_level.last(inputs, phrase, counts)
 
     def phrase_vectors(self, batch: SentenceBatch) -> Tensor:
         """(B, d): h^w at the last word of each sentence, read as one phrase, which is what the phrase level reads."""

@@ -48,8 +48,9 @@ class TrainConfig:
     what A has not, `A+B` puts them side by side. Or, alone, `hf:MODEL@LAYER`: a layer of a frozen Hugging Face encoder,
     so that a word's vector depends on its sentence."""
     model: str = "hs_lstm"
-    """Structured encoder of the C-Net: `hs_lstm` or `id_lstm`; or, without P-Net and structure, `plain_lstm`, `bilstm`,
-    `cnn`, `self_attentive` or `hm_lstm`, which learn in the epochs of the warm start and of joint training."""
+    """Structured encoder of the C-Net: `hs_lstm`, `attentive_hs_lstm` or `id_lstm`; or, without P-Net and structure,
+    `plain_lstm`, `bilstm`, `cnn`, `self_attentive` or `hm_lstm`, which learn in the epochs of the warm start and of
+    joint training."""
     hidden_size: int = 300
     """Width of each LSTM level."""
     dropout: float = 0.6

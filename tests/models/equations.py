@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.models import HSLSTM, IDLSTM, StructuredEncoder
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, StructuredEncoder
 from hs_env.models.lstm import LSTM
 from hs_env.types import END, RETAIN
 
@@ -22,11 +22,11 @@ def lstm(level: LSTM, c: Tensor, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     return new, o * torch.tanh(new)
 
 
-def hs_lstm(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
-    """Class log-probabilities of one sentence."""
+def phrase_states(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> list[Tensor]:
+    """The phrase-level state after each phrase of one sentence."""
     zero = torch.zeros(encoder.hidden_size)
     c_w = h_w = c_p = h_p = zero
-    previous = END
+    states, previous = [], END
     for t, token in enumerate(tokens):
         if previous == END:
             c_w, h_w = zero, zero
@@ -34,8 +34,22 @@ def hs_lstm(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
         action = END if t == len(tokens) - 1 else actions[t]
         if action == END:
             c_p, h_p = lstm(encoder.phrase_level, c_p, h_p, h_w)
+            states.append(h_p)
         previous = action
+    return states
+
+
+def hs_lstm(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities of one sentence."""
+    h_p = phrase_states(encoder, tokens, actions)[-1]
     return torch.log_softmax(encoder.output.weight @ h_p + encoder.output.bias, 0)
+
+
+def attentive_hs_lstm(encoder: AttentiveHSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities of one sentence."""
+    states = torch.stack(phrase_states(encoder, tokens, actions))
+    weights = torch.softmax(encoder.attention(states)[:, 0], 0)
+    return torch.log_softmax(encoder.output.weight @ (weights @ states) + encoder.output.bias, 0)
 
 
 def id_lstm(encoder: IDLSTM, tokens: list[int], actions: list[int]) -> Tensor:
@@ -49,5 +63,6 @@ def id_lstm(encoder: IDLSTM, tokens: list[int], actions: list[int]) -> Tensor:
 
 EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], Tensor]] = {
     HSLSTM: hs_lstm,
+    AttentiveHSLSTM: attentive_hs_lstm,
     IDLSTM: id_lstm,
 }
