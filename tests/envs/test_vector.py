@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -23,9 +25,10 @@ from gymnasium.wrappers.vector import (
 import hs_env
 from hs_env.envs import check_vector_env
 from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import REWARDS, Reward
 from hs_env.types import Episodes, HsEnvError
-from tests.envs.builders import TEXT, Problem
+from tests.envs.builders import PHRASES, TEXT, Problem, make_classifier
 
 gymnasium.register_envs(hs_env)
 N = 3
@@ -42,6 +45,15 @@ def test_native_equals_a_vector_of_single_ones(
     assert type(native) is problem.vector
     assert (native.observation_space, native.action_space) == (sync.observation_space, sync.action_space)
     check_vector_env(native, sync, steps=200 if seed == 0 else 60, seed=seed)
+
+
+def test_an_encoder_may_remember_more_than_it_shows(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "classifier.safetensors"
+    make_classifier(AttentiveHSLSTM, "negative", "positive").save(path)
+    attentive = {"corpus": str(folder / "corpus"), "classifier": str(path)}
+    native, single = PHRASES.vector(N, **attentive), partial(PHRASES.single, **attentive)
+    assert native.single_observation_space.shape == (4 * 8,)
+    check_vector_env(native, SyncVectorEnv([single] * N, autoreset_mode=AutoresetMode.NEXT_STEP), steps=60)
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
