@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,7 +114,8 @@ def _numbered(values: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 def _config(*layers: Mapping[str, Any]) -> TrainConfig:
     """The configuration with these fields, later ones before earlier ones, also inside of `reinforce` and `sb3`."""
-    values: dict[str, Any] = {"threads": 1, "reinforce": {}, "sb3": {}, **dict.fromkeys(LATER)}
+    later = {field.name: field.default for field in fields(TrainConfig) if field.name in LATER}
+    values: dict[str, Any] = {"threads": 1, "reinforce": {}, "sb3": {}, **later}
     for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value
     return TrainConfig.from_json(values)

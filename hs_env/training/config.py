@@ -11,7 +11,7 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Task, check_ranges
 
-LATER: Final = {"reward_dropout": False}
+LATER: Final = {"reward_dropout": False, "weight_decay": 0.0}
 """Fields that came later, each with the value under which a run is what it was without, so that older ones count on."""
 
 _COMMON: dict[str, str | int | float] = {
@@ -87,6 +87,9 @@ class TrainConfig:
     """Of the C-Net's Adam in joint training; by default 5e-4, for ID-LSTM 1e-4."""
     tau: float = 0.02
     """Share of the learning weights that the slow copy takes over after each update of the C-Net."""
+    weight_decay: float = 0.0
+    """Of the C-Net's weights but for word vectors and biases: each update takes the rate times this share of them
+    away (AdamW)."""
     clip_norm: float = 5.0
     """Greatest norm of the C-Net's gradient."""
     warm_epochs: int | None = None
@@ -126,6 +129,7 @@ class TrainConfig:
             learning_rate=(1e-12, 10),
             joint_learning_rate=(1e-12, 10),
             tau=(1e-6, 1),
+            weight_decay=(0, 1e3),
             clip_norm=(1e-12, 1e12),
             patience=(1, 1e9),
             slope_per_epoch=(0, 1e6),

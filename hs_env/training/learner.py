@@ -12,7 +12,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class Learner(Generic[M]):
-    """Adam on a model's log-likelihood, with a slow copy.
+    """Adam on a model's log-likelihood, with decoupled weight decay (Loshchilov and Hutter 2019) and a slow copy.
 
     The slow copy follows the learning weights by `slow += tau * (fast - slow)` after each update (tau = 0.1 in Zhang,
     Huang, Zhao 2018). It is frozen, and in eval mode unless the P-Net is to learn from it with dropout: it gives the
@@ -22,16 +22,17 @@ class Learner(Generic[M]):
         model: The model to train.
         tau: Share of the learning weights that the slow copy takes over.
         clip_norm: Greatest norm of the gradient.
+        weight_decay: An update takes the learning rate times this share of the matrices away, but for word vectors.
 
     Attributes:
         fast: The learning model.
         slow: Its slow copy.
     """
 
-    def __init__(self, model: M, tau: float, clip_norm: float) -> None:
+    def __init__(self, model: M, tau: float, clip_norm: float, weight_decay: float = 0.0) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.Adam(model.parameters())
+        self.optimizer = torch.optim.AdamW(_groups(model, weight_decay), weight_decay=0.0)
         self.tau, self.clip_norm = tau, clip_norm
 
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
@@ -62,3 +63,13 @@ class Learner(Generic[M]):
         self.fast.load_state_dict(state["fast"])
         self.slow.load_state_dict(state["slow"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The parameters by whether they decay; one group if none does."""
+    kept: list[nn.Parameter] = []
+    decayed: list[nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        (decayed if weight_decay and weight.ndim > 1 and not name.startswith("words.") else kept).append(weight)
+    groups: list[dict[str, Any]] = [{"params": kept}, {"params": decayed, "weight_decay": weight_decay}]
+    return [group for group in groups if group["params"]]
