@@ -78,10 +78,11 @@ def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
     """
     for row, found in enumerate(list(entries.values())[::-1]):
         values = [factor * entry["test"][name] for entry in found]
-        mean = t_interval(values, overlap(found))
-        if len(found) < FEW and name == "accuracy":
+        few = len(found) < FEW
+        mean = t_interval(values, 0.0 if few else overlap(found))
+        if few and name == "accuracy":
             mean = t_interval([factor * value for value in verdicts(found)])
-        if len(found) >= FEW or name == "accuracy":
+        if not few or name == "accuracy":
             axes.plot([mean.low, mean.high], [row, row], color="C0", linewidth=2)
         axes.plot(values, [row] * len(values), "o", color="0.6", markersize=3)
         axes.plot([mean.value], [row], "o", color="C0")

@@ -55,7 +55,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
         [corpora.NAME]          # folds = 10, or seeds = 5
         [variants.NAME]         # fields of TrainConfig; corpora = [...] names those it runs on, if not on all
 
-    In a variant's texts `{number}` is the seed or fold, so that each fold can have vectors of its own.
+    In the texts of settings and variants `{number}` is the seed or fold, so that each fold can have vectors of its own.
     Runs with seed 0 come first, then those with seed 1, so that a grid that is stopped has something of everything.
 
     Args:
@@ -68,16 +68,16 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
     grid = _read(path)
     cells = []
     for variant, values in grid["variants"].items():
+        own = {name: value for name, value in values.items() if name != "corpora"}
         for corpus in values.get("corpora", grid["corpora"]):
             if corpus not in grid["corpora"]:
                 known = ", ".join(grid["corpora"])
                 raise HsEnvError(f"{path}: the variant {variant!r} names the corpus {corpus!r}; the grid has {known}.")
             for number in range(_runs(path, corpus, grid["corpora"][corpus])):
                 name = f"{corpus}:fold={number}" if "folds" in grid["corpora"][corpus] else corpus
-                own = _numbered(values, number)
                 place = {"corpus": name, "seed": number, "data_dir": None if data_dir is None else str(data_dir)}
                 try:
-                    cells.append(Cell(corpus, variant, number, _config(grid["settings"], own, place)))
+                    cells.append(Cell(corpus, variant, number, _config(number, grid["settings"], own, place)))
                 except HsEnvError as error:
                     raise HsEnvError(f"{path}, variant {variant!r}: {error}") from error
     return sorted(cells, key=lambda cell: cell.number)
@@ -103,19 +103,17 @@ def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
     raise HsEnvError(f"{path}: corpus {corpus!r} needs `folds = N` or `seeds = N` with N from 1, got {dict(values)}.")
 
 
-def _numbered(values: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """The fields of a variant with the run's number in their texts."""
-    return {
-        name: value.replace("{number}", str(number)) if isinstance(value, str) else value
-        for name, value in values.items()
-        if name != "corpora"
-    }
+def _numbered(value: Any, number: int) -> Any:
+    """The value with the run's number in its texts."""
+    if isinstance(value, Mapping):
+        return {name: _numbered(inner, number) for name, inner in value.items()}
+    return value.replace("{number}", str(number)) if isinstance(value, str) else value
 
 
-def _config(*layers: Mapping[str, Any]) -> TrainConfig:
+def _config(number: int, *layers: Mapping[str, Any]) -> TrainConfig:
     """The configuration with these fields, later ones before earlier ones, also inside of `reinforce` and `sb3`."""
     later = {field.name: field.default for field in fields(TrainConfig) if field.name in LATER}
     values: dict[str, Any] = {"threads": 1, "reinforce": {}, "sb3": {}, **later}
     for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value
-    return TrainConfig.from_json(values)
+    return TrainConfig.from_json(_numbered(values, number))

@@ -78,7 +78,7 @@ def interquartile_mean(scores: FloatArray, resamples: int = 2000, seed: int = 0)
     """The mean of the middle half of all scores, with its 95% interval, as rliable has it (Agarwal et al. 2021).
 
     Args:
-        scores: (runs, corpora).
+        scores: (runs, corpora). That folds share training sentences is left out of account.
         resamples: Bootstrap resamples, stratified: the runs of each corpus are drawn with replacement by themselves.
         seed: Of the resamples.
     """

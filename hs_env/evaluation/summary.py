@@ -117,9 +117,17 @@ def overlap(results: Sequence[Mapping[str, Any]]) -> float:
     """Test sentences by training sentences of runs on folds; 0 of runs on one split, which differ in their seeds only.
 
     See `hs_env.evaluation.statistics.t_interval`.
+
+    Raises:
+        HsEnvError: If a result on a fold does not say how many training sentences it had.
     """
     if len({result["config"]["corpus"] for result in results}) == 1:
         return 0.0
+    if old := [result["key"] for result in results if "train_sentences" not in result]:
+        raise HsEnvError(
+            f"The result {old[0]!r} does not say how many sentences it was trained on, which intervals over folds "
+            "need: it is of an older version. Take its line out of the ledger, and run it again."
+        )
     tested = sum(int(result["test"]["sentences"]) for result in results)
     return tested / sum(int(result["train_sentences"]) for result in results)
 

@@ -88,8 +88,7 @@ class TrainConfig:
     tau: float = 0.02
     """Share of the learning weights that the slow copy takes over after each update of the C-Net."""
     weight_decay: float = 0.0
-    """Of the C-Net's weights but for word vectors and biases: each update takes the rate times this share of them
-    away (AdamW)."""
+    """Of the C-Net's matrices but for word vectors: each update takes the rate times this share away (AdamW)."""
     clip_norm: float = 5.0
     """Greatest norm of the C-Net's gradient."""
     warm_epochs: int | None = None
@@ -119,6 +118,9 @@ class TrainConfig:
         if not isinstance(self.reward_dropout, bool | None):
             raise HsEnvError(f"reward_dropout must be true or false, or left out; got {self.reward_dropout!r}.")
         self._resolve(MODELS.get(self.model))
+        if self.weight_decay * self.learning_rate >= 1:
+            most = f"1 / learning_rate = {1 / self.learning_rate:g}"
+            raise HsEnvError(f"weight_decay must be below {most}, where nothing is left; got {self.weight_decay!r}.")
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
             self,
@@ -129,7 +131,7 @@ class TrainConfig:
             learning_rate=(1e-12, 10),
             joint_learning_rate=(1e-12, 10),
             tau=(1e-6, 1),
-            weight_decay=(0, 1e3),
+            weight_decay=(0, 1e9),
             clip_norm=(1e-12, 1e12),
             patience=(1, 1e9),
             slope_per_epoch=(0, 1e6),

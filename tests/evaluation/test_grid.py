@@ -55,9 +55,11 @@ def test_cells_are_corpus_by_variant_by_number(tmp_path: Path) -> None:
 
 
 def test_a_number_may_stand_in_a_text(tmp_path: Path) -> None:
-    text = GRID.replace('model = "plain_lstm"', 'model = "plain_lstm"\nvectors = "hf:encoders/mr-{number}"')
-    plain = [cell for cell in grid(tmp_path, text) if cell.variant == "plain_lstm" and cell.corpus == "mr"]
-    assert [cell.config.vectors for cell in plain] == ["hf:encoders/mr-0", "hf:encoders/mr-1"]
+    text = GRID.replace("[settings]", '[settings]\nvectors = "hf:encoders/mr-{number}"', 1)
+    text = text.replace("hidden_size = 10", 'hidden_size = 10\nsb3 = { parameters = { note = "of {number}" } }')
+    cells = [cell for cell in grid(tmp_path, text) if cell.variant == "hs_lstm"]
+    assert [cell.config.vectors for cell in cells] == ["hf:encoders/mr-0", "hf:encoders/mr-1"]
+    assert [cell.config.sb3.parameters["note"] for cell in cells] == ["of 0", "of 1"]
 
 
 def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from hs_env.evaluation.statistics import paired_test, t_interval
 from hs_env.evaluation.summary import ALL, Line, _Runs, overlap, summarise, to_csv, to_markdown
 from hs_env.training import TrainConfig, TrainingData, train
 from hs_env.training.scores import greedy_episodes
-from hs_env.types import END, Episodes
+from hs_env.types import END, Episodes, HsEnvError
 from tests.builders import make_batch, random_actions
 
 CONFIG = TrainConfig(
@@ -96,7 +96,15 @@ def entry(accuracy: float, corpus: str, *, processes: int = 1, **more: Any) -> d
     epochs = [{"epoch": number, "accuracy": accuracy / (2 - number)} for number in range(2)]
     spent = {"record": [{}] * processes, "cpu_seconds": 10.0}
     config = {"corpus": corpus}
-    return {"config": config, "train_sentences": 800, "test": scores, "dev": scores, "epochs": epochs, **spent}
+    return {
+        "key": corpus,
+        "config": config,
+        "train_sentences": 800,
+        "test": scores,
+        "dev": scores,
+        "epochs": epochs,
+        **spent,
+    }
 
 
 ACCURACY = {
@@ -175,6 +183,9 @@ def test_folds_share_training_sentences_and_seeds_do_not_count_as_folds() -> Non
     folds = [entry(accuracy, f"mr:fold={fold}") for fold, accuracy in enumerate(ACCURACY["mr", "hs_lstm"])]
     assert overlap(folds) == 100 / 800
     assert overlap([entry(0.9, "sst2"), entry(0.8, "sst2")]) == 0
+    del folds[1]["train_sentences"]
+    with pytest.raises(HsEnvError, match="'mr:fold=1' does not say how many sentences it was trained on"):
+        overlap(folds)
     cells, results = grid()
     seeds = {(line.corpus, line.variant): line for line in summarise(cells, results, {})}["mr", "hs_lstm"]
     for result in results.values():
@@ -237,6 +248,8 @@ def test_figures_show_what_there_is_and_repeat(tmp_path: Path) -> None:
     assert [path.stem for path in paths] == ["accuracy", "curves", "phrases", "phrase_lengths"]
     for path, again in zip(paths, save_figures(cells, results, tmp_path / "two"), strict=True):
         assert path.read_bytes() == again.read_bytes()
+    folds = {key: {**of, "config": {"corpus": f"{of['config']['corpus']}:{key}"}} for key, of in results.items()}
+    assert save_figures(cells, folds, tmp_path / "folds")[0].read_bytes() != paths[0].read_bytes()  # wider intervals
     without = {key: result for key, result in results.items() if "hs_lstm" not in key}
     assert [path.stem for path in save_figures(cells, without, tmp_path / "three")] == ["accuracy", "curves"]
     assert save_figures(cells, {}, tmp_path / "four") == []

@@ -48,7 +48,7 @@ def hs_lstm(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
 def attentive_hs_lstm(encoder: AttentiveHSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
     """Class log-probabilities of one sentence."""
     states = torch.stack(phrase_states(encoder, tokens, actions))
-    weights = torch.softmax(encoder.attention(states)[:, 0], 0)
+    weights = torch.softmax(encoder.attention(states)[:, 0].clamp(-30, 30), 0)
     return torch.log_softmax(encoder.output.weight @ (weights @ states) + encoder.output.bias, 0)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hs_env.models import HSLSTM, StructuredEncoder, check_encoder
+from hs_env.models import HSLSTM, AttentiveHSLSTM, StructuredEncoder, check_encoder
 from hs_env.types import HsEnvError, SentenceBatch
 from tests.builders import make_batch, make_encoder, random_actions
 from tests.models.equations import EQUATIONS
@@ -51,6 +51,18 @@ def test_defaults_are_slow_but_right():
     slow, batch, actions = make_encoder(Slow), make_batch(LENGTHS), random_actions(14, 9)
     check_encoder(slow)
     torch.testing.assert_close(slow(batch, actions), make_encoder()(batch, actions), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [300.0, -300.0])
+def test_attention_stands_scores_beyond_all_bounds(scale):
+    encoder, batch, actions = make_encoder(AttentiveHSLSTM), make_batch(LENGTHS), random_actions(7, 9)
+    with torch.no_grad():
+        encoder.attention[2].weight.fill_(scale)
+    check_encoder(encoder)
+    relaxed = encoder(batch, torch.full(actions.shape, 0.5, requires_grad=True))
+    assert all(
+        gradient.isfinite().all() for gradient in torch.autograd.grad(relaxed.sum(), encoder.attention.parameters())
+    )
 
 
 def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:

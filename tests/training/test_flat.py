@@ -26,6 +26,7 @@ STRUCTURED = TrainConfig(
     pnet_epochs=1,
     joint_epochs=1,
     threads=1,
+    weight_decay=1.0,
     reinforce=ReinforceConfig(samples=2, hidden_size=4),
 )
 FLAT = replace(STRUCTURED, model="bilstm", structure=None, reward=None)
@@ -57,6 +58,8 @@ def test_the_epoch_that_is_best_on_dev_is_saved(finished):
         ("warm", 0), ("warm", 1), ("warm", 2), ("joint", 0), ("joint", 1),
     ]  # fmt: skip
     scores = flat_scores(finished.classifier.model, TrainingData.load(FLAT).splits["dev"])
+    lighter = train(replace(FLAT, weight_decay=100.0), finished.folder.parent / "lighter", QUIET)
+    assert lighter.classifier.model.output.weight.norm() < finished.classifier.model.output.weight.norm()
     best = max(epochs, key=lambda entry: entry["log_likelihood"])
     assert scores["log_likelihood"] == pytest.approx(best["log_likelihood"])
     assert scores.items() <= finished.classifier.notes.items()

@@ -19,9 +19,11 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hs_env.agents import Reinforce, ReinforceConfig, SB3Agent, SB3Config, SB3Learner
+from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.config import LATER
 from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
 from hs_env.training.scores import dev_scores
@@ -215,9 +217,9 @@ def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeyp
     assert ends[0] == ends[1] != {"left": {}, "right": {"multiplier": 1.0}}
 
 
-def test_with_reward_dropout_a_run_goes_on_alike(tmp_path, monkeypatch):
+def test_with_reward_dropout_and_weight_decay_a_run_goes_on_alike(tmp_path, monkeypatch):
     """Stopped in the joint stage; the P-Net reads with dropout, and dev is scored without."""
-    config = replace(CONFIG, reward_dropout=True, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
+    config = replace(CONFIG, reward_dropout=True, weight_decay=1.0, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
     steady = train(config, tmp_path / "steady", QUIET)
     update, seen = Reinforce.update, []
 
@@ -234,6 +236,9 @@ def test_with_reward_dropout_a_run_goes_on_alike(tmp_path, monkeypatch):
     assert seen == [True] * (14 + 7)
     without = train(replace(config, reward_dropout=False), tmp_path / "without", QUIET)
     assert not torch.equal(weights(steady)["policy.layers.2.weight"], weights(without)["policy.layers.2.weight"])
+    heavy = train(replace(config, weight_decay=0.0), tmp_path / "heavy", QUIET)
+    norms = [weights(run)["model.phrase_level.weight_hh"].norm() for run in (steady, heavy)]
+    assert norms[0] < norms[1]
     for run in (steady, without):
         scored = dev_scores(run.classifier.model, run.agent, TrainingData.load(config).splits["dev"], HSLSTMReward())
         assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
@@ -344,10 +349,20 @@ def test_a_damaged_checkpoint_is_named(finished, tmp_path):
         resume(tmp_path, QUIET)
 
 
-@pytest.mark.parametrize("values", [{"batch_size": 0}, {"dropout": 1.0}, {"tau": 0.0}, {"warm_epochs": -1}])
+@pytest.mark.parametrize(
+    "values", [{"batch_size": 0}, {"dropout": 1.0}, {"tau": 0.0}, {"warm_epochs": -1}, {"weight_decay": 500}]
+)
 def test_impossible_values_are_refused(values):
     with pytest.raises(HsEnvError, match=next(iter(values))):
         replace(CONFIG, **values)
+
+
+def test_hs_lstm_with_attention_is_trained(tmp_path):
+    config = replace(CONFIG, model="attentive_hs_lstm", warm_epochs=1, pnet_epochs=1, joint_epochs=1)
+    run = train(config, tmp_path / "run", QUIET)
+    assert isinstance(run.classifier.model, AttentiveHSLSTM)
+    scored = dev_scores(run.classifier.model, run.agent, TrainingData.load(config).splits["dev"], HSLSTMReward())
+    assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 
 def test_the_structure_of_the_warm_start_is_fixed(tmp_path):
@@ -367,7 +382,7 @@ def test_config_survives_json():
 
 def test_a_configuration_of_before_an_option_is_a_run_without_it():
     config = TrainConfig(model="id_lstm")
-    before = {name: value for name, value in config.to_json().items() if name != "reward_dropout"}
+    before = {name: value for name, value in config.to_json().items() if name not in LATER}
     assert TrainConfig.from_json(before) == replace(config, reward_dropout=False)
 
 
