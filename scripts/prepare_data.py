@@ -1,0 +1,254 @@
+"""Make the folder that `--data-dir` names: download data sets, and write them as the corpora read them.
+
+MR, Subj and CoNLL-2000 come from NLTK's data, SST from Stanford, AG's News from the repository of one of its users.
+`docs/corpora.md` says what each of them is, and under which terms.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import html
+import io
+import json
+import re
+import urllib.request
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from hs_env.storage import write_atomically
+from hs_env.types import HsEnvError
+
+_NLTK: Final = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
+_AG: Final = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
+SOURCES: Final = {
+    "sentence_polarity.zip": f"{_NLTK}/sentence_polarity.zip",
+    "subjectivity.zip": f"{_NLTK}/subjectivity.zip",
+    "conll2000.zip": f"{_NLTK}/conll2000.zip",
+    "trainDevTestTrees_PTB.zip": "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip",
+    "train.csv": f"{_AG}/train.csv",
+    "test.csv": f"{_AG}/test.csv",
+}
+"""Where each file is downloaded from."""
+
+DIGESTS: Final[Mapping[str, str]] = {
+    "mr/all.jsonl.gz": "e60a02ffa8478cfa",
+    "mr/folds.json": "75df5ad5c35a3d52",
+    "subj/all.jsonl.gz": "577c829e78239003",
+    "subj/folds.json": "7b8360949c2d2d02",
+    "sst/train.trees.txt.gz": "c1de0302a7d47fb2",
+    "sst/dev.trees.txt.gz": "0e9336aed6e4730e",
+    "sst/test.trees.txt.gz": "6e54806dee95cf80",
+    "sst/sst5.train.jsonl.gz": "6e6c420f9ecde83d",
+    "sst/sst5.dev.jsonl.gz": "7dd992487a7b7378",
+    "sst/sst5.test.jsonl.gz": "8fa42f3aaf9fad35",
+    "sst/sst2.train.jsonl.gz": "081496b9e42fad75",
+    "sst/sst2.dev.jsonl.gz": "38abce1a4f9c24e9",
+    "sst/sst2.test.jsonl.gz": "dc51a2ce1fecad03",
+    "sst/sst5.train_phrases.jsonl.gz": "5773981bc64a216f",
+    "conll2000/train.txt.gz": "82033cd7a72b2099",
+    "conll2000/test.txt.gz": "73b7b1e565fa75a1",
+}
+"""The first digits of SHA-256 of what the published results were made with, unpacked. Not of AG's News, of whose
+training sentences they had a part."""
+
+Row = dict[str, Any]
+_WINDOWS_1252: Final = {"\x91": "'", "\x96": " \u2013 ", "\x97": " \u2014 "}
+_TREE: Final = re.compile(r"\((\d)|([^()\s]+)|\)")
+"""A bracket that opens with its label, a word, or a bracket that closes."""
+_ENTITY: Final = re.compile(r"(?<![&\w])(#\d+|quot|amp|lt|gt|nbsp);")
+"""What is left of an entity of HTML whose first sign got lost."""
+
+
+class Preparation:
+    """The data sets, from downloaded files to files of a folder.
+
+    Args:
+        out: The folder.
+        downloads: Folder of the downloaded files; those that are there already are not fetched again.
+        console: Where progress is shown.
+    """
+
+    def __init__(self, out: Path, downloads: Path, console: Console) -> None:
+        self.out, self.downloads, self.console = out, downloads, console
+
+    def mr(self) -> None:
+        """Pang and Lee (2005): all negative sentences, then all positive ones."""
+        self._folds("mr", "sentence_polarity.zip", ("rt-polarity.neg", "rt-polarity.pos"))
+
+    def subj(self) -> None:
+        """Pang and Lee (2004): quotes are subjective, plots objective."""
+        self._folds("subj", "subjectivity.zip", ("quote.tok.gt9.5000", "plot.tok.gt9.5000"))
+
+    def conll2000(self) -> None:
+        """Tjong Kim Sang and Buchholz (2000), as it is."""
+        for split in ("train", "test"):
+            self._write(f"conll2000/{split}.txt.gz", self._member("conll2000.zip", f"{split}.txt"))
+
+    def sst(self) -> None:
+        """Socher et al. (2013): trees, their sentences with five classes and with two, and the phrases of train."""
+        for split in ("train", "dev", "test"):
+            text = self._member("trainDevTestTrees_PTB.zip", f"{split}.txt").decode().replace("\xa0", "_")
+            trees = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+            self._write(f"sst/{split}.trees.txt.gz", "".join(f"{tree}\n" for tree in trees).encode())
+            rows = [dict(zip(("text", "label"), nodes(tree)[0], strict=True)) for tree in trees]
+            self._rows(f"sst/sst5.{split}.jsonl.gz", rows)
+            two = [{"text": row["text"], "label": int(row["label"] > 2)} for row in rows if row["label"] != 2]
+            self._rows(f"sst/sst2.{split}.jsonl.gz", two)
+            if split == "train":
+                self._rows("sst/sst5.train_phrases.jsonl.gz", distinct_phrases(trees))
+
+    def ag_news(self) -> None:
+        """Zhang, Zhao and LeCun (2015): title and description; classes are counted from 1 in the source."""
+        for split in ("train", "test"):
+            source = self._download(f"{split}.csv").read_text(encoding="utf-8")
+            rows = [
+                {"text": news_text(f"{title} {description}"), "label": int(label) - 1}
+                for label, title, description in csv.reader(io.StringIO(source))
+            ]
+            self._rows(f"ag_news/{split}.jsonl.gz", rows)
+
+    # Parts -----------------------------------------------------------------------------------------------------------
+
+    def _folds(self, name: str, archive: str, members: Sequence[str]) -> None:
+        """A set of one file for each class, and its ten folds."""
+        rows = []
+        for label, member in enumerate(members):
+            text = self._member(archive, member).decode()
+            for sign, meant in _WINDOWS_1252.items():
+                text = text.replace(sign, meant)
+            rows += [{"text": " ".join(line.split()), "label": label} for line in text.split("\n") if line.strip()]
+        self._rows(f"{name}/all.jsonl.gz", rows)
+        self._write(f"{name}/folds.json", json.dumps({"fold": ten_folds(rows)}).encode())
+
+    def _rows(self, name: str, rows: Iterable[Row]) -> None:
+        self._write(name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        """Write a file of the folder, and say whether it holds what the published results were made with."""
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        packed = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
+        (self.out / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.out / name, packed)
+        same = {None: "", digest: ", as the published results have it"}
+        state = same.get(DIGESTS.get(name), ", NOT as the published results have it")
+        self.console.print(f"{self.out / name}{state}", soft_wrap=True, highlight=False)
+
+    def _member(self, archive: str, name: str) -> bytes:
+        path = self._download(archive)
+        try:
+            with zipfile.ZipFile(path) as file:
+                found = next(member for member in file.namelist() if member.rpartition("/")[2] == name)
+                return file.read(found)
+        except (StopIteration, zipfile.BadZipFile, OSError) as error:
+            raise HsEnvError(f"{path} is not the archive that holds {name}. Remove it, and run again.") from error
+
+    def _download(self, name: str) -> Path:
+        path = self.downloads / name
+        if not path.exists():
+            self.console.print(f"fetching {SOURCES[name]}")
+            try:
+                with urllib.request.urlopen(SOURCES[name], timeout=60) as answer:
+                    content = answer.read()
+            except OSError as error:
+                raise HsEnvError(
+                    f"{SOURCES[name]} cannot be fetched ({error}). Put the file into {self.downloads} by other means."
+                ) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+        return path
+
+
+def ten_folds(rows: Sequence[Row]) -> list[int]:
+    """The fold of each row: stratified, and the same for rows of the same text.
+
+    Groups of equal texts are shuffled, sorted by size, and each given to the fold with the fewest rows of its class.
+    """
+    groups: dict[str, list[int]] = {}
+    for at, row in enumerate(rows):
+        groups.setdefault(row["text"], []).append(at)
+    order = list(groups.values())
+    order = [order[at] for at in np.random.RandomState(3435).permutation(len(order))]
+    folds = [0] * len(rows)
+    filled: list[Counter[int]] = [Counter() for _ in range(10)]
+    for group in sorted(order, key=len, reverse=True):
+        label = Counter(rows[at]["label"] for at in group).most_common(1)[0][0]
+        fold = min(range(10), key=lambda k: (filled[k][label], filled[k].total(), k))
+        for at in group:
+            folds[at] = fold
+            filled[fold][rows[at]["label"]] += 1
+    return folds
+
+
+def distinct_phrases(trees: Iterable[str]) -> Iterator[Row]:
+    """Every node of the trees, each text once."""
+    seen: set[str] = set()
+    for tree in trees:
+        for text, label in nodes(tree):
+            if text not in seen:
+                seen.add(text)
+                yield {"text": text, "label": label}
+
+
+def nodes(tree: str) -> list[tuple[str, int]]:
+    """Text and label of each node of a bracketed tree, the root first, then all of its left child."""
+    words: list[str] = []
+    found: list[tuple[int, int, int]] = []
+    open_nodes: list[int] = []
+    for label, word in _TREE.findall(tree):
+        if label:
+            open_nodes.append(len(found))
+            found.append((int(label), len(words), 0))
+        elif word:
+            words.append(word)
+        else:
+            at = open_nodes.pop()
+            found[at] = (*found[at][:2], len(words))
+    return [(" ".join(words[start:stop]), label) for label, start, stop in found]
+
+
+def news_text(raw: str) -> str:
+    """A text without the remains of HTML."""
+    text = html.unescape(_ENTITY.sub(r"&\1;", re.sub(r" #39;(?=(?:s|t|d|m|re|ve|ll)\b)", "'", raw)))
+    return " ".join(re.sub(r"<[^<>]*>", " ", text).replace("\\", " ").split())
+
+
+SETS: Final = {name: getattr(Preparation, name) for name in ("mr", "subj", "sst", "ag_news", "conll2000")}
+"""How each set is made."""
+
+
+def prepare(
+    out: Path,
+    sets: tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000"], ...] = (),
+    downloads: Path | None = None,
+) -> None:
+    """Download data sets, and write them as the corpora read them.
+
+    Args:
+        out: The folder to make, for `--data-dir`.
+        sets: These only.
+        downloads: Folder of the downloaded files; by default OUT/downloads. Files that are in it are not fetched again.
+    """
+    preparation = Preparation(out, downloads or out / "downloads", Console())
+    for name in sets or SETS:
+        SETS[name](preparation)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    try:
+        tyro.cli(prepare, description=__doc__, args=arguments)
+    except (HsEnvError, OSError) as error:
+        raise SystemExit(f"prepare_data: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

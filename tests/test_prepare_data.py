@@ -1,0 +1,119 @@
+"""`scripts/prepare_data.py`: from the files that are downloaded to corpora."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import urllib.request
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hs_env.corpora import load_corpus
+from hs_env.corpora.treebanks import load_treebank
+
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "prepare_data.py"))
+TREES = "(3 (2 (2 The) (2 Rock)) (4 (3 is) (2 8\xa01\\/2)))\n(2 (2 so) (2 so))\n(0 (2 a) (1 mess))\n"
+CHUNKS = "He PRP B-NP\nreckons VBZ B-VP\n. . O\n\n"
+NEWS = '"3","Fears, again","Workers say they are #39;sure #39; it\\didn #39;t &lt;b&gt;help&lt;/b&gt;"\n'
+
+
+def archive(path: Path, **members: str) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, text in members.items():
+            file.writestr(f"folder/{name.replace('_', '.').replace('rt.', 'rt-')}", text)
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Path:
+    """What a user could have downloaded, in small."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    reviews = [f"it's  a {word} film \x96 number {number} ." for number in range(20) for word in ("dull", "sad")]
+    praise = [line.replace("dull", "good").replace("sad", "fine") for line in reviews[:-1]] + [reviews[0]]
+    archive(
+        folder / "sentence_polarity.zip", rt_polarity_neg="\n".join(reviews), rt_polarity_pos="\n".join(praise) + "\n"
+    )
+    archive(
+        folder / "subjectivity.zip", quote_tok_gt9_5000="\n".join(reviews), plot_tok_gt9_5000="\n".join(praise[:-1])
+    )
+    archive(folder / "conll2000.zip", train_txt=CHUNKS * 2, test_txt=CHUNKS)
+    archive(folder / "trainDevTestTrees_PTB.zip", train_txt=TREES, dev_txt=TREES, test_txt=TREES)
+    (folder / "train.csv").write_text(NEWS * 20 + NEWS.replace('"3"', '"1"') * 20)
+    (folder / "test.csv").write_text(NEWS)
+    return folder
+
+
+def prepare(tmp_path: Path, downloads: Path, *sets: str) -> Path:
+    arguments = ["--out", str(tmp_path / "data"), "--downloads", str(downloads)]
+    SCRIPT["main"]([*arguments, *(["--sets", *sets] if sets else [])])
+    return tmp_path / "data"
+
+
+def test_every_corpus_can_be_read(tmp_path: Path, downloads: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = prepare(tmp_path, downloads)
+    assert sum(load_corpus("mr:fold=3", data_dir=data).counts.values()) == 80
+    assert load_corpus("subj", data_dir=data).splits["train"][0].words[:2] == ("it", "'s")
+    five, two = load_corpus("sst5", data_dir=data), load_corpus("sst2_trees", data_dir=data)
+    assert [sentence.label for sentence in five.splits["dev"]] == [3, 2, 0]
+    assert [(sentence.words, sentence.label) for sentence in two.splits["test"]] == [
+        (("the", "rock", "is", "8_1", "/", "2"), 1),
+        (("a", "mess"), 0),
+    ]
+    news = load_corpus("ag_news", data_dir=data).splits["test"][0]
+    assert " ".join(news.words) == "fears , again workers say they are ' sure ' it did n't help"
+    assert news.label == 2
+    assert len(load_treebank("conll2000", data_dir=data, split="train").sentences) == 2
+    assert len(load_treebank("sst", data_dir=data).sentences) == 3
+    told = capsys.readouterr().out
+    assert "conll2000/test.txt.gz, NOT as the published results have it" in told
+    assert told.splitlines()[-1].startswith(str(data / "conll2000"))
+
+
+def test_phrases_are_the_nodes_of_trees_each_once() -> None:
+    phrases = list(SCRIPT["distinct_phrases"](["(3 (2 (2 a) (4 b)) (1 (2 a) (0 c)))", "(2 (2 a) (4 b))"]))
+    assert [(phrase["text"], phrase["label"]) for phrase in phrases] == [
+        ("a b a c", 3), ("a b", 2), ("a", 2), ("b", 4), ("a c", 1), ("c", 0),
+    ]  # fmt: skip
+
+
+def test_folds_are_stratified_and_keep_equal_texts_together() -> None:
+    rows = [{"text": f"{number % 170}", "label": int(number > 120)} for number in range(200)]
+    folds = SCRIPT["ten_folds"](rows)
+    assert folds == SCRIPT["ten_folds"](rows)
+    for text in {row["text"] for row in rows}:
+        assert len({fold for row, fold in zip(rows, folds, strict=True) if row["text"] == text}) == 1
+    sizes = Counter(folds).values()
+    assert len(sizes) == 10
+    assert max(sizes) - min(sizes) <= 2
+
+
+def test_what_is_missing_is_fetched_once(tmp_path: Path, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, asked = (downloads / "conll2000.zip").read_bytes(), []
+    (downloads / "conll2000.zip").unlink()
+
+    def answer(url: str, **_: Any) -> io.BytesIO:
+        asked.append(url)
+        return io.BytesIO(content)
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    prepare(tmp_path, downloads, "conll2000")
+    assert (downloads / "conll2000.zip").read_bytes() == content
+    prepare(tmp_path, downloads, "conll2000")
+    assert asked == [SCRIPT["SOURCES"]["conll2000.zip"]]
+
+
+def test_faults_say_what_to_do(tmp_path: Path, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(url: str, **_: Any) -> io.BytesIO:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    (downloads / "conll2000.zip").unlink()
+    with pytest.raises(SystemExit, match=r"cannot be fetched \(no route to host\)\. Put the file into"):
+        prepare(tmp_path, downloads, "conll2000")
+    (downloads / "subjectivity.zip").write_bytes(b"<html>not found</html>")
+    with pytest.raises(SystemExit, match=r"not the archive that holds quote.tok.gt9.5000. Remove it"):
+        prepare(tmp_path, downloads, "subj")
