@@ -24,7 +24,8 @@ def t_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
         values: A figure of each run.
         overlap: Of folds of a cross-validation, whose training sentences overlap so that they vary less than fresh
             ones would: test sentences by training sentences of a fold. The variance of the mean is then that of a run
-            times `1 / runs + overlap` (Nadeau and Bengio 2003, section 4.1).
+            times `1 / runs + overlap` (the corrected resampled t-test of Nadeau and
+            Bengio, Machine Learning 2003).
     """
     if not len(values):
         raise HsEnvError("There is no mean of no runs.")
