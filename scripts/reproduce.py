@@ -37,6 +37,7 @@ def run(
     data_dir: Path | None = None,
     corpora: tuple[str, ...] = (),
     variants: tuple[str, ...] = (),
+    runs: int | None = None,
     cores: int = os.cpu_count() or 1,
 ) -> None:
     """Run the cells of a grid that the ledger has no result of.
@@ -47,6 +48,7 @@ def run(
         data_dir: Folder that holds the data sets which are not built in.
         corpora: Run these only.
         variants: Run these only.
+        runs: Run the first so many seeds or folds only.
         cores: Processes at a time, of one thread each.
     """
     done, console = Ledger(out / LEDGER).results(), Console(stderr=True)
@@ -54,6 +56,7 @@ def run(
         cell
         for cell in load_grid(grid, data_dir)
         if (not corpora or cell.corpus in corpora) and (not variants or cell.variant in variants)
+        if runs is None or cell.number < runs
     ]
     cells = [cell for cell in wanted if cell.key not in done]
     console.print(f"{len(cells)} cells to run, {cores} at a time; {len(wanted) - len(cells)} are done")

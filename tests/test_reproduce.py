@@ -94,3 +94,21 @@ def test_a_job_that_was_stopped_goes_on_to_the_same_result(script, grid, tmp_pat
 def test_a_cell_that_the_grid_has_not_is_refused(script, grid):
     with pytest.raises(SystemExit, match="has no cell 'nothing'"):
         script(["cell", "nothing", *grid])
+
+
+def test_what_is_wanted_can_be_named(script, grid, tmp_path, monkeypatch, capsys):
+    more = GRID.replace("seeds = 1", "seeds = 4")
+    (tmp_path / "grid.toml").write_text(more)
+    asked: list[str] = []
+
+    def run(command, **_):
+        asked.append(command[3])
+        return subprocess.CompletedProcess(command, -9)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    script(["run", *grid, "--variants", "plain_lstm", "--runs", "2", "--cores", "1"])
+    assert "2 cells to run, 1 at a time; 0 are done" in capsys.readouterr().err
+    wanted = {
+        cell.key for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm" and cell.number < 2
+    }
+    assert set(asked) == wanted
