@@ -26,7 +26,6 @@ from hs_env.report import make_report
 from hs_env.rewards import REWARDS, describe_parameters
 from hs_env.storage import write_atomically
 from hs_env.training.config import TrainConfig
-from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, load_config
 from hs_env.training.run import resume as resume_run
 from hs_env.training.run import train as train_run
@@ -324,9 +323,9 @@ def _show_examples(run: Run) -> None:
     """Sentences of dev, segmented or distilled."""
     model = run.classifier.model
     if isinstance(model, HMLSTMClassifier):
-        examples = hierarchy_examples(model, TrainingData.load(run.config))
+        examples = hierarchy_examples(model, run.data("dev"))
     elif isinstance(model, StructuredEncoder) and run.agent is not None:
-        examples = segmented_examples(model, run.agent, TrainingData.load(run.config))
+        examples = segmented_examples(model, run.agent, run.data("dev"))
     else:
         return
     print()

@@ -96,7 +96,7 @@ def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path |
     out = out or Path(hs_env.__file__).parent / "data" / OUT[model]
     with tempfile.TemporaryDirectory() as folder:
         run = train(replace(CONFIGS[model], seed=seed), Path(folder) / "run", console)
-        rewards = share_of_the_best(run, TrainingData.load(run.config))
+        rewards = share_of_the_best(run, run.data())
         out.mkdir(parents=True, exist_ok=True)
         notes = run.classifier.notes | {"made_by": f"scripts/make_classifier.py {model}", "rewards": rewards}
         replace(run.classifier, notes=notes).save(out / FILE_NAME)

@@ -67,39 +67,28 @@ class ContextualVectors:
         """A pickle, or a copy, holds the name alone: a network that has been loaded cannot be pickled."""
         return load_contextual, (self.spec,)
 
-    @cached_property
-    def _encoder(self) -> PieceEncoder:
+    def load(self) -> PieceEncoder:
+        """The encoder itself, up to the layer that is read.
+
+        Raises:
+            HsEnvError: If it cannot be loaded, or its files have changed.
+        """
         # One layer more, if there is one: some encoders norm the states behind their last layer.
         encoder = PieceEncoder.load(self.folder, min(self.layer + 1, self.layers))
         if digest_of(self.folder) != self.digest:
             raise HsEnvError(f"The files in {self.folder} have changed since they were first looked at. Start again.")
         return encoder
 
+    @cached_property
+    def _encoder(self) -> PieceEncoder:
+        return self.load()
+
     def _compute(self, sentences: Sequence[Words]) -> list[NDArray[np.float16]]:
         import torch
 
-        encoder = self._encoder
-        made = [np.zeros((len(words), self.width), np.float32) for words in sentences]
-        begun = dict.fromkeys(range(len(sentences)), 0)  # where each sentence stands that is not read to its end
-        while begun:
-            parts = [sentences[row][start : start + encoder.limit] for row, start in begun.items()]
-            pieces = encoder.pieces(parts)
-            with torch.inference_mode():
-                states = encoder.network(**pieces, output_hidden_states=True).hidden_states[self.layer].float().numpy()
-            for number, (row, start) in enumerate(tuple(begun.items())):
-                word = _numbers(pieces.word_ids(number))
-                left = [_numbers(each.word_ids) for each in pieces.encodings[number].overflowing]
-                # A word that is cut is read again with the next part, unless it is longer than any part.
-                whole = max(1, min((int(each[each >= 0][0]) for each in left), default=len(parts[number])))
-                inside = (word >= 0) & (word < whole)
-                vectors, counts = made[row][start : start + whole], np.bincount(word[inside], minlength=whole)
-                np.add.at(vectors, word[inside], states[number, inside])
-                vectors /= np.maximum(counts, 1)[:, None]
-                if start + whole < len(sentences[row]):
-                    begun[row] = start + whole
-                else:
-                    del begun[row]
-        return [self._halved(vectors) for vectors in made]
+        with torch.inference_mode():
+            vectors = self._halved(self._encoder.word_states(sentences, self.layer).numpy())
+        return np.split(vectors, np.cumsum([len(words) for words in sentences])[:-1])
 
     def _halved(self, vectors: NDArray[np.float32]) -> NDArray[np.float16]:
         with np.errstate(over="ignore"):
@@ -146,11 +135,6 @@ def _contextual(
 ) -> ContextualVectors:
     """One object for a model, which is loaded but once, as long as its files are those of `stamp`."""
     return ContextualVectors(spec, folder, layer, layers, width, digest_of(folder))
-
-
-def _numbers(words: Sequence[int | None]) -> NDArray[np.int64]:
-    """The word of each piece, -1 if it is of none."""
-    return np.array([-1 if word is None else word for word in words], np.int64)
 
 
 def is_contextual(spec: str) -> bool:

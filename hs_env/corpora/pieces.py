@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hs_env.types import HsEnvError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WANTED: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 """What is read of a model: no pickles, no code."""
@@ -69,6 +78,53 @@ class PieceEncoder:
         return self.tokenizer(
             words, is_split_into_words=True, padding=True, truncation=True, max_length=self.limit, return_tensors="pt"
         )
+
+    def word_states(self, sentences: Sequence[Sequence[str]], layer: int) -> Tensor:
+        """(W, e) float32: the states of all words of sentences at a layer, one after the other, differentiable.
+
+        A word's state is the mean of those of its pieces, and 0 if the tokeniser finds none in it. A sentence longer
+        than the encoder reads at once is read in parts.
+        """
+        import torch
+
+        lengths = [len(words) for words in sentences]
+        offsets = [0, *accumulate(lengths)]
+        begun = dict.fromkeys(range(len(sentences)), 0)  # where each sentence stands that is not read to its end
+        states, owners = [], []  # of pieces: their states, and the number of their words in the result, or -1
+        while begun:
+            parts = [sentences[row][start : start + self.limit] for row, start in begun.items()]
+            pieces = self.pieces(parts)
+            for number, (row, start) in enumerate(tuple(begun.items())):
+                word = _numbers(pieces.word_ids(number))
+                left = [_numbers(each.word_ids) for each in pieces.encodings[number].overflowing]
+                # A word that is cut is read again with the next part, unless it is longer than any part.
+                whole = max(1, min((int(each[each >= 0][0]) for each in left), default=len(parts[number])))
+                owners.append(np.where((word >= 0) & (word < whole), offsets[row] + start + word, -1))
+                if start + whole < lengths[row]:
+                    begun[row] = start + whole
+                else:
+                    del begun[row]
+            states.append(self.network(**pieces, output_hidden_states=True).hidden_states[layer].float().flatten(0, 1))
+        owner = torch.from_numpy(np.concatenate(owners))
+        found, owner = torch.cat(states)[owner >= 0], owner[owner >= 0]
+        sums = found.new_zeros(offsets[-1], found.shape[1]).index_add(0, owner, found)
+        return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
+
+    def save(self, folder: Path) -> None:
+        """Save model and tokeniser as a folder that `load` loads, in the place of what is there."""
+        folder = folder.resolve()
+        unfinished = folder.with_name(f".{folder.name}.tmp")
+        shutil.rmtree(unfinished, ignore_errors=True)  # what a kill has left
+        self.model.save_pretrained(unfinished)
+        self.tokenizer.save_pretrained(unfinished)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(unfinished, folder)
+
+
+def _numbers(words: Sequence[int | None]) -> NDArray[np.int64]:
+    """The word of each piece, -1 if it is of none."""
+    return np.array([-1 if word is None else word for word in words], np.int64)
 
 
 def _limit(tokenizer: Any, network: Any) -> int:

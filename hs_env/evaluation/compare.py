@@ -21,7 +21,7 @@ from hs_env.agents import (
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.evaluation.bootstrap import difference, intervals
 from hs_env.evaluation.deletions import Deletions
-from hs_env.evaluation.metrics import collect, collect_plain
+from hs_env.evaluation.metrics import Outcome, collect, collect_plain
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
@@ -66,7 +66,7 @@ def compare(
     """
     model = run.classifier.model
     _check_wishes(model, policies, samples)
-    data = TrainingData.load(run.config)
+    data = run.data(split)
     sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
     note, others, deletions, recurring = updates, [], None, None
@@ -88,7 +88,7 @@ def compare(
         trained = collect_plain(flat_verdicts(model, sentences))
     rows, caption = [Row(model.title, intervals(trained), note)], CAPTION
     if not isinstance(model, PlainLSTM):
-        plain = collect_plain(flat_verdicts(_plain_lstm(run, console), sentences))
+        plain = _plain_lstm(run, data, split, console)
         rows += [Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"), *others]
         gain = difference(trained, plain)
         caption += (
@@ -167,10 +167,10 @@ def _policy(config: TrainConfig) -> str:
     return f"{config.agent.partition('.')[0].replace('_', ' ').upper()}, greedy"
 
 
-def _plain_lstm(run: Run, console: Console | None) -> FlatClassifier:
-    """The run's plain LSTM, trained the first time it is asked for."""
+def _plain_lstm(run: Run, data: TrainingData, split: str, console: Console | None) -> Outcome:
+    """What the run's plain LSTM makes of a split; it is trained the first time it is asked for."""
     console, folder = console or Console(stderr=True), run.folder / _PLAIN
-    per_epoch = -(-len(TrainingData.load(run.config).splits["train"]) // run.config.batch_size)
+    per_epoch = -(-len(data.splits["train"]) // run.config.batch_size)
     config = replace(
         run.config,
         model=_PLAIN,
@@ -183,6 +183,6 @@ def _plain_lstm(run: Run, console: Console | None) -> FlatClassifier:
     )
     if not folder.exists():
         console.print("The plain LSTM, to compare with")
-    model = train_or_resume(config, folder, console).classifier.model
-    assert isinstance(model, FlatClassifier)
-    return model
+    plain = train_or_resume(config, folder, console)
+    assert isinstance(plain.classifier.model, FlatClassifier)
+    return collect_plain(flat_verdicts(plain.classifier.model, plain.data(split).splits[split]))

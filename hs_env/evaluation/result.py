@@ -30,7 +30,7 @@ def result_of(run: Run) -> dict[str, Any]:
         metric that applies, "sentences", "correct" (see `unpack`) and, of a model with phrases, "phrase_lengths": how
         many phrases have 0, 1, 2, ... words.
     """
-    data = TrainingData.load(run.config)
+    data = run.data("dev", "test")
     epochs = json.loads((run.folder / HISTORY).read_text())["epochs"]
     return {
         "config": run.config.to_json(),

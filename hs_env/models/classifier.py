@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hs_env.corpora.contextual import ContextualVectors, load_contextual
+from hs_env.corpora.contextual import PREFIX, ContextualVectors, load_contextual
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
@@ -44,6 +44,10 @@ MODELS.register("self_attentive.v1")(SelfAttentive)
 
 FILE_NAME = "classifier.safetensors"
 """The classifier's file in the folder of a run."""
+ENCODER = "encoder"
+"""The encoder's folder beside it, if the run has fine-tuned one."""
+_OWN = f"{PREFIX}./{ENCODER}"
+"""How the file says so: the two may be moved together."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,15 @@ class Classifier:
             "labels": list(self.labels),
             "tokenisation": self.tokenisation,
             "notes": self.notes,
-            "contextual": None if self.contextual is None else self.contextual.spec,
+            "contextual": None if self.contextual is None else self._spec(path.parent),
             "encoder": None if self.contextual is None else self.contextual.digest,
         }
         save_state(path, "classifier", state)
+
+    def _spec(self, folder: Path) -> str:
+        assert self.contextual is not None
+        own = self.contextual.folder == (folder / ENCODER).resolve()
+        return f"{_OWN}@{self.contextual.layer}" if own else self.contextual.spec
 
     @classmethod
     def load(cls, name: str | Path) -> Classifier:
@@ -135,8 +144,11 @@ class Classifier:
 
 def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
     """What makes the word vectors that the saved classifier reads, if it is what it was."""
+    spec = str(state["contextual"])
+    if spec.startswith(_OWN):
+        spec = f"{PREFIX}{path.parent / ENCODER}{spec.removeprefix(_OWN)}"
     try:
-        contextual = load_contextual(str(state["contextual"]))
+        contextual = load_contextual(spec)
     except HsEnvError as error:
         raise HsEnvError(f"The classifier in {path} reads word vectors that cannot be made. {error}") from error
     if contextual.digest != state.get("encoder", contextual.digest):

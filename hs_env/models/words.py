@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from hs_env.corpora.contextual import PREFIX, ContextualVectors, load_contextual
 from hs_env.types import PADDING, HsEnvError, SentenceBatch
 
 
@@ -91,3 +93,33 @@ class ContextualWords(WordVectorLayer):
     def lexicon(self) -> None:
         """See `WordVectorLayer.lexicon`."""
         return None
+
+
+class FineTunedWords(WordVectorLayer):
+    """Vectors that an encoder makes of the sentence while it learns with the rest; afterwards they are contextual ones.
+
+    Args:
+        words: The layer in whose place it stands, of the same sizes.
+        vectors: Name the encoder, as it is at first, and its layer.
+        vocabulary: The word of each token id.
+    """
+
+    def __init__(self, words: WordVectorLayer, vectors: ContextualVectors, vocabulary: tuple[str, ...]) -> None:
+        super().__init__(words.vocabulary_size, words.embedding_size, words.dropout.p, words.word_dropout.p)
+        self._reader, self._layer, self._vocabulary = vectors.load(), vectors.layer, vocabulary
+        self.network: nn.Module = self._reader.network
+
+    def vectors(self, batch: SentenceBatch) -> Tensor:
+        """See `WordVectorLayer.vectors`."""
+        rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
+        sentences = [[self._vocabulary[token] for token in tokens[:length]] for tokens, length in rows]
+        return self._reader.word_states(sentences, self._layer)
+
+    def lexicon(self) -> None:
+        """See `WordVectorLayer.lexicon`."""
+        return None
+
+    def save(self, folder: Path) -> ContextualVectors:
+        """Save the encoder as it is now; returns the vectors that it makes."""
+        self._reader.save(folder)
+        return load_contextual(f"{PREFIX}{folder}@{self._layer}")

@@ -19,7 +19,6 @@ from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import segmented
 from hs_env.render.segmented import printable
 from hs_env.report.figures import accuracy_chart, learning_curves
-from hs_env.training.data import TrainingData
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
 from hs_env.training.scores import greedy_episodes
@@ -104,9 +103,10 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
 
 def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
     """Mistakes, doubts and certainties, each with the place of the sentence in its split."""
-    data, encoder = TrainingData.load(run.config), run.classifier.model
+    encoder = run.classifier.model
     if not isinstance(encoder, StructuredEncoder) or run.agent is None:
         return {}
+    data = run.data(split)
     sentences, labels = data.corpus.splits[split], run.classifier.labels
     found = [
         (index, shown)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.agents import ESTIMATORS, LEARNERS, STRUCTURE, ReinforceConfig, SB3Config
+from hs_env.corpora.contextual import is_contextual
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Task, check_ranges
 
-LATER: Final = {"reward_dropout": False, "weight_decay": 0.0}
+LATER: Final = {"reward_dropout": False, "weight_decay": 0.0, "encoder_rate": 0.0}
 """Fields that came later, each with the value under which a run is what it was without, so that older ones count on."""
 
 _COMMON: dict[str, str | int | float] = {
@@ -47,6 +48,9 @@ class TrainConfig:
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`; `A,B` takes from B
     what A has not, `A+B` puts them side by side. Or, alone, `hf:MODEL@LAYER`: a layer of a frozen Hugging Face encoder,
     so that a word's vector depends on its sentence."""
+    encoder_rate: float = 0.0
+    """Share of the C-Net's learning rate at which the encoder of `hf:` vectors learns with it, such as 0.05; 0 leaves
+    it frozen. The encoder that comes of it is kept in the run's folder."""
     model: str = "hs_lstm"
     """Structured encoder of the C-Net: `hs_lstm`, `attentive_hs_lstm` or `id_lstm`; or, without P-Net and structure,
     `plain_lstm`, `bilstm`, `cnn`, `self_attentive` or `hm_lstm`, which learn in the epochs of the warm start and of
@@ -121,9 +125,15 @@ class TrainConfig:
         if self.weight_decay * self.learning_rate >= 1:
             most = f"1 / learning_rate = {1 / self.learning_rate:g}"
             raise HsEnvError(f"weight_decay must be below {most}, where nothing is left; got {self.weight_decay!r}.")
+        if self.encoder_rate and not is_contextual(self.vectors):
+            raise HsEnvError(
+                f"encoder_rate is for contextual word vectors, hf:MODEL@LAYER, and these are {self.vectors!r}. Leave "
+                "--encoder-rate out, or take such vectors."
+            )
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
             self,
+            encoder_rate=(0, 1e3),
             hidden_size=(1, 1e5),
             dropout=(0, 0.99),
             word_dropout=(0, 0.99),

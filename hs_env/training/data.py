@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -11,11 +11,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from hs_env.corpora import Corpus, Vocabulary, WordVectors, load_corpus, load_vectors
+from hs_env.corpora import SPLITS, Corpus, Vocabulary, WordVectors, load_corpus, load_vectors
 from hs_env.corpora.contextual import ContextualVectors, is_contextual, load_contextual
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models.classifier import Model
-from hs_env.models.words import ContextualWords, WordEmbedding
+from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.training.config import TrainConfig
 from hs_env.training.seeds import generator_for, seed_for
 from hs_env.types import UNKNOWN, HsEnvError, SentenceBatch
@@ -41,18 +41,29 @@ class TrainingData:
     splits: dict[str, EncodedSplit]
 
     @classmethod
-    def load(cls, config: TrainConfig) -> TrainingData:
-        """Load the corpus and vectors that `config` names."""
+    def load(
+        cls, config: TrainConfig, contextual: ContextualVectors | None = None, read: Collection[str] = SPLITS
+    ) -> TrainingData:
+        """Load the corpus and vectors that `config` names.
+
+        Args:
+            config: The run.
+            contextual: Make these vectors, which the run has made its own, and not those that `config` names.
+            read: Splits whose contextual vectors are wanted; they are costly.
+        """
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
-        contextual = load_contextual(config.vectors) if is_contextual(config.vectors) else None
+        if contextual is None and is_contextual(config.vectors):
+            contextual = load_contextual(config.vectors)
+            read = () if config.encoder_rate else read  # vectors that learn are made anew for each batch
         if empty := [name for name, count in corpus.counts.items() if not count]:
             raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
         seed = seed_for(config.seed, "vectors")
         vectors = contextual or load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
         splits = {
-            name: EncodedSplit.from_sentences(split, vocabulary, contextual) for name, split in corpus.splits.items()
+            name: EncodedSplit.from_sentences(split, vocabulary, contextual if name in read else None)
+            for name, split in corpus.splits.items()
         }
         return cls(corpus, vocabulary, vectors, splits)
 
@@ -73,7 +84,10 @@ class TrainingData:
         width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
         model = kind(size, labels, width, config.hidden_size, config.dropout, config.word_dropout)
         if isinstance(vectors, ContextualVectors):
-            model.words = ContextualWords.in_place_of(model.words)
+            if config.encoder_rate:
+                model.words = FineTunedWords(model.words, vectors, self.vocabulary.words)
+            else:
+                model.words = ContextualWords.in_place_of(model.words)
             return model
         assert isinstance(model.words, WordEmbedding)
         with torch.no_grad():

@@ -38,7 +38,7 @@ class FlatTrainer(StagedTrainer):
             torch.manual_seed(seed_for(config.seed, "weights"))
             model = data.new_model(MODELS.get(config.model), config)
         assert isinstance(model, FlatClassifier)
-        self.learner = Learner(model, config.tau, config.clip_norm, config.weight_decay)
+        self.learner = Learner(model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate)
         self.updates_an_epoch = -(-len(data.splits["train"]) // config.batch_size)
         self.learned, self.adapted = {"learner": self.learner}, {}
         assert config.warm_epochs is not None  # the configuration has filled it in

@@ -8,7 +8,11 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hs_env.models.words import FineTunedWords
+
 M = TypeVar("M", bound=nn.Module)
+_RISING = 100
+"""Updates over which the rate of an encoder rises: the classifier above it knows nothing at first."""
 
 
 class Learner(Generic[M]):
@@ -23,22 +27,28 @@ class Learner(Generic[M]):
         tau: Share of the learning weights that the slow copy takes over.
         clip_norm: Greatest norm of the gradient.
         weight_decay: An update takes the learning rate times this share of the matrices away, but for word vectors.
+        encoder_rate: Share of the learning rate at which an encoder of words learns, after its first updates.
 
     Attributes:
         fast: The learning model.
         slow: Its slow copy.
+        updates: How many there have been.
     """
 
-    def __init__(self, model: M, tau: float, clip_norm: float, weight_decay: float = 0.0) -> None:
+    def __init__(
+        self, model: M, tau: float, clip_norm: float, weight_decay: float = 0.0, encoder_rate: float = 0.0
+    ) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(_groups(model, weight_decay), weight_decay=0.0)
-        self.tau, self.clip_norm = tau, clip_norm
+        self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
 
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """One step of Adam on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C)."""
+        self.updates += 1
+        share = self.encoder_rate * min(1.0, self.updates / _RISING)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
         loss = nn.functional.nll_loss(self.fast(*inputs), labels)
         self.optimizer.zero_grad(set_to_none=True)
@@ -51,11 +61,12 @@ class Learner(Generic[M]):
         return {"loss": loss.item(), "gradient_norm": norm.item()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Both copies and the optimiser."""
+        """Both copies, the optimiser and the number of updates."""
         return {
             "fast": self.fast.state_dict(),
             "slow": self.slow.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "updates": self.updates,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -63,13 +74,21 @@ class Learner(Generic[M]):
         self.fast.load_state_dict(state["fast"])
         self.slow.load_state_dict(state["slow"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.updates = state.get("updates", 0)  # in checkpoints of older versions there is none, and no encoder
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The parameters by whether they decay; one group if none does."""
+    """The parameters by whether they decay and are an encoder's; one group if all are alike."""
+    words = getattr(model, "words", None)
+    tuned = set(words.network.parameters()) if isinstance(words, FineTunedWords) else set()
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
-        (decayed if weight_decay and weight.ndim > 1 and not name.startswith("words.") else kept).append(weight)
-    groups: list[dict[str, Any]] = [{"params": kept}, {"params": decayed, "weight_decay": weight_decay}]
+        if weight not in tuned:
+            (decayed if weight_decay and weight.ndim > 1 and not name.startswith("words.") else kept).append(weight)
+    groups: list[dict[str, Any]] = [
+        {"params": kept},
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": [weight for weight in model.parameters() if weight in tuned], "encoder": True},
+    ]
     return [group for group in groups if group["params"]]

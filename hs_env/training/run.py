@@ -46,6 +46,10 @@ class Run:
     agent: Agent | None
     classifier_updates: dict[str, int]
 
+    def data(self, *read: str) -> TrainingData:
+        """What it was trained on, with such vectors in the splits `read` as its classifier reads."""
+        return TrainingData.load(self.config, self.classifier.contextual, read)
+
     @classmethod
     def load(cls, folder: Path) -> Run:
         """Load a finished run.

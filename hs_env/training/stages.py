@@ -15,7 +15,8 @@ from rich.console import Console
 
 from hs_env.corpora.contextual import ContextualVectors
 from hs_env.models import Classifier
-from hs_env.models.classifier import FILE_NAME, Model
+from hs_env.models.classifier import ENCODER, FILE_NAME, Model
+from hs_env.models.words import ContextualWords, FineTunedWords
 from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData, training_batches
@@ -208,5 +209,7 @@ class StagedTrainer(ABC):
         corpus = self.data.corpus
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
+        if isinstance(model.words, FineTunedWords):
+            contextual, model.words = model.words.save(self.folder / ENCODER), ContextualWords.in_place_of(model.words)
         classifier = Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, kept, contextual)
         classifier.save(self.folder / FILE_NAME)

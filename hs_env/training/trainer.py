@@ -54,7 +54,8 @@ class Trainer(StagedTrainer):
         structure = self.structure = _fixed_structure(config.structure, data, kind.task)
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
-            self.learner = Learner(data.new_model(kind, config), config.tau, config.clip_norm, config.weight_decay)
+            model = data.new_model(kind, config)
+            self.learner = Learner(model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate)
             self.agent = self._new_agent()
         self.learned, self.adapted = {"learner": self.learner, "agent": self.agent}, {"reward": self.reward}
         fixed = isinstance(self.agent, FixedStructure)
