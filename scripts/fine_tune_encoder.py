@@ -7,7 +7,6 @@ updates, then falls to 0). The epoch that is best on dev is saved, without the s
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -154,15 +153,10 @@ def dev_scores(tuned: Tuned, corpus: Corpus, size: int) -> dict[str, float]:
 
 
 def save(tuned: Tuned, config: FineTuning, scores: list[dict[str, float]]) -> None:
-    """Save encoder, tokeniser and record; the files take their names only when all are whole."""
-    unfinished = config.out / "unfinished"
-    tuned.reader.model.save_pretrained(unfinished)
-    tuned.reader.tokenizer.save_pretrained(unfinished)
+    """Save encoder, tokeniser and record."""
+    tuned.reader.save(config.out)
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
-    write_json(unfinished / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
-    for path in unfinished.iterdir():
-        os.replace(path, config.out / path.name)
-    unfinished.rmdir()
+    write_json(config.out / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -111,15 +110,13 @@ class PieceEncoder:
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
     def save(self, folder: Path) -> None:
-        """Save model and tokeniser as a folder that `load` loads, in the place of what is there."""
-        folder = folder.resolve()
-        unfinished = folder.with_name(f".{folder.name}.tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)  # what a kill has left
+        """Save model and tokeniser for `load`; the files take their names, those of others too, when all are whole."""
+        unfinished = folder / "unfinished"
         self.model.save_pretrained(unfinished)
         self.tokenizer.save_pretrained(unfinished)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(unfinished, folder)
+        for path in unfinished.iterdir():
+            os.replace(path, folder / path.name)
+        unfinished.rmdir()
 
 
 def _numbers(words: Sequence[int | None]) -> NDArray[np.int64]:

@@ -1,0 +1,240 @@
+"""Encoders of words that learn with the C-Net."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from hs_env.agents import Reinforce, ReinforceConfig
+from hs_env.corpora import Vocabulary
+from hs_env.corpora.contextual import load_contextual
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.evaluation.compare import compare
+from hs_env.models import Classifier, StructuredEncoder
+from hs_env.models.words import FineTunedWords, WordEmbedding
+from hs_env.rewards import make_reward
+from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.learner import Learner
+from hs_env.training.scores import dev_scores, flat_scores
+from hs_env.types import HsEnvError, Sentence
+from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
+
+QUIET = Console(quiet=True)
+SHORT = ("the", "funny", "movie", "is", "good")
+SENTENCES = [Sentence(words, 0) for words in (SHORT, ("not", "\u200b", "fun"), SHORT * 5)]
+"""One with a word of two pieces, one with a word of none, one that is longer than the encoder reads at once."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HS_ENV_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
+    return TrainConfig(
+        corpus="phrases:train=60,dev=20,test=20",
+        vectors=f"hf:{make_tiny_encoder(tmp_path_factory.mktemp('encoder'))}@1",
+        encoder_rate=5.0,
+        hidden_size=6,
+        batch_size=16,
+        learning_rate=0.01,
+        tau=0.5,
+        warm_epochs=2,
+        pnet_epochs=1,
+        joint_epochs=2,
+        threads=1,
+        reinforce=ReinforceConfig(samples=2, hidden_size=4),
+    )
+
+
+@pytest.fixture(scope="module")
+def run(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(config, tmp_path_factory.mktemp("runs") / "run", QUIET)
+
+
+def fine_tuned(spec: str) -> tuple[FineTunedWords, EncodedSplit]:
+    """A layer of words, and `SENTENCES` for it."""
+    vocabulary, vectors = Vocabulary.from_sentences(SENTENCES), load_contextual(spec)
+    words = WordEmbedding(len(vocabulary), vectors.width, 0.0, 0.0)
+    split = EncodedSplit.from_sentences(SENTENCES, vocabulary)
+    return FineTunedWords(words, vectors, vocabulary.words), split
+
+
+@pytest.mark.parametrize("layer", range(3))
+def test_before_they_learn_they_are_the_frozen_ones(layer: int, tmp_path: Path) -> None:
+    spec = f"hf:{make_tiny_encoder(tmp_path / 'encoder')}@{layer}"
+    words, split = fine_tuned(spec)
+    expected = load_contextual(spec)([each.words for each in SENTENCES])
+    torch.testing.assert_close(words.vectors(split.batch(torch.arange(3))).half(), torch.from_numpy(expected))
+    batch = split.batch(torch.tensor([1, 2, 1]))
+    again = torch.from_numpy(load_contextual(spec)([SENTENCES[index].words for index in (1, 2, 1)]))
+    torch.testing.assert_close(words.vectors(batch).half(), again, atol=2e-3, rtol=2e-3)
+    assert words.lexicon() is None
+
+
+def test_the_gradient_reaches_the_encoder_as_through_its_own_states(tmp_path: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = make_tiny_encoder(tmp_path / "encoder")
+    words, split = fine_tuned(f"hf:{folder}@1")
+    weight = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
+    (words.vectors(split.batch(torch.tensor([0]))) * weight).sum().backward()
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    states = model(**tokenizer(" ".join(SHORT), return_tensors="pt"), output_hidden_states=True).hidden_states[1][0]
+    pooled = torch.stack([states[1], states[2:4].mean(0), states[4], states[5], states[6]])
+    (pooled * weight).sum().backward()
+    expected = {name: each.grad for name, each in model.named_parameters()}
+    reached = {name: each.grad for name, each in words.network.named_parameters() if each.grad is not None}
+    assert set(reached) == {name for name, gradient in expected.items() if gradient is not None}
+    for name, gradient in reached.items():
+        torch.testing.assert_close(gradient, expected[name], msg=name)
+
+
+def test_what_is_saved_is_what_was_scored(run: Run, config: TrainConfig) -> None:
+    """The encoder of the best epoch, which has learnt, lies beside the classifier and gives the vectors it has read."""
+    assert run.agent is not None
+    assert isinstance(run.classifier.model, StructuredEncoder)
+    assert run.classifier.contextual is not None
+    assert run.classifier.contextual.folder == run.folder.resolve() / "encoder"
+    before, after = (weights(load_contextual(spec).load().network) for spec in (config.vectors, run_spec(run)))
+    assert max((before[name] - after[name]).abs().max().item() for name in after) > 0.01
+    scores = dev_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
+    assert scores["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-3)
+    assert run.data("dev").splits["test"].features is None
+
+
+def test_the_classifier_moves_with_its_encoder(run: Run, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(run.folder, tmp_path / "moved"))
+    classifier = Classifier.load(moved)
+    assert classifier.contextual is not None
+    assert classifier.contextual.folder == (moved / "encoder").resolve()
+    assert classifier.contextual.digest == run.classifier.contextual.digest  # type: ignore[union-attr]
+    make_tiny_encoder(moved / "encoder", seed=5)
+    with pytest.raises(HsEnvError, match="word vectors of another encoder than is in"):
+        Classifier.load(moved)
+    classifier.save(tmp_path / "elsewhere" / "classifier.safetensors")  # its encoder stays where it is
+    shutil.rmtree(moved / "encoder")
+    with pytest.raises(HsEnvError, match=r"cannot be made\. There is no encoder .*moved/encoder"):
+        Classifier.load(tmp_path / "elsewhere" / "classifier.safetensors")
+
+
+def test_the_encoder_serves_other_runs(run: Run, config: TrainConfig, tmp_path: Path) -> None:
+    frozen = replace(config, vectors=run_spec(run), encoder_rate=0.0, warm_epochs=1, joint_epochs=0, pnet_epochs=0)
+    other = train(frozen, tmp_path / "run", QUIET)
+    assert other.classifier.contextual == run.classifier.contextual
+    assert not (other.folder / "encoder").exists()
+
+
+def test_a_plain_lstm_is_compared_that_has_an_encoder_of_its_own(run: Run, tmp_path: Path) -> None:
+    comparison = compare(Run.load(Path(shutil.copytree(run.folder, tmp_path / "run"))), "test", QUIET)
+    plain = Run.load(tmp_path / "run" / "plain_lstm")
+    assert plain.classifier.contextual is not None
+    assert plain.classifier.contextual.digest != run.classifier.contextual.digest  # type: ignore[union-attr]
+    scores = flat_scores(plain.classifier.model, plain.data("test").splits["test"])
+    row = next(row for row in comparison.rows if row.name == "plain LSTM")
+    assert row.intervals["log_likelihood"].value == pytest.approx(scores["log_likelihood"])
+
+
+@pytest.mark.parametrize("stage", ["warm", "joint"])
+def test_killed_and_resumed_equals_uninterrupted(run: Run, config: TrainConfig, stage: str, tmp_path, monkeypatch):
+    update, calls = Learner.update, []
+    reached = {"warm": 6, "joint": 13}[stage]  # of eight updates before and eight in joint training
+
+    def interrupted(self, *arguments):
+        calls.append(0)
+        if len(calls) == reached:
+            raise KeyboardInterrupt
+        return update(self, *arguments)
+
+    monkeypatch.setattr(Learner, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(config, checkpoint_seconds=0), tmp_path / "run", QUIET)
+    monkeypatch.setattr(Learner, "update", update)
+    assert not (tmp_path / "run" / "encoder").exists()
+    resumed = resume(tmp_path / "run", QUIET)
+    assert_equal(weights(resumed.classifier.model), weights(run.classifier.model))
+    assert_equal(*(weights(load_contextual(run_spec(each)).load().network) for each in (resumed, run)))
+    epochs = [json.loads((each.folder / "history.json").read_text())["epochs"] for each in (resumed, run)]
+    assert [epoch["log_likelihood"] for epoch in epochs[0]] == [epoch["log_likelihood"] for epoch in epochs[1]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_other_architectures_learn(kind: str, config: TrainConfig, tmp_path: Path) -> None:
+    folder = make_byte_level_encoder(tmp_path / "encoder", kind)
+    run = train(replace(config, vectors=f"hf:{folder}@1", pnet_epochs=0, joint_epochs=1), tmp_path / "run", QUIET)
+    assert run.agent is not None
+    assert isinstance(run.classifier.model, StructuredEncoder)
+    scores = dev_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
+    assert scores["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-3)
+
+
+def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
+    words, split = fine_tuned(f"hf:{make_tiny_encoder(tmp_path / 'encoder')}@1")
+    batch = split.batch(torch.arange(3))
+
+    class Mean(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.output = words, nn.Linear(8, 2)
+
+        def forward(self, batch):
+            vectors, where = self.words(batch)
+            return self.output(vectors[where].mean(1)).log_softmax(1)
+
+    learner = Learner(Mean(), 0.1, 5.0, weight_decay=0.5, encoder_rate=0.2)
+    rates = []
+    for _ in range(120):
+        learner.update(0.01, batch.labels, batch)
+        rates.append({group["params"][0].shape: group["lr"] for group in learner.optimizer.param_groups})
+    c_net, encoder = torch.Size([2]), next(iter(words.network.parameters())).shape
+    assert {each[c_net] for each in rates} == {0.01}
+    assert rates[0][encoder] == pytest.approx(0.01 * 0.2 / 100)
+    assert rates[49][encoder] == pytest.approx(0.01 * 0.2 / 2)
+    assert rates[119][encoder] == pytest.approx(0.01 * 0.2)
+    assert [group["weight_decay"] for group in learner.optimizer.param_groups] == [0.0, 0.5, 0.0]
+
+
+def test_the_p_net_alone_leaves_it_as_it_is(config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
+    seen: list[dict[str, Tensor]] = []
+    update = Reinforce.update
+
+    def watched(self, encoder, *arguments, **more):
+        seen.append(weights(encoder))
+        return update(self, encoder, *arguments, **more)
+
+    monkeypatch.setattr(Reinforce, "update", watched)
+    train(replace(config, joint_epochs=0), tmp_path / "run", QUIET)
+    assert len(seen) == 4
+    assert_equal(seen[0], seen[-1])
+
+
+def test_vectors_that_are_looked_up_are_refused() -> None:
+    with pytest.raises(HsEnvError, match=r"encoder_rate is for contextual word vectors.*these are 'glove-6b-50d'"):
+        TrainConfig(encoder_rate=0.05)
+    with pytest.raises(HsEnvError, match="encoder_rate must be a number from 0"):
+        TrainConfig(vectors="hf:x", encoder_rate=-1)
+
+
+def run_spec(run: Run) -> str:
+    return f"hf:{run.folder / 'encoder'}@1"
+
+
+def weights(module: nn.Module) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
+
+
+def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    assert set(one) == set(other)
+    for name, weight in one.items():
+        assert torch.equal(weight, other[name]), name
