@@ -46,8 +46,8 @@ class TrainConfig:
     """Folder that holds the data sets which are not built in, and perhaps files of word vectors."""
     vectors: str = "glove-6b-50d"
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`; `A,B` takes from B
-    what A has not, `A+B` puts them side by side. Or, alone, `hf:MODEL@LAYER`: a layer of a frozen Hugging Face encoder,
-    so that a word's vector depends on its sentence."""
+    what A has not, `A+B` puts them side by side. Or, alone, `hf:MODEL@LAYER`: a layer of a Hugging Face encoder, so
+    that a word's vector depends on its sentence."""
     encoder_rate: float = 0.0
     """Share of the C-Net's learning rate at which the encoder of `hf:` vectors learns with it, such as 0.05; 0 leaves
     it frozen. The encoder that comes of it is kept in the run's folder."""
