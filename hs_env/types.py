@@ -101,7 +101,7 @@ class WordFeatures:
     """Vectors of words that depend on their sentence.
 
     Attributes:
-        vectors: (W, e) float16, the words of many sentences, one after the other; shared, never copied.
+        vectors: (W, e) floats, the words of many sentences, one after the other; shared, never copied.
         starts: (B,) int64, where the words of each sentence of a batch begin.
     """
 
@@ -109,7 +109,7 @@ class WordFeatures:
     starts: Tensor
 
     def of(self, batch: SentenceBatch) -> Tensor:
-        """(N, e) float16: the vectors of the batch's N words, sentence after sentence."""
+        """(N, e): the vectors of the batch's N words, sentence after sentence."""
         mask = batch.mask
         within = mask.cumsum(1) - 1
         return self.vectors.index_select(0, (self.starts[:, None] + within)[mask])

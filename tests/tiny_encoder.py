@@ -37,6 +37,8 @@ KINDS = {
     "distilbert": {"dim": 8, "n_layers": 2, "n_heads": 2, "hidden_dim": 16, "max_position_embeddings": LONGEST},
     "gpt2": {"n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": LONGEST},  # norms its last layer, pads with nothing
     "deberta-v2": _SIZES | {"max_position_embeddings": LONGEST},  # cannot do without layers
+    "modernbert": _SIZES | {"num_hidden_layers": 3, "max_position_embeddings": LONGEST, "pad_token_id": 1,
+                            "cls_token_id": 0, "sep_token_id": 2},  # says of each layer what it attends to
     "t5": {"d_model": 8, "d_kv": 4, "d_ff": 16, "num_layers": 2, "num_heads": 2},  # has a decoder
     "bart": {"d_model": 8, "encoder_layers": 2, "decoder_layers": 1, "encoder_attention_heads": 2,
              "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "max_position_embeddings": LONGEST},

@@ -1,4 +1,4 @@
-"""Word vectors that depend on their sentence: a layer of a frozen encoder, computed once and kept on disk."""
+"""Word vectors that depend on their sentence: a layer of an encoder as it is, computed once and kept on disk."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class EncodedSplit:
         lengths: (N,) int64.
         labels: (N,) int64.
         boundaries: W gold actions, packed, or None if a sentence has none.
-        features: (W, e) float16, vectors of the words in their sentences, or None if they are not wanted.
+        features: (W, e) floats, vectors of the words in their sentences, or None if they are not wanted.
     """
 
     tokens: Tensor

@@ -61,6 +61,8 @@ class PieceEncoder:
         model, report = _from_pretrained(AutoModel, folder, use_safetensors=True, output_loading_info=True, **arguments)
         if missing := sorted(name for name in report["missing_keys"] if "pooler" not in name):
             raise HsEnvError(f"{folder} lacks weights of its encoder: {missing[0]} and {len(missing) - 1} others.")
+        if layers is not None and getattr(model.config, "layer_types", None):
+            model.config.layer_types = model.config.layer_types[:layers]  # or it could not be saved
         network = model.get_encoder() if model.config.is_encoder_decoder else model
         if not tokenizer.is_fast or len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise HsEnvError(f"{folder} holds no fast tokeniser with pieces of words: is there a tokenizer.json?")
@@ -110,10 +112,20 @@ class PieceEncoder:
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
     def save(self, folder: Path) -> None:
-        """Save model and tokeniser for `load`; the files take their names, those of others too, when all are whole."""
+        """Save model and tokeniser for `load`; each file takes its name when all are whole, if need be from another.
+
+        Raises:
+            HsEnvError: If they cannot be saved.
+        """
         unfinished = folder / "unfinished"
-        self.model.save_pretrained(unfinished)
-        self.tokenizer.save_pretrained(unfinished)
+        # What the last batch has set is no part of the tokeniser, whose file would be another after each.
+        self.tokenizer.backend_tokenizer.no_truncation()
+        self.tokenizer.backend_tokenizer.no_padding()
+        try:
+            self.model.save_pretrained(unfinished)
+            self.tokenizer.save_pretrained(unfinished)
+        except Exception as error:  # they raise what they like
+            raise HsEnvError(f"The encoder cannot be saved in {folder} ({_in_a_line(error)}).") from error
         for path in unfinished.iterdir():
             os.replace(path, folder / path.name)
         unfinished.rmdir()

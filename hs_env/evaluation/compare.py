@@ -88,7 +88,7 @@ def compare(
         trained = collect_plain(flat_verdicts(model, sentences))
     rows, caption = [Row(model.title, intervals(trained), note)], CAPTION
     if not isinstance(model, PlainLSTM):
-        plain = _plain_lstm(run, data, split, console)
+        plain = _plain_outcome(run, data, split, console)
         rows += [Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"), *others]
         gain = difference(trained, plain)
         caption += (
@@ -167,7 +167,7 @@ def _policy(config: TrainConfig) -> str:
     return f"{config.agent.partition('.')[0].replace('_', ' ').upper()}, greedy"
 
 
-def _plain_lstm(run: Run, data: TrainingData, split: str, console: Console | None) -> Outcome:
+def _plain_outcome(run: Run, data: TrainingData, split: str, console: Console | None) -> Outcome:
     """What the run's plain LSTM makes of a split; it is trained the first time it is asked for."""
     console, folder = console or Console(stderr=True), run.folder / _PLAIN
     per_epoch = -(-len(data.splits["train"]) // run.config.batch_size)

@@ -146,7 +146,10 @@ def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
     """What makes the word vectors that the saved classifier reads, if it is what it was."""
     spec = str(state["contextual"])
     if spec.startswith(_OWN):
-        spec = f"{PREFIX}{path.parent / ENCODER}{spec.removeprefix(_OWN)}"
+        own = path.resolve().parent / ENCODER
+        if not own.is_dir():
+            raise HsEnvError(f"The classifier in {path} reads the encoder that it learnt with, and {own} is gone.")
+        spec = f"{PREFIX}{own}{spec.removeprefix(_OWN)}"
     try:
         contextual = load_contextual(spec)
     except HsEnvError as error:

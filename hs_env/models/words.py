@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from hs_env.corpora.contextual import PREFIX, ContextualVectors, load_contextual
-from hs_env.types import PADDING, HsEnvError, SentenceBatch
+from hs_env.types import PADDING, HsEnvError, SentenceBatch, WordFeatures
 
 
 class WordVectorLayer(nn.Module, ABC):
@@ -30,6 +31,10 @@ class WordVectorLayer(nn.Module, ABC):
     @abstractmethod
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """(N, e) float32: the vectors of the batch's N words, sentence after sentence, nothing dropped."""
+
+    def read(self, batch: SentenceBatch) -> SentenceBatch:
+        """The batch, with the vectors of its words if they cost much: for whoever reads it more than once."""
+        return batch
 
     @abstractmethod
     def lexicon(self) -> Tensor | None:
@@ -107,10 +112,17 @@ class FineTunedWords(WordVectorLayer):
     def __init__(self, words: WordVectorLayer, vectors: ContextualVectors, vocabulary: tuple[str, ...]) -> None:
         super().__init__(words.vocabulary_size, words.embedding_size, words.dropout.p, words.word_dropout.p)
         self._reader, self._layer, self._vocabulary = vectors.load(), vectors.layer, vocabulary
-        self.network: nn.Module = self._reader.network
+        self._reader.model.float()  # in 16 bits small updates would be rounded away
+        self.network: nn.Module = self._reader.network  # the same object, in copies too: now torch knows its weights
+
+    def read(self, batch: SentenceBatch) -> SentenceBatch:
+        """See `WordVectorLayer.read`."""
+        return replace(batch, features=WordFeatures(self.vectors(batch), batch.lengths.cumsum(0) - batch.lengths))
 
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """See `WordVectorLayer.vectors`."""
+        if batch.features is not None:
+            return batch.features.of(batch)
         rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
         sentences = [[self._vocabulary[token] for token in tokens[:length]] for tokens, length in rows]
         return self._reader.word_states(sentences, self._layer)

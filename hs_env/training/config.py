@@ -94,7 +94,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     """Of the C-Net's matrices but for word vectors: each update takes the rate times this share away (AdamW)."""
     clip_norm: float = 5.0
-    """Greatest norm of the C-Net's gradient."""
+    """Greatest norm of the C-Net's gradient, that of an encoder which learns included."""
     warm_epochs: int | None = None
     """Greatest number of epochs of the warm start; by default 5, for ID-LSTM 10."""
     pnet_epochs: int | None = None

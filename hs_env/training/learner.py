@@ -8,8 +8,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.words import FineTunedWords
-
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
 """Updates over which the rate of an encoder rises: the classifier above it knows nothing at first."""
@@ -79,16 +77,19 @@ class Learner(Generic[M]):
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """The parameters by whether they decay and are an encoder's; one group if all are alike."""
-    words = getattr(model, "words", None)
-    tuned = set(words.network.parameters()) if isinstance(words, FineTunedWords) else set()
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
+    encoder: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
-        if weight not in tuned:
-            (decayed if weight_decay and weight.ndim > 1 and not name.startswith("words.") else kept).append(weight)
+        if name.startswith("words.network."):
+            encoder.append(weight)
+        elif weight_decay and weight.ndim > 1 and not name.startswith("words."):
+            decayed.append(weight)
+        else:
+            kept.append(weight)
     groups: list[dict[str, Any]] = [
         {"params": kept},
         {"params": decayed, "weight_decay": weight_decay},
-        {"params": [weight for weight in model.parameters() if weight in tuned], "encoder": True},
+        {"params": encoder, "encoder": True},
     ]
     return [group for group in groups if group["params"]]

@@ -123,7 +123,7 @@ class StagedTrainer(ABC):
     # The run ---------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Train from where the run stands to the end, then save the result and the history."""
+        """Train from where the run stands to the end, then save the result and the history; no checkpoint is left."""
         progress, batches = self.progress, -(-len(self.data.splits["train"]) // self.config.batch_size)
         self._begun = monotonic()
         with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates) as monitor:
@@ -137,6 +137,7 @@ class StagedTrainer(ABC):
         self.save_result()
         updates = {"warm": progress.warm_updates, "joint": progress.joint_updates}
         write_json(self.folder / HISTORY, {"classifier_updates": updates, "epochs": progress.history})
+        (self.folder / CHECKPOINT).unlink()
 
     def _run_stage(self, stage: Stage, monitor: Monitor) -> None:
         """The epochs of one stage; ends with the weights of the best one."""
@@ -209,7 +210,8 @@ class StagedTrainer(ABC):
         corpus = self.data.corpus
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
-        if isinstance(model.words, FineTunedWords):
-            contextual, model.words = model.words.save(self.folder / ENCODER), ContextualWords.in_place_of(model.words)
+        if isinstance(model.words, FineTunedWords):  # what it reads is from now on as frozen as it is
+            contextual = model.words.save(self.folder / ENCODER)
+            model.words = ContextualWords.in_place_of(model.words)
         classifier = Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, kept, contextual)
         classifier.save(self.folder / FILE_NAME)

@@ -96,9 +96,11 @@ class Trainer(StagedTrainer):
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
         assert self.config.reward_dropout is not None  # the configuration has filled it in
-        self.learner.slow.train(self.config.reward_dropout)
-        update = self.agent.update(self.learner.slow, batch, self.reward, generator=generator)
-        self.learner.slow.eval()
+        slow = self.learner.slow.train(self.config.reward_dropout)
+        with torch.no_grad():
+            batch = slow.words.read(batch)
+        update = self.agent.update(slow, batch, self.reward, generator=generator)
+        slow.eval()
         self.reward.adapt(update.episodes)
         return update.episodes, _prefixed("p_net", update.metrics)
 

@@ -17,9 +17,9 @@ from hs_env.agents import HMBoundaries, ReinforceConfig, SB3Config, rollout
 from hs_env.envs.checker import check_vector_env
 from hs_env.models import Classifier, StructuredEncoder, check_encoder
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train
-from hs_env.training.stages import HISTORY
 from hs_env.types import HsEnvError, Sentence
 from tests.tiny_encoder import make_tiny_encoder
+from tests.training.stopped import train_almost_to_the_end
 
 QUIET = Console(quiet=True)
 ENVIRONMENTS = {"hs_lstm": "hs_env/PhraseSegmentation-v0", "id_lstm": "hs_env/InformationDistillation-v0"}
@@ -145,8 +145,7 @@ def test_another_encoder_in_the_same_place_is_refused(config: TrainConfig, tmp_p
     encoder = make_tiny_encoder(tmp_path / "encoder")
     stopped, own = tmp_path / "stopped", replace(config, vectors=f"hf:{encoder}@1")
     run = train(own, tmp_path / "run", QUIET)
-    shutil.copytree(run.folder, stopped)
-    (stopped / HISTORY).unlink()  # as a run that was killed before its end
+    train_almost_to_the_end(own, stopped)
     make_tiny_encoder(encoder, seed=1)
     with pytest.raises(HsEnvError, match="word vectors of another encoder than is in"):
         Classifier.load(run.folder)

@@ -12,10 +12,11 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hs_env.agents import Reinforce, ReinforceConfig
+from hs_env.agents import Reinforce, ReinforceConfig, SB3Config, SB3Learner
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.contextual import load_contextual
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.corpora.pieces import PieceEncoder
 from hs_env.evaluation.compare import compare
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.words import FineTunedWords, WordEmbedding
@@ -23,6 +24,7 @@ from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.learner import Learner
 from hs_env.training.scores import dev_scores, flat_scores
+from hs_env.training.stages import StagedTrainer
 from hs_env.types import HsEnvError, Sentence
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
 
@@ -65,9 +67,9 @@ def run(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def fine_tuned(spec: str) -> tuple[FineTunedWords, EncodedSplit]:
     """A layer of words, and `SENTENCES` for it."""
     vocabulary, vectors = Vocabulary.from_sentences(SENTENCES), load_contextual(spec)
-    words = WordEmbedding(len(vocabulary), vectors.width, 0.0, 0.0)
+    words = WordEmbedding(len(vocabulary), vectors.width, 0.5, 0.2).eval()
     split = EncodedSplit.from_sentences(SENTENCES, vocabulary)
-    return FineTunedWords(words, vectors, vocabulary.words), split
+    return FineTunedWords(words, vectors, vocabulary.words).eval(), split
 
 
 @pytest.mark.parametrize("layer", range(3))
@@ -79,7 +81,12 @@ def test_before_they_learn_they_are_the_frozen_ones(layer: int, tmp_path: Path) 
     batch = split.batch(torch.tensor([1, 2, 1]))
     again = torch.from_numpy(load_contextual(spec)([SENTENCES[index].words for index in (1, 2, 1)]))
     torch.testing.assert_close(words.vectors(batch).half(), again, atol=2e-3, rtol=2e-3)
+    read = words.read(batch)
+    assert torch.equal(words.vectors(read), words.vectors(batch))
+    some = torch.tensor([2, 0])
+    torch.testing.assert_close(words.vectors(read.select(some)), words.vectors(batch.select(some)))
     assert words.lexicon() is None
+    assert (words.dropout.p, words.word_dropout.p) == (0.5, 0.2)
 
 
 def test_the_gradient_reaches_the_encoder_as_through_its_own_states(tmp_path: Path) -> None:
@@ -99,6 +106,43 @@ def test_the_gradient_reaches_the_encoder_as_through_its_own_states(tmp_path: Pa
     assert set(reached) == {name for name, gradient in expected.items() if gradient is not None}
     for name, gradient in reached.items():
         torch.testing.assert_close(gradient, expected[name], msg=name)
+
+
+def test_it_learns_in_32_bits(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    folder = make_tiny_encoder(tmp_path / "encoder")
+    AutoModel.from_pretrained(folder).bfloat16().save_pretrained(folder)
+    words, split = fine_tuned(f"hf:{folder}@1")
+    assert {weight.dtype for weight in words.network.parameters()} == {torch.float32}
+    assert words.vectors(split.batch(torch.arange(3))).dtype == torch.float32
+
+
+@pytest.mark.parametrize("model", ["hs_lstm", "plain_lstm"])
+def test_the_slow_copy_is_saved(model: str, config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
+    """As it was in the best epoch, and beside a relative path, too."""
+    seen: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
+    save = StagedTrainer.save_classifier
+
+    def watched(self, classifier):
+        seen.append((weights(self.learner.slow), weights(self.learner.fast)))
+        assert all(split.features is None for split in self.data.splits.values())
+        save(self, classifier)
+
+    monkeypatch.setattr(StagedTrainer, "save_classifier", watched)
+    monkeypatch.chdir(tmp_path)
+    structure = {} if model == "hs_lstm" else {"structure": None, "reward": None, "reward_dropout": None}
+    run = train(replace(config, model=model, **structure), Path("run"), QUIET)
+    assert run.classifier.contextual is not None
+    network = weights(run.classifier.contextual.load().network)
+    saved = weights(run.classifier.model) | {f"words.network.{name}": weight for name, weight in network.items()}
+    ((slow, fast),) = seen
+    assert_equal(saved, slow)
+    before = weights(load_contextual(config.vectors).load().network)
+    assert {name for name, weight in before.items() if not torch.equal(weight, network[name])}
+    assert not all(torch.equal(weight, slow[name]) for name, weight in fast.items())
+    monkeypatch.chdir(Path(shutil.copytree("run", tmp_path / "moved")))
+    assert_equal(weights(Classifier.load(".").model), weights(run.classifier.model))
 
 
 def test_what_is_saved_is_what_was_scored(run: Run, config: TrainConfig) -> None:
@@ -127,6 +171,8 @@ def test_the_classifier_moves_with_its_encoder(run: Run, tmp_path: Path) -> None
     shutil.rmtree(moved / "encoder")
     with pytest.raises(HsEnvError, match=r"cannot be made\. There is no encoder .*moved/encoder"):
         Classifier.load(tmp_path / "elsewhere" / "classifier.safetensors")
+    with pytest.raises(HsEnvError, match=r"reads the encoder that it learnt with, and .*moved/encoder is gone"):
+        Classifier.load(moved)
 
 
 def test_the_encoder_serves_other_runs(run: Run, config: TrainConfig, tmp_path: Path) -> None:
@@ -140,7 +186,8 @@ def test_a_plain_lstm_is_compared_that_has_an_encoder_of_its_own(run: Run, tmp_p
     comparison = compare(Run.load(Path(shutil.copytree(run.folder, tmp_path / "run"))), "test", QUIET)
     plain = Run.load(tmp_path / "run" / "plain_lstm")
     assert plain.classifier.contextual is not None
-    assert plain.classifier.contextual.digest != run.classifier.contextual.digest  # type: ignore[union-attr]
+    networks = [weights(load_contextual(spec).load().network) for spec in (run.config.vectors, run_spec(plain))]
+    assert any(not torch.equal(weight, networks[1][name]) for name, weight in networks[0].items())
     scores = flat_scores(plain.classifier.model, plain.data("test").splits["test"])
     row = next(row for row in comparison.rows if row.name == "plain LSTM")
     assert row.intervals["log_likelihood"].value == pytest.approx(scores["log_likelihood"])
@@ -165,6 +212,7 @@ def test_killed_and_resumed_equals_uninterrupted(run: Run, config: TrainConfig, 
     resumed = resume(tmp_path / "run", QUIET)
     assert_equal(weights(resumed.classifier.model), weights(run.classifier.model))
     assert_equal(*(weights(load_contextual(run_spec(each)).load().network) for each in (resumed, run)))
+    assert resumed.classifier.contextual.digest == run.classifier.contextual.digest  # type: ignore[union-attr]
     epochs = [json.loads((each.folder / "history.json").read_text())["epochs"] for each in (resumed, run)]
     assert [epoch["log_likelihood"] for epoch in epochs[0]] == [epoch["log_likelihood"] for epoch in epochs[1]]
 
@@ -195,7 +243,12 @@ def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
     learner = Learner(Mean(), 0.1, 5.0, weight_decay=0.5, encoder_rate=0.2)
     rates = []
     for _ in range(120):
+        before = weights(learner.slow)
         learner.update(0.01, batch.labels, batch)
+        fast = weights(learner.fast)
+        assert_equal(weights(learner.slow), {name: old.lerp(fast[name], 0.1) for name, old in before.items()})
+        assert learner.fast.words.network.training
+        assert not learner.slow.words.network.training
         rates.append({group["params"][0].shape: group["lr"] for group in learner.optimizer.param_groups})
     c_net, encoder = torch.Size([2]), next(iter(words.network.parameters())).shape
     assert {each[c_net] for each in rates} == {0.01}
@@ -214,9 +267,31 @@ def test_the_p_net_alone_leaves_it_as_it_is(config: TrainConfig, tmp_path: Path,
         return update(self, encoder, *arguments, **more)
 
     monkeypatch.setattr(Reinforce, "update", watched)
-    train(replace(config, joint_epochs=0), tmp_path / "run", QUIET)
-    assert len(seen) == 4
-    assert_equal(seen[0], seen[-1])
+    train(replace(config, joint_epochs=1), tmp_path / "run", QUIET)
+    assert len(seen) == 8  # four updates a stage
+    assert_equal(seen[0], seen[4])
+    assert all(not torch.equal(weight, seen[5][name]) for name, weight in seen[4].items() if ".layer.0." in name)
+
+
+def test_an_update_of_the_p_net_reads_each_sentence_once(config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
+    read: list[int] = []
+    states = PieceEncoder.word_states
+
+    def counted(self, sentences, layer):
+        read.append(len(sentences))
+        return states(self, sentences, layer)
+
+    def watched(self, *arguments, **more):
+        read.clear()
+        made = update(self, *arguments, **more)
+        assert not read
+        return made
+
+    update = SB3Learner.update
+    monkeypatch.setattr(PieceEncoder, "word_states", counted)
+    monkeypatch.setattr(SB3Learner, "update", watched)
+    settings = SB3Config(slots=4, steps=8, samples=1)
+    train(replace(config, agent="maskable_ppo", sb3=settings, joint_epochs=1), tmp_path / "run", QUIET)
 
 
 def test_vectors_that_are_looked_up_are_refused() -> None:

@@ -28,7 +28,9 @@ from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
 from hs_env.training.scores import dev_scores
 from hs_env.training.stages import CHECKPOINT
+from hs_env.training.trainer import Trainer
 from hs_env.types import HsEnvError
+from tests.training.stopped import train_almost_to_the_end
 
 CONFIG = TrainConfig(
     corpus="phrases:train=160,dev=40,test=40",
@@ -197,6 +199,8 @@ def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeyp
     sb3 = SB3Config(slots=8, steps=16, samples=2, parameters=small[agent])
     reward = "log_likelihood + boundary_rate(rate=0.1)"
     config = replace(CONFIG, agent=agent, sb3=sb3, reward=reward, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
+    ends, save_result = [], Trainer.save_result
+    monkeypatch.setattr(Trainer, "save_result", lambda self: (ends.append(self.reward.state_dict()), save_result(self)))
     steady = train(config, tmp_path / "steady", QUIET)
     count, update = 0, SB3Learner.update
 
@@ -213,7 +217,6 @@ def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeyp
     assert_same(steady, resume(tmp_path / "stopped", QUIET))
     assert count == 14 + 7
     assert type(Run.load(steady.folder).agent) is SB3Agent
-    ends = [load_state(run / CHECKPOINT, "checkpoint")["reward"] for run in (steady.folder, tmp_path / "stopped")]
     assert ends[0] == ends[1] != {"left": {}, "right": {"multiplier": 1.0}}
 
 
@@ -304,12 +307,11 @@ def test_resuming_on_other_data_is_refused(tmp_path):
     (tmp_path / "corpus").mkdir()
     for split in ("train", "dev", "test"):
         write(split)
-    trained = train(replace(CONFIG, corpus=str(tmp_path / "corpus")), tmp_path / "run", QUIET)
-    (trained.folder / "history.json").unlink()
+    train_almost_to_the_end(replace(CONFIG, corpus=str(tmp_path / "corpus")), tmp_path / "run")
     rows[0]["label"] = 1
     write("train")
     with pytest.raises(HsEnvError, match="other words or labels"):
-        resume(trained.folder, QUIET)
+        resume(tmp_path / "run", QUIET)
 
 
 def test_the_notes_of_a_classifier_are_those_of_the_epoch_that_was_kept(finished):
@@ -341,12 +343,16 @@ def test_a_damaged_history_is_named(finished, tmp_path, content, message):
         Run.load(tmp_path / "run")
 
 
-def test_a_damaged_checkpoint_is_named(finished, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()))
-    whole = (finished.folder / CHECKPOINT).read_bytes()
-    (tmp_path / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    folder = tmp_path / "run"
+    train_almost_to_the_end(CONFIG, folder)
+    whole = (folder / CHECKPOINT).read_bytes()
+    (folder / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(HsEnvError, match="not a readable checkpoint"):
-        resume(tmp_path, QUIET)
+        resume(folder, QUIET)
+    (folder / CHECKPOINT).write_bytes(whole)
+    resume(folder, QUIET)
+    assert not (folder / CHECKPOINT).exists()  # it has served
 
 
 @pytest.mark.parametrize(
