@@ -84,6 +84,7 @@ class Tuned(nn.Module):
     def __init__(self, folder: Path, classes: int, dropout: float) -> None:
         super().__init__()
         self.reader = PieceEncoder.load(folder)
+        self.reader.model.float()  # in 16 bits small updates would be rounded away
         self.encoder: Any = self.reader.network
         self.dropout, self.head = nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, classes)
 

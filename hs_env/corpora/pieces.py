@@ -112,7 +112,7 @@ class PieceEncoder:
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
     def save(self, folder: Path) -> None:
-        """Save model and tokeniser for `load`; each file takes its name when all are whole, if need be from another.
+        """Save model and tokeniser for `load`: written beside first, then moved, so that no file is ever half there.
 
         Raises:
             HsEnvError: If they cannot be saved.
