@@ -47,8 +47,18 @@ class Run:
     classifier_updates: dict[str, int]
 
     def data(self, *read: str) -> TrainingData:
-        """What it was trained on, with such vectors in the splits `read` as its classifier reads."""
-        return TrainingData.load(self.config, self.classifier.contextual, read)
+        """What it was trained on, with such vectors in the splits `read` as its classifier reads.
+
+        Raises:
+            HsEnvError: If the corpus has changed since.
+        """
+        data = TrainingData.load(self.config, self.classifier.contextual, read)
+        if data.vocabulary != self.classifier.vocabulary or data.corpus.labels != self.classifier.labels:
+            raise HsEnvError(
+                f"The corpus {self.config.corpus!r} has other words or labels than when the run in {self.folder} was "
+                "trained. Bring the old one back, or train again."
+            )
+        return data
 
     @classmethod
     def load(cls, folder: Path) -> Run:

@@ -314,6 +314,18 @@ def test_resuming_on_other_data_is_refused(tmp_path):
         resume(tmp_path / "run", QUIET)
 
 
+def test_a_run_is_not_evaluated_on_a_corpus_that_has_changed(tmp_path):
+    rows = [{"text": f"the {word} film", "label": number % 2} for number, word in enumerate(["good", "bad"] * 8)]
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = train(replace(CONFIG, corpus=str(tmp_path)), tmp_path / "run", QUIET)
+    assert len(run.data().splits["test"]) == 16
+    rows[0]["text"] = "a better film"
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(HsEnvError, match=r"has other words or labels than when the run in .*run was trained"):
+        run.data()
+
+
 def test_the_notes_of_a_classifier_are_those_of_the_epoch_that_was_kept(finished):
     epochs = json.loads((finished.folder / "history.json").read_text())["epochs"]
     joint = [entry for entry in epochs if entry["stage"] == "joint"]
