@@ -16,9 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env import cli_lm
-from hs_env.agents import Agent, load_agent, rollout
+from hs_env.agents import Agent, ReinforceConfig, SB3Config, load_agent, rollout
+from hs_env.cli_help import join_lines
 from hs_env.corpora import CORPORA, load_corpus, load_treebank
 from hs_env.evaluation import Comparison, PhraseIndex, compare, compare_structure
+from hs_env.language import LMConfig
 from hs_env.models import Classifier, HMLSTMClassifier, StructuredEncoder, shipped_runs
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import hierarchies, segmented
@@ -35,6 +37,8 @@ from hs_env.types import HsEnvError, Sentence
 
 Format = Literal["table", "json", "csv", "markdown"]
 Split = Literal["train", "dev", "test"]
+
+join_lines(TrainConfig, ReinforceConfig, SB3Config, LMConfig)
 
 _LINES = 256  # sentences that are segmented together when input is piped
 

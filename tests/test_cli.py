@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import sys
+from typing import get_type_hints
 
 import pytest
 
 from hs_env import cli
+from hs_env.agents import ReinforceConfig, SB3Config
+from hs_env.language import LMConfig
 from hs_env.training import TrainConfig
 
 SMALL = """--corpus phrases:train=160,dev=40,test=40 --vectors random:6 --hidden-size 10 --batch-size 16 --warm-epochs 1
@@ -224,3 +227,11 @@ def test_report(folder, distilled, tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(["report", str(folder), "--out", str(out)])
     assert "exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("config", [TrainConfig, ReinforceConfig, SB3Config, LMConfig])
+def test_every_option_has_help_in_one_paragraph(config):
+    for name, kind in get_type_hints(config, include_extras=True).items():
+        (option,) = kind.__metadata__
+        assert option.help.endswith("."), name
+        assert "\n" not in option.help, name

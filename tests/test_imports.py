@@ -22,7 +22,7 @@ LAYERS = [
     {"training"},
     {"language"},
     {"evaluation"},
-    {"cli_lm"},
+    {"cli_lm", "cli_help"},
     {"report"},
     {"cli", "demo"},
 ]
