@@ -22,6 +22,7 @@ from hs_env.corpora import CORPORA, load_corpus, load_treebank
 from hs_env.evaluation import Comparison, PhraseIndex, compare, compare_structure
 from hs_env.language import LMConfig
 from hs_env.models import Classifier, HMLSTMClassifier, StructuredEncoder, shipped_runs
+from hs_env.models.classifier import ENCODER
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import hierarchies, segmented
 from hs_env.report import make_report
@@ -65,6 +66,8 @@ def train(
     _show_comparison(run, "test", console)
     _show_examples(run)
     print(f"\nThe run is in {run.folder}")
+    if run.config.encoder_rate:
+        print(f"Its encoder, for other runs: --vectors hf:{run.folder / ENCODER}")
 
 
 def evaluate(

@@ -155,7 +155,7 @@ def dev_scores(tuned: Tuned, corpus: Corpus, size: int) -> dict[str, float]:
 
 def save(tuned: Tuned, config: FineTuning, scores: list[dict[str, float]]) -> None:
     """Save encoder, tokeniser and record."""
-    tuned.reader.save(config.out)
+    tuned.reader.save(config.out, tuned.encoder.config.num_hidden_layers)
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
     write_json(config.out / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
 

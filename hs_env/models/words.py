@@ -133,5 +133,5 @@ class FineTunedWords(WordVectorLayer):
 
     def save(self, folder: Path) -> ContextualVectors:
         """Save the encoder as it is now; returns the vectors that it makes."""
-        self._reader.save(folder)
+        self._reader.save(folder, self._layer)
         return load_contextual(f"{PREFIX}{folder}@{self._layer}")

@@ -49,8 +49,8 @@ class TrainConfig:
     what A has not, `A+B` puts them side by side. Or, alone, `hf:MODEL@LAYER`: a layer of a Hugging Face encoder, so
     that a word's vector depends on its sentence."""
     encoder_rate: float = 0.0
-    """Share of the C-Net's learning rate at which the encoder of `hf:` vectors learns with it, such as 0.05; 0 leaves
-    it frozen. The encoder that comes of it is kept in the run's folder."""
+    """If not 0, the encoder of `hf:` vectors learns with the C-Net, at this share of its rate, such as 0.05, and is
+    saved in the run's folder."""
     model: str = "hs_lstm"
     """Structured encoder of the C-Net: `hs_lstm`, `attentive_hs_lstm` or `id_lstm`; or, without P-Net and structure,
     `plain_lstm`, `bilstm`, `cnn`, `self_attentive` or `hm_lstm`, which learn in the epochs of the warm start and of
@@ -127,13 +127,13 @@ class TrainConfig:
             raise HsEnvError(f"weight_decay must be below {most}, where nothing is left; got {self.weight_decay!r}.")
         if self.encoder_rate and not is_contextual(self.vectors):
             raise HsEnvError(
-                f"encoder_rate is for contextual word vectors, hf:MODEL@LAYER, and these are {self.vectors!r}. Leave "
-                "--encoder-rate out, or take such vectors."
+                f"encoder_rate is for contextual word vectors, hf:MODEL@LAYER, and these are {self.vectors!r}. Put hf: "
+                "before the name of an encoder, or leave --encoder-rate out."
             )
         stages = {f"{stage}_epochs": (0, 1e6) for stage in ("warm", "pnet", "joint")}
         check_ranges(
             self,
-            encoder_rate=(0, 1e3),
+            encoder_rate=(0, 1),
             hidden_size=(1, 1e5),
             dropout=(0, 0.99),
             word_dropout=(0, 0.99),

@@ -143,5 +143,9 @@ def _trainer(config: TrainConfig, data: TrainingData, folder: Path, console: Con
 
 
 def _finish(trainer: StagedTrainer) -> Run:
-    trainer.run()
+    try:
+        trainer.run()
+    except KeyboardInterrupt:
+        trainer.console.print(f"Stopped. Go on with: hs-env train --resume {trainer.folder}", markup=False)
+        raise
     return Run.load(trainer.folder)

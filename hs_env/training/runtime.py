@@ -14,7 +14,7 @@ import torch
 
 import hs_env
 
-_RECORDED = ("torch", "numpy", "gymnasium", "stable-baselines3", "safetensors")
+_RECORDED = ("torch", "numpy", "gymnasium", "stable-baselines3", "safetensors", "transformers")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -37,13 +37,21 @@ def describe() -> dict[str, Any]:
     return {
         "hs_env": hs_env.__version__,
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in _RECORDED},
+        "packages": {name: version for name in _RECORDED if (version := _version(name))},
         "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # sums are rounded as these take them
         "system": platform.platform(),
         "threads": torch.get_num_threads(),
         "git": _git_state(),
         "command": sys.argv,
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _git_state() -> dict[str, Any] | None:

@@ -154,7 +154,7 @@ def test_another_encoder_in_the_same_place_is_refused(config: TrainConfig, tmp_p
     make_tiny_encoder(encoder)
     assert resume(stopped, QUIET).classifier.contextual == Classifier.load(run.folder).contextual
     shutil.rmtree(encoder)
-    with pytest.raises(HsEnvError, match=r"reads word vectors that cannot be made\. There is no encoder"):
+    with pytest.raises(HsEnvError, match=r"reads word vectors that cannot be made\. There is no folder"):
         Classifier.load(run.folder)
 
 

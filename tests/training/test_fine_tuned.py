@@ -46,10 +46,10 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return TrainConfig(
         corpus="phrases:train=60,dev=20,test=20",
         vectors=f"hf:{make_tiny_encoder(tmp_path_factory.mktemp('encoder'))}@1",
-        encoder_rate=5.0,
+        encoder_rate=1.0,
         hidden_size=6,
         batch_size=16,
-        learning_rate=0.01,
+        learning_rate=0.05,
         tau=0.5,
         warm_epochs=2,
         pnet_epochs=1,
@@ -169,9 +169,11 @@ def test_the_classifier_moves_with_its_encoder(run: Run, tmp_path: Path) -> None
         Classifier.load(moved)
     classifier.save(tmp_path / "elsewhere" / "classifier.safetensors")  # its encoder stays where it is
     shutil.rmtree(moved / "encoder")
-    with pytest.raises(HsEnvError, match=r"cannot be made\. There is no encoder .*moved/encoder"):
+    with pytest.raises(HsEnvError, match=r"cannot be made\. There is no folder .*moved/encoder"):
         Classifier.load(tmp_path / "elsewhere" / "classifier.safetensors")
-    with pytest.raises(HsEnvError, match=r"reads the encoder that it learnt with, and .*moved/encoder is gone"):
+    with pytest.raises(
+        HsEnvError, match=r"the encoder that it has learnt with, and there is no folder .*moved/encoder\. Copy"
+    ):
         Classifier.load(moved)
 
 
@@ -179,6 +181,9 @@ def test_the_encoder_serves_other_runs(run: Run, config: TrainConfig, tmp_path: 
     frozen = replace(config, vectors=run_spec(run), encoder_rate=0.0, warm_epochs=1, joint_epochs=0, pnet_epochs=0)
     other = train(frozen, tmp_path / "run", QUIET)
     assert other.classifier.contextual == run.classifier.contextual
+    assert (
+        load_contextual(f"hf:{run.folder}/encoder") == run.classifier.contextual
+    )  # not the layer above, which was left
     assert not (other.folder / "encoder").exists()
 
 
@@ -297,7 +302,7 @@ def test_an_update_of_the_p_net_reads_each_sentence_once(config: TrainConfig, tm
 def test_vectors_that_are_looked_up_are_refused() -> None:
     with pytest.raises(HsEnvError, match=r"encoder_rate is for contextual word vectors.*these are 'glove-6b-50d'"):
         TrainConfig(encoder_rate=0.05)
-    with pytest.raises(HsEnvError, match="encoder_rate must be a number from 0"):
+    with pytest.raises(HsEnvError, match="encoder_rate must be a number from 0 to 1, got -1"):
         TrainConfig(vectors="hf:x", encoder_rate=-1)
 
 

@@ -357,7 +357,8 @@ def test_a_damaged_history_is_named(finished, tmp_path, content, message):
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     folder = tmp_path / "run"
-    train_almost_to_the_end(CONFIG, folder)
+    said = train_almost_to_the_end(CONFIG, folder)
+    assert f"Stopped. Go on with: hs-env train --resume {folder}" in said
     whole = (folder / CHECKPOINT).read_bytes()
     (folder / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(HsEnvError, match="not a readable checkpoint"):
