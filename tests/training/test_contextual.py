@@ -25,13 +25,6 @@ QUIET = Console(quiet=True)
 ENVIRONMENTS = {"hs_lstm": "hs_env/PhraseSegmentation-v0", "id_lstm": "hs_env/InformationDistillation-v0"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HS_ENV_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return TrainConfig(

@@ -34,13 +34,6 @@ SENTENCES = [Sentence(words, 0) for words in (SHORT, ("not", "\u200b", "fun"), S
 """One with a word of two pieces, one with a word of none, one that is longer than the encoder reads at once."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HS_ENV_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return TrainConfig(
