@@ -47,7 +47,7 @@ FILE_NAME = "classifier.safetensors"
 ENCODER = "encoder"
 """The encoder's folder beside it, if the run has fine-tuned one."""
 _OWN = f"{PREFIX}./{ENCODER}"
-"""How the file says so: the two may be moved together."""
+"""How the classifier's file names it, so that the two may be moved together."""
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     decayed: list[nn.Parameter] = []
     encoder: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
-        if name.startswith("words.network."):
+        if name.startswith("words.network."):  # of `FineTunedWords`
             encoder.append(weight)
         elif weight_decay and weight.ndim > 1 and not name.startswith("words."):
             decayed.append(weight)

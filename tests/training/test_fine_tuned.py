@@ -174,9 +174,8 @@ def test_the_encoder_serves_other_runs(run: Run, config: TrainConfig, tmp_path: 
     frozen = replace(config, vectors=run_spec(run), encoder_rate=0.0, warm_epochs=1, joint_epochs=0, pnet_epochs=0)
     other = train(frozen, tmp_path / "run", QUIET)
     assert other.classifier.contextual == run.classifier.contextual
-    assert (
-        load_contextual(f"hf:{run.folder}/encoder") == run.classifier.contextual
-    )  # not the layer above, which was left
+    # Where no layer is named it is the one that has learnt, not the one above.
+    assert load_contextual(f"hf:{run.folder}/encoder") == run.classifier.contextual
     assert not (other.folder / "encoder").exists()
 
 
