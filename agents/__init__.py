@@ -12,8 +12,9 @@ if __name__ == "agents":  # a bare `import agents`, which works in a checkout
 
 from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
 from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
-from .boundaries import HMBoundaries
 from .estimators import ESTIMATORS
+from .fixed import STRUCTURE, FixedStructure
+from .hm_boundaries import HMBoundaries
 from .learners import LEARNERS, LearnerConfig
 from .policy import BinaryPolicy, PNet
 from .reinforce import Reinforce, ReinforceConfig
@@ -21,7 +22,6 @@ from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Config, SB3Learner
 from .search import beam_search, best_segmentation, every_segmentation
-from .structure import STRUCTURE, FixedStructure
 
 __all__ = [
     "AGENTS",

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.registry import Registry
 from hs_env.rewards import Reward
 from hs_env.storage import load_state
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.types import Episodes, SentenceBatch
 
 
 @dataclass(frozen=True, slots=True)

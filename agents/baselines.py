@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
-from hs_env.types import DISTILLATION, END, INSIDE, RETAIN, SEGMENTATION, HsEnvError, SentenceBatch, Task
+from hs_env.types import DISTILLATION, END, INSIDE, RETAIN, SEGMENTATION, SentenceBatch, Task
 
 from .base import Agent, Decision
 

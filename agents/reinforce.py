@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
-from hs_env.types import SEGMENTATION, HsEnvError, SentenceBatch, Task, check_ranges
+from hs_env.types import SEGMENTATION, SentenceBatch, Task
 
 from .base import AGENTS, Decision, LearningAgent, Update, check_width
 from .estimators import ESTIMATORS, Estimate, Problem

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import Rewarded
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.types import Episodes, SentenceBatch
 
 from .base import Agent
 

@@ -14,7 +14,8 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from hs_env.envs.slots import STATE_LIMIT
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.errors import HsEnvError
+from hs_env.types import SentenceBatch
 
 from .base import AGENTS, Agent, Decision, check_width
 

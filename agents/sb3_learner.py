@@ -16,10 +16,11 @@ import torch
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.envs.resources import Resources
 from hs_env.envs.vector import EncoderVectorEnv
+from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
-from hs_env.types import HsEnvError, SentenceBatch, check_ranges
+from hs_env.types import SentenceBatch
 
 from .base import LearningAgent, Update
 from .rollout import rollout

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.rewards import Reward
-from hs_env.types import SEGMENTATION, Episodes, HsEnvError, SentenceBatch, Task
+from hs_env.types import SEGMENTATION, Episodes, SentenceBatch, Task
 
 LONGEST = 16
 """Words of the longest sentence that is searched: 2^15 segmentations, or 2^16 - 1 choices of words."""

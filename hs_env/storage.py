@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ Axes: `B` sentences, `R` rows (episodes; `S` consecutive rows for each sentence 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -58,26 +58,6 @@ def phrases_of(words: Sequence[str], actions: Sequence[int]) -> list[Sequence[st
     if words and stops[-1:] != [len(words)]:
         stops.append(len(words))
     return [words[start:stop] for start, stop in pairwise([0, *stops])]
-
-
-class HsEnvError(ValueError):
-    """Bad input from a user: one message that says what was expected, what came and what to do."""
-
-
-def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
-    """Check numeric fields of a dataclass against their least and greatest values.
-
-    Raises:
-        HsEnvError: Naming the field, its range and its value; also for a fraction where the field is a whole number.
-    """
-    kinds = {field.name: field.type for field in fields(config)}  # type: ignore[arg-type]
-    for name, (low, high) in ranges.items():
-        value = getattr(config, name)
-        whole = kinds[name] == "int"
-        if not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
-            raise HsEnvError(
-                f"{name} must be {'a whole' if whole else 'a'} number from {low:g} to {high:g}, got {value!r}."
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
-from hs_env.types import Episodes, HsEnvError
+from hs_env.types import Episodes
 
 REWARDS: Registry[Callable[..., Reward]] = Registry("reward", group="hs_env.rewards")
 """Makers of rewards by versioned name; keyword arguments are the reward's parameters."""

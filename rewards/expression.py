@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from hs_env.errors import HsEnvError
 from hs_env.registry import load_reference
-from hs_env.types import HsEnvError
 
 from .base import REWARDS, Reward
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hs_env.types import INSIDE, Episodes, HsEnvError
+from hs_env.errors import HsEnvError
+from hs_env.types import INSIDE, Episodes
 
 from .base import REWARDS, Reward
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hs_env.types import Episodes, HsEnvError
+from hs_env.errors import HsEnvError
+from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hs_env.types import Episodes, check_ranges
+from hs_env.errors import check_ranges
+from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 from .counts import deleted_share

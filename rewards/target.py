@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
-from hs_env.types import Episodes, check_ranges
+from hs_env.errors import check_ranges
+from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 from .counts import deleted_share, phrase_share

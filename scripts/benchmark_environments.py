@@ -28,12 +28,13 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import nn
 
 import hs_env
+from hs_env.compute import prepare
 from hs_env.corpora import load_corpus
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import HSLSTM, Classifier
 from hs_env.storage import write_json
-from hs_env.training.runtime import describe, prepare
+from hs_env.training.record import describe
 
 gymnasium.register_envs(hs_env)
 ID = "hs_env/PhraseSegmentation-v0"

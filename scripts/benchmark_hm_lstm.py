@@ -16,14 +16,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from hs_env.compute import prepare
 from hs_env.language import LMRun, load_text
 from hs_env.language.texts import encode
-from hs_env.models.boundary import decide
-from hs_env.models.hm_inference import Reader
-from hs_env.models.hm_lstm import HMLSTM
-from hs_env.models.hm_scan import EPSILON, Layer, ScanPlan, layers_of
+from hs_env.models.hm.boundary import decide
+from hs_env.models.hm.inference import Reader
+from hs_env.models.hm.layers import HMLSTM
+from hs_env.models.hm.scan import EPSILON, Layer, ScanPlan, layers_of
 from hs_env.models.lstm import fast_tanh
-from hs_env.training.runtime import prepare
 
 
 class DenseReader(Reader):

@@ -25,13 +25,14 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from hs_env.agents import Reinforce, ReinforceConfig, make_baseline, rollout
+from hs_env.compute import prepare
 from hs_env.models import HSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import write_json
+from hs_env.training.classifier import Learner
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData, evaluation_batches, training_batches
-from hs_env.training.learner import Learner
-from hs_env.training.runtime import describe, prepare
+from hs_env.training.record import describe
 from hs_env.types import SentenceBatch
 
 # The authors' code on two cores where LSTMCell(300, 300) at batch one runs 10,044 calls a second: sentences a second on

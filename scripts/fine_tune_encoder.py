@@ -17,15 +17,16 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor, nn
 
+from hs_env.compute import prepare, seed_for
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.corpora.pieces import PieceEncoder, model_folder
+from hs_env.errors import HsEnvError, check_ranges
 from hs_env.storage import write_json
 from hs_env.training.data import training_batches
 from hs_env.training.folders import new_folder
-from hs_env.training.runtime import describe, prepare
-from hs_env.training.seeds import seed_for
-from hs_env.types import HsEnvError, Sentence, check_ranges
+from hs_env.training.record import describe
+from hs_env.types import Sentence
+from hs_env.vectors.pieces import PieceEncoder, model_folder
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ import numpy as np
 import tyro
 from rich.console import Console
 
+from hs_env.errors import HsEnvError
 from hs_env.storage import write_atomically
-from hs_env.types import HsEnvError
 
 _NLTK: Final = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
 _AG: Final = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"

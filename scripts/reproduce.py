@@ -17,14 +17,14 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hs_env.evaluation.figures import save_figures
-from hs_env.evaluation.grid import Cell, load_grid
-from hs_env.evaluation.ledger import Ledger
-from hs_env.evaluation.result import result_of
-from hs_env.evaluation.summary import load_published, summarise, to_csv, to_markdown
+from hs_env.errors import HsEnvError
+from hs_env.experiments.grid import Cell, load_grid
+from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.plots import save_figures
+from hs_env.experiments.result import result_of
+from hs_env.experiments.summary import load_published, summarise, to_csv, to_markdown
 from hs_env.storage import write_atomically
 from hs_env.training import train_or_resume
-from hs_env.types import HsEnvError
 
 HERE = Path(__file__).parent
 GRID, OUT = HERE / "reproduce.toml", Path("runs/reproduction")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hs_env.corpora.contextual import load_contextual
+from hs_env.vectors.contextual import load_contextual
 from tests.tiny_encoder import make_byte_level_encoder, make_tiny_encoder
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "fine_tune_encoder.py"

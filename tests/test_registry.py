@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
-from hs_env.types import HsEnvError
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from hs_env.errors import HsEnvError
 from hs_env.render import PALETTE, Segmented, to_ansi, to_html, to_rgb, to_svg, to_text
 from hs_env.render.episodes import segmented as segmented_episodes
-from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, HsEnvError, Sentence, Task
+from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, Sentence, Task
 from tests.builders import make_batch
 
 WORDS = ("the", "movie", "is", "not", "very", "good")

@@ -8,8 +8,8 @@ import pytest
 import safetensors.torch
 import torch
 
+from hs_env.errors import HsEnvError
 from hs_env.storage import load_state, save_state, write_atomically, write_json
-from hs_env.types import HsEnvError
 
 
 def test_nested_state_survives(tmp_path):

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.registry import Registry
 from hs_env.rewards import Reward, Rewarded
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.types import Episodes, SentenceBatch
 
 from ..policy import Logits, binary_entropy
 from ..rollout import Rollout

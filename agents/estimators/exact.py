@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.errors import HsEnvError
+from hs_env.types import Episodes, SentenceBatch
 
 from ..policy import BinaryPolicy
 from ..rollout import rollout

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.boundary import annealed_slope, hard_sigmoid
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
+from hs_env.models.hm.boundary import annealed_slope, hard_sigmoid
 
 from ..policy import binary_entropy
 from ..rollout import Rollout

@@ -1,4 +1,4 @@
-"""Corpora: labelled sentences, their words, and word vectors. Nothing here imports torch but `encoded`."""
+"""Corpora: labelled sentences, how text becomes words, and vocabularies."""
 
 from hs_env.corpora.corpus import CORPORA, SPLITS, Corpus, CorpusBuilder, register_corpus
 from hs_env.corpora.files import Row, label_names, read_rows, to_sentences
@@ -6,7 +6,6 @@ from hs_env.corpora.loading import load_corpus
 from hs_env.corpora.phrases import compose, phrase_sentence
 from hs_env.corpora.tokenisation import TOKENISATIONS, tokenise
 from hs_env.corpora.treebanks import Treebank, load_treebank
-from hs_env.corpora.vectors import WordVectors, load_vectors
 from hs_env.corpora.vocabulary import SPECIAL_WORDS, Vocabulary
 
 __all__ = [
@@ -19,12 +18,10 @@ __all__ = [
     "Row",
     "Treebank",
     "Vocabulary",
-    "WordVectors",
     "compose",
     "label_names",
     "load_corpus",
     "load_treebank",
-    "load_vectors",
     "phrase_sentence",
     "read_rows",
     "register_corpus",

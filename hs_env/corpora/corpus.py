@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
-from hs_env.types import END, INSIDE, HsEnvError, Sentence
+from hs_env.types import END, INSIDE, Sentence
 
 SPLITS: Final = ("train", "dev", "test")
 """The parts of a corpus: to learn from, to choose by, to report on."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hs_env.corpora.bits import PackedBits
-from hs_env.corpora.contextual import ContextualVectors
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.types import INSIDE, PADDING, HsEnvError, Sentence, SentenceBatch, WordFeatures
+from hs_env.errors import HsEnvError
+from hs_env.types import INSIDE, PADDING, Sentence, SentenceBatch, WordFeatures
+
+Vectorise = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float16]]
+"""Computes the vectors of the words of sentences, (words of all sentences, e)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +41,7 @@ class EncodedSplit:
 
     @classmethod
     def from_sentences(
-        cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: ContextualVectors | None = None
+        cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: Vectorise | None = None
     ) -> EncodedSplit:
         """Encode sentences, none of them empty, with vectors of their words if `contextual` makes some."""
         lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)

@@ -12,10 +12,8 @@ names the file and the line.
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,9 @@ from typing import Any, Final
 
 from hs_env.corpora.corpus import sentence_fault
 from hs_env.corpora.tokenisation import tokenise
-from hs_env.types import END, INSIDE, HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.textfile import file_error, read_lines
+from hs_env.types import END, INSIDE, Sentence
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 
@@ -47,38 +47,14 @@ class Row:
     line: int
 
 
-def _error(path: Path, line: int, fault: str) -> HsEnvError:
-    return HsEnvError(f"{path}, line {line}: {fault}.")
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 text file, gzip if its name ends in `.gz`, line ends kept.
-
-    Raises:
-        HsEnvError: If it cannot be opened, is broken or truncated gzip, or is not UTF-8, with file and line.
-    """
-    line = 0
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for line, raw in enumerate(stream, 1):
-                yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        fault = f"not UTF-8 ({error.reason} at byte {error.start} of the line); convert the file to UTF-8"
-        raise _error(path, line, fault) from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _error(path, line + 1, f"broken or truncated gzip ({error}); fetch the file again") from error
-    except OSError as error:
-        raise HsEnvError(f"{path}: cannot be read ({error.strerror or error}).") from error
-
-
 def _label(value: object, path: Path, line: int) -> int | str:
     """A label as an index or a name."""
     if value is None or value == "":
-        raise _error(path, line, "the label is missing; expected an integer from 0 or a name")
+        raise file_error(path, line, "the label is missing; expected an integer from 0 or a name")
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise _error(path, line, f"the label is {json.dumps(value)}; expected an integer from 0 or a name")
+        raise file_error(path, line, f"the label is {json.dumps(value)}; expected an integer from 0 or a name")
     if isinstance(value, int) and value < 0:
-        raise _error(path, line, f"the label is {value}; labels count from 0")
+        raise file_error(path, line, f"the label is {value}; labels count from 0")
     return value
 
 
@@ -86,14 +62,14 @@ def _row(record: Mapping[str, Any], path: Path, line: int) -> Row:
     for column in ("text", "label"):
         if column not in record:
             present = ", ".join(map(repr, record)) or "none"
-            raise _error(path, line, f"there is no column {column!r}; the columns are {present}")
+            raise file_error(path, line, f"there is no column {column!r}; the columns are {present}")
     text, boundaries = record["text"], record.get("boundaries")
     if not isinstance(text, str):
-        raise _error(path, line, f"the text is {json.dumps(text)[:40]}; expected a string")
+        raise file_error(path, line, f"the text is {json.dumps(text)[:40]}; expected a string")
     if not text.strip():
-        raise _error(path, line, "the text is empty; remove the row or give it a text")
+        raise file_error(path, line, "the text is empty; remove the row or give it a text")
     if boundaries is not None and not isinstance(boundaries, list):
-        raise _error(path, line, f"the boundaries are {json.dumps(boundaries)[:40]}; expected a list of 0 and 1")
+        raise file_error(path, line, f"the boundaries are {json.dumps(boundaries)[:40]}; expected a list of 0 and 1")
     return Row(text, _label(record["label"], path, line), boundaries, path, line)
 
 
@@ -104,9 +80,9 @@ def _json_rows(path: Path) -> Iterator[Row]:
         try:
             record = json.loads(text)
         except ValueError as error:
-            raise _error(path, line, f"broken JSON ({error}); expected one object a line") from error
+            raise file_error(path, line, f"broken JSON ({error}); expected one object a line") from error
         if not isinstance(record, dict):
-            raise _error(path, line, 'expected one JSON object a line, {"text": ..., "label": ...}')
+            raise file_error(path, line, 'expected one JSON object a line, {"text": ..., "label": ...}')
         yield _row(record, path, line)
 
 
@@ -119,7 +95,7 @@ def _records(path: Path, **dialect: Any) -> Iterator[tuple[int, list[str]]]:
             yield end + 1, fields
             end = reader.line_num
     except csv.Error as error:
-        raise _error(path, end + 1, f"broken table ({error}); look for an unclosed quote") from error
+        raise file_error(path, end + 1, f"broken table ({error}); look for an unclosed quote") from error
 
 
 def _table_rows(path: Path, **dialect: Any) -> Iterator[Row]:
@@ -132,7 +108,7 @@ def _table_rows(path: Path, **dialect: Any) -> Iterator[Row]:
             continue
         if len(fields) != len(columns):
             fault = f"{len(fields)} fields, expected {len(columns)} ({', '.join(columns)})"
-            raise _error(path, line, f"{fault}; a text that holds the separator needs quotes")
+            raise file_error(path, line, f"{fault}; a text that holds the separator needs quotes")
         record: dict[str, Any] = dict(zip(columns, fields, strict=True))
         if "label" in record:
             record["label"] = _table_label(record["label"].strip(), path, line)
@@ -146,7 +122,7 @@ def _table_label(label: str, path: Path, line: int) -> int | str:
         float(label)
     except ValueError:
         return label
-    raise _error(path, line, f"the label is {label}; expected an integer from 0 or a name")
+    raise file_error(path, line, f"the label is {label}; expected an integer from 0 or a name")
 
 
 _READERS: Final[Mapping[str, Callable[[Path], Iterator[Row]]]] = {
@@ -185,14 +161,14 @@ def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
     for row in rows:
         if type(row.label) is not kind:
             fault = f"the label is {row.label!r}, but the one of line {rows[0].line} is {rows[0].label!r}"
-            raise _error(row.path, row.line, f"{fault}; use either integers from 0 or names")
+            raise file_error(row.path, row.line, f"{fault}; use either integers from 0 or names")
     names = {row.label for row in rows}
     if kind is str:
         return tuple(sorted(map(str, names)))
     top = max(rows, key=lambda row: int(row.label))
     if missing := [label for label in range(min(int(top.label), len(rows))) if label not in names]:
         fault = f"the label is {top.label}, but label {missing[0]} never occurs"
-        raise _error(top.path, top.line, f"{fault}; labels count from 0 without gaps")
+        raise file_error(top.path, top.line, f"{fault}; labels count from 0 without gaps")
     return tuple(map(str, range(int(top.label) + 1)))
 
 
@@ -215,7 +191,7 @@ def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str =
         label = row.label if isinstance(row.label, int) else index.get(row.label, -1)
         if not 0 <= label < len(labels):
             fault = f"the label is {row.label!r}, expected one of {', '.join(labels)}"
-            raise _error(row.path, row.line, f"{fault}, or 0 to {len(labels) - 1}")
+            raise file_error(row.path, row.line, f"{fault}, or 0 to {len(labels) - 1}")
         if row.boundaries is None:
             sentences.append(Sentence(tokenise(row.text, tokenisation), label))
         else:
@@ -227,7 +203,7 @@ def _with_boundaries(row: Row, given: Sequence[object], label: int, num_labels: 
     words = tuple(row.text.split())
     fault = sentence_fault(Sentence(words, label, tuple(-1 if type(b) is not int else b for b in given)), num_labels)
     if fault:
-        raise _error(row.path, row.line, fault)
+        raise file_error(row.path, row.line, fault)
     pieces = [tokenise(word, tokenisation) for word in words]
     boundaries: list[int] = []
     for piece, boundary in zip(pieces, given, strict=True):

@@ -9,7 +9,7 @@ from hs_env.corpora.corpus import Corpus
 from hs_env.corpora.files import Row, label_names, to_sentences
 from hs_env.corpora.layouts import TOKENISATION
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 _SPLITS: Final = {"train": "train", "dev": "validation", "test": "test"}
 

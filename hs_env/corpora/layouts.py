@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from hs_env.corpora.corpus import Corpus
-from hs_env.corpora.files import DATA_SUFFIXES, label_names, read_lines, read_rows, to_sentences
+from hs_env.corpora.files import DATA_SUFFIXES, label_names, read_rows, to_sentences
 from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
+from hs_env.textfile import read_lines
 
 TOKENISATION: Final = "glove"
 """How the text of files becomes words."""

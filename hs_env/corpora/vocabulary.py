@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hs_env.types import PADDING, UNKNOWN, HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import PADDING, UNKNOWN, Sentence
 
 SPECIAL_WORDS: Final = ("<pad>", "<unk>")
 """The words with the ids `PADDING` and `UNKNOWN`."""

@@ -12,9 +12,10 @@ import torch
 
 from hs_env.envs.outcome import UNLABELLED
 from hs_env.envs.resources import NamedResources, Resources
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier
 from hs_env.registry import unknown_name
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import SentenceBatch
 
 TEXT_INDEX: Final = -1
 """Index of a sentence that stands in no split."""

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
 from hs_env.registry import unknown_name
 from hs_env.rewards import Reward, make_reward
-from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Sentence, Task
+from hs_env.types import DISTILLATION, SEGMENTATION, Sentence, Task
 
 ENVIRONMENTS: Final = {
     SEGMENTATION: "hs_env/PhraseSegmentation-v0",

@@ -18,7 +18,7 @@ from hs_env.envs.outcome import Outcome
 from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import NamedResources
 from hs_env.envs.slots import STATE_LIMIT, Slots
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 _ACTIONS: Final = {0: torch.tensor([0]), 1: torch.tensor([1])}
 _ONLY: Final = torch.tensor([0])

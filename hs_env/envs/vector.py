@@ -24,8 +24,8 @@ from hs_env.envs.outcome import Outcome
 from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import NamedResources, Resources
 from hs_env.envs.slots import STATE_LIMIT, Slots
+from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
-from hs_env.types import HsEnvError
 
 Observations = NDArray[np.float32]
 Bools = NDArray[np.bool_]

@@ -19,18 +19,19 @@ from hs_env.agents import (
     make_baseline,
 )
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.evaluation.bootstrap import difference, intervals
+from hs_env.errors import HsEnvError
 from hs_env.evaluation.deletions import Deletions
-from hs_env.evaluation.metrics import Outcome, collect, collect_plain
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import CAPTION, Comparison, Row
+from hs_env.metrics.bootstrap import difference, intervals
+from hs_env.metrics.definitions import Outcome, collect, collect_plain
+from hs_env.metrics.scores import flat_verdicts, greedy_episodes, sampled_verdicts
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train_or_resume
-from hs_env.training.scores import flat_verdicts, greedy_episodes, sampled_verdicts
-from hs_env.types import SEGMENTATION, Episodes, HsEnvError
+from hs_env.types import SEGMENTATION, Episodes
 
 _PLAIN = "plain_lstm"
 """Name of the model, and of its folder in the folder of the run that it is compared with."""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hs_env.agents import Agent
 from hs_env.corpora import tokenise
+from hs_env.errors import HsEnvError
+from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import HSLSTM, Classifier
-from hs_env.training.scores import greedy_episodes
-from hs_env.types import HsEnvError, Sentence, phrases_of
+from hs_env.types import Sentence, phrases_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hs_env.evaluation.bootstrap import Interval
 from hs_env.evaluation.deletions import Deletions
-from hs_env.evaluation.metrics import METRICS, STRUCTURE
 from hs_env.evaluation.recurring import Recurring
+from hs_env.metrics.bootstrap import Interval
+from hs_env.metrics.definitions import METRICS, STRUCTURE
 from hs_env.storage import write_atomically, write_json
 
 CAPTION: Final = "Each figure with its 95% bootstrap interval over the sentences."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 
 def unpack_infos(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.env_util import is_wrapped
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from hs_env.errors import HsEnvError
 from hs_env.interop.infos import unpack_infos
-from hs_env.types import HsEnvError
 
 _HOW_TO_MAKE_ONE: Final = (
     "Make a native one by `gymnasium.make_vec(id, num_envs=8, autoreset_mode=AutoresetMode.SAME_STEP)`, any other by "

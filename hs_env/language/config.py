@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hs_env.models.boundary import Boundary, check_boundary
-from hs_env.types import HsEnvError, check_ranges
+from hs_env.errors import HsEnvError, check_ranges
+from hs_env.models.hm.boundary import Boundary, check_boundary
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
-from hs_env.models.hm_lstm import HMLSTM, GatedOutput, HMState
+from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
 from hs_env.storage import load_state, save_state
-from hs_env.types import HsEnvError
 
 State = tuple[Tensor, ...]
 """What is carried over from stretch to stretch, one row (or column) a stream."""

@@ -13,19 +13,18 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from hs_env.compute import prepare, seed_for
+from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import FILE_NAME, CharacterLM, LanguageModel, State, hm_lstm_size, new_model
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode, load_text
-from hs_env.models.boundary import annealed_slope
-from hs_env.models.hm_lstm import HMLSTM
+from hs_env.models.hm.boundary import annealed_slope
+from hs_env.models.hm.layers import HMLSTM
 from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.folders import CONFIG, begin_record, continue_record, new_folder, read_json, saved_config
 from hs_env.training.monitor import Monitor
-from hs_env.training.runtime import prepare
-from hs_env.training.seeds import seed_for
-from hs_env.types import HsEnvError
 
 CHECKPOINT, HISTORY = "checkpoint.safetensors", "history.json"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.language.models import LanguageModel, State
 from hs_env.language.texts import encode
-from hs_env.types import HsEnvError
 
 MARKS = "|‖"
 """What stands behind a character where the boundaries of level 1, and of levels 1 and 2 or more, are."""

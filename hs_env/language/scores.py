@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from hs_env.language.models import CharacterLM, State
-from hs_env.models.boundary import operation_shares
+from hs_env.models.hm.boundary import operation_shares
 
 STREAMS = 50
 """Parts of a text that are read side by side; the first characters of each are predicted from less context."""

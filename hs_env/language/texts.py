@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from hs_env.corpora import load_corpus
-from hs_env.corpora.files import read_lines
+from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
-from hs_env.types import HsEnvError
+from hs_env.textfile import read_lines
 
 _SHARES: Final = (0.9, 0.05)  # of train and dev, where a text has no splits of its own
 

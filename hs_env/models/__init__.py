@@ -6,7 +6,7 @@ from hs_env.models.check import check_encoder
 from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import EncoderState, StructuredEncoder
-from hs_env.models.hm_classifier import HMLSTMClassifier
+from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM

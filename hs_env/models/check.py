@@ -7,8 +7,9 @@ import copy
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import SentenceBatch
 
 
 def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:

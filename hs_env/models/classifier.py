@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from hs_env.corpora.contextual import PREFIX, ContextualVectors, load_contextual
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.errors import HsEnvError
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
-from hs_env.models.hm_classifier import HMLSTMClassifier
+from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
@@ -27,7 +27,8 @@ from hs_env.models.sentence import FlatClassifier
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import load_state, save_state
-from hs_env.types import HsEnvError, Sentence, SentenceBatch
+from hs_env.types import Sentence, SentenceBatch
+from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
 Model = StructuredEncoder | FlatClassifier
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import HsEnvError
 from hs_env.models.words import WordVectorLayer
-from hs_env.types import HsEnvError, SentenceBatch, Task
+from hs_env.types import SentenceBatch, Task
 
 
 @dataclass(frozen=True, slots=True)

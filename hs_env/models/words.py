@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hs_env.corpora.contextual import PREFIX, ContextualVectors, load_contextual
-from hs_env.types import PADDING, HsEnvError, SentenceBatch, WordFeatures
+from hs_env.errors import HsEnvError
+from hs_env.types import PADDING, SentenceBatch, WordFeatures
+from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
 
 class WordVectorLayer(nn.Module, ABC):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from hs_env.errors import HsEnvError
 from hs_env.render.lines import to_text
 from hs_env.render.segmented import PALETTE, SANS, Segmented, printable
 from hs_env.render.shapes import letters, rounded, shorten, width_of
-from hs_env.types import HsEnvError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any, Final, Literal, NamedTuple
 
-from hs_env.types import END, RETAIN, SEGMENTATION, HsEnvError, Task
+from hs_env.errors import HsEnvError
+from hs_env.types import END, RETAIN, SEGMENTATION, Task
 
 
 @dataclass(frozen=True, slots=True)

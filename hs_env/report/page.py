@@ -13,17 +13,17 @@ from markupsafe import Markup
 from rich.console import Console
 
 import hs_env
+from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison, Row, compare
+from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import StructuredEncoder
 from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import segmented
 from hs_env.render.segmented import printable
-from hs_env.report.figures import accuracy_chart, learning_curves
+from hs_env.report.charts import accuracy_chart, learning_curves
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
-from hs_env.training.scores import greedy_episodes
 from hs_env.training.stages import HISTORY
-from hs_env.types import HsEnvError
 
 _SHOWN: Final = 25
 """Sentences of each kind."""

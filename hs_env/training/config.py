@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.agents import ESTIMATORS, LEARNERS, STRUCTURE, ReinforceConfig, SB3Config
-from hs_env.corpora.contextual import is_contextual
+from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.models.classifier import Model
-from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, Task, check_ranges
+from hs_env.types import DISTILLATION, SEGMENTATION, Task
+from hs_env.vectors.contextual import is_contextual
 
 LATER: Final = {"reward_dropout": False, "weight_decay": 0.0, "encoder_rate": 0.0}
 """Fields that came later, each with the value under which a run is what it was without, so that older ones count on."""

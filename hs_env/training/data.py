@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -11,14 +11,16 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from hs_env.corpora import SPLITS, Corpus, Vocabulary, WordVectors, load_corpus, load_vectors
-from hs_env.corpora.contextual import ContextualVectors, is_contextual, load_contextual
+from hs_env.compute import generator_for, seed_for
+from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.errors import HsEnvError
 from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.training.config import TrainConfig
-from hs_env.training.seeds import generator_for, seed_for
-from hs_env.types import UNKNOWN, HsEnvError, SentenceBatch
+from hs_env.types import UNKNOWN, Sentence
+from hs_env.vectors import WordVectors, load_vectors
+from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
 
 M = TypeVar("M", bound=Model)
 _POOL = 20  # batches whose sentences are sorted by length together
@@ -67,6 +69,10 @@ class TrainingData:
         }
         return cls(corpus, vocabulary, vectors, splits)
 
+    def examples(self, split: str = "dev") -> tuple[EncodedSplit, Sequence[Sentence], tuple[str, ...]]:
+        """A split as tensors and as sentences, and the names of the classes: what a display of examples needs."""
+        return self.splits[split], self.corpus.splits[split], self.corpus.labels
+
     @cached_property
     def digest(self) -> str:
         """A fingerprint of the words, sentences and labels, and of the encoder that makes their vectors."""
@@ -110,8 +116,3 @@ def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | in
         for batch in pool[split.lengths[pool].argsort(stable=True)].split(size)
     ]
     return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
-
-
-def evaluation_batches(split: EncodedSplit, size: int = 512) -> Iterator[SentenceBatch]:
-    """Every sentence once, those of similar length together."""
-    return split.batches(size, by_length=True)

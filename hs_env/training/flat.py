@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from hs_env.compute import seed_for
+from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
+from hs_env.training.classifier import Learner
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.learner import Learner
-from hs_env.training.scores import flat_scores, hierarchy_examples, hierarchy_scores
-from hs_env.training.seeds import seed_for
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.types import SentenceBatch
 
@@ -72,7 +72,7 @@ class FlatTrainer(StagedTrainer):
         scores = flat_scores(model, dev)
         if not isinstance(model, HMLSTMClassifier):
             return scores, ""
-        shown = hierarchy_examples(model, self.data)
+        shown = hierarchy_examples(model, *self.data.examples())
         return scores | hierarchy_scores(model, dev), "\n\n".join(to_text(sentence) for sentence in shown)
 
     def save_result(self) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hs_env.errors import HsEnvError
 from hs_env.storage import write_json
-from hs_env.training.runtime import describe
-from hs_env.types import HsEnvError
+from hs_env.training.record import describe
 
 CONFIG, RECORD = "config.json", "record.json"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from hs_env.agents import Agent, load_agent
-from hs_env.corpora import WordVectors
+from hs_env.compute import prepare
+from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
@@ -22,10 +23,9 @@ from hs_env.training.folders import (
     read_json,
     saved_config,
 )
-from hs_env.training.runtime import prepare
 from hs_env.training.stages import HISTORY, StagedTrainer
 from hs_env.training.trainer import AGENT, Trainer
-from hs_env.types import HsEnvError
+from hs_env.vectors import WordVectors
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import torch
 from rich.console import Console
 
-from hs_env.corpora.contextual import ContextualVectors
+from hs_env.compute import generator_for, seed_for
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
 from hs_env.models.words import ContextualWords, FineTunedWords
@@ -21,8 +22,8 @@ from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.monitor import Monitor
-from hs_env.training.seeds import generator_for, seed_for
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import SentenceBatch
+from hs_env.vectors.contextual import ContextualVectors
 
 HISTORY = "history.json"
 CHECKPOINT = "checkpoint.safetensors"

@@ -18,16 +18,17 @@ from hs_env.agents import (
     LearningAgent,
     make_baseline,
 )
+from hs_env.compute import seed_for
+from hs_env.errors import HsEnvError
+from hs_env.metrics.scores import dev_scores, segmented_examples
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
+from hs_env.training.classifier import Learner
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.learner import Learner
-from hs_env.training.scores import dev_scores, segmented_examples
-from hs_env.training.seeds import seed_for
 from hs_env.training.stages import Stage, StagedTrainer
-from hs_env.types import Episodes, HsEnvError, SentenceBatch, Task
+from hs_env.types import Episodes, SentenceBatch, Task
 
 AGENT = "agent.safetensors"
 
@@ -109,7 +110,7 @@ class Trainer(StagedTrainer):
     def _look(self, policy: Agent) -> tuple[dict[str, float], str]:
         """How the slow copy does on dev under a policy, and what the policy makes of a few sentences."""
         scores = dev_scores(self.learner.slow, policy, self.data.splits["dev"], self.reward)
-        shown = segmented_examples(self.learner.slow, policy, self.data)
+        shown = segmented_examples(self.learner.slow, policy, *self.data.examples())
         return scores, "\n\n".join(to_text(sentence) for sentence in shown)
 
     def scale(self, stage: Stage) -> dict[str, Any] | None:

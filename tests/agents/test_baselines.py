@@ -7,8 +7,9 @@ import torch
 
 from hs_env.agents import BASELINES, Decision, Heuristic, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
-from hs_env.types import DISTILLATION, SEGMENTATION, HsEnvError, SentenceBatch
+from hs_env.types import DISTILLATION, SEGMENTATION, SentenceBatch
 from tests.builders import make_batch, make_encoder
 
 WORDS = "the movie is not very good , but i liked the cast .".split()

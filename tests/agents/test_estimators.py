@@ -14,10 +14,11 @@ from hs_env.agents.estimators import Estimator, Exact, LeaveOneOut, MovingAverag
 from hs_env.agents.estimators.base import walk
 from hs_env.agents.estimators.branching import flipped_rewards
 from hs_env.agents.estimators.lab import Measured, measure
+from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
 from hs_env.rewards import HSLSTMReward, Reward, make_reward
 from hs_env.storage import load_state, save_state
-from hs_env.types import Episodes, HsEnvError
+from hs_env.types import Episodes
 from tests.builders import make_batch, make_encoder
 
 UNBIASED = ["rloo", "moving_average", "self_critical", "local_expectation", "arm", "disarm", "rebar", "relax"]

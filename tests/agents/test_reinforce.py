@@ -11,10 +11,11 @@ from hs_env.agents import LEARNERS, Reinforce, ReinforceConfig, Rollout, load_ag
 from hs_env.agents.estimators import Estimate
 from hs_env.agents.estimators.score import LeaveOneOut, score_objective
 from hs_env.agents.policy import binary_entropy
+from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
 from hs_env.rewards import HSLSTMReward, LogLikelihood, Reward
 from hs_env.training import TrainConfig
-from hs_env.types import Episodes, HsEnvError, SentenceBatch
+from hs_env.types import Episodes, SentenceBatch
 from tests.builders import make_batch, make_encoder
 
 

@@ -24,9 +24,9 @@ from hs_env.agents import (
 )
 from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.envs.resources import NamedResources
+from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.rewards import HSLSTMReward
-from hs_env.types import HsEnvError
 from tests.builders import make_batch, make_encoder
 
 gymnasium.register_envs(hs_env)

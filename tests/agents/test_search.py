@@ -9,9 +9,10 @@ import torch
 
 from hs_env.agents import beam_search, best_segmentation, every_segmentation, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
 from hs_env.rewards import make_reward
-from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, HsEnvError
+from hs_env.types import DISTILLATION, SEGMENTATION, Episodes
 from tests.builders import make_batch, make_encoder
 
 

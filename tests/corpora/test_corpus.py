@@ -3,7 +3,8 @@
 import pytest
 
 from hs_env.corpora import CORPORA, Corpus, register_corpus
-from hs_env.types import HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import Sentence
 
 GOOD = Sentence(("good",), 1, (1,))
 BAD = Sentence(("not", "good"), 0, (0, 1))

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.types import INSIDE, PADDING, HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import INSIDE, PADDING, Sentence
 
 VOCABULARY = Vocabulary(["a", "b", "c"])
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "unknown"]), min_size=1, max_size=9).map(tuple)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hs_env.corpora import label_names, read_rows, to_sentences
-from hs_env.types import HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import Sentence
 
 
 def write(path: Path, data: str | bytes) -> Path:

@@ -6,7 +6,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from hs_env.corpora import load_corpus
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 
 class Table(dict):

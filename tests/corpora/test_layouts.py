@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.corpora import load_corpus
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 WriteRows = Callable[..., Path]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hs_env.corpora import CORPORA, Corpus, load_corpus, register_corpus
-from hs_env.types import HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import Sentence
 
 
 def test_settings_in_the_name_are_the_arguments() -> None:

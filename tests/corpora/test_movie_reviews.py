@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from hs_env.corpora import Corpus, load_corpus
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 
 from hs_env.corpora import Corpus, Vocabulary, compose, phrase_sentence, tokenise
 from hs_env.corpora.phrases import _QUALITIES, ADVERBS, COPULAS, FILLER_NOUNS, NOUNS, WEIGHTS, phrases
-from hs_env.types import END, INSIDE, HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import END, INSIDE, Sentence
 
 HEADS = {*NOUNS, *FILLER_NOUNS, *ADVERBS, "but", "although", ",", *(word for pair in _QUALITIES for word in pair)}
 KEYS = st.tuples(st.integers(0, 2**32), st.sampled_from(["train", "dev", "test"]), st.integers(0, 10**6))

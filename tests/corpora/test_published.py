@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from hs_env.corpora import Corpus, load_corpus
-from hs_env.types import HsEnvError, phrases_of
+from hs_env.errors import HsEnvError
+from hs_env.types import phrases_of
 from tests.corpora.conftest import WriteRows
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hs_env.corpora import TOKENISATIONS, tokenise
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 PIECES = [
     *(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.corpora import load_treebank
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 CHUNKS = """He PRP B-NP
 reckons VBZ B-VP

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hs_env.corpora import SPECIAL_WORDS, Vocabulary
-from hs_env.types import PADDING, UNKNOWN, HsEnvError, Sentence
+from hs_env.errors import HsEnvError
+from hs_env.types import PADDING, UNKNOWN, Sentence
 
 
 def test_frequency_then_alphabet() -> None:

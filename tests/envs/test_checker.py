@@ -14,7 +14,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import DictInfoToList, FlattenObservation, RecordEpisodeStatistics
 
 from hs_env.envs.checker import VectorEnvError, check_vector_env
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 from tests.envs.builders import Problem
 from tests.envs.doubles import (
     EVERY,

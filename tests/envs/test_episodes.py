@@ -13,9 +13,10 @@ from gymnasium.error import ResetNeeded
 
 from hs_env.envs.single import EncoderEnv
 from hs_env.envs.slots import STATE_LIMIT
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier
 from hs_env.rewards import REWARDS, LogLikelihood, Reward, make_reward
-from hs_env.types import Episodes, HsEnvError
+from hs_env.types import Episodes
 from tests.envs.builders import TEXT, Problem, read
 
 ALWAYS = {"action_mask", "position", "length", "index", "token"}

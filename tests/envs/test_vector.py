@@ -24,10 +24,11 @@ from gymnasium.wrappers.vector import (
 
 import hs_env
 from hs_env.envs import check_vector_env
+from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import REWARDS, Reward
-from hs_env.types import Episodes, HsEnvError
+from hs_env.types import Episodes
 from tests.envs.builders import PHRASES, TEXT, Problem, make_classifier
 
 gymnasium.register_envs(hs_env)

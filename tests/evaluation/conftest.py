@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hs_env.evaluation.metrics import Outcome
+from hs_env.metrics.definitions import Outcome
 
 
 def simulate(sentences: int, classes: int = 3, *, skill: float = 1.0, seed: int = 0) -> Outcome:

@@ -20,14 +20,14 @@ from rich.console import Console
 import hs_env
 from hs_env.agents import HMBoundaries
 from hs_env.cli import main
+from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
+from hs_env.metrics.scores import hierarchy_scores
 from hs_env.models import Classifier, HMLSTMClassifier
-from hs_env.models.boundary import annealed_slope
+from hs_env.models.hm.boundary import annealed_slope
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train
-from hs_env.training.learner import Learner
-from hs_env.training.scores import hierarchy_scores
-from hs_env.types import HsEnvError
+from hs_env.training.classifier import Learner
 
 QUIET = Console(quiet=True)
 SMALL = {

@@ -7,10 +7,10 @@ import pytest
 
 from hs_env.agents import load_agent
 from hs_env.corpora import load_corpus
+from hs_env.errors import HsEnvError
 from hs_env.evaluation import PhraseIndex
 from hs_env.evaluation.neighbours import phrase_vectors
 from hs_env.models import Classifier, shipped_runs
-from hs_env.types import HsEnvError
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from hs_env.evaluation.bootstrap import Interval, intervals
 from hs_env.evaluation.deletions import Deletions, WordDeletions
-from hs_env.evaluation.metrics import METRICS, Outcome
 from hs_env.evaluation.table import Comparison, Row
+from hs_env.metrics.bootstrap import Interval, intervals
+from hs_env.metrics.definitions import METRICS, Outcome
 
 FIGURES = {
     "accuracy": Interval(0.842, 0.829, 0.854),

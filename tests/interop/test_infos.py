@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hs_env.errors import HsEnvError
 from hs_env.interop.infos import unpack_infos
-from hs_env.types import HsEnvError
 
 SOME = np.array([True, False, True])
 INFOS: dict[Any, Any] = {

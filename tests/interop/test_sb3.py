@@ -33,8 +33,8 @@ from stable_baselines3.common.vec_env import (
 )
 
 import hs_env
+from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
-from hs_env.types import HsEnvError
 from tests.interop.builders import SAME_STEP, Native, Shown, Walk, recorded, sync, without
 
 gymnasium.register_envs(hs_env)

@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.language import LMConfig, LMRun, load_text, resume_lm, train_lm
 from hs_env.language.run import LMTrainer
-from hs_env.models.hm_lstm import HMLSTM
+from hs_env.models.hm.layers import HMLSTM
 from hs_env.storage import load_state
 from hs_env.training.folders import begin_record
 from hs_env.training.monitor import Monitor
-from hs_env.types import HsEnvError
 from tests.language.builders import CONFIG, QUIET, write
 
 

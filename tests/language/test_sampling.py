@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from hs_env.cli import main
+from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMRun
 from hs_env.language.models import new_model
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.language.texts import encode
-from hs_env.types import HsEnvError
 from tests.language.builders import CONFIG
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from hs_env.errors import HsEnvError
 from hs_env.language import load_text
 from hs_env.language.texts import Text, encode
-from hs_env.types import HsEnvError
 from tests.language.builders import write
 
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, AttentiveHSLSTM, StructuredEncoder, check_encoder
-from hs_env.types import HsEnvError, SentenceBatch
+from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder, random_actions
 from tests.models.equations import EQUATIONS
 

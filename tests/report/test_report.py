@@ -15,12 +15,12 @@ from markupsafe import Markup
 from rich.console import Console
 
 from hs_env.agents import ReinforceConfig
+from hs_env.errors import HsEnvError
 from hs_env.evaluation.recurring import RecurringPhrase
 from hs_env.report import make_report
-from hs_env.report.figures import learning_curves
+from hs_env.report.charts import learning_curves
 from hs_env.report.page import _clean
 from hs_env.training import Run, TrainConfig, train
-from hs_env.types import HsEnvError
 
 CONFIG = TrainConfig(
     corpus="phrases:train=60,dev=20,test=40",

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hs_env.errors import HsEnvError
 from hs_env.rewards import Accuracy, BoundaryF1, HSLSTMReward, LogLikelihood, Reward, Transitions, make_reward
-from hs_env.types import HsEnvError
 from tests.rewards.builders import make_episodes
 
 EPISODES = make_episodes([7, 1, 4, 9, 2])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from hs_env import cli
+from hs_env.errors import HsEnvError
 from hs_env.rewards import REWARDS, Reward, make_reward
-from hs_env.types import HsEnvError
 from tests.test_docs import REWARDS_PAGE, blocks
 from tests.test_packaging import ROOT, run
 

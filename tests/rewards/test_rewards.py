@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
+from hs_env.errors import HsEnvError
 from hs_env.rewards import Accuracy, BoundaryF1, HSLSTMReward, IDLSTMReward, LogLikelihood, Margin, Reward, Transitions
-from hs_env.types import Episodes, HsEnvError
+from hs_env.types import Episodes
 from tests.builders import make_batch
 from tests.rewards.builders import make_episodes, one_sentence
 

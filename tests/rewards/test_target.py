@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from hs_env.errors import HsEnvError
 from hs_env.rewards import BoundaryRate, DeletionRate, LogLikelihood, PhraseLength, make_reward
-from hs_env.types import HsEnvError
 from tests.rewards.builders import one_sentence
 
 VERDICT = [-0.5, -1.0, -3.0]

@@ -15,9 +15,10 @@ from rich.console import Console
 
 from hs_env.agents import HMBoundaries, ReinforceConfig, SB3Config, rollout
 from hs_env.envs.checker import check_vector_env
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, check_encoder
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train
-from hs_env.types import HsEnvError, Sentence
+from hs_env.types import Sentence
 from tests.tiny_encoder import make_tiny_encoder
 from tests.training.stopped import train_almost_to_the_end
 

@@ -14,18 +14,19 @@ from torch import Tensor, nn
 
 from hs_env.agents import Reinforce, ReinforceConfig, SB3Config, SB3Learner
 from hs_env.corpora import Vocabulary
-from hs_env.corpora.contextual import load_contextual
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.corpora.pieces import PieceEncoder
+from hs_env.errors import HsEnvError
 from hs_env.evaluation.compare import compare
+from hs_env.metrics.scores import dev_scores, flat_scores
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
-from hs_env.training.learner import Learner
-from hs_env.training.scores import dev_scores, flat_scores
+from hs_env.training.classifier import Learner
 from hs_env.training.stages import StagedTrainer
-from hs_env.types import HsEnvError, Sentence
+from hs_env.types import Sentence
+from hs_env.vectors.contextual import load_contextual
+from hs_env.vectors.pieces import PieceEncoder
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
 
 QUIET = Console(quiet=True)

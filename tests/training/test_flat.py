@@ -10,12 +10,12 @@ import torch
 from rich.console import Console
 
 from hs_env.agents import FixedStructure, ReinforceConfig, make_baseline
+from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
+from hs_env.metrics.scores import flat_scores, flat_verdicts, greedy_episodes
 from hs_env.models import FlatClassifier
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train, train_or_resume
-from hs_env.training.learner import Learner
-from hs_env.training.scores import flat_scores, flat_verdicts, greedy_episodes
-from hs_env.types import HsEnvError
+from hs_env.training.classifier import Learner
 
 STRUCTURED = TrainConfig(
     corpus="phrases:train=160,dev=40,test=40",

@@ -19,6 +19,8 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hs_env.agents import Reinforce, ReinforceConfig, SB3Agent, SB3Config, SB3Learner
+from hs_env.errors import HsEnvError
+from hs_env.metrics.scores import dev_scores
 from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
@@ -26,10 +28,8 @@ from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.config import LATER
 from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
-from hs_env.training.scores import dev_scores
 from hs_env.training.stages import CHECKPOINT
 from hs_env.training.trainer import Trainer
-from hs_env.types import HsEnvError
 from tests.training.stopped import train_almost_to_the_end
 
 CONFIG = TrainConfig(

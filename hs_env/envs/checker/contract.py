@@ -10,7 +10,7 @@ from gymnasium.spaces.utils import is_space_dtype_shape_equiv
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from hs_env.types import HsEnvError
+from hs_env.errors import HsEnvError
 
 
 class VectorEnvError(HsEnvError, AssertionError):

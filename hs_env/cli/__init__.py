@@ -1,0 +1,5 @@
+"""The command line `hs-env`."""
+
+from hs_env.cli.app import main
+
+__all__ = ["main"]

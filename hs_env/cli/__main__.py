@@ -1,0 +1,5 @@
+"""`python -m hs_env.cli` is `hs-env`."""
+
+from hs_env.cli.app import main
+
+main()

@@ -1,0 +1,38 @@
+"""Where and how a process computes: threads, memory and seeds."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+import zlib
+
+import numpy as np
+import torch
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def prepare(threads: int) -> None:
+    """Set the number of threads (0 leaves it) and let the process keep the memory of large tensors.
+
+    glibc hands large blocks back to the system at once, so that every batch pays for fresh pages again: a fifth of the
+    time of an update here.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def seed_for(seed: int, *place: str | int) -> int:
+    """A 63-bit seed for one place of a run, such as `("joint", epoch, batch)`; different places are independent."""
+    entropy = [seed, *(zlib.crc32(part.encode()) if isinstance(part, str) else part for part in place)]
+    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def generator_for(seed: int, *place: str | int) -> torch.Generator:
+    """A torch generator seeded by `seed_for`."""
+    return torch.Generator().manual_seed(seed_for(seed, *place))

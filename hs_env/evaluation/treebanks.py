@@ -1,0 +1,111 @@
+"""Phrases against brackets that linguists have marked: chunks, and the constituents of trees.
+
+A policy that was trained for classification has never seen them, so the question is whether it comes nearer to them
+than chance does. What chance is depends on how long phrases are: long ones cross more, short ones are constituents
+more often. So a policy stands next to its own phrases in random order, which are as many and as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import torch
+
+from hs_env.agents import Agent, baselines_for, make_baseline
+from hs_env.corpora.treebanks import Span, Treebank
+from hs_env.errors import HsEnvError
+from hs_env.evaluation.table import CAPTION, Comparison, Row
+from hs_env.metrics.bootstrap import intervals
+from hs_env.metrics.definitions import STRUCTURE, Outcome, collect
+from hs_env.metrics.scores import greedy_episodes
+from hs_env.models import Classifier, StructuredEncoder
+from hs_env.types import END, UNKNOWN, Episodes
+
+_METRICS: Final = ("phrases_per_sentence", "words_per_phrase", *STRUCTURE)
+
+
+def compare_structure(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
+    """How the phrases of a policy, of its own phrases in random order, and of the baselines agree with a treebank.
+
+    Metrics are those of `STRUCTURE`: against flat brackets also the boundaries and whole phrases, against all brackets
+    the share of phrases that are one, and how many cross one. Phrases of one word, and the whole sentence as a phrase,
+    are left out of these two: they cannot be wrong. (In a binary tree a phrase crosses a bracket if it is none.)
+
+    Args:
+        classifier: The frozen classifier, of whose states the policy decides.
+        agent: The policy.
+        treebank: Sentences and brackets.
+
+    Raises:
+        HsEnvError: If the classifier's task is not phrase segmentation.
+    """
+    encoder = classifier.model
+    if not isinstance(encoder, StructuredEncoder) or encoder.task.structure != "phrases":
+        raise HsEnvError(
+            f"Brackets are compared with phrases, and a {type(encoder).__name__} makes none. Give another run."
+        )
+    split = classifier.encode(treebank.sentences)
+    episodes = list(greedy_episodes(encoder, agent, split))
+    policies = {encoder.title: episodes, f"{encoder.title}, shuffled": list(shuffled(episodes))}
+    for name in baselines_for(encoder.task):
+        if name != "gold.v1":
+            baseline = make_baseline(name, classifier.vocabulary, encoder.task)
+            policies[name.rpartition(".")[0]] = list(greedy_episodes(encoder, baseline, split))
+    notes = {f"{encoder.title}, shuffled": "its phrases in random order"}
+    rows = [
+        Row(name, intervals(outcome_against(made, treebank.brackets), metrics=_METRICS), notes.get(name, ""))
+        for name, made in policies.items()
+    ]
+    unknown = (split.tokens == UNKNOWN).float().mean().item()
+    caption = f"{CAPTION} {100 * unknown:.1f}% of the words are unknown to the classifier."
+    return Comparison(f"{treebank.name}: {len(split):,} sentences", rows, caption)
+
+
+def shuffled(episodes: Iterable[Episodes], seed: int = 0) -> Iterable[Episodes]:
+    """The same episodes with the phrases of each sentence in random order, the words where they are.
+
+    The verdicts stay those of the phrases as they were.
+    """
+    generator = np.random.default_rng(seed)
+    for batch in episodes:
+        actions = torch.zeros_like(batch.actions)
+        for row, spans in enumerate(spans_of(batch)):
+            lengths = generator.permutation([stop - start for start, stop in spans])
+            actions[row, torch.from_numpy(lengths.cumsum() - 1)] = END
+        yield replace(batch, actions=actions)
+
+
+def outcome_against(episodes: Sequence[Episodes], brackets: Sequence[frozenset[Span]]) -> Outcome:
+    """What `collect` finds, and how the phrases stand to the brackets of each sentence.
+
+    Args:
+        episodes: Every sentence once.
+        brackets: Those of each sentence, by its index.
+    """
+    tested, constituents, crossing = np.zeros((3, len(brackets)), np.int64)
+    for batch in episodes:
+        for index, length, spans in zip(
+            batch.sentences.indices.tolist(), batch.sentences.lengths.tolist(), spans_of(batch), strict=True
+        ):
+            marked = brackets[index]
+            candidates = [span for span in spans if 1 < span[1] - span[0] < length]
+            tested[index] = len(candidates)
+            constituents[index] = sum(span in marked for span in candidates)
+            crossing[index] = sum(any(_cross(span, other) for other in marked) for span in candidates)
+    return replace(collect(episodes), brackets=tested, constituents=constituents, crossing=crossing)
+
+
+def spans_of(episodes: Episodes) -> list[list[Span]]:
+    """The phrases of each row."""
+    rows = zip(episodes.actions.tolist(), episodes.sentences.lengths.tolist(), strict=True)
+    stops = ([at + 1 for at in range(length - 1) if actions[at] == END] + [length] for actions, length in rows)
+    return [list(pairwise([0, *row])) for row in stops]
+
+
+def _cross(one: Span, other: Span) -> bool:
+    """Whether each holds a word of the other and one that the other has not."""
+    return one[0] < other[0] < one[1] < other[1] or other[0] < one[0] < other[1] < one[1]

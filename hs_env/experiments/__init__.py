@@ -1,0 +1,1 @@
+"""Many runs: grids, the ledger of their results, statistics over seeds and folds, plots."""

@@ -1,0 +1,128 @@
+"""HM-LSTM without gradients: a layer computes nothing for sequences that it copies.
+
+UPDATE and FLUSH need a layer's products, COPY needs none (Chung, Ahn, Bengio 2017, section 3.1). So at each step a
+layer gathers the sequences that it updates or flushes, computes those, and leaves the others as they are. Two things
+make that exact:
+
+* The detector of a copied sequence reads `h^l_{t-1} U^l` alone, which stays what it was when h^l was last computed: it
+  is kept, and serves the next UPDATE or FLUSH as well.
+* Top-down input is multiplied by the layer's own boundary, so only flushed sequences have any.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hs_env.models.hm.boundary import decide
+from hs_env.models.hm.scan import EPSILON, Layer, ScanPlan
+from hs_env.models.lstm import fast_tanh
+
+
+class Reader:
+    """Reads step after step with the layers of a model.
+
+    Args:
+        plan: How sequences are packed; boundaries are decided by the threshold.
+        layers: With their parameters.
+        state: c, h (B, D) and z (B, N - 1) of the sequences at first.
+
+    Attributes:
+        c: (B, D) cell states, those of a finished sequence as at its end.
+        h: (B, D) hidden states, likewise.
+        z: (B, N) boundaries, likewise; 0 at the top.
+        computed: How many layer updates have been computed, of the number of layers times the number of steps.
+    """
+
+    def __init__(self, plan: ScanPlan, layers: list[Layer], state: tuple[Tensor, Tensor, Tensor]) -> None:
+        self.plan, self.layers = plan, layers
+        self.c, self.h = state[0].clone(), state[1].clone()
+        self.z = self.h.new_zeros(len(self.h), len(layers))
+        self.z[:, :-1] = state[2]
+        self.computed = 0
+        middle = layers[1:-1]
+        self._recurrent = {layer.number: self.h[:, layer.column] @ layer.weight[: layer.width] for layer in middle}
+        self._copied = {layer.number: self._detector(layer, self._recurrent[layer.number]) for layer in middle}
+
+    def read(self, projected: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        """All steps: hidden states (M, D) and boundaries (M, N - 1), packed; arguments as `Scan`'s."""
+        h, z = self.h.new_empty(len(index), self.h.shape[1]), self.z.new_empty(len(index), self.z.shape[1] - 1)
+        for now, _, _ in self.plan.places():
+            size = now.stop - now.start
+            flushed = self.z[:size].bool()  # of the step before
+            ends = None if self.plan.ends is None else self.plan.ends[now]
+            below = self._first(self.layers[0], projected.index_select(0, index[now]), flushed[:, 0], ends)
+            for layer in self.layers[1:]:
+                below = self._higher(layer, flushed[:, layer.number], below, ends)
+            h[now], z[now] = self.h[:size], self.z[:size, :-1]
+        return h, z
+
+    def _first(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
+        """The lowest layer, which never copies; returns its boundaries."""
+        size, d, above = len(projected), layer.width, layer.above
+        assert above is not None
+        c, h = self.c[:size, layer.column], self.h[:size, layer.column]
+        sums = torch.addmm(projected, h, layer.weight[:d])
+        rows = flushed.nonzero().squeeze(1)
+        sums.index_add_(0, rows, self.h[:size, above].index_select(0, rows) @ layer.weight[d:])
+        a = _normalised(layer, sums)
+        i, f, o = torch.sigmoid(a[:, : 3 * d]).chunk(3, 1)
+        c.mul_(f).masked_fill_(flushed[:, None], 0).addcmul_(i, fast_tanh(a[:, 3 * d : 4 * d]))
+        torch.mul(o, fast_tanh(c), out=h)
+        self.computed += size
+        return self._decided(layer, a[:, -1], ends)
+
+    def _higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
+        """Any other layer, for the sequences that it does not copy; returns the boundaries of all."""
+        size, number, d = len(below), layer.number, layer.width
+        active = flushed | below
+        detector = self._copied[number][:size].clone() if number in self._copied else None
+        rows = active.nonzero().squeeze(1)
+        if len(rows):
+            self.computed += len(rows)
+            # FLUSH forgets; where the layer below has no boundary it says nothing.
+            own, low = flushed.index_select(0, rows)[:, None], below.index_select(0, rows)[:, None]
+            h = self.h.index_select(0, rows)
+            assert layer.below is not None
+            inputs = [h[:, layer.below] * low]
+            if layer.above is not None:
+                inputs.insert(0, h[:, layer.above] * own)
+            if detector is None:
+                sums = torch.cat([h[:, layer.column], *inputs], 1) @ layer.weight
+            else:
+                recurrent = self._recurrent[number].index_select(0, rows)
+                sums = torch.addmm(recurrent, torch.cat(inputs, 1), layer.weight[d:])
+            a = _normalised(layer, sums)
+            i, f, o = torch.sigmoid(a[:, : 3 * d]).chunk(3, 1)
+            c = self.c[:, layer.column].index_select(0, rows).mul_(f).masked_fill_(own, 0)
+            c.addcmul_(i, fast_tanh(a[:, 3 * d : 4 * d]))
+            new = o * fast_tanh(c)
+            self.c[:, layer.column].index_copy_(0, rows, c)
+            self.h[:, layer.column].index_copy_(0, rows, new)
+            if detector is not None:
+                detector.index_copy_(0, rows, a[:, -1])
+                recurrent = new @ layer.weight[:d]
+                self._recurrent[number].index_copy_(0, rows, recurrent)
+                self._copied[number].index_copy_(0, rows, self._detector(layer, recurrent))
+        return below if detector is None else self._decided(layer, detector, ends)
+
+    def _decided(self, layer: Layer, detector: Tensor, ends: Tensor | None) -> Tensor:
+        boundary = decide(detector, self.plan.slope, "step", None)
+        if ends is not None:
+            boundary.masked_fill_(ends, 1)
+        self.z[: len(boundary), layer.number] = boundary
+        return boundary.bool()
+
+    @staticmethod
+    def _detector(layer: Layer, sums: Tensor) -> Tensor:
+        """(n,) what the detector of a layer reads in (n, 4d + 1) sums."""
+        if layer.gain is None:
+            return sums[:, -1] + layer.bias[-1]
+        variance, mean = torch.var_mean(sums, 1, correction=0)
+        return (sums[:, -1] - mean) * torch.rsqrt(variance + EPSILON) * layer.gain[-1] + layer.bias[-1]
+
+
+def _normalised(layer: Layer, sums: Tensor) -> Tensor:
+    if layer.gain is None:
+        return sums.add_(layer.bias)
+    return torch.native_layer_norm(sums, sums.shape[1:], layer.gain, layer.bias, EPSILON)[0]

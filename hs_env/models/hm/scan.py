@@ -1,0 +1,350 @@
+"""The steps of HM-LSTM over ragged sequences, with their gradient written out.
+
+Layer l at step t, where `own` is z^l_{t-1} (0 at the top) and `below` is z^{l-1}_t (1 for the first layer)::
+
+    a = [h^l_{t-1} | own h^{l+1}_{t-1} | below h^{l-1}_t] W,        i, f, o, g, z~ = sigm, sigm, sigm, tanh, hard sigm
+    copy = (1 - own) (1 - below),    update = (1 - own) below
+    c_t = (1 - copy) i g + (copy + update f) c_{t-1},    h_t = (1 - copy) o tanh(c_t) + copy h_{t-1}
+
+This is UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5) where boundaries are 0 or 1, and smooth in
+between, so that one formula serves the hard boundary, the soft one and the straight-through gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hs_env.models.hm.boundary import Boundary, decide, hard_sigmoid_slope
+
+EPSILON = 1e-5
+"""Added to the variance in layer normalisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanPlan:
+    """How sequences are packed and how boundaries are decided.
+
+    Attributes:
+        widths: d of each layer, lowest first.
+        sizes: How many sequences have a first step, a second step, ...; never growing, sums to M.
+        kind: How boundaries are decided.
+        slope: Of the hard sigmoid.
+        noise: (M, N - 1) uniform, where they are drawn.
+        ends: (M,) bool, where every layer's boundary is 1 whatever its detector says; or None.
+    """
+
+    widths: tuple[int, ...]
+    sizes: list[int]
+    kind: Boundary
+    slope: float
+    noise: Tensor | None
+    ends: Tensor | None
+
+    def boundary(self, detector: Tensor, now: slice, layer: int) -> Tensor:
+        """Boundaries of the packed rows `now` of a layer."""
+        noise = None if self.noise is None else self.noise[now, layer]
+        boundary = decide(detector, self.slope, self.kind, noise)
+        return boundary if self.ends is None else boundary.masked_fill(self.ends[now], 1)
+
+    def boundary_slope(self, detector: Tensor, now: slice, width: int) -> Tensor:
+        """The gradient of `boundary`, straight through for hard ones.
+
+        A boundary acts on all `width` units of a state, so its gradient is a sum over them. Straight through, which is
+        an approximation anyway, it is divided by the square root of their number, as Esser et al. 2020 scale the
+        gradient of a quantiser's step. With layer normalisation it would else grow from step to step, by ten orders of
+        magnitude over 100 steps.
+        """
+        slope = hard_sigmoid_slope(detector, self.slope)
+        if self.kind != "soft":
+            slope /= width**0.5
+        return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
+
+    def last(self, device: torch.device) -> Tensor:
+        """(B,) int64: the packed row of each sequence's last step."""
+        sizes = torch.tensor(self.sizes, device=device)
+        rows = torch.arange(self.sizes[0], device=device)
+        steps = (sizes[:, None] > rows).sum(0) - 1
+        return (sizes.cumsum(0) - sizes)[steps] + rows
+
+    def places(self) -> list[_Place]:
+        """Where each step stands."""
+        first, start, before = self.sizes[0], 0, 0
+        places = []
+        for size in self.sizes:
+            now, current = slice(start, start + size), slice(first + start, first + start + size)
+            places.append(_Place(now, current, slice(before, before + size)))
+            before, start = current.start, now.stop
+        return places
+
+
+class _Place(NamedTuple):
+    """Rows of a step.
+
+    Attributes:
+        now: Its packed rows.
+        current: Its rows among states, which begin with those before the first step.
+        before: The rows of the same sequences' states one step earlier.
+    """
+
+    now: slice
+    current: slice
+    before: slice
+
+
+class _States(NamedTuple):
+    """States of all layers side by side, those before the first step first, and tanh(c) without them."""
+
+    c: Tensor
+    h: Tensor
+    z: Tensor
+    tanh: Tensor
+
+
+class _Carried(NamedTuple):
+    """Gradients of the states that a step begins with, from that step on, and of those that it ends with."""
+
+    c: Tensor
+    h: Tensor
+    z: Tensor
+    ending_h: Tensor
+    ending_z: Tensor
+
+
+class Layer:
+    """One layer: its parameters, and what its backward needs of its forward (M packed rows each)."""
+
+    def __init__(self, number: int, widths: tuple[int, ...], parameters: tuple[Tensor, ...]) -> None:
+        stops = [sum(widths[: layer + 1]) for layer in range(len(widths))]
+        columns = [slice(stop - width, stop) for stop, width in zip(stops, widths, strict=True)]
+        self.number, self.width, self.column = number, widths[number], columns[number]
+        self.above = columns[number + 1] if number + 1 < len(widths) else None
+        self.below = columns[number - 1] if number else None
+        self.weight, self.bias = parameters[:2]
+        self.gain = parameters[2] if len(parameters) > 2 else None
+        self.kept: list[Tensor] = []
+
+    def begin(self, total: int) -> None:
+        """Make room for `total` packed rows."""
+        inputs, outputs = self.weight.shape
+        sizes = ((inputs,), (outputs,), (4 * self.width,), (), (1,), (1,))
+        self.kept = [self.weight.new_empty(total, *size) for size in sizes]
+
+    @property
+    def _top_down(self) -> slice:
+        """Columns of the inputs that come from the layer above."""
+        width = 0 if self.above is None else self.above.stop - self.above.start
+        return slice(self.width, self.width + width)
+
+    @property
+    def _bottom_up(self) -> slice:
+        """Columns of the inputs that come from the layer below."""
+        return slice(self._top_down.stop, None)
+
+    # Forward ---------------------------------------------------------------------------------------------------------
+
+    def read(self, plan: ScanPlan, place: _Place, states: _States, projected: Tensor | None) -> None:
+        """One step; `projected` are the inputs of the first layer."""
+        now, current, before = place
+        c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
+        own = z[before, self.number : self.number + 1]
+        below = z[current, self.number - 1 : self.number]
+        a = self._sums(place, states, own, below, projected)
+        d, gates = self.width, self.kept[2][now]
+        a[:, 3 * d : 4 * d].mul_(2)  # tanh by way of the sigmoid: see `fast_tanh`
+        torch.sigmoid(a[:, : 4 * d], out=gates)
+        i, f, o, g = gates.chunk(4, 1)
+        g.mul_(2).sub_(1)
+        new_c, new_h = c[current, self.column], h[current, self.column]
+        if self.below is None:
+            torch.mul(c[before, self.column], f, out=new_c).mul_(1 - own).addcmul_(i, g)
+            torch.mul(new_c, 2, out=tanh).sigmoid_().mul_(2).sub_(1)
+            torch.mul(o, tanh, out=new_h)
+        else:
+            copy, update = (1 - own) * (1 - below), (1 - own) * below
+            torch.addcmul(copy, f, update, out=new_c).mul_(c[before, self.column]).addcmul_(i * g, 1 - copy)
+            torch.mul(new_c, 2, out=tanh).sigmoid_().mul_(2).sub_(1)
+            torch.mul(h[before, self.column], copy, out=new_h).addcmul_(o * tanh, 1 - copy)
+        if self.above is not None:
+            detector = self.kept[3][now] = a[:, 4 * d]
+            z[current, self.number] = plan.boundary(detector, now, self.number)
+
+    def _sums(self, place: _Place, states: _States, own: Tensor, below: Tensor, projected: Tensor | None) -> Tensor:
+        """The summed inputs of a step, normalised."""
+        inputs, raw = self.kept[0][place.now], self.kept[1][place.now]
+        inputs[:, : self.width] = states.h[place.before, self.column]
+        if self.above is not None:
+            torch.mul(states.h[place.before, self.above], own, out=inputs[:, self._top_down])
+        if self.below is not None:
+            torch.mul(states.h[place.current, self.below], below, out=inputs[:, self._bottom_up])
+        if projected is None:
+            torch.mm(inputs, self.weight, out=raw)
+        else:
+            torch.addmm(projected, inputs, self.weight, out=raw)
+        if self.gain is None:
+            return raw + self.bias
+        a, mean, scale = torch.native_layer_norm(raw, raw.shape[1:], self.gain, self.bias, EPSILON)
+        self.kept[4][place.now], self.kept[5][place.now] = mean, scale
+        return a
+
+    # Backward --------------------------------------------------------------------------------------------------------
+
+    def learn(self, plan: ScanPlan, place: _Place, states: _States, carried: _Carried, grads: list[Tensor]) -> None:
+        """The gradient of `read`: `grads` takes that of the normalised sums and that of the sums."""
+        now, current, before = place
+        c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
+        rows, number = slice(now.stop - now.start), self.number
+        own = z[before, number : number + 1]
+        i, f, o, g = self.kept[2][now].chunk(4, 1)
+        c_before, h_before = c[before, self.column], h[before, self.column]
+        d_sums = grads[0][now]
+        di, df, do, dg = d_sums[:, : 4 * self.width].chunk(4, 1)
+        dh = carried.ending_h[:, self.column]
+        d_own = d_below = torch.zeros_like(own)
+        if self.below is None:
+            fresh_h, update = dh, 1 - own
+            dc = fresh_c = torch.addcmul(carried.c[rows, self.column], dh * o, 1 - tanh.square())
+            keep = f * update
+            d_own = -(dc * c_before * f).sum(1, keepdim=True)
+            later_h = None
+        else:
+            below = z[current, number - 1 : number]
+            copy, update = (1 - own) * (1 - below), (1 - own) * below
+            fresh_h = dh * (1 - copy)
+            dc = torch.addcmul(carried.c[rows, self.column], fresh_h * o, 1 - tanh.square())
+            fresh_c = dc * (1 - copy)
+            keep = torch.addcmul(copy, f, update)
+            d_copy = (dc * torch.addcmul(c_before, i, g, value=-1)).sum(1, keepdim=True)
+            d_copy += (dh * torch.addcmul(h_before, o, tanh, value=-1)).sum(1, keepdim=True)
+            d_update = (dc * c_before * f).sum(1, keepdim=True)
+            d_own = -d_copy * (1 - below) - d_update * below
+            d_below = (d_update - d_copy) * (1 - own)
+            later_h = dh * copy
+        torch.mul(fresh_h, tanh, out=do)
+        torch.mul(dc * c_before, update, out=df)
+        torch.mul(fresh_c, g, out=di)
+        torch.mul(fresh_c, i, out=dg).mul_(1 - g.square())
+        sigmoids = self.kept[2][now, : 3 * self.width]
+        d_sums[:, : 3 * self.width].mul_(sigmoids).mul_(1 - sigmoids)
+        if self.above is not None:
+            straight = plan.boundary_slope(self.kept[3][now], now, self.width)
+            torch.mul(carried.ending_z[:, number], straight, out=d_sums[:, -1])
+        torch.mul(dc, keep, out=carried.c[rows, self.column])
+
+        d_inputs = self._summed(now, d_sums, grads[1][now]) @ self.weight.t()
+        carried.h[rows, self.column] += d_inputs[:, : self.width]
+        if later_h is not None:
+            carried.h[rows, self.column] += later_h
+        if self.above is not None:
+            part = d_inputs[:, self._top_down]
+            carried.h[rows, self.above].addcmul_(part, own)
+            carried.z[rows, number : number + 1] += d_own + (part * h[before, self.above]).sum(1, keepdim=True)
+        if self.below is not None:
+            part = d_inputs[:, self._bottom_up]
+            carried.ending_h[:, self.below].addcmul_(part, below)
+            d_below += (part * h[current, self.below]).sum(1, keepdim=True)
+            carried.ending_z[:, number - 1 : number] += d_below
+
+    def _summed(self, now: slice, grad: Tensor, out: Tensor) -> Tensor:
+        """The gradient before normalisation, written to `out`."""
+        return out.copy_(grad if self.gain is None else self._normal_backward(now, grad, (True, False, False))[0])
+
+    def _normal_backward(self, rows: slice, grad: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor, ...]:
+        """Gradients of the normalisation's inputs, gain and bias."""
+        _, raw, _, _, mean, scale = (tensor[rows] for tensor in self.kept)
+        gradients: tuple[Tensor, ...] = torch.ops.aten.native_layer_norm_backward(
+            grad, raw, grad.shape[1:], mean, scale, self.gain, self.bias, list(wanted)
+        )
+        return gradients
+
+    def parameter_gradients(self, grads: list[Tensor]) -> Iterator[Tensor]:
+        """Of weight, bias and gain."""
+        yield self.kept[0].t() @ grads[1]
+        if self.gain is None:
+            yield grads[0].sum(0)
+        else:
+            _, gain, bias = self._normal_backward(slice(None), grads[0], (False, True, True))
+            yield from (bias, gain)
+
+
+class Scan(torch.autograd.Function):
+    """Runs all layers over all steps.
+
+    Autograd over single operations would keep a graph of some forty nodes for each layer and step, and add up the
+    gradient of the weights step by step. Here a step's backward is one product a layer, and the gradient of the
+    weights is one product a layer at the end.
+
+    Inputs: the plan; `projected` (K, 4d + 1) and `index` (M,), the inputs of the first layer as `LSTM.scan` has them;
+    the first state c, h (B, D) and z (B, N - 1), into which no gradient flows; then for each layer its weight and bias,
+    and its gain where there is layer normalisation. Outputs: h (M, D) and z (M, N - 1), differentiable, and c (M, D).
+    """
+
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        plan: ScanPlan,
+        projected: Tensor,
+        index: Tensor,
+        state: tuple[Tensor, Tensor, Tensor],
+        *parameters: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        first, total, layers = plan.sizes[0], len(index), layers_of(plan, parameters)
+        c, h = (torch.cat([start, start.new_empty(total, start.shape[1])]) for start in state[:2])
+        z = h.new_zeros(len(h), len(layers))  # the top layer's stays 0
+        z[:first, :-1] = state[2]
+        states = _States(c, h, z, h.new_empty(total, h.shape[1]))
+        for layer in layers:
+            layer.begin(total)
+        for place in plan.places():
+            inputs: Tensor | None = projected.index_select(0, index[place.now])
+            for layer in layers:
+                layer.read(plan, place, states, inputs)
+                inputs = None
+        ctx.save_for_backward(index, *states, *(tensor for layer in layers for tensor in layer.kept), *parameters)
+        ctx.plan, ctx.rows = plan, len(projected)
+        outputs = h[first:].clone(), z[first:, :-1].clone(), c[first:].clone()
+        ctx.mark_non_differentiable(outputs[2])
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, grad_h: Tensor, grad_z: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        if torch.is_grad_enabled():
+            raise RuntimeError("The scan of HM-LSTM has no second derivative.")
+        plan: ScanPlan = ctx.plan
+        index, *rest = ctx.saved_tensors
+        states, rest = _States(*rest[:4]), rest[4:]
+        kept = 6 * len(plan.widths)
+        layers = layers_of(plan, rest[kept:])
+        for number, layer in enumerate(layers):
+            layer.kept = rest[6 * number : 6 * number + 6]
+        grads = [[torch.empty_like(layer.kept[1]) for _ in range(2)] for layer in layers]
+        first = plan.sizes[0]
+        later = [torch.zeros_like(state[:first]) for state in states[:3]]
+        for place in reversed(plan.places()):
+            rows = slice(place.now.stop - place.now.start)
+            ending_h, ending_z = grad_h[place.now] + later[1][rows], later[2][rows].clone()
+            ending_z[:, :-1] += grad_z[place.now]
+            later[1][rows] = 0
+            later[2][rows] = 0
+            carried = _Carried(later[0], later[1], later[2], ending_h, ending_z)
+            for layer, grad in zip(reversed(layers), reversed(grads), strict=True):
+                layer.learn(plan, place, states, carried, grad)
+        grad_projected = None
+        if ctx.needs_input_grad[1]:
+            sums = grads[0][1]
+            grad_projected = sums.new_zeros(ctx.rows, sums.shape[1]).index_add_(0, index, sums)
+        of_parameters = [
+            part for layer, grad in zip(layers, grads, strict=True) for part in layer.parameter_gradients(grad)
+        ]
+        return (None, grad_projected, None, None, *of_parameters)
+
+
+def layers_of(plan: ScanPlan, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Layer]:
+    """The layers, each with its share of the parameters."""
+    share = len(parameters) // len(plan.widths)
+    groups = [tuple(parameters[start : start + share]) for start in range(0, len(parameters), share)]
+    return [Layer(number, plan.widths, group) for number, group in enumerate(groups)]

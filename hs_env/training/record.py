@@ -1,0 +1,53 @@
+"""The record of a run: versions, machine and git state of each process that trained."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import hs_env
+
+_RECORDED = ("torch", "numpy", "gymnasium", "stable-baselines3", "safetensors", "transformers")
+
+
+def describe() -> dict[str, Any]:
+    """Versions, machine and git state, as JSON values."""
+    return {
+        "hs_env": hs_env.__version__,
+        "python": platform.python_version(),
+        "packages": {name: version for name in _RECORDED if (version := _version(name))},
+        "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # sums are rounded as these take them
+        "system": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "git": _git_state(),
+        "command": sys.argv,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit and whether files were changed, or None outside a checkout of this project."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = subprocess.run(["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        status = subprocess.run(
+            ["git", "-C", root, "status", "--porcelain"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit.stdout.strip(), "changed": bool(status.stdout.strip())}

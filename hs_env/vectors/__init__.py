@@ -1,0 +1,6 @@
+"""Word vectors: static ones, read from files, and contextual ones, which an encoder computes for each sentence."""
+
+from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
+from hs_env.vectors.static import WordVectors, load_vectors
+
+__all__ = ["ContextualVectors", "WordVectors", "is_contextual", "load_contextual", "load_vectors"]

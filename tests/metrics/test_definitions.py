@@ -1,0 +1,203 @@
+"""What is collected of episodes, and metrics against scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score
+
+from hs_env.errors import HsEnvError
+from hs_env.metrics.definitions import METRICS, STRUCTURE, IntArray, Outcome, collect, collect_plain
+from hs_env.types import DISTILLATION, Episodes, SentenceBatch, phrases_of
+
+SENTENCES, CLASSES, LONGEST = 37, 3, 12
+SHARED = ["accuracy", "log_likelihood", "macro_f1"]
+
+
+def point(name: str, outcome: Outcome) -> float:
+    """The value of a metric."""
+    values = METRICS[name](outcome)
+    assert values is not None
+    assert values.shape == (1,)
+    return float(values[0])
+
+
+def make_episodes(seed: int = 0, gold: bool = True) -> Episodes:
+    """Random episodes of a whole split, in its order."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.randint(1, LONGEST + 1, (SENTENCES,), generator=generator)
+    inside = torch.arange(LONGEST) < lengths[:, None]
+
+    def actions() -> torch.Tensor:
+        drawn = torch.randint(2, (SENTENCES, LONGEST), generator=generator) * inside
+        return drawn.scatter(1, lengths[:, None] - 1, 1)
+
+    labels = torch.randint(CLASSES, (SENTENCES,), generator=generator)
+    batch = SentenceBatch(inside.long(), lengths, labels, torch.arange(SENTENCES), actions() if gold else None)
+    return Episodes(batch, actions(), torch.randn(SENTENCES, CLASSES, generator=generator).log_softmax(1))
+
+
+def phrase_f1(episodes: Episodes) -> float:
+    """F1 of whole phrases by their spans, all sentences together."""
+    batch = episodes.sentences
+    assert batch.boundaries is not None
+    found, gold = (
+        {
+            (row, tuple(phrase))
+            for row, (actions, length) in enumerate(zip(table.tolist(), batch.lengths.tolist(), strict=True))
+            for phrase in phrases_of([str(at) for at in range(length)], actions[:length])
+        }
+        for table in (episodes.actions, batch.boundaries)
+    )
+    return 2 * len(found & gold) / (len(found) + len(gold))
+
+
+def shuffled(episodes: Episodes, size: int) -> Iterator[Episodes]:
+    """The same episodes in batches of another order, each as wide as its longest sentence."""
+    order = torch.randperm(len(episodes), generator=torch.Generator().manual_seed(1))
+    for start in range(0, len(episodes), size):
+        rows = order[start : start + size]
+        batch = episodes.sentences.select(rows)
+        width = int(batch.lengths.max())
+        boundaries = None if batch.boundaries is None else batch.boundaries[:, :width]
+        batch = replace(batch, tokens=batch.tokens[:, :width], boundaries=boundaries)
+        yield Episodes(batch, episodes.actions[rows, :width], episodes.log_probs[rows])
+
+
+def counts_of(drawn: IntArray) -> IntArray:
+    """(1, N): how often each sentence was drawn."""
+    return np.bincount(drawn, minlength=len(drawn))[None]
+
+
+def take(outcome: Outcome, rows: IntArray) -> Outcome:
+    """The sentences at `rows`, one after the other."""
+    return Outcome(**{name: column[rows] for name, column in vars(outcome).items() if column is not None})
+
+
+def test_collect_restores_the_order_of_the_split() -> None:
+    episodes = make_episodes()
+    whole = collect([episodes])
+    assert len(whole) == SENTENCES
+    np.testing.assert_array_equal(whole.labels, episodes.sentences.labels)
+    np.testing.assert_array_equal(whole.num_phrases, episodes.num_phrases)
+    np.testing.assert_array_equal(whole.predictions, episodes.predictions)
+    for name, column in vars(collect(shuffled(episodes, 5))).items():
+        np.testing.assert_array_equal(column, vars(whole)[name], err_msg=name)
+
+
+def test_collect_keeps_the_order_of_a_part_of_a_split() -> None:
+    episodes = make_episodes()
+    parts = (torch.tensor([30, 2]), torch.tensor([7]))
+    some = collect(Episodes(episodes.sentences.select(r), episodes.actions[r], episodes.log_probs[r]) for r in parts)
+    np.testing.assert_array_equal(some.lengths, episodes.sentences.lengths[[2, 7, 30]])
+
+
+def test_collect_without_gold_phrases() -> None:
+    outcome = collect([make_episodes(gold=False)])
+    assert outcome.num_phrases is not None
+    assert outcome.proposed is None
+    applicable = [name for name, metric in METRICS.items() if metric(outcome) is not None]
+    assert applicable == [*SHARED, "phrases_per_sentence", "words_per_phrase"]
+
+
+def test_collect_plain_has_no_phrases() -> None:
+    episodes = make_episodes()
+    outcome = collect_plain([(part.sentences, part.log_probs.requires_grad_()) for part in shuffled(episodes, 8)])
+    np.testing.assert_array_equal(outcome.predictions, episodes.predictions)
+    applicable = [name for name, metric in METRICS.items() if metric(outcome) is not None]
+    assert applicable == SHARED
+
+
+def test_point_values_of_episodes() -> None:
+    """Every metric, from the episodes themselves, by scikit-learn."""
+    episodes = make_episodes()
+    outcome = collect(shuffled(episodes, 10))
+    batch = episodes.sentences
+    labels, predictions = batch.labels.numpy(), episodes.predictions.numpy()
+    inner = torch.arange(LONGEST) < batch.lengths[:, None] - 1
+    assert batch.boundaries is not None
+    expected = {
+        "accuracy": accuracy_score(labels, predictions),
+        "log_likelihood": -log_loss(labels, episodes.log_probs.double().softmax(1).numpy()),
+        "macro_f1": f1_score(labels, predictions, average="macro"),
+        "phrases_per_sentence": episodes.actions.sum().item() / SENTENCES,
+        "words_per_phrase": batch.lengths.sum().item() / episodes.actions.sum().item(),
+        "boundary_precision": precision_score(batch.boundaries[inner], episodes.actions[inner]),
+        "boundary_recall": recall_score(batch.boundaries[inner], episodes.actions[inner]),
+        "boundary_f1": f1_score(batch.boundaries[inner], episodes.actions[inner]),
+        "phrase_f1": phrase_f1(episodes),
+    }
+    assert {name: point(name, outcome) for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+def test_point_values_of_distilled_sentences() -> None:
+    episodes = make_episodes()
+    outcome = collect(shuffled(episodes, 10), DISTILLATION)
+    retained, words = episodes.actions.sum().item(), episodes.sentences.lengths.sum().item()
+    assert [name for name, metric in METRICS.items() if metric(outcome) is not None] == [
+        *SHARED,
+        "words_retained",
+        "share_retained",
+    ]
+    assert point("words_retained", outcome) == pytest.approx(retained / SENTENCES)
+    assert point("share_retained", outcome) == pytest.approx(retained / words)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12))
+def test_macro_f1_with_classes_that_are_missing(pairs: list[tuple[int, int]]) -> None:
+    """The classes are those of the labels and the predictions, as in scikit-learn."""
+    labels, predictions = np.array(pairs).T
+    outcome = Outcome(labels, np.where(np.eye(5)[predictions] > 0, -0.1, -5.0), np.ones_like(labels))
+    assert point("macro_f1", outcome) == pytest.approx(f1_score(labels, predictions, average="macro"))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_counts_equal_explicit_resampling(name: str, outcome: Outcome) -> None:
+    generator = np.random.default_rng(3)
+    drawn = generator.integers(len(outcome), size=(20, len(outcome)))
+    counts = np.concatenate([counts_of(rows) for rows in drawn])
+    explicit = [point(name, take(outcome, rows)) for rows in drawn]
+    assert METRICS[name](outcome, counts) == pytest.approx(np.array(explicit), rel=1e-12)
+
+
+def test_counts_equal_explicit_resampling_by_scikit_learn(outcome: Outcome) -> None:
+    drawn = np.random.default_rng(4).integers(len(outcome), size=len(outcome))
+    labels, predictions, counts = outcome.labels[drawn], outcome.predictions[drawn], counts_of(drawn)
+    assert METRICS["accuracy"](outcome, counts) == pytest.approx(accuracy_score(labels, predictions))
+    assert METRICS["macro_f1"](outcome, counts) == pytest.approx(f1_score(labels, predictions, average="macro"))
+    loss = log_loss(labels, np.exp(outcome.log_probs[drawn]))
+    assert METRICS["log_likelihood"](outcome, counts) == pytest.approx(-loss)
+
+
+def test_no_boundary_of_none_is_perfect() -> None:
+    none = np.zeros(1, np.int64)
+    outcome = Outcome(none, np.zeros((1, 1)), none + 1, none + 1, none, none, none)
+    assert point("boundary_f1", outcome) == 1
+    assert point("boundary_f1", replace(outcome, gold=none + 2)) == 0
+    assert METRICS["boundary_precision"](outcome) is None
+
+
+def test_gold_phrases_match_themselves() -> None:
+    episodes = make_episodes()
+    assert episodes.sentences.boundaries is not None
+    outcome = collect([replace(episodes, actions=episodes.sentences.boundaries)])
+    assert [point(name, outcome) for name in STRUCTURE[:4]] == [1, 1, 1, 1]
+
+
+def test_errors_say_what_is_wrong() -> None:
+    episodes = make_episodes()
+    with pytest.raises(HsEnvError, match="no sentences"):
+        collect([])
+    with pytest.raises(HsEnvError, match="74 episodes of 37 sentences"):
+        collect([episodes, episodes])
+    with pytest.raises(HsEnvError, match="2 classes apart, and the labels go from 0 to 2"):
+        collect_plain([(episodes.sentences, episodes.log_probs[:, :2])])
+    with pytest.raises(HsEnvError, match="not finite, first those of sentence 0"):
+        collect_plain([(episodes.sentences, episodes.log_probs * torch.nan)])
