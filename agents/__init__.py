@@ -10,47 +10,60 @@ if __name__ == "agents":  # a bare `import agents`, which works in a checkout
         if f"{_name}.".startswith(f"hs_env.{__name__}."):
             sys.modules[_name.removeprefix("hs_env.")] = _module
 
-from .base import AGENTS, Agent, Decision, LearningAgent, Update, load_agent
+from .base import (
+    AGENTS,
+    Agent,
+    AgentKind,
+    AgentSetting,
+    Decision,
+    LearningAgent,
+    PolicyInput,
+    Update,
+    load_agent,
+)
 from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
+from .choice import BinaryChoice, CategoricalChoice, Choice, choice_of
 from .estimators import ESTIMATORS
-from .fixed import STRUCTURE, FixedStructure
+from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
-from .learners import LEARNERS, LearnerConfig
-from .policy import BinaryPolicy, PNet
-from .reinforce import Reinforce, ReinforceConfig
+from .policy import LogitPolicy, PNet
+from .reinforce import Reinforce, ReinforceParameters
 from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
-from .sb3_learner import SB3Config, SB3Learner
-from .search import beam_search, best_segmentation, every_segmentation
+from .sb3_learner import SB3Learner, SB3Parameters
+from .search import beam_search, best_actions
 
 __all__ = [
     "AGENTS",
     "ALGORITHMS",
     "BASELINES",
     "ESTIMATORS",
-    "LEARNERS",
-    "STRUCTURE",
     "Agent",
+    "AgentKind",
+    "AgentSetting",
     "Baseline",
-    "BinaryPolicy",
+    "BinaryChoice",
+    "CategoricalChoice",
+    "Choice",
     "Decision",
-    "FixedStructure",
+    "FixedPolicy",
     "HMBoundaries",
     "Heuristic",
-    "LearnerConfig",
     "LearningAgent",
+    "LogitPolicy",
     "PNet",
+    "PolicyInput",
     "Reinforce",
-    "ReinforceConfig",
+    "ReinforceParameters",
     "Rollout",
     "SB3Agent",
-    "SB3Config",
     "SB3Learner",
+    "SB3Parameters",
     "Update",
     "baselines_for",
     "beam_search",
-    "best_segmentation",
-    "every_segmentation",
+    "best_actions",
+    "choice_of",
     "load_agent",
     "make_baseline",
     "rollout",

@@ -1,4 +1,4 @@
-"""The agent protocol: what every P-Net, learned or not, can do."""
+"""The agent protocol: what every P-Net, learned or not, can do, and the registry of the kinds of agents."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
 from hs_env.rewards import Reward
 from hs_env.storage import load_state
@@ -20,15 +21,34 @@ from hs_env.types import Episodes, SentenceBatch
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyInput:
+    """What an agent decides from, at one word of R episodes.
+
+    Attributes:
+        observation: (R, D) float32, from `StructuredEncoder.observe`.
+        legal: (R, k) bool, at least one True in each row.
+        memory: (R, M), from `Agent.begin` or the last decision.
+        deterministic: Take the most probable action instead of sampling.
+        generator: Random generator to sample with; None is torch's global one.
+    """
+
+    observation: Tensor
+    legal: Tensor
+    memory: Tensor
+    deterministic: bool = True
+    generator: torch.Generator | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What an agent does at one word of R episodes.
+    """What an agent decides at one word of R episodes.
 
     Attributes:
         actions: (R,) int64.
-        log_probs: (R,) float32 log-probability of each action; 0 where only one was legal, for a forced action is not
-            the policy's choice.
+        log_probs: (R,) float32 log-probability of each action; 0 where only one was legal, because a forced action is
+            not the policy's choice.
         entropy: (R,) float32, in nats; 0 where only one action was legal.
-        memory: (R, M), to be handed in at the next word.
+        memory: (R, M), an input of the next decision.
     """
 
     actions: Tensor
@@ -40,8 +60,8 @@ class Decision:
 class Agent(ABC):
     """A policy over the actions of a structured encoder.
 
-    An agent carries what it must remember of an episode in `memory`, one row an episode, so that whoever steps it can
-    drop the rows of finished episodes.
+    An agent keeps what it must remember of an episode in `memory`, one row per episode, so that the rows of finished
+    episodes can be dropped.
     """
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
@@ -49,24 +69,8 @@ class Agent(ABC):
         return batch.lengths.new_zeros(len(batch) * samples, 0)
 
     @abstractmethod
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
-        """Choose an action for each row.
-
-        Args:
-            observation: (R, D) float32, from `StructuredEncoder.observe`.
-            legal: (R, 2) bool, at least one True in each row.
-            memory: (R, M), from `begin` or the last decision.
-            deterministic: Take the most probable action instead of sampling.
-            generator: Source of randomness; None is torch's global one.
-        """
+    def act(self, inputs: PolicyInput) -> Decision:
+        """Choose a legal action for each row."""
 
 
 def check_width(observation: Tensor, state_size: int) -> None:
@@ -82,27 +86,9 @@ def check_width(observation: Tensor, state_size: int) -> None:
         )
 
 
-AGENTS: Registry[Callable[[dict[str, Any]], Agent]] = Registry("agent")
-"""What makes an agent of its saved state, by versioned name."""
-
-
-def load_agent(path: Path) -> Agent:
-    """Load an agent saved by `LearningAgent.save`, ready to act.
-
-    Raises:
-        HsEnvError: If there is none, its file is damaged, or its kind is unknown.
-    """
-    state = load_state(path, "agent")
-    try:
-        with torch.random.fork_rng():  # first weights are drawn for nothing
-            return AGENTS.get(state["agent"])(state)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
-        raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error
-
-
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one update of an agent did.
+    """The result of one update of an agent.
 
     Attributes:
         episodes: The episodes that it learned from, in the order of the batch, S consecutive rows a sentence.
@@ -133,8 +119,72 @@ class LearningAgent(Agent):
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Everything that learning goes on from: nested dicts and lists of tensors and JSON values."""
+        """Everything that training needs to resume: nested dicts and lists of tensors and JSON values."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by `state_dict`."""
+        """Load a state made by `state_dict`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSetting:
+    """What a new agent is made for.
+
+    Attributes:
+        encoder: The encoder that it will act on, untrained.
+        batch: Some sentences.
+        reward: The reward that it will learn from.
+        warm_start: The policy that the classifier is warm-started on.
+        warm_start_name: Its name among the baselines.
+    """
+
+    encoder: StructuredEncoder
+    batch: SentenceBatch
+    reward: Reward
+    warm_start: Agent
+    warm_start_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKind:
+    """A kind of agent that the trainer can train: everything it needs to know of it.
+
+    Attributes:
+        parameters: Dataclass of its parameters, `TrainConfig.agent_parameters`; each field has a default and a
+            docstring.
+        make: Makes a new agent from its setting and parameters.
+        load: Makes an agent that acts from the state that `LearningAgent.save` saved.
+        title: Name in tables, given the parameters.
+        resolve: Fills in the parameters that depend on the decision problem.
+        learns: Whether it has a stage of its own in which the classifier is frozen.
+        reward_dropout: Whether it can learn from an encoder in training mode, with dropout.
+    """
+
+    parameters: type[Any]
+    make: Callable[[AgentSetting, Any], LearningAgent]
+    load: Callable[[dict[str, Any]], Agent]
+    title: Callable[[Any], str]
+    resolve: Callable[[Any, Problem], Any] = lambda parameters, problem: parameters
+    learns: bool = True
+    reward_dropout: bool = False
+
+
+AGENTS: Registry[AgentKind] = Registry("agent", group="hs_env.agents")
+"""Kinds of agents by versioned name."""
+
+_RENAMED = {"structure.v1": "fixed.v1"}
+"""Names in files of version 0.1."""
+
+
+def load_agent(path: Path) -> Agent:
+    """Load an agent saved by `LearningAgent.save`, ready to act.
+
+    Raises:
+        HsEnvError: If there is none, its file is damaged, or its kind is unknown.
+    """
+    state = load_state(path, "agent")
+    try:
+        with torch.random.fork_rng():  # the random first weights are overwritten
+            return AGENTS.get(_RENAMED.get(state["agent"], state["agent"])).load(state)
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
+        raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error

@@ -1,4 +1,4 @@
-"""Policies that learn nothing: what a trained P-Net has to beat, for each task."""
+"""Policies that learn nothing, for each decision problem: what a trained P-Net has to beat."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from torch import Tensor
 
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
+from hs_env.problems.distillation import RETAIN, InformationDistillation
+from hs_env.problems.problem import Problem, nearest_legal
+from hs_env.problems.segmentation import END, INSIDE, PhraseSegmentation
 from hs_env.registry import Registry
-from hs_env.types import DISTILLATION, END, INSIDE, RETAIN, SEGMENTATION, SentenceBatch, Task
+from hs_env.types import SentenceBatch
 
-from .base import Agent, Decision
+from .base import Agent, Decision, PolicyInput
+from .choice import CategoricalChoice
 
 FUNCTION_WORDS = frozenset(
     """a an the this that these those my your his her its our their some any no every each all both either neither
@@ -36,16 +40,16 @@ class Baseline(Agent):
     """A policy that learns nothing, made for sentences over a vocabulary.
 
     Attributes:
-        tasks: What it can decide.
+        problems: Classes of the decision problems that it decides.
     """
 
-    tasks: ClassVar[tuple[Task, ...]]
+    problems: ClassVar[tuple[type[Problem], ...]]
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
 
 
-BASELINES: Registry[type[Baseline]] = Registry("baseline")
+BASELINES: Registry[type[Baseline]] = Registry("baseline", group="hs_env.baselines")
 """Baseline policies by versioned name; each is built from a vocabulary, which tells word classes apart."""
 
 
@@ -60,26 +64,18 @@ class Heuristic(Baseline):
         """The plan: the memory of a row is what is still to do."""
         return self.plan(batch).repeat_interleave(samples, 0)
 
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
-        """The next planned action, or the only legal one, with probability one."""
-        certain = observation.new_zeros(len(memory))
-        actions = torch.where(legal.all(1), memory[:, 0], legal[:, 1].long())
-        return Decision(actions, certain, certain, memory[:, 1:])
+    def act(self, inputs: PolicyInput) -> Decision:
+        """The next planned action, or the legal one nearest to it, with probability 1."""
+        certain = inputs.observation.new_zeros(len(inputs.memory))
+        actions = nearest_legal(inputs.legal, inputs.memory[:, 0])
+        return Decision(actions, certain, certain, inputs.memory[:, 1:])
 
 
 @BASELINES.register("all_inside.v1")
 class AllInside(Heuristic):
     """The whole sentence is one phrase."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`INSIDE` everywhere."""
@@ -90,7 +86,7 @@ class AllInside(Heuristic):
 class AllEnd(Heuristic):
     """Every word is a phrase."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`END` everywhere."""
@@ -101,7 +97,7 @@ class AllEnd(Heuristic):
 class EveryK(Heuristic):
     """A phrase every k words; without k the paper's `int(sqrt(L) + 0.5)`, its rule where there is no parser."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def __init__(self, vocabulary: Vocabulary, k: int | None = None) -> None:
         super().__init__(vocabulary)
@@ -120,7 +116,7 @@ class EveryK(Heuristic):
 class Punctuation(Heuristic):
     """A phrase ends at a punctuation mark."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
@@ -135,7 +131,7 @@ class Punctuation(Heuristic):
 class FunctionWords(Heuristic):
     """Chinks and chunks (Liberman and Church 1992): a phrase is function words, then content words."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
@@ -154,20 +150,20 @@ class FunctionWords(Heuristic):
 class Gold(Heuristic):
     """The gold phrases of a corpus that has them."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """The gold boundaries."""
-        if batch.boundaries is None:
+        if batch.gold_actions is None:
             raise HsEnvError("The baseline 'gold' needs gold phrases, and this corpus has none. Leave it out.")
-        return batch.boundaries
+        return batch.gold_actions
 
 
 @BASELINES.register("all_retain.v1")
 class AllRetain(Heuristic):
     """The plain sentence: every word is retained."""
 
-    tasks = (DISTILLATION,)
+    problems = (InformationDistillation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """`RETAIN` everywhere."""
@@ -178,7 +174,7 @@ class AllRetain(Heuristic):
 class ContentWords(Heuristic):
     """Function words and punctuation marks are deleted, but no negation."""
 
-    tasks = (DISTILLATION,)
+    problems = (InformationDistillation,)
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
@@ -193,7 +189,7 @@ class ContentWords(Heuristic):
 class NoPunctuation(Heuristic):
     """Punctuation marks are deleted."""
 
-    tasks = (DISTILLATION,)
+    problems = (InformationDistillation,)
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
@@ -206,52 +202,44 @@ class NoPunctuation(Heuristic):
 
 @BASELINES.register("random.v1")
 class Random(Baseline):
-    """Each word ends a phrase, or is retained, with probability p."""
+    """Every legal action is equally probable; of two actions, the last one has probability p."""
 
-    tasks = (SEGMENTATION, DISTILLATION)
+    problems = (Problem,)
 
     def __init__(self, vocabulary: Vocabulary, p: float = 0.5) -> None:
         super().__init__(vocabulary)
         if not 0 < p < 1:
-            raise HsEnvError(f"The probability of END or RETAIN must lie between 0 and 1, got {p}.")
+            raise HsEnvError(f"The probability of the last action must lie between 0 and 1, got {p}.")
         self.p = p
 
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
-        """A draw, also when `deterministic` is asked for: this policy has no better action than another."""
-        free = legal.all(1)
-        wanted = torch.rand(len(legal), generator=generator, device=legal.device) < self.p
-        probability = torch.where(wanted, self.p, 1 - self.p)
-        surprise = torch.tensor([self.p, 1 - self.p]).log().neg()
-        entropy = (torch.tensor([self.p, 1 - self.p]) * surprise).sum()
-        actions = torch.where(free, wanted, legal[:, 1]).long()
-        return Decision(actions, probability.log() * free, entropy * free, memory)
+    def act(self, inputs: PolicyInput) -> Decision:
+        """A random action, also when `deterministic` is asked for: this policy prefers no action."""
+        rows, k = inputs.legal.shape
+        probabilities = torch.full((rows, k), 1.0, device=inputs.legal.device)
+        if k == 2:
+            probabilities[:, 0], probabilities[:, 1] = 1 - self.p, self.p
+        choice = CategoricalChoice(probabilities.log(), inputs.legal)
+        actions = choice.sample(inputs.generator)
+        return Decision(actions, choice.log_prob(actions), choice.entropy(), inputs.memory)
 
 
-def baselines_for(task: Task) -> list[str]:
-    """The names of the baselines that can decide `task`."""
-    return [name for name in BASELINES if task in BASELINES.get(name).tasks]
+def baselines_for(problem: Problem) -> list[str]:
+    """The names of the baselines that decide `problem`."""
+    return [name for name in BASELINES if isinstance(problem, BASELINES.get(name).problems)]
 
 
-def make_baseline(name: str, vocabulary: Vocabulary, task: Task = SEGMENTATION, **parameters: Any) -> Baseline:
+def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **parameters: Any) -> Baseline:
     """The baseline policy registered as `name`, for sentences over `vocabulary`.
 
     Raises:
-        HsEnvError: If there is none of that name, or it is for another task; the message names those that fit.
+        HsEnvError: If there is none of that name, or it is for another problem; the message names those that fit.
     """
     kind = BASELINES.get(name)
-    if task not in kind.tasks:
-        others = " and ".join(other.name for other in kind.tasks)
+    if not isinstance(problem, kind.problems):
+        others = " and ".join(other.title for other in kind.problems)
         raise HsEnvError(
-            f"The baseline {name!r} is for {others}, not for {task.name}. Choose one of: "
-            f"{', '.join(each.rpartition('.')[0] for each in baselines_for(task))}."
+            f"The baseline {name!r} is for {others}, not for {problem.title}. Choose one of: "
+            f"{', '.join(each.rpartition('.')[0] for each in baselines_for(problem))}."
         )
     return kind(vocabulary, **parameters)
 

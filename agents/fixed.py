@@ -1,9 +1,10 @@
-"""A P-Net that learns nothing: the structure of the warm start, kept throughout."""
+"""An agent that learns nothing: it keeps the policy of the warm start, so that only the classifier is trained."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,16 +16,18 @@ from hs_env.rewards import Reward
 from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
-from .base import AGENTS, Decision, LearningAgent, Update
+from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
 from .baselines import BASELINES, Heuristic
 from .rollout import rollout
 
-STRUCTURE: Final = "structure"
-"""What the trainer calls this agent."""
+
+@dataclass(frozen=True)
+class FixedParameters:
+    """The fixed policy has no parameters."""
 
 
-class FixedStructure(LearningAgent):
-    """A heuristic in the place of a P-Net, so that a C-Net is trained on its structure alone.
+class FixedPolicy(LearningAgent):
+    """A heuristic in the place of a P-Net.
 
     Args:
         name: Name of the heuristic among the baselines.
@@ -38,17 +41,9 @@ class FixedStructure(LearningAgent):
         """The plan of the heuristic."""
         return self.heuristic.begin(batch, samples)
 
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
+    def act(self, inputs: PolicyInput) -> Decision:
         """The next planned action."""
-        return self.heuristic.act(observation, legal, memory, deterministic=deterministic, generator=generator)
+        return self.heuristic.act(inputs)
 
     def update(
         self,
@@ -58,26 +53,36 @@ class FixedStructure(LearningAgent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """One episode a sentence; nothing is learned."""
+        """Read each sentence once; nothing is learned."""
         done = rollout(encoder, self, batch, deterministic=True)
         return Update(done.episodes, done.metrics(reward(done.episodes)))
 
     def save(self, path: Path) -> None:
-        """Save the heuristic's name, and the vocabulary that it tells word classes by."""
+        """Save the heuristic's name, and the vocabulary by which it knows word classes."""
         words = list(self.heuristic.vocabulary.words)
-        save_state(path, "agent", {"agent": "structure.v1", "structure": self.name, "words": words})
+        save_state(path, "agent", {"agent": "fixed.v1", "policy": self.name, "words": words})
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing: there is nothing that changes."""
+        """Nothing changes, so the state is empty."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
+        """Nothing to load."""
 
 
-@AGENTS.register("structure.v1")
-def _load(state: dict[str, Any]) -> FixedStructure:
-    heuristic = BASELINES.get(state["structure"])(Vocabulary(state["words"]))
+def _make(setting: AgentSetting, parameters: FixedParameters) -> FixedPolicy:
+    assert isinstance(setting.warm_start, Heuristic)
+    return FixedPolicy(setting.warm_start_name, setting.warm_start)
+
+
+def _load(state: dict[str, Any]) -> Agent:
+    name: str = state["policy"] if "policy" in state else state["structure"]  # in files of version 0.1
+    heuristic = BASELINES.get(name)(Vocabulary(state["words"]))
     if not isinstance(heuristic, Heuristic):
-        raise HsEnvError(f"{state['structure']!r} is no fixed structure")
-    return FixedStructure(state["structure"], heuristic)
+        raise HsEnvError(f"{name!r} is not a fixed policy")
+    return FixedPolicy(name, heuristic)
+
+
+AGENTS.register("fixed.v1")(
+    AgentKind(parameters=FixedParameters, make=_make, load=_load, title=lambda parameters: "fixed policy", learns=False)
+)

@@ -11,7 +11,8 @@ from torch import Tensor
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, HMLSTMClassifier
-from hs_env.types import SEGMENTATION, SentenceBatch, WordFeatures
+from hs_env.problems.segmentation import PhraseSegmentation
+from hs_env.types import SentenceBatch, WordFeatures
 
 from .baselines import Heuristic
 
@@ -27,7 +28,7 @@ class HMBoundaries(Heuristic):
         HsEnvError: If it is another model.
     """
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def __init__(self, vocabulary: Vocabulary, classifier: Classifier) -> None:
         super().__init__(vocabulary)

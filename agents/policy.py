@@ -1,76 +1,65 @@
-"""The policy network, and how a binary policy acts by its logits."""
+"""The policy network, and the agent that acts by its logits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from .base import Agent, Decision
+from .base import Agent, Decision, PolicyInput, check_width
+from .choice import choice_of
 
 Logits = Callable[[Tensor], Tensor]
-"""A binary policy: (R, D) observations to (R,) logits of action 1."""
+"""A policy: (R, D) observations to logits, (R,) of action 1 for two actions, (R, k) for more."""
 
 
 class PNet(nn.Module):
-    """The policy network: `pi(a_t = 1 | s_t) = sigmoid(W s_t + b)`, or an MLP in place of `W s_t + b`.
+    """The policy network: logits `W s_t + b` of the actions in state `s_t`, or of an MLP with one tanh layer.
+
+    Two actions have one logit: `pi(a_t = 1 | s_t) = sigmoid(W s_t + b)` (Zhang, Huang, Zhao, AAAI 2018).
 
     Args:
         state_size: D.
-        hidden_size: Width of one tanh layer; 0 is the paper's linear policy.
-        logit: The first b, and so about the first logit in every state.
+        hidden_size: Width of the tanh layer; 0 is the paper's linear policy.
+        num_actions: k.
+        initial_logits: Initial bias of each action. Weights start near 0, so these are roughly the initial logits in
+            every state. Empty is 0 for all.
     """
 
-    def __init__(self, state_size: int, hidden_size: int = 0, logit: float = 0.0) -> None:
+    def __init__(
+        self, state_size: int, hidden_size: int = 0, num_actions: int = 2, initial_logits: Sequence[float] = ()
+    ) -> None:
         super().__init__()
-        self.state_size, self.hidden_size = state_size, hidden_size
-        last = nn.Linear(hidden_size or state_size, 1)
+        self.state_size, self.hidden_size, self.num_actions = state_size, hidden_size, num_actions
+        bias = torch.tensor(initial_logits or (0.0,) * num_actions, dtype=torch.get_default_dtype())
+        bias = bias if num_actions > 2 else bias[1:] - bias[:1]
+        last = nn.Linear(hidden_size or state_size, len(bias))
         nn.init.trunc_normal_(last.weight, std=0.02)
-        nn.init.constant_(last.bias, logit)
+        with torch.no_grad():
+            last.bias.copy_(bias)
         hidden = [nn.Linear(state_size, hidden_size), nn.Tanh()] if hidden_size else []
         self.layers = nn.Sequential(*hidden, last)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """(R, D) to (R,) logits of action 1."""
-        logits: Tensor = self.layers(observation).squeeze(1)
-        return logits
+        """(R, D) observations to logits: (R,) of action 1 for two actions, (R, k) for more."""
+        check_width(observation, self.state_size)
+        logits: Tensor = self.layers(observation)
+        return logits.squeeze(1) if self.num_actions == 2 else logits
 
 
-class BinaryPolicy(Agent):
-    """Acts by the logits of action 1.
+class LogitPolicy(Agent):
+    """Acts by logits.
 
     Args:
-        logits: (R, D) observations to (R,) logits.
+        logits: The policy.
     """
 
     def __init__(self, logits: Logits) -> None:
         self.logits = logits
 
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
+    def act(self, inputs: PolicyInput) -> Decision:
         """See `Agent.act`."""
-        logits = self.logits(observation)
-        free = legal.all(1)
-        with torch.no_grad():
-            if deterministic:
-                wanted = logits > 0
-            else:
-                uniform = torch.rand(logits.shape, generator=generator, device=logits.device)
-                wanted = uniform < torch.sigmoid(logits)
-            actions = torch.where(free, wanted, legal[:, 1]).long()
-        log_probs = nn.functional.logsigmoid(torch.where(actions == 1, logits, -logits))
-        return Decision(actions, log_probs * free, binary_entropy(logits) * free, memory)
-
-
-def binary_entropy(logits: Tensor) -> Tensor:
-    """Entropy of Bernoulli(sigmoid(logits)) in nats, finite for any logit."""
-    size = logits.abs()
-    return nn.functional.softplus(-size) + size * torch.sigmoid(-size)
+        choice = choice_of(self.logits(inputs.observation), inputs.legal)
+        actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
+        return Decision(actions, choice.log_prob(actions), choice.entropy(), inputs.memory)

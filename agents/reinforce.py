@@ -11,26 +11,27 @@ from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.problems.problem import Problem
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
-from hs_env.types import SEGMENTATION, SentenceBatch, Task
+from hs_env.types import SentenceBatch
 
-from .base import AGENTS, Decision, LearningAgent, Update, check_width
-from .estimators import ESTIMATORS, Estimate, Problem
-from .policy import BinaryPolicy, PNet
-
-_RATE, _SELECTION_RATE = 5e-3, 1e-3
-_SELECTION_LOGIT = 2.0
+from .base import AGENTS, Agent, AgentKind, Decision, LearningAgent, PolicyInput, Update
+from .estimators import ESTIMATORS, Estimate, ExpectedReward
+from .policy import LogitPolicy, PNet
 
 
 @dataclass(frozen=True)
-class ReinforceConfig:
-    """How the P-Net learns."""
+class ReinforceParameters:
+    """How the P-Net learns from an estimate of its policy gradient."""
 
+    estimator: str = "rloo"
+    """Estimator of the gradient: `rloo`, `moving_average` or `self_critical` (REINFORCE), `local_expectation`, `arm`,
+    `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
     samples: int = 5
-    """Episodes sampled for each sentence; at least 2, for each is the others' baseline."""
+    """Episodes sampled for each sentence, at least 2: each is the baseline of the others."""
     learning_rate: float | None = None
-    """Of Adam; by default 5e-3, for ID-LSTM 1e-3."""
+    """Learning rate of Adam; by default that of the decision problem (5e-3 for phrases, 1e-3 for ID-LSTM)."""
     entropy_bonus: float = 0.01
     """Weight of the mean entropy of a decision, in nats."""
     hidden_size: int = 64
@@ -39,64 +40,56 @@ class ReinforceConfig:
     """Greatest norm of the gradient."""
 
     def __post_init__(self) -> None:
+        ESTIMATORS.resolve(self.estimator)
         if self.samples < 2:
             raise HsEnvError(f"REINFORCE needs 2 or more samples for its leave-one-out baseline, got {self.samples}.")
-        check_ranges(self, entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12))
+        check_ranges(self, samples=(2, 1e6), entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12))
         if self.learning_rate is not None:
             check_ranges(self, learning_rate=(1e-12, 10))
 
-    def for_task(self, task: Task) -> ReinforceConfig:
-        """The same, with what is left to the task filled in."""
-        rate = _SELECTION_RATE if task.structure == "selection" else _RATE
-        return replace(self, learning_rate=self.learning_rate or rate)
+    def resolve(self, problem: Problem) -> ReinforceParameters:
+        """The same, with the learning rate of the problem if there is none."""
+        return replace(self, learning_rate=self.learning_rate or problem.defaults.pnet_learning_rate)
 
 
 class Reinforce(LearningAgent):
-    """Adam on an estimate of the gradient of the mean reward, no discount.
+    """Adam on an estimate of the gradient of the mean reward, without discount.
 
-    By default that is REINFORCE, `E[sum_t (R - b) grad log pi(a_t|s_t)]`. The baseline b of a sample is the mean reward
-    of the other samples of the same sentence: unbiased, and free.
+    The default estimate is REINFORCE, `E[sum_t (R - b) grad log pi(a_t|s_t)]`. The baseline b of a sample is the mean
+    reward of the other samples of the same sentence, which is unbiased.
 
     Args:
         state_size: D of the encoder.
-        config: How it learns.
-        estimator: Name of the gradient's estimator (`hs_env.agents.estimators`).
-        task: What is decided. Where words are selected it begins by keeping nearly all of them, for its classifier has
-            read whole sentences until then.
+        problem: The decision problem of the encoder.
+        parameters: How it learns.
+
+    Raises:
+        HsEnvError: If the estimator is for two actions only, and the problem has more.
     """
 
-    def __init__(
-        self,
-        state_size: int,
-        config: ReinforceConfig | None = None,
-        estimator: str = "rloo",
-        task: Task = SEGMENTATION,
-    ) -> None:
-        self.config = (config or ReinforceConfig()).for_task(task)
-        assert self.config.learning_rate is not None
-        logit = _SELECTION_LOGIT if task.structure == "selection" else 0.0
-        self.estimator = ESTIMATORS.get(estimator)(state_size)
-        self.pnet = PNet(state_size, self.config.hidden_size, logit)
-        self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.config.learning_rate)
+    def __init__(self, state_size: int, problem: Problem, parameters: ReinforceParameters | None = None) -> None:
+        self.parameters = (parameters or ReinforceParameters()).resolve(problem)
+        assert self.parameters.learning_rate is not None
+        kind = ESTIMATORS.get(self.parameters.estimator)
+        self.estimator = kind(state_size)
+        if kind.binary and problem.num_actions > 2:
+            raise HsEnvError(
+                f"The estimator {self.parameters.estimator!r} is for decisions between two actions, and "
+                f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', "
+                "'local_expectation' or 'st_gumbel'."
+            )
+        self.pnet = PNet(state_size, self.parameters.hidden_size, problem.num_actions, problem.defaults.initial_logits)
+        self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.parameters.learning_rate)
 
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
+    def act(self, inputs: PolicyInput) -> Decision:
         """See `Agent.act`."""
-        check_width(observation, self.pnet.state_size)
-        return BinaryPolicy(self.pnet).act(observation, legal, memory, deterministic=deterministic, generator=generator)
+        return LogitPolicy(self.pnet).act(inputs)
 
     def loss(self, estimate: Estimate) -> Tensor:
         """A scalar whose gradient is minus the estimated policy gradient, less the entropy bonus."""
         words = estimate.sampled.episodes.sentences.lengths
         entropy = (estimate.sampled.entropy.sum(1) / words).mean()
-        return -estimate.objective - self.config.entropy_bonus * entropy
+        return -estimate.objective - self.parameters.entropy_bonus * entropy
 
     def update(
         self,
@@ -107,11 +100,11 @@ class Reinforce(LearningAgent):
         generator: torch.Generator | None = None,
     ) -> Update:
         """One step of Adam on `samples` episodes a sentence."""
-        problem = Problem(encoder, self.pnet, batch, reward, self.config.samples)
-        estimate = self.estimator.estimate(problem, generator)
+        expected = ExpectedReward(encoder, self.pnet, batch, reward, self.parameters.samples)
+        estimate = self.estimator.estimate(expected, generator)
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(estimate).backward()
-        norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.config.clip_norm)
+        norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.parameters.clip_norm)
         if not torch.isfinite(norm):
             raise HsEnvError(
                 f"The gradient that {self.estimator.title} estimates is no longer finite: the policy has diverged. "
@@ -128,7 +121,8 @@ class Reinforce(LearningAgent):
         state = {
             "agent": "reinforce.v1",
             "state_size": self.pnet.state_size,
-            "config": asdict(self.config),
+            "num_actions": self.pnet.num_actions,
+            "parameters": asdict(self.parameters),
             "pnet": self.pnet.state_dict(),
         }
         save_state(path, "agent", state)
@@ -148,8 +142,20 @@ class Reinforce(LearningAgent):
         self.estimator.load_state_dict(state["estimator"])
 
 
-@AGENTS.register("reinforce.v1")
-def _restore(state: dict[str, Any]) -> Reinforce:
-    agent = Reinforce(state["state_size"], ReinforceConfig(**state["config"]))
-    agent.pnet.load_state_dict(state["pnet"])
-    return agent
+def _load(state: dict[str, Any]) -> Agent:
+    parameters = state["parameters"] if "parameters" in state else state["config"]  # in files of version 0.1
+    pnet = PNet(state["state_size"], parameters["hidden_size"], state.get("num_actions", 2))
+    pnet.load_state_dict(state["pnet"])
+    return LogitPolicy(pnet)
+
+
+AGENTS.register("reinforce.v1")(
+    AgentKind(
+        parameters=ReinforceParameters,
+        make=lambda setting, parameters: Reinforce(setting.encoder.state_size, setting.encoder.problem, parameters),
+        load=_load,
+        title=lambda parameters: ESTIMATORS.get(parameters.estimator).title,
+        resolve=lambda parameters, problem: parameters.resolve(problem),
+        reward_dropout=True,
+    )
+)

@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
-from .base import Agent
+from .base import Agent, Decision, PolicyInput
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """Finished episodes and how they were decided.
+    """Finished episodes and the agent's decisions in them.
 
     Attributes:
         episodes: R = B * S rows, S consecutive rows a sentence, in the order of the batch.
-        log_probs: (R, T) log-probability of each action under the agent; 0 where forced and behind the end.
+        log_probs: (R, T) log-probability of each action under the agent; 0 of forced actions and after the last word.
         entropy: (R, T) entropy of each decision in nats; 0 likewise.
     """
 
@@ -50,47 +50,55 @@ def rollout(
 ) -> Rollout:
     """Read every sentence of `batch` to its end, `samples` times.
 
-    The encoder runs without gradients, in eval mode unless its dropout is wanted; the agent's log-probabilities and
-    entropy carry gradients if grad mode is on. Sentences are read longest first, so that finished ones leave the batch
-    as a slice.
+    Neither the encoder nor the classification has gradients; the encoder is in eval mode unless its dropout is wanted.
+    The agent's log-probabilities and entropy have gradients if grad mode is on. Sentences are read longest first, so
+    that finished ones leave the batch as a slice.
     """
     order = batch.lengths.argsort(descending=True, stable=True)
     ordered = batch.select(order)
     rows, width = len(batch) * samples, batch.tokens.shape[1]
     actions = batch.tokens.new_zeros(rows, width)
-    decided, entropies, verdicts = [], [], []
-    with torch.no_grad():
-        state = encoder.start(ordered, samples)
+    decisions: list[Decision] = []
+    finished: list[Tensor] = []
+    still_reading = _still_reading(ordered.lengths, samples)
     memory = agent.begin(ordered, samples)
-    for t, reading in enumerate(_still_reading(ordered.lengths, samples)):
-        if reading < len(state):
-            verdicts.append(encoder.finish(state.select(slice(reading, None))))
-            state, memory = state.select(slice(reading)), memory[:reading]
-        with torch.no_grad():
-            observation, legal = encoder.observe(state), encoder.legal(state)
-        decision = agent.act(observation, legal, memory, deterministic=deterministic, generator=generator)
-        memory = decision.memory
-        _check(decision.actions, legal, agent)
-        actions[:reading, t] = decision.actions
-        decided.append(decision.log_probs)
-        entropies.append(decision.entropy)
-        with torch.no_grad():
-            state = encoder.advance(state, decision.actions)
-    with torch.no_grad():
-        verdicts.append(encoder.finish(state))
+    gradients = torch.is_grad_enabled()
 
-    back = order.argsort().repeat_interleave(samples) * samples + torch.arange(samples, device=order.device).repeat(
-        len(batch)
-    )
+    def leave(t: int, state: EncoderState) -> EncoderState:
+        nonlocal memory
+        reading = still_reading[t]
+        if reading < len(state):
+            finished.append(encoder.finish(state.select(slice(reading, None))))
+            state, memory = state.select(slice(reading)), memory[:reading]
+        return state
+
+    def decide(t: int, state: EncoderState) -> Tensor:
+        nonlocal memory
+        inputs = PolicyInput(encoder.observe(state), encoder.legal(state), memory, deterministic, generator)
+        with torch.set_grad_enabled(gradients):
+            decision = agent.act(inputs)
+        _check(decision.actions, inputs.legal, agent)
+        memory = decision.memory
+        actions[: len(state), t] = decision.actions
+        decisions.append(decision)
+        return decision.actions
+
+    with torch.no_grad():
+        state = encoder.unroll(encoder.start(ordered, samples), len(still_reading), decide, leave)
+        finished.append(encoder.finish(state))
+
+    place = torch.arange(samples, device=order.device).repeat(len(batch))
+    back = order.argsort().repeat_interleave(samples) * samples + place
     mask = ordered.mask.repeat_interleave(samples, 0)
 
     def padded(columns: list[Tensor]) -> Tensor:
-        """Values word by word, each for the rows still reading, as an (R, T) table in the batch's order."""
+        """(R, T) in the batch's order, from a column for each word, each for the rows still reading."""
         flat = torch.cat(columns)
         return flat.new_zeros(width, rows).masked_scatter(mask.t(), flat).t()[back]
 
-    episodes = Episodes(batch.repeat(samples), actions[back], torch.cat(verdicts[::-1])[back])
-    return Rollout(episodes, padded(decided), padded(entropies))
+    episodes = Episodes(batch.repeat(samples), actions[back], torch.cat(finished[::-1])[back])
+    log_probs, entropy = ([getattr(each, name) for each in decisions] for name in ("log_probs", "entropy"))
+    return Rollout(episodes, padded(log_probs), padded(entropy))
 
 
 def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
@@ -98,7 +106,8 @@ def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
     if actions.shape != legal.shape[:1] or actions.is_floating_point():
         expected = f"{len(legal)} whole numbers"
         raise HsEnvError(f"{type(agent).__name__} must decide {expected}, got {actions.dtype} {tuple(actions.shape)}.")
-    if not ((actions == 1) & legal[:, 1] | (actions == 0) & legal[:, 0]).all():
+    inside = actions.clamp(0, legal.shape[1] - 1)
+    if not (legal.gather(1, inside[:, None]).squeeze(1) & (inside == actions)).all():
         raise HsEnvError(f"{type(agent).__name__} took an action that `legal` does not allow.")
 
 

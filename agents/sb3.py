@@ -17,7 +17,8 @@ from hs_env.envs.slots import STATE_LIMIT
 from hs_env.errors import HsEnvError
 from hs_env.types import SentenceBatch
 
-from .base import AGENTS, Agent, Decision, check_width
+from .base import Agent, Decision, PolicyInput, check_width
+from .choice import CategoricalChoice
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -63,29 +64,17 @@ class SB3Agent(Agent):
         return torch.zeros(len(batch) * samples, 2 * lstm.num_layers * lstm.hidden_size)
 
     @torch.no_grad()
-    def act(
-        self,
-        observation: Tensor,
-        legal: Tensor,
-        memory: Tensor,
-        *,
-        deterministic: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> Decision:
-        """See `Agent.act`. Nothing carries gradients."""
-        check_width(observation, self.policy.observation_space.shape[-1])  # type: ignore[index]
+    def act(self, inputs: PolicyInput) -> Decision:
+        """See `Agent.act`. Nothing has gradients."""
+        check_width(inputs.observation, self.policy.observation_space.shape[-1])  # type: ignore[index]
         self.policy.set_training_mode(False)
-        logits, memory = self._logits(observation, legal, memory)
-        log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(1)
-        if deterministic:
-            actions = log_probs.argmax(1)
-        else:
-            actions = (torch.rand(len(log_probs), generator=generator) < log_probs[:, 1].exp()).long()
-        chosen = log_probs.gather(1, actions[:, None]).squeeze(1)
-        return Decision(actions, chosen, torch.special.entr(log_probs.exp()).sum(1), memory)
+        logits, memory = self._logits(inputs.observation, inputs.legal, inputs.memory)
+        choice = CategoricalChoice(logits, inputs.legal)
+        actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
+        return Decision(actions, choice.log_prob(actions), choice.entropy(), memory)
 
     def _logits(self, observation: Tensor, legal: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """(R, 2) logits of the actions, and the memory at the next word."""
+        """(R, k) logits of the actions, and the memory at the next word."""
         policy: Any = self.policy
         if hasattr(policy, "lstm_actor"):
             lstm, rows = policy.lstm_actor, len(observation)
@@ -96,8 +85,9 @@ class SB3Agent(Agent):
             distribution = policy.get_distribution(observation)
         else:
             values = policy.q_net(observation) if hasattr(policy, "q_net") else policy.quantile_net(observation).mean(1)
-            greedy = torch.nn.functional.one_hot(values.masked_fill(~legal, -torch.inf).argmax(1), 2)
-            return torch.log((1 - self.exploration) * greedy + self.exploration / 2), memory
+            k = legal.shape[1]
+            greedy = torch.nn.functional.one_hot(values.masked_fill(~legal, -torch.inf).argmax(1), k)
+            return torch.log((1 - self.exploration) * greedy + self.exploration / k), memory
         logits: Tensor = distribution.distribution.logits
         return logits, memory
 
@@ -115,10 +105,13 @@ def sb3_algorithm(name: str) -> type[BaseAlgorithm]:
     return algorithm
 
 
-def _restore(state: dict[str, Any]) -> SB3Agent:
+def restore(state: dict[str, Any]) -> SB3Agent:
+    """The agent that `SB3Learner.save` saved."""
     policies = sb3_algorithm(state["algorithm"]).policy_aliases
     observations = Box(-STATE_LIMIT, STATE_LIMIT, (state["state_size"],), np.float32)
-    policy = policies[state["policy"]](observations, Discrete(2), _no_rate, **state["policy_kwargs"])
+    policy = policies[state["policy"]](
+        observations, Discrete(state.get("num_actions", 2)), _no_rate, **state["policy_kwargs"]
+    )
     policy.load_state_dict(state["weights"])
     return SB3Agent(policy, state["exploration"])
 
@@ -126,7 +119,3 @@ def _restore(state: dict[str, Any]) -> SB3Agent:
 def _no_rate(progress: float) -> float:
     """The learning rate of a policy that does not learn."""
     return 0.0
-
-
-for _name in ALGORITHMS:
-    AGENTS.register(f"{_name}.v1")(_restore)

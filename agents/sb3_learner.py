@@ -22,16 +22,16 @@ from hs_env.rewards import Reward
 from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
-from .base import LearningAgent, Update
+from .base import AGENTS, AgentKind, LearningAgent, Update
 from .rollout import rollout
-from .sb3 import SB3Agent, sb3_algorithm, sb3_defaults
+from .sb3 import ALGORITHMS, SB3Agent, restore, sb3_algorithm, sb3_defaults
 
 _COUNTERS: Final = ("num_timesteps", "_n_updates", "_n_calls")
 _BUFFER: Final = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
 @dataclass(frozen=True)
-class SB3Config:
+class SB3Parameters:
     """How an algorithm of Stable-Baselines3 learns."""
 
     slots: int = 64
@@ -40,8 +40,8 @@ class SB3Config:
     """Words that are decided in each slot in an update."""
     samples: int = 5
     """Episodes of each sentence that the C-Net learns from after an update."""
-    parameters: dict[str, int | float | str] = field(default_factory=dict)
-    """Arguments of the algorithm in place of its defaults (`agents/sb3.toml`), such as `learning_rate 1e-4`."""
+    arguments: dict[str, int | float | str] = field(default_factory=dict)
+    """Arguments of the algorithm that replace its defaults (`agents/sb3.toml`), such as `{"learning_rate": 1e-4}`."""
     shaping: bool = False
     """Reward every word by the change of the log-likelihood of the gold class too; changes no best policy."""
     zip: bool = False
@@ -64,7 +64,7 @@ class SB3Learner(SB3Agent, LearningAgent):
         encoder: The encoder.
         batch: Sentences to start with.
         reward: The reward.
-        config: How it learns.
+        parameters: How it learns.
 
     Attributes:
         model: The algorithm, `stable_baselines3.PPO` or another.
@@ -76,14 +76,15 @@ class SB3Learner(SB3Agent, LearningAgent):
         encoder: StructuredEncoder,
         batch: SentenceBatch,
         reward: Reward,
-        config: SB3Config | None = None,
+        parameters: SB3Parameters | None = None,
     ) -> None:
         from stable_baselines3.common.logger import Logger
 
         from hs_env.interop.sb3 import SB3VecEnv
 
-        self.name, self.config, self.state_size = name, config or SB3Config(), encoder.state_size
-        self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.config.slots, "SameStep")
+        self.name, self.settings = name, parameters or SB3Parameters()
+        self.state_size, self.num_actions = encoder.state_size, encoder.problem.num_actions
+        self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.settings.slots, "SameStep")
         self._vec_env = SB3VecEnv(self._env)
         self._arguments = self._chosen_arguments()
         arguments = deepcopy(self._arguments)  # which an algorithm may add to
@@ -92,7 +93,7 @@ class SB3Learner(SB3Agent, LearningAgent):
             self.model.set_logger(Logger(None, []))  # its own would make a folder for each update
             super().__init__(self.model.policy)
         except Exception as error:  # what an algorithm raises for bad arguments is of every kind
-            raise HsEnvError(f"{name} does not take the parameters {self.config.parameters}: {error}") from error
+            raise HsEnvError(f"{name} does not take the parameters {self.settings.arguments}: {error}") from error
 
     def update(
         self,
@@ -108,7 +109,7 @@ class SB3Learner(SB3Agent, LearningAgent):
             self.model.set_env(self._vec_env)  # which also makes it forget its last observation
             self.model.action_space.seed(seed)
             self._vec_env.seed(seed)
-            steps = self.config.slots * self.config.steps
+            steps = self.settings.slots * self.settings.steps
             try:
                 self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
             except (ValueError, AssertionError) as error:
@@ -119,23 +120,23 @@ class SB3Learner(SB3Agent, LearningAgent):
                 raise HsEnvError(f"{self.name} cannot learn with the parameters {parameters}: {reason}") from error
             self._cut_off()
         self.exploration = getattr(self.model, "exploration_rate", 0.0)
-        sampled = rollout(encoder, self, batch, samples=self.config.samples, generator=generator)
+        sampled = rollout(encoder, self, batch, samples=self.settings.samples, generator=generator)
         learnt = {key.removeprefix("train/"): float(value) for key, value in self.model.logger.name_to_value.items()}
         return Update(sampled.episodes, learnt | sampled.metrics(reward(sampled.episodes)))
 
     def _resources(self, encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
         with torch.no_grad():
             sentences = EncodedSplit.from_batch(batch)
-            return Resources(encoder, encoder.lexicon(), sentences, reward, self.config.shaping)
+            return Resources(encoder, encoder.lexicon(), sentences, reward, self.settings.shaping)
 
     def _chosen_arguments(self) -> dict[str, Any]:
         """The algorithm's arguments; what it collects between two of its own updates must fit into `steps`."""
-        defaults, steps = sb3_defaults()[self.name], self.config.steps
+        defaults, steps = sb3_defaults()[self.name], self.settings.steps
         unit = "train_freq" if "train_freq" in defaults else "n_steps"
         fitting = {unit: min(defaults[unit], steps)}
         if "batch_size" in defaults:
-            fitting["batch_size"] = min(defaults["batch_size"], steps * self.config.slots)
-        arguments = defaults | fitting | self.config.parameters
+            fitting["batch_size"] = min(defaults["batch_size"], steps * self.settings.slots)
+        arguments = defaults | fitting | self.settings.arguments
         if not isinstance(arguments[unit], int) or arguments[unit] < 1 or steps % arguments[unit]:
             raise HsEnvError(
                 f"steps must be a multiple of {unit} of {self.name}, a whole number; got {steps} and "
@@ -156,13 +157,14 @@ class SB3Learner(SB3Agent, LearningAgent):
             "agent": f"{self.name}.v1",
             "algorithm": self.name,
             "state_size": self.state_size,
+            "num_actions": self.num_actions,
             "policy": self._arguments["policy"],
             "policy_kwargs": self._arguments.get("policy_kwargs", {}),
             "exploration": self.exploration,
             "weights": self.policy.state_dict(),
         }
         save_state(path, "agent", state)
-        if self.config.zip:
+        if self.settings.zip:
             self.model.save(path.with_suffix(".zip"))
 
     def state_dict(self) -> dict[str, Any]:
@@ -205,3 +207,16 @@ def _seeded(generator: torch.Generator | None) -> Iterator[int]:
         finally:
             np.random.set_state(numpy_state)  # noqa: NPY002
             random.setstate(python_state)
+
+
+def _kind(name: str) -> AgentKind:
+    return AgentKind(
+        parameters=SB3Parameters,
+        make=lambda setting, parameters: SB3Learner(name, setting.encoder, setting.batch, setting.reward, parameters),
+        load=restore,
+        title=lambda parameters: name.replace("_", " ").upper(),
+    )
+
+
+for _name in ALGORITHMS:
+    AGENTS.register(f"{_name}.v1")(_kind(_name))

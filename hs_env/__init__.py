@@ -1,26 +1,19 @@
-"""Phrase segmentation and information distillation of sentences as Gymnasium environments.
+"""The structure of text as decision problems: Gymnasium environments, agents, rewards, models and a trainer.
 
-Importing the package registers its environments and does nothing else: torch is first imported when one is made.
+Importing the package registers the environments of all installed problems. It does not import torch, which the first
+environment does.
 """
 
 import gymnasium
 
-__version__ = "0.1.0"
+from hs_env.problems import PROBLEMS, class_stem, environment_id
 
+__version__ = "0.2.0"
 
-def _register(name: str, entry_point: str, vector_entry_point: str) -> None:
-    """Register an environment unless it is: a second registration, as by a reload, would warn."""
-    if name not in gymnasium.registry:
-        gymnasium.register(name, entry_point=entry_point, vector_entry_point=vector_entry_point)
-
-
-_register(
-    "hs_env/PhraseSegmentation-v0",
-    "hs_env.envs.phrase_segmentation:PhraseSegmentationEnv",
-    "hs_env.envs.phrase_segmentation:PhraseSegmentationVectorEnv",
-)
-_register(
-    "hs_env/InformationDistillation-v0",
-    "hs_env.envs.information_distillation:InformationDistillationEnv",
-    "hs_env.envs.information_distillation:InformationDistillationVectorEnv",
-)
+for _name in PROBLEMS:
+    if environment_id(_name) not in gymnasium.registry:  # after a reload it is
+        gymnasium.register(
+            environment_id(_name),
+            entry_point=f"hs_env.envs.classes:{class_stem(_name)}Env",
+            vector_entry_point=f"hs_env.envs.classes:{class_stem(_name)}VectorEnv",
+        )

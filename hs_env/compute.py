@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 import zlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 
+_PROCESS: Final = os.getpid()
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -25,6 +30,31 @@ def prepare(threads: int) -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def fork_safe(call: Callable[P, T]) -> Callable[P, T]:
+    """Decorator: in a forked child, run the call with one thread of torch.
+
+    The threads of the parent do not exist in the child, so a call that shares its work among them waits forever. The
+    number of threads is restored after the call.
+    """
+
+    @wraps(call)
+    def safe(*args: P.args, **kwargs: P.kwargs) -> T:
+        if os.getpid() == _PROCESS:
+            return call(*args, **kwargs)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            torch.set_num_threads(threads)
+
+    return safe
 
 
 def seed_for(seed: int, *place: str | int) -> int:

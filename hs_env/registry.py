@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
 from hs_env.errors import HsEnvError
 
-_VERSIONED = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.v(?P<version>[1-9][0-9]*)")
+_VERSIONED = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.v(?P<version>0|[1-9][0-9]*)")
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
@@ -62,11 +62,13 @@ class Registry(Generic[T]):
     Args:
         kind: What is registered, for messages: "reward", "corpus".
         group: Group of the entry points, whose names are versioned names such as `my_reward.v1`; None takes none.
+        own: Entries of this package, as `package.module:name` by versioned name; imported when they are asked for.
     """
 
-    def __init__(self, kind: str, group: str | None = None) -> None:
+    def __init__(self, kind: str, group: str | None = None, own: Mapping[str, str] | None = None) -> None:
         self.kind, self.group = kind, group
         self._entries: dict[str, T] = {}
+        self._own = {name: EntryPoint(name, reference, "") for name, reference in (own or {}).items()}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator that registers its argument under `name`.
@@ -93,7 +95,7 @@ class Registry(Generic[T]):
         Raises:
             HsEnvError: If there is none, with the nearest spelling.
         """
-        if full := _newest(name, self._entries) or _newest(name, self._plugins()):
+        if full := _newest(name, {**self._own, **self._entries}) or _newest(name, self._plugins()):
             return full
         raise unknown_name(self.kind, name, self)
 
@@ -104,6 +106,8 @@ class Registry(Generic[T]):
             HsEnvError: If there is none, or it is a plug-in that cannot be loaded; the message names its distribution.
         """
         full = self.resolve(name)
+        if full in self._own and full not in self._entries:
+            self._entries[full] = self._own[full].load()
         return self._entries[full] if full in self._entries else self._load(full, self._plugins()[full])
 
     def name_of(self, entry: T) -> str:
@@ -112,7 +116,7 @@ class Registry(Generic[T]):
         Raises:
             HsEnvError: If there is none.
         """
-        for name in (*self._entries, *self._plugins()):
+        for name in self:
             with suppress(HsEnvError):  # another plug-in may be broken
                 if self.get(name) is entry:
                     return name
@@ -123,10 +127,10 @@ class Registry(Generic[T]):
         )
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in self._plugins()
+        return name in self._entries or name in self._own or name in self._plugins()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._entries, *self._plugins()}))
+        return iter(sorted({*self._entries, *self._own, *self._plugins()}))
 
     def _plugins(self) -> dict[str, list[EntryPoint]]:
         """The entry points of each name: more than one where distributions claim the same."""

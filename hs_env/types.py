@@ -6,58 +6,16 @@ Axes: `B` sentences, `R` rows (episodes; `S` consecutive rows for each sentence 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-INSIDE: Final = 0
-"""The word lies inside a phrase, which goes on with the next word."""
-END: Final = 1
-"""The word is the last one of its phrase."""
-
-DELETE: Final = 0
-"""The word is left out."""
-RETAIN: Final = 1
-"""The word is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is decided at each word.
-
-    Attributes:
-        name: Of the decision problem.
-        actions: Names of the actions 0 and 1.
-        structure: What they make of a sentence: "phrases", where action 1 ends one, or a "selection" of the words
-            with action 1, of which there is at least one. It decides what infos say and pictures show.
-    """
-
-    name: str
-    actions: tuple[str, str]
-    structure: Literal["phrases", "selection"]
-
-
-SEGMENTATION: Final = Task("phrase segmentation", ("INSIDE", "END"), "phrases")
-"""Where phrases end."""
-DISTILLATION: Final = Task("information distillation", ("DELETE", "RETAIN"), "selection")
-"""Which words are kept."""
 
 PADDING: Final = 0
 """Token id that fills a batch behind the end of a sentence."""
 UNKNOWN: Final = 1
 """Token id of every word outside the vocabulary."""
-
-
-def phrases_of(words: Sequence[str], actions: Sequence[int]) -> list[Sequence[str]]:
-    """The phrases of words that have been decided; a last one that is still open counts too."""
-    stops = [position + 1 for position in range(len(words)) if actions[position] == END]
-    if words and stops[-1:] != [len(words)]:
-        stops.append(len(words))
-    return [words[start:stop] for start, stop in pairwise([0, *stops])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +25,13 @@ class Sentence:
     Attributes:
         words: The tokens, at least one, none of them empty.
         label: Class index from 0.
-        boundaries: Gold phrases where the corpus knows them: an action for each word, `END` on the last word of each
+        gold_actions: Gold phrases where the corpus knows them: an action for each word, `END` on the last word of each
             phrase and so on the last word of the sentence.
     """
 
     words: tuple[str, ...]
     label: int
-    boundaries: tuple[int, ...] | None = None
+    gold_actions: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +70,7 @@ class SentenceBatch:
         lengths: (B,) int64, each from 1 to T.
         labels: (B,) int64.
         indices: (B,) int64, where each sentence stands in its split.
-        boundaries: (B, T) int64 gold actions (`INSIDE` behind the end), or None where the corpus knows no phrases.
+        gold_actions: (B, T) int64 gold actions (`INSIDE` behind the end), or None where the corpus knows no phrases.
         features: Vectors of the words, if the classifier reads such as depend on the sentence.
     """
 
@@ -120,7 +78,7 @@ class SentenceBatch:
     lengths: Tensor
     labels: Tensor
     indices: Tensor
-    boundaries: Tensor | None = None
+    gold_actions: Tensor | None = None
     features: WordFeatures | None = None
 
     def __len__(self) -> int:
@@ -139,14 +97,14 @@ class SentenceBatch:
             self.lengths[rows],
             self.labels[rows],
             self.indices[rows],
-            None if self.boundaries is None else self.boundaries[rows],
+            None if self.gold_actions is None else self.gold_actions[rows],
             None if self.features is None else self.features.select(rows),
         )
 
     def cropped(self, width: int) -> SentenceBatch:
         """The same sentences padded to `width` words only, which must hold them all."""
-        boundaries = None if self.boundaries is None else self.boundaries[:, :width]
-        return replace(self, tokens=self.tokens[:, :width], boundaries=boundaries)
+        gold_actions = None if self.gold_actions is None else self.gold_actions[:, :width]
+        return replace(self, tokens=self.tokens[:, :width], gold_actions=gold_actions)
 
     def repeat(self, samples: int) -> SentenceBatch:
         """Each sentence `samples` times in a row: (B * samples) rows."""
@@ -157,7 +115,7 @@ class SentenceBatch:
             self.lengths.repeat_interleave(samples),
             self.labels.repeat_interleave(samples),
             self.indices.repeat_interleave(samples),
-            None if self.boundaries is None else self.boundaries.repeat_interleave(samples, 0),
+            None if self.gold_actions is None else self.gold_actions.repeat_interleave(samples, 0),
             None if self.features is None else self.features.repeat(samples),
         )
 
@@ -168,8 +126,8 @@ class Episodes:
 
     Attributes:
         sentences: The sentence of each row, R rows.
-        actions: (R, T) int64, all of them legal; 0 behind the end of a sentence. Floats in [0, 1] while an
-            estimator asks for the gradient of a reward by relaxed actions.
+        actions: (R, T) int64, all of them legal; 0 after the last word. While an estimator differentiates the reward
+            they are relaxed: (R, T, k) weights of the k actions, or for k = 2 also (R, T) weights of action 1.
         log_probs: (R, C) float32, the classifier's log-probabilities of the classes.
     """
 
@@ -181,18 +139,21 @@ class Episodes:
         return self.actions.shape[0]
 
     def detached(self) -> Episodes:
-        """The same episodes as constants, their actions as integers."""
-        return Episodes(self.sentences, self.actions.detach().round().long(), self.log_probs.detach())
+        """The same episodes without gradients, with hard actions: the ones of greatest weight."""
+        actions = self.actions.detach()
+        hard = actions.argmax(2) if actions.ndim == 3 else actions.round().long()
+        return Episodes(self.sentences, hard, self.log_probs.detach())
 
-    @property
-    def num_phrases(self) -> Tensor:
-        """(R,) int64: phrases of each row."""
-        return self.actions.sum(1)
+    def weight(self, action: int) -> Tensor:
+        """(R, T): how much of `action` was taken at each word, 0 after the last word.
 
-    @property
-    def num_retained(self) -> Tensor:
-        """(R,) int64: words that each row retains."""
-        return self.actions.sum(1)
+        1 or 0 of hard actions; of relaxed ones the weight, which has a gradient.
+        """
+        if not self.actions.is_floating_point():
+            return ((self.actions == action) & self.sentences.mask).to(self.actions.dtype)
+        if self.actions.ndim == 3:
+            return self.actions[..., action]
+        return self.actions if action == 1 else (1 - self.actions) * self.sentences.mask
 
     @property
     def log_likelihood(self) -> Tensor:

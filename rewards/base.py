@@ -125,7 +125,7 @@ class Reward(ABC):
             row = int((~good).nonzero()[0])
             raise HsEnvError(
                 f"{where} is {amounts[row].item()} for sentence {int(episodes.sentences.indices[row])} of its split "
-                f"({int(episodes.sentences.lengths[row])} words, {int(episodes.num_phrases[row])} phrases); "
+                f"({int(episodes.sentences.lengths[row])} words); "
                 "it must be finite."
             )
         return amounts

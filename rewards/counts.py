@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hs_env.problems.distillation import RETAIN
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
@@ -13,12 +14,12 @@ from .base import REWARDS, Reward
 
 def phrase_share(episodes: Episodes) -> Tensor:
     """(R,) n/L for n phrases, or retained words, of L words: the share of words whose action is 1."""
-    return episodes.num_phrases / episodes.sentences.lengths
+    return episodes.weight(1).sum(1) / episodes.sentences.lengths
 
 
 def deleted_share(episodes: Episodes) -> Tensor:
     """(R,) d/L for d deleted words of L."""
-    return (episodes.sentences.lengths - episodes.num_retained) / episodes.sentences.lengths
+    return (episodes.sentences.lengths - episodes.weight(RETAIN).sum(1)) / episodes.sentences.lengths
 
 
 @REWARDS.register("phrases.v1")

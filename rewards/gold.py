@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
-from hs_env.types import INSIDE, Episodes
+from hs_env.problems.segmentation import INSIDE
+from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 
@@ -27,12 +28,12 @@ class BoundaryF1(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
         sentences = episodes.sentences
-        if sentences.boundaries is None:
+        if sentences.gold_actions is None:
             raise HsEnvError(
                 f"The reward {self.name!r} needs gold phrases, and these sentences have none. "
                 "Choose a corpus that knows them, such as 'phrases', or another reward."
             )
         last = sentences.lengths[:, None] - 1
-        found, gold = (each.scatter(1, last, INSIDE) for each in (episodes.actions, sentences.boundaries))
+        found, gold = (each.scatter(1, last, INSIDE) for each in (episodes.actions, sentences.gold_actions))
         both, either = 2 * (found * gold).sum(1), (found + gold).sum(1)
         return {"boundary_f1": torch.where(either == 0, 1.0, both / either.clamp(min=1))}

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from hs_env.errors import check_ranges
+from hs_env.problems.segmentation import END
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
@@ -137,7 +138,7 @@ class PhraseLength(_Near):
 
     def measure(self, episodes: Episodes) -> Tensor:
         """L/n."""
-        return episodes.sentences.lengths / episodes.num_phrases
+        return episodes.sentences.lengths / episodes.weight(END).sum(1)
 
 
 @REWARDS.register("deletion_rate.v1")

@@ -12,7 +12,6 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 import hs_env
 from hs_env.envs.resources import ENVIRONMENTS
 from hs_env.render import Segmented, to_svg
-from hs_env.types import Task
 
 FOLDER = Path(hs_env.__file__).parents[1] / "docs" / "environments"
 WORDS = tuple("the movie is not very good".split())

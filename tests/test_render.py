@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
+from hs_env.problems.distillation import DISTILLATION
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.render import PALETTE, Segmented, to_ansi, to_html, to_rgb, to_svg, to_text
 from hs_env.render.episodes import segmented as segmented_episodes
-from hs_env.types import DISTILLATION, SEGMENTATION, Episodes, Sentence, Task
+from hs_env.types import Episodes, Sentence
 from tests.builders import make_batch
 
 WORDS = ("the", "movie", "is", "not", "very", "good")

@@ -1,6 +1,6 @@
-"""Estimators of the gradient of a reward through hard 0/1 decisions: one family, each a name for `--estimator`."""
+"""Estimators of the gradient of a reward through hard decisions, by the names that the parameter `estimator` takes."""
 
-from .base import ESTIMATORS, Estimate, Estimator, Problem
+from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 from .branching import ARM, DisARM, LocalExpectation
 from .control import REBAR, RELAX
 from .exact import Exact
@@ -16,10 +16,10 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Exact",
+    "ExpectedReward",
     "LeaveOneOut",
     "LocalExpectation",
     "MovingAverage",
-    "Problem",
     "STGumbel",
     "STHard",
     "STIdentity",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
@@ -16,20 +16,21 @@ from hs_env.registry import Registry
 from hs_env.rewards import Reward, Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
-from ..policy import Logits, binary_entropy
+from ..choice import Choice, choice_of
+from ..policy import Logits
 from ..rollout import Rollout
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A reward of binary decisions that are made one after another, and what is learnt from.
+class ExpectedReward:
+    """The mean reward of a policy on a batch, whose gradient is estimated.
 
     Attributes:
-        encoder: Frozen; says what actions do.
+        encoder: The frozen encoder.
         logits: The policy.
         batch: B sentences.
-        reward: Of finished episodes.
-        samples: S, episodes that are drawn for each sentence.
+        reward: Reward of finished episodes.
+        samples: S, the episodes sampled for each sentence.
     """
 
     encoder: StructuredEncoder
@@ -40,11 +41,11 @@ class Problem:
 
     @property
     def words(self) -> int:
-        """Words in all sentences of the batch."""
+        """The number of words of all sentences."""
         return int(self.batch.lengths.sum())
 
     def earned(self, sentences: SentenceBatch, actions: Tensor, state: EncoderState) -> tuple[Episodes, Rewarded]:
-        """The reward of finished episodes."""
+        """Finished episodes and their rewards."""
         episodes = Episodes(sentences, actions, self.encoder.finish(state))
         return episodes, self.reward(episodes)
 
@@ -54,10 +55,10 @@ class Estimate:
     """An estimate of the gradient of the mean reward.
 
     Attributes:
-        sampled: Episodes that it was made from.
+        sampled: The episodes that it was made from.
         earned: Their rewards.
-        objective: A scalar whose gradient is the estimate; its value means nothing.
-        passes: Readings of a whole sentence that it took, for each sentence.
+        objective: A scalar whose gradient is the estimate; its value has no meaning.
+        passes: The number of times that each sentence was read.
     """
 
     sampled: Rollout
@@ -69,24 +70,32 @@ class Estimate:
 class Estimator(ABC):
     """Estimates the gradient of E[reward] by the parameters of a policy.
 
+    Args:
+        state_size: D, the width of an observation.
+
     Attributes:
-        title: What it is called in tables.
-        unbiased: Its expectation is the gradient.
+        title: Name in tables.
+        unbiased: Whether its expectation is the gradient.
+        binary: Whether it exists for two actions only.
     """
 
-    title: str
-    unbiased: bool
+    title: ClassVar[str]
+    unbiased: ClassVar[bool]
+    binary: ClassVar[bool] = False
+
+    def __init__(self, state_size: int = 0) -> None:  # noqa: B027
+        """Most estimators do not depend on the width of an observation."""
 
     @abstractmethod
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
-        """Make one estimate, and learn from it what later ones may use."""
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
+        """Make one estimate, and update what later estimates use."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What it has learnt: nested dicts of tensors and JSON values."""
+        """The learned state: nested dicts of tensors and JSON values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a state made by `state_dict`.
+        """Load a state made by `state_dict`.
 
         Raises:
             HsEnvError: If it is the state of another estimator.
@@ -95,77 +104,124 @@ class Estimator(ABC):
             raise HsEnvError(f"This is no state of {self.title}: its keys are {sorted(state)}.")
 
 
-ESTIMATORS: Registry[Callable[[int], Estimator]] = Registry("estimator")
-"""Makers of estimators by versioned name, from the width of what the policy sees."""
+ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", group="hs_env.estimators")
+"""Classes of estimators by versioned name; each is made from the width of an observation."""
+
+
+class Trace:
+    """Records the decisions of a policy while an encoder reads: states, distributions and actions at each word.
+
+    Args:
+        expected: The policy and the encoder.
+        keep_states: Whether to record the states.
+    """
+
+    def __init__(self, expected: ExpectedReward, keep_states: bool = False) -> None:
+        self._expected, self._keep = expected, keep_states
+        self._gradients = torch.is_grad_enabled()
+        self.states: list[EncoderState] = []
+        self._choices: list[Choice] = []
+        self._actions: list[Tensor] = []
+
+    def choice(self, state: EncoderState) -> Choice:
+        """The policy's distribution in a state; only the policy has gradients. Finished rows are not free."""
+        encoder = self._expected.encoder
+        if self._keep:
+            self.states.append(state)
+        observation, legal = encoder.observe(state), encoder.legal(state)
+        with torch.set_grad_enabled(self._gradients):
+            choice = choice_of(self._expected.logits(observation), legal)
+        choice.free = choice.free & state.reading
+        self._choices.append(choice)
+        return choice
+
+    def take(self, actions: Tensor) -> None:
+        """Record the hard actions (R,) at this word."""
+        self._actions.append(actions)
+
+    @property
+    def logits(self) -> Tensor:
+        """(R, T) for two actions, (R, T, k) for more."""
+        return torch.stack([choice.logits for choice in self._choices], 1)
+
+    @property
+    def legal(self) -> Tensor:
+        """(R, T, k) bool."""
+        return torch.stack([choice.legal for choice in self._choices], 1)
+
+    @property
+    def free(self) -> Tensor:
+        """(R, T) bool: the policy had a choice; False after the last word."""
+        return torch.stack([choice.free for choice in self._choices], 1)
+
+    @property
+    def actions(self) -> Tensor:
+        """(R, T) int64."""
+        return torch.stack(self._actions, 1)
+
+    @property
+    def log_probs(self) -> Tensor:
+        """(R, T) log-probabilities of the actions; 0 where they were not free."""
+        return torch.stack([choice.log_prob(each) for choice, each in self._decided], 1)
+
+    @property
+    def entropy(self) -> Tensor:
+        """(R, T) entropies in nats; 0 where the actions were not free."""
+        return torch.stack([choice.entropy() * choice.free for choice, _ in self._decided], 1)
+
+    @property
+    def _decided(self) -> list[tuple[Choice, Tensor]]:
+        return list(zip(self._choices, self._actions, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Episodes that were sampled step by step, with all that lay on the way.
+    """Sampled episodes, with the state and the distribution at each word.
 
     Attributes:
-        sentences: Of each of R rows, S consecutive ones a sentence.
-        states: Before each decision, T of them.
-        logits: (R, T) with gradient.
-        free: (R, T) bool: the decision was the policy's own, neither forced nor behind the end.
-        uniforms: (R, T): action 1 was taken where it was below the probability of 1.
+        sentences: The sentence of each of R rows, S consecutive ones a sentence.
+        states: The T states before each decision.
+        logits: (R, T) or (R, T, k), with gradient.
+        legal: (R, T, k) bool.
+        free: (R, T) bool: the policy had a choice; False after the last word.
+        uniforms: (R, T): the numbers that the actions were drawn with, see `Choice.draw`.
         actions: (R, T) int64.
-        episodes: The finished episodes.
+        rollout: The finished episodes.
         earned: Their rewards.
     """
 
     sentences: SentenceBatch
     states: list[EncoderState]
     logits: Tensor
+    legal: Tensor
     free: Tensor
     uniforms: Tensor
     actions: Tensor
-    episodes: Episodes
+    rollout: Rollout
     earned: Rewarded
 
-    @property
-    def rollout(self) -> Rollout:
-        """The episodes with log-probabilities and entropies."""
-        log_probs = nn.functional.logsigmoid(torch.where(self.actions == 1, self.logits, -self.logits))
-        return Rollout(self.episodes, log_probs * self.free, binary_entropy(self.logits) * self.free)
 
+def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> Walk:
+    """Sample `expected.samples` episodes of each sentence; the encoder has no gradients, the policy has."""
+    encoder, samples = expected.encoder, expected.samples
+    sentences = expected.batch.repeat(samples)
+    uniforms = torch.rand(sentences.tokens.shape, generator=generator, device=sentences.tokens.device)
+    trace = Trace(expected, keep_states=True)
 
-def walk(problem: Problem, generator: torch.Generator | None = None) -> Walk:
-    """Sample `problem.samples` episodes of each sentence; the encoder runs without gradients, the policy with."""
-    encoder, samples = problem.encoder, problem.samples
-    sentences = problem.batch.repeat(samples)
-    rows, width = sentences.tokens.shape
-    uniforms = torch.rand(rows, width, generator=generator)
+    def decide(t: int, state: EncoderState) -> Tensor:
+        actions = trace.choice(state).draw(uniforms[:, t]) * state.reading
+        trace.take(actions)
+        return actions
+
     with torch.no_grad():
-        state = encoder.start(problem.batch, samples)
-    states: list[EncoderState] = []
-    logits: list[Tensor] = []
-    frees: list[Tensor] = []
-    actions: list[Tensor] = []
-    for t in range(width):
-        states.append(state)
-        with torch.no_grad():
-            observation, legal = encoder.observe(state), encoder.legal(state)
-        logit = problem.logits(observation)
-        free = legal.all(1) & state.reading
-        action = decided(logit, uniforms[:, t], free, legal, state.reading)
-        with torch.no_grad():
-            state = encoder.advance(state, action)
-        logits.append(logit)
-        frees.append(free)
-        actions.append(action)
-    table = torch.stack(actions, 1)
-    with torch.no_grad():
-        episodes, earned = problem.earned(sentences, table, state)
-    return Walk(sentences, states, torch.stack(logits, 1), torch.stack(frees, 1), uniforms, table, episodes, earned)
-
-
-def decided(logit: Tensor, uniform: Tensor, free: Tensor, legal: Tensor, reading: Tensor) -> Tensor:
-    """(R,) int64: action 1 where the uniform is below its probability; the legal one where forced; 0 behind the end."""
-    wanted = torch.where(free, uniform < torch.sigmoid(logit.detach()), legal[:, 1])
-    return (wanted & reading).long()
+        state = encoder.unroll(encoder.start(expected.batch, samples), uniforms.shape[1], decide)
+        episodes, earned = expected.earned(sentences, trace.actions, state)
+    rollout = Rollout(episodes, trace.log_probs, trace.entropy)
+    return Walk(
+        sentences, trace.states, trace.logits, trace.legal, trace.free, uniforms, trace.actions, rollout, earned
+    )
 
 
 def mean_objective(weights: Tensor, logits: Tensor) -> Tensor:
-    """A scalar whose gradient by each logit, (R, T), is its weight, averaged over the episodes."""
+    """A scalar whose gradient by each logit, (R, T) or (R, T, k), is its weight, averaged over the episodes."""
     return (weights.detach() * logits).sum() / len(logits)

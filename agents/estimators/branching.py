@@ -1,113 +1,109 @@
-"""Estimators that compare an action with the other one: ARM, DisARM, and local expectation.
+"""Estimators that compare an action with the others: local expectation, ARM and DisARM.
 
-All three weigh the difference that flipping one action makes, `D_t = f(a_t = 1) - f(a_t = 0)`: what comes before is the
-sampled prefix, what comes after is drawn from the policy, on both sides with the same uniforms. With theta the
-probability of action 1, u the uniform that decided (1 if u < theta), and expectations over u and what follows::
+All three weigh the difference that another action at one word makes. The words before have the sampled actions; the
+actions after it are drawn from the policy, in all branches with the same uniform numbers. For two actions, with
+`D_t = f(a_t = 1) - f(a_t = 0)`, theta the probability of action 1, u the number that decided (1 if u < theta), the
+gradient by the logit is an expectation over u and the later words::
 
     local expectation   theta (1 - theta) D                                             (Titsias, Lazaro-Gredilla 2015)
-    ARM                 |u - 1/2| D where u and 1 - u decide differently, else 0        (Yin, Zhou 2019)
-    DisARM              sigm(|logit|) / 2 D where they do, else 0: the mean of ARM given that they do
+    ARM                 |u - 1/2| D if u and 1 - u decide differently, else 0           (Yin, Zhou 2019)
+    DisARM              sigm(|logit|) / 2 D if they do, else 0: the mean of ARM given that they do
                                                                                         (Dong, Mnih, Tucker 2020)
 
-The decisions of a sentence depend on those before, so ARM and DisARM take the pair (u, 1 - u) at one word at a time:
-only where the two differ is the other branch read to its end.
+Local expectation has k actions: by the logit of action a it is `pi_a (f(a) - sum_b pi_b f(b))`. The decisions of a
+sentence depend on those before, so ARM and DisARM take the pair (u, 1 - u) at one word at a time: only where the two
+decide differently is the other branch read to its end.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from hs_env.models.encoder import EncoderState
 
-from .base import ESTIMATORS, Estimate, Estimator, Problem, Walk, decided, mean_objective, walk
+from ..choice import choice_of
+from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_objective, walk
 
 
 class Branching(Estimator):
-    """Reads on from the flipped action where the subclass asks for it."""
+    """Reads the rest of the sentence again after other actions, where the subclass asks for it."""
 
     unbiased = True
 
-    def __init__(self, state_size: int = 0) -> None:
-        """The width of the state does not matter."""
-
     @abstractmethod
     def branches(self, walked: Walk) -> Tensor:
-        """(R, T) bool: where the other action is tried; a subset of `walked.free`."""
+        """(R, T) bool: the words where the other actions are tried; a subset of `walked.free`."""
 
     @abstractmethod
-    def weight(self, walked: Walk) -> Tensor:
-        """(R, T): what the difference is multiplied by."""
+    def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
+        """Weights of the logits, of their shape, from the reward after each action, (R, T, k)."""
 
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
-        walked = walk(problem, generator)
+        walked = walk(expected, generator)
         where = self.branches(walked)
-        flipped, steps = flipped_rewards(problem, walked, where)
-        difference = torch.where(
-            walked.actions == 1, walked.earned.total[:, None] - flipped, flipped - walked.earned.total[:, None]
-        )
-        weights = torch.where(where, self.weight(walked).detach() * difference, 0.0)
-        passes = problem.samples + steps / problem.words
+        taken = one_hot(walked.actions, walked.legal.shape[2]).bool()
+        rewards, steps = branch_rewards(expected, walked, where[..., None] & walked.legal & ~taken)
+        rewards = torch.where(taken, walked.earned.total[:, None, None], rewards)
+        weights = self.weights(walked, rewards).detach()
+        weights = torch.where(where if weights.ndim == 2 else where[..., None], weights, 0.0)
+        passes = expected.samples + steps / expected.words
         return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.logits), passes)
 
 
 @torch.no_grad()
-def flipped_rewards(problem: Problem, walked: Walk, where: Tensor) -> tuple[Tensor, int]:
-    """The reward that the other action leads to, drawn with the same uniforms from there on.
+def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tuple[Tensor, int]:
+    """The rewards that other actions lead to, later actions drawn with the same uniform numbers.
 
     Args:
-        problem: What is decided.
+        expected: The policy, the encoder and the reward.
         walked: Sampled episodes.
-        where: (R, T) bool, the actions that are flipped, one at a time.
+        where: (R, T, k) bool, the actions that are tried, one at a time.
 
     Returns:
-        (R, T) rewards, 0 where nothing is flipped; the steps that were read for it.
+        (R, T, k) rewards, 0 where nothing is tried; the number of words that were read for them.
     """
-    encoder, width = problem.encoder, where.shape[1]
-    rows = where.new_empty(0, dtype=torch.long)  # of the walk, for each branch
+    encoder, width = expected.encoder, where.shape[1]
+    rows = where.new_empty(0, dtype=torch.long)  # the row of the walk that each branch left
     actions = walked.actions.new_empty(0, width)
-    state: EncoderState | None = None
     steps = 0
-    for t in range(width):
-        if state is not None:  # the branches that have been opened read on
-            legal = encoder.legal(state)
-            free = legal.all(1) & state.reading
-            logit = problem.logits(encoder.observe(state))
-            actions[:, t] = decided(logit, walked.uniforms[rows, t], free, legal, state.reading)
-            steps += int(state.reading.sum())
-            state = encoder.advance(state, actions[:, t])
-        if len(new := where[:, t].nonzero().squeeze(1)):
+
+    def open_branches(t: int, state: EncoderState) -> EncoderState:
+        """Add the branches that leave the walk at word t - 1."""
+        nonlocal rows, actions, steps
+        if t and len(found := where[:, t - 1].nonzero()):
+            new, tried = found.unbind(1)
             opened = walked.actions[new].clone()
-            opened[:, t] = 1 - opened[:, t]
+            opened[:, t - 1] = tried
             steps += len(new)
-            begun = encoder.advance(walked.states[t].select(new), opened[:, t])
             rows, actions = torch.cat([rows, new]), torch.cat([actions, opened])
-            state = begun if state is None else _joined(state, begun)
-    rewards = torch.zeros(where.shape)
-    if state is not None:
-        earned = problem.earned(walked.sentences.select(rows), actions, state)[1].total
-        rewards.t()[where.t()] = earned  # branches stand in the order of their words
+            state = state.joined([encoder.advance(walked.states[t - 1].select(new), tried)])
+        return state
+
+    def decide(t: int, state: EncoderState) -> Tensor:
+        nonlocal steps
+        if len(state):
+            choice = choice_of(expected.logits(encoder.observe(state)), encoder.legal(state))
+            actions[:, t] = choice.draw(walked.uniforms[rows, t]) * state.reading
+            steps += int(state.reading.sum())
+        return actions[:, t]
+
+    state = encoder.unroll(walked.states[0].select(slice(0)), width, decide, open_branches)
+    state = open_branches(width, state)
+    rewards = walked.earned.total.new_zeros(where.shape)
+    if len(state):
+        earned = expected.earned(walked.sentences.select(rows), actions, state)[1].total
+        rewards.transpose(0, 1)[where.transpose(0, 1)] = earned  # branches are in the order of their words
     return rewards, steps
-
-
-def _joined(one: EncoderState, other: EncoderState) -> EncoderState:
-    """Rows of both, which share their tables."""
-    return replace(
-        one,
-        words=torch.cat([one.words, other.words]),
-        lengths=torch.cat([one.lengths, other.lengths]),
-        position=torch.cat([one.position, other.position]),
-        memory=torch.cat([one.memory, other.memory]),
-    )
 
 
 @ESTIMATORS.register("local_expectation.v1")
 class LocalExpectation(Branching):
-    """Both actions are tried at every word."""
+    """All actions are tried at every word."""
 
     title = "local expectation"
 
@@ -115,43 +111,51 @@ class LocalExpectation(Branching):
         """See `Branching.branches`."""
         return walked.free
 
-    def weight(self, walked: Walk) -> Tensor:
-        """See `Branching.weight`."""
-        theta = torch.sigmoid(walked.logits)
-        return theta * (1 - theta)
+    def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
+        """See `Branching.weights`."""
+        if walked.logits.ndim == 2:
+            theta = torch.sigmoid(walked.logits)
+            return theta * (1 - theta) * (rewards[..., 1] - rewards[..., 0])
+        pi = walked.logits.masked_fill(~walked.legal, -torch.inf).softmax(2)
+        return pi * (rewards - (pi * rewards).sum(2, keepdim=True))
 
 
-def _antithetic(walked: Walk) -> Tensor:
-    """(R, T) bool: u and 1 - u decide differently."""
-    theta = torch.sigmoid(walked.logits.detach())
-    return walked.free & ((walked.uniforms < theta) != (1 - walked.uniforms < theta))
+class Antithetic(Branching):
+    """Tries the other of two actions where u and 1 - u decide differently."""
+
+    binary = True
+
+    def branches(self, walked: Walk) -> Tensor:
+        """See `Branching.branches`."""
+        theta = torch.sigmoid(walked.logits.detach())
+        return walked.free & ((walked.uniforms < theta) != (1 - walked.uniforms < theta))
+
+    def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
+        """See `Branching.weights`."""
+        return self.factor(walked) * (rewards[..., 1] - rewards[..., 0])
+
+    @abstractmethod
+    def factor(self, walked: Walk) -> Tensor:
+        """(R, T) factor of the difference D."""
 
 
 @ESTIMATORS.register("arm.v1")
-class ARM(Branching):
+class ARM(Antithetic):
     """Augment, reinforce, merge."""
 
     title = "ARM"
 
-    def branches(self, walked: Walk) -> Tensor:
-        """See `Branching.branches`."""
-        return _antithetic(walked)
-
-    def weight(self, walked: Walk) -> Tensor:
-        """See `Branching.weight`."""
+    def factor(self, walked: Walk) -> Tensor:
+        """See `Antithetic.factor`."""
         return (walked.uniforms - 0.5).abs()
 
 
 @ESTIMATORS.register("disarm.v1")
-class DisARM(Branching):
-    """ARM, averaged over all uniforms that give the same pair of actions."""
+class DisARM(Antithetic):
+    """ARM, averaged over all uniform numbers that give the same pair of actions."""
 
     title = "DisARM"
 
-    def branches(self, walked: Walk) -> Tensor:
-        """See `Branching.branches`."""
-        return _antithetic(walked)
-
-    def weight(self, walked: Walk) -> Tensor:
-        """See `Branching.weight`."""
+    def factor(self, walked: Walk) -> Tensor:
+        """See `Antithetic.factor`."""
         return torch.sigmoid(walked.logits.abs()) / 2

@@ -18,18 +18,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.encoder import EncoderState
-
-from .base import ESTIMATORS, Estimate, Estimator, Problem, Walk, mean_objective, walk
+from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_objective, walk
 
 
 class ControlVariate(Estimator):
     """Subclasses say what c is and how it learns."""
 
     unbiased = True
+    binary = True
 
     @abstractmethod
-    def variate(self, problem: Problem, walked: Walk, t: int, z: Tensor) -> Tensor:
+    def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
         """(R,) c at word t, differentiable by `z`, (R,)."""
 
     @abstractmethod
@@ -41,22 +40,22 @@ class ControlVariate(Estimator):
         """Readings of a sentence for each sample."""
         return 1.0
 
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
-        walked = walk(problem, generator)
-        rewards = walked.earned.total.view(-1, problem.samples)
-        others = (rewards.sum(1, keepdim=True) - rewards) / (problem.samples - 1)
+        walked = walk(expected, generator)
+        rewards = walked.earned.total.view(-1, expected.samples)
+        others = (rewards.sum(1, keepdim=True) - rewards) / (expected.samples - 1)
         logits = walked.logits.detach()
         score = (walked.actions - torch.sigmoid(logits)) * walked.free
         plain = (rewards - others).flatten()[:, None] * score
         again = torch.rand(logits.shape, generator=generator)
-        columns = [self._correction(problem, walked, t, logits[:, t], again[:, t]) for t in range(logits.shape[1])]
+        columns = [self._correction(expected, walked, t, logits[:, t], again[:, t]) for t in range(logits.shape[1])]
         correction = torch.stack(columns, 1) * walked.free
         weights = self.learn(plain, correction)
-        passes = problem.samples * self.passes
+        passes = expected.samples * self.passes
         return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.logits), passes)
 
-    def _correction(self, problem: Problem, walked: Walk, t: int, logit: Tensor, again: Tensor) -> Tensor:
+    def _correction(self, expected: ExpectedReward, walked: Walk, t: int, logit: Tensor, again: Tensor) -> Tensor:
         """(R,) `-c(z~) grad log pi + grad c(z) - grad c(z~)` by the logit of word t."""
         with torch.enable_grad():
             logit = logit.clone().requires_grad_()
@@ -65,7 +64,7 @@ class ControlVariate(Estimator):
             # Given the action, the uniform of z lies above or below 1 - theta.
             given = torch.where(one, 1 - theta + again * theta, again * (1 - theta))
             conditional = logit + _logistic(given)
-            first, second = self.variate(problem, walked, t, z), self.variate(problem, walked, t, conditional)
+            first, second = self.variate(expected, walked, t, z), self.variate(expected, walked, t, conditional)
             slope = torch.autograd.grad((first - second).sum(), logit, create_graph=torch.is_grad_enabled())[0]
             return slope - second * (one.float() - theta.detach())
 
@@ -93,11 +92,11 @@ class REBAR(ControlVariate):
         """Two more steps at each word."""
         return 3.0
 
-    def variate(self, problem: Problem, walked: Walk, t: int, z: Tensor) -> Tensor:
+    def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
         """See `ControlVariate.variate`."""
-        state: EncoderState = walked.states[t]
-        verdict = problem.encoder.finish(problem.encoder.advance(state, torch.sigmoid(z / self._TEMPERATURE)))
-        return verdict.gather(1, walked.sentences.labels[:, None]).squeeze(1)
+        relaxed = torch.sigmoid(z / self._TEMPERATURE)
+        log_probs = expected.encoder.finish(expected.encoder.advance(walked.states[t], relaxed))
+        return log_probs.gather(1, walked.sentences.labels[:, None]).squeeze(1)
 
     def learn(self, plain: Tensor, correction: Tensor) -> Tensor:
         """See `ControlVariate.learn`."""
@@ -139,9 +138,9 @@ class RELAX(ControlVariate):
         nn.init.zeros_(last.bias)
         self.optimizer = torch.optim.Adam(self.network.parameters(), self._LEARNING_RATE)
 
-    def variate(self, problem: Problem, walked: Walk, t: int, z: Tensor) -> Tensor:
+    def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
         """See `ControlVariate.variate`."""
-        seen = problem.encoder.observe(walked.states[t])
+        seen = expected.encoder.observe(walked.states[t])
         value: Tensor = self.network(torch.cat([seen, torch.sigmoid(z)[:, None]], 1)).squeeze(1)
         return value
 

@@ -1,4 +1,4 @@
-"""The gradient itself, by summing over all decisions: the yardstick of the other estimators."""
+"""The gradient itself, summed over all legal sequences of actions: the yardstick of the other estimators."""
 
 from __future__ import annotations
 
@@ -6,66 +6,59 @@ import torch
 from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError
+from hs_env.models.encoder import EncoderState
 from hs_env.types import Episodes, SentenceBatch
 
-from ..policy import BinaryPolicy
+from ..policy import LogitPolicy
 from ..rollout import rollout
-from ..search import every_segmentation
-from .base import ESTIMATORS, Estimate, Estimator, Problem
+from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Trace
 
 LONGEST = 12
-"""Words of the longest sentence whose decisions are enumerated."""
+"""Greatest number of words of a sentence whose sequences of actions are enumerated."""
 
 
 @ESTIMATORS.register("exact.v1")
 class Exact(Estimator):
-    """`sum_a pi(a) R(a)` over all decisions on each sentence; the episodes it shows are sampled ones."""
+    """`sum_a pi(a) R(a)` over all legal sequences a of each sentence; the episodes that it returns are sampled ones."""
 
     title = "exact enumeration"
     unbiased = True
 
-    def __init__(self, state_size: int = 0) -> None:
-        """The width of the state does not matter."""
-
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`.
 
         Raises:
             HsEnvError: If a sentence is longer than `LONGEST` words.
         """
-        longest = int(problem.batch.lengths.max())
+        longest = int(expected.batch.lengths.max())
         if longest > LONGEST:
             raise HsEnvError(
                 f"Enumerating all decisions takes sentences of at most {LONGEST} words, got one of {longest}. "
                 "Choose another estimator."
             )
-        width, task = problem.batch.tokens.shape[1], problem.encoder.task
-        plans = [every_segmentation(length, task) for length in problem.batch.lengths.tolist()]
-        actions = torch.cat([nn.functional.pad(plan, (0, width - plan.shape[1])) for plan in plans])
-        counts = torch.tensor([len(plan) for plan in plans])
-        sentences = problem.batch.select(torch.arange(len(plans)).repeat_interleave(counts))
-        log_probs, verdicts = self._read(problem, sentences, actions)
-        rewards = problem.reward(Episodes(sentences, actions, verdicts)).total
-        objective = (log_probs.sum(1).exp() * rewards).sum() / len(plans)
-        agent = BinaryPolicy(problem.logits)
-        sampled = rollout(problem.encoder, agent, problem.batch, samples=problem.samples, generator=generator)
-        passes = problem.samples + len(actions) / len(plans)
-        return Estimate(sampled, problem.reward(sampled.episodes), objective, passes)
+        width, problem = expected.batch.tokens.shape[1], expected.encoder.problem
+        sequences = [problem.sequences(length) for length in expected.batch.lengths.tolist()]
+        actions = torch.cat([nn.functional.pad(each, (0, width - each.shape[1])) for each in sequences])
+        counts = torch.tensor([len(each) for each in sequences])
+        sentences = expected.batch.select(torch.arange(len(sequences)).repeat_interleave(counts))
+        log_probs, episodes = _read(expected, sentences, actions)
+        objective = (log_probs.sum(1).exp() * expected.reward(episodes).total).sum() / len(sequences)
+        agent = LogitPolicy(expected.logits)
+        sampled = rollout(expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator)
+        passes = expected.samples + len(actions) / len(sequences)
+        return Estimate(sampled, expected.reward(sampled.episodes), objective, passes)
 
-    @staticmethod
-    def _read(problem: Problem, sentences: SentenceBatch, actions: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probabilities (R, T) of given actions, and verdicts (R, C)."""
-        encoder, columns = problem.encoder, []
-        with torch.no_grad():
-            state = encoder.start(sentences)
-        for action in actions.unbind(1):
-            with torch.no_grad():
-                free = encoder.legal(state).all(1) & state.reading
-                observation = encoder.observe(state)
-            logits = problem.logits(observation)
-            columns.append(nn.functional.logsigmoid(torch.where(action == 1, logits, -logits)) * free)
-            with torch.no_grad():
-                state = encoder.advance(state, action)
-        with torch.no_grad():
-            verdicts = encoder.finish(state)
-        return torch.stack(columns, 1), verdicts
+
+def _read(expected: ExpectedReward, sentences: SentenceBatch, actions: Tensor) -> tuple[Tensor, Episodes]:
+    """The policy's log-probabilities (R, T) of given actions, and the finished episodes."""
+    encoder, trace = expected.encoder, Trace(expected)
+
+    def decide(t: int, state: EncoderState) -> Tensor:
+        trace.choice(state)
+        trace.take(actions[:, t])
+        return actions[:, t]
+
+    with torch.no_grad():
+        state = encoder.unroll(encoder.start(sentences), actions.shape[1], decide)
+        episodes = Episodes(sentences, actions, encoder.finish(state))
+    return trace.log_probs, episodes

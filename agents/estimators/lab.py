@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .base import Estimator, Problem
+from .base import Estimator, ExpectedReward
 from .exact import Exact
 
 
@@ -60,17 +60,17 @@ class Measured:
 
 
 def gradient(
-    estimator: Estimator, problem: Problem, parameters: Sequence[Tensor], generator: torch.Generator
+    estimator: Estimator, expected: ExpectedReward, parameters: Sequence[Tensor], generator: torch.Generator
 ) -> tuple[Tensor, float]:
     """One estimate, (P,), and the passes that it took."""
-    estimate = estimator.estimate(problem, generator)
+    estimate = estimator.estimate(expected, generator)
     parts = torch.autograd.grad(estimate.objective, list(parameters))
     return torch.cat([part.flatten() for part in parts]), estimate.passes
 
 
 def measure(
     estimator: Estimator,
-    problem: Problem,
+    expected: ExpectedReward,
     parameters: Sequence[Tensor],
     estimates: int,
     seed: int = 0,
@@ -81,7 +81,7 @@ def measure(
 
     Args:
         estimator: Of the gradient.
-        problem: Sentences of at most 12 words, each once.
+        expected: The policy on sentences of at most 12 words, each once.
         parameters: Of the policy.
         estimates: How often.
         seed: Of all draws.
@@ -89,8 +89,8 @@ def measure(
         copies: Each estimate is the mean over as many.
     """
     generator = torch.Generator().manual_seed(seed)
-    exact = gradient(Exact(), problem, parameters, generator)[0]
-    repeated = replace(problem, batch=problem.batch.repeat(copies))
+    exact = gradient(Exact(), expected, parameters, generator)[0]
+    repeated = replace(expected, batch=expected.batch.repeat(copies))
     for _ in range(warm_up):
         estimator.estimate(repeated, generator)
     made = [gradient(estimator, repeated, parameters, generator) for _ in range(estimates)]

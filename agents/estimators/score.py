@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..policy import BinaryPolicy
+from ..policy import LogitPolicy
 from ..rollout import Rollout, rollout
-from .base import ESTIMATORS, Estimate, Estimator, Problem
+from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 
 
 class ScoreFunction(Estimator):
@@ -24,17 +24,17 @@ class ScoreFunction(Estimator):
     extra_passes = 0.0
 
     @abstractmethod
-    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
         """What each of (B, S) rewards is compared with, of a shape that broadcasts to it."""
 
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
-        agent = BinaryPolicy(problem.logits)
-        sampled = rollout(problem.encoder, agent, problem.batch, samples=problem.samples, generator=generator)
-        earned = problem.reward(sampled.episodes)
-        baseline = self.baseline(earned.total.view(-1, problem.samples), problem)
+        agent = LogitPolicy(expected.logits)
+        sampled = rollout(expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator)
+        earned = expected.reward(sampled.episodes)
+        baseline = self.baseline(earned.total.view(-1, expected.samples), expected)
         objective = score_objective(sampled, earned.total, baseline)
-        return Estimate(sampled, earned, objective, problem.samples + self.extra_passes)
+        return Estimate(sampled, earned, objective, expected.samples + self.extra_passes)
 
 
 def score_objective(sampled: Rollout, rewards: Tensor, baseline: Tensor) -> Tensor:
@@ -49,10 +49,7 @@ class LeaveOneOut(ScoreFunction):
 
     title = "REINFORCE"
 
-    def __init__(self, state_size: int = 0) -> None:
-        """The width of the state does not matter."""
-
-    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
         """See `ScoreFunction.baseline`."""
         return (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
 
@@ -67,7 +64,7 @@ class MovingAverage(ScoreFunction):
     def __init__(self, state_size: int = 0) -> None:
         self.average: float | None = None
 
-    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
         """See `ScoreFunction.baseline`."""
         now = rewards.mean().item()
         before, self.average = (
@@ -93,12 +90,9 @@ class SelfCritical(ScoreFunction):
     title = "REINFORCE, self-critical"
     extra_passes = 1.0
 
-    def __init__(self, state_size: int = 0) -> None:
-        """The width of the state does not matter."""
-
     @torch.no_grad()
-    def baseline(self, rewards: Tensor, problem: Problem | None = None) -> Tensor:
+    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
         """See `ScoreFunction.baseline`."""
-        assert problem is not None
-        greedy = rollout(problem.encoder, BinaryPolicy(problem.logits), problem.batch, deterministic=True)
-        return problem.reward(greedy.episodes).total[:, None]
+        assert expected is not None
+        greedy = rollout(expected.encoder, LogitPolicy(expected.logits), expected.batch, deterministic=True)
+        return expected.reward(greedy.episodes).total[:, None]

@@ -1,7 +1,7 @@
-"""Gradients straight through the decisions: forward they are 0 or 1, backward something smooth. Biased.
+"""Straight-through gradients: decisions are hard in the forward pass and smooth in the backward pass. Biased.
 
-The encoder reads relaxed actions (`StructuredEncoder.mix`), the reward sees them, and the policy sees the states that
-they lead to: the gradient flows through all three.
+The encoder takes them as relaxed actions (`StructuredEncoder.mix`), the reward is a function of them, and the policy
+observes the states that they lead to. The gradient flows through all three.
 """
 
 from __future__ import annotations
@@ -11,104 +11,131 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import one_hot
 
 from hs_env.errors import HsEnvError
+from hs_env.models.encoder import EncoderState
 from hs_env.models.hm.boundary import annealed_slope, hard_sigmoid
 
-from ..policy import binary_entropy
+from ..choice import Choice
 from ..rollout import Rollout
-from .base import ESTIMATORS, Estimate, Estimator, Problem
+from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Trace
 
 
 class StraightThrough(Estimator):
-    """Decides by drawing; subclasses say what the decision is backward."""
+    """Draws hard decisions; subclasses say what they are in the backward pass."""
 
     unbiased = False
 
-    def __init__(self, state_size: int = 0) -> None:
-        """The width of the state does not matter."""
-
     @abstractmethod
-    def decide(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """(R,) bool decisions, 1 with probability sigm(logit), and (R,) floats that have the gradient."""
+    def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """The decision in both passes.
 
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+        Args:
+            choice: The policy's distribution.
+            uniform: Uniform random numbers: (R,) for two actions, (R, k) for more.
+
+        Returns:
+            (R,) int64 actions with the probabilities of `choice`; and floats of the shape of the logits whose gradient
+            the decision has.
+        """
+
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`.
 
         Raises:
             HsEnvError: If a term of the reward does not depend smoothly on the actions.
         """
-        encoder, samples = problem.encoder, problem.samples
-        sentences = problem.batch.repeat(samples)
-        uniforms = torch.rand(sentences.tokens.shape, generator=generator)
-        state = encoder.start(problem.batch, samples)
-        actions, log_probs, entropies = [], [], []
-        for uniform in uniforms.unbind(1):
-            legal, reading = encoder.legal(state), state.reading
-            free = legal.all(1) & reading
-            logits = problem.logits(encoder.observe(state))
-            hard, smooth = self.decide(logits, uniform)
-            own = hard.float() + (smooth - smooth.detach())
-            action = torch.where(free, own, (legal[:, 1] & reading).float())
-            log_prob = nn.functional.logsigmoid(torch.where(action.detach() > 0.5, logits, -logits))
-            log_probs.append(log_prob * free)
-            entropies.append(binary_entropy(logits) * free)
-            state = encoder.advance(state, action)
-            actions.append(action)
-        episodes, earned = problem.earned(sentences, torch.stack(actions, 1), state)
+        encoder, samples = expected.encoder, expected.samples
+        sentences, k = expected.batch.repeat(samples), encoder.problem.num_actions
+        shape = sentences.tokens.shape if k == 2 else (*sentences.tokens.shape, k)
+        uniforms = torch.rand(shape, generator=generator, device=sentences.tokens.device)
+        trace, relaxed = Trace(expected), []
+
+        def decide(t: int, state: EncoderState) -> Tensor:
+            choice = trace.choice(state)
+            drawn, smooth = self.decide(choice, uniforms[:, t])
+            forced = choice.best() * state.reading  # the only legal action, and 0 after the last word
+            actions = torch.where(choice.free, drawn, forced)
+            trace.take(actions)
+            hard = actions.float() if k == 2 else one_hot(actions, k) * state.reading[:, None].float()
+            straight = torch.where(_like(choice.free, smooth), hard + (smooth - smooth.detach()), hard)
+            relaxed.append(straight)
+            return straight
+
+        state = encoder.unroll(encoder.start(expected.batch, samples), shape[1], decide)
+        episodes, earned = expected.earned(sentences, torch.stack(relaxed, 1), state)
         for name, term in earned.terms.items():
             if not term.requires_grad:
                 raise HsEnvError(
                     f"The term {name!r} of the reward does not depend smoothly on the actions, so {self.title} learns "
                     "nothing from it. Take an estimator that needs rewards only, such as 'rloo' or 'disarm'."
                 )
-        rollout = Rollout(episodes.detached(), torch.stack(log_probs, 1), torch.stack(entropies, 1))
+        rollout = Rollout(episodes.detached(), trace.log_probs, trace.entropy)
         return Estimate(rollout, earned, earned.total.mean(), samples)
+
+
+def _like(rows: Tensor, values: Tensor) -> Tensor:
+    """(R,) in a shape that broadcasts to values (R,) or (R, k)."""
+    return rows if values.ndim == 1 else rows[:, None]
+
+
+def _draw(choice: Choice, uniform: Tensor) -> Tensor:
+    """(R,) int64: actions drawn from the first uniform number of each row."""
+    return choice.draw(uniform if uniform.ndim == 1 else uniform[:, 0])
+
+
+def _probabilities(choice: Choice) -> Tensor:
+    """(R,) probability of action 1, or (R, k) probabilities of the legal actions."""
+    if choice.logits.ndim == 1:
+        return torch.sigmoid(choice.logits)
+    return choice.logits.masked_fill(~choice.legal, -torch.inf).softmax(1)
 
 
 @ESTIMATORS.register("st_identity.v1")
 class STIdentity(StraightThrough):
-    """Backward, the decision is the logit (Hinton 2012; Bengio, Leonard, Courville 2013)."""
+    """In the backward pass the decision is the logit (Hinton 2012; Bengio, Leonard, Courville 2013)."""
 
     title = "straight-through, identity"
 
-    def decide(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """See `StraightThrough.decide`."""
-        return uniform < torch.sigmoid(logits), logits
+        return _draw(choice, uniform), choice.logits
 
 
 @ESTIMATORS.register("st_sigmoid.v1")
 class STSigmoid(StraightThrough):
-    """Backward, the decision is its probability (Bengio, Leonard, Courville 2013)."""
+    """In the backward pass the decision is its probability (Bengio, Leonard, Courville 2013)."""
 
     title = "straight-through, sigmoid"
 
-    def decide(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """See `StraightThrough.decide`."""
-        theta = torch.sigmoid(logits)
-        return uniform < theta, theta
+        return _draw(choice, uniform), _probabilities(choice)
 
 
 @ESTIMATORS.register("st_hard.v1")
 class STHard(StraightThrough):
-    """Backward, the decision is a hard sigmoid that grows steeper (Chung, Ahn, Bengio 2017).
+    """In the backward pass the decision is a hard sigmoid that becomes steeper (Chung, Ahn, Bengio 2017).
 
     The slope is min(5, 1 + 0.04 n / 100) after n estimates.
     """
 
     title = "straight-through, hard sigmoid"
+    binary = True
 
     def __init__(self, state_size: int = 0) -> None:
+        super().__init__(state_size)
         self.estimates = 0
 
-    def decide(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """See `StraightThrough.decide`."""
-        return uniform < torch.sigmoid(logits), hard_sigmoid(logits, annealed_slope(self.estimates / 100))
+        return _draw(choice, uniform), hard_sigmoid(choice.logits, annealed_slope(self.estimates / 100))
 
-    def estimate(self, problem: Problem, generator: torch.Generator | None = None) -> Estimate:
+    def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
-        estimate = super().estimate(problem, generator)
+        estimate = super().estimate(expected, generator)
         self.estimates += 1
         return estimate
 
@@ -124,13 +151,20 @@ class STHard(StraightThrough):
 
 @ESTIMATORS.register("st_gumbel.v1")
 class STGumbel(StraightThrough):
-    """Backward, the decision is a binary Concrete variable (Jang, Gu, Poole 2017; Maddison, Mnih, Teh 2017)."""
+    """In the backward pass the decision is a Concrete variable (Jang, Gu, Poole 2017; Maddison, Mnih, Teh 2017).
+
+    Of two actions it is binary Concrete, of more the Gumbel-softmax.
+    """
 
     title = "ST-Gumbel"
     _TEMPERATURE = 1.0
 
-    def decide(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """See `StraightThrough.decide`."""
-        noise = torch.logit(1 - uniform, eps=1e-6)  # 1 - u: a small uniform decides for 1, as everywhere here
-        relaxed = torch.sigmoid((logits + noise) / self._TEMPERATURE)
-        return relaxed > 0.5, relaxed
+        if choice.logits.ndim == 1:
+            noise = torch.logit(1 - uniform, eps=1e-6)  # 1 - u: a small number selects action 1, as in `Choice.draw`
+            relaxed = torch.sigmoid((choice.logits + noise) / self._TEMPERATURE)
+            return (relaxed > 0.5).long(), relaxed
+        gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+        perturbed = (choice.logits + gumbel).masked_fill(~choice.legal, -torch.inf)
+        return perturbed.argmax(1), (perturbed / self._TEMPERATURE).softmax(1)

@@ -231,9 +231,10 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
     corpus = load_corpus(name, data_dir=data_dir)
     print(corpus.description, corpus.source, sep="\n")
     for sentence in corpus.splits["train"][:8]:
-        if sentence.boundaries:
+        if sentence.gold_actions:
             print(
-                "  " + to_text(Segmented(sentence.words, sentence.boundaries, prediction=corpus.labels[sentence.label]))
+                "  "
+                + to_text(Segmented(sentence.words, sentence.gold_actions, prediction=corpus.labels[sentence.label]))
             )
         else:
             print(f"  {' '.join(sentence.words)}  → {corpus.labels[sentence.label]}")

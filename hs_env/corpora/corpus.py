@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from hs_env.errors import HsEnvError
+from hs_env.problems import PROBLEMS
 from hs_env.registry import Registry
-from hs_env.types import END, INSIDE, Sentence
+from hs_env.types import Sentence
 
 SPLITS: Final = ("train", "dev", "test")
 """The parts of a corpus: to learn from, to choose by, to report on."""
@@ -16,21 +17,15 @@ SPLITS: Final = ("train", "dev", "test")
 
 def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
     """What is wrong with a sentence of a corpus with `num_labels` classes, or None."""
-    words, boundaries = sentence.words, sentence.boundaries
+    words, gold = sentence.words, sentence.gold_actions
     if not words:
         return "it has no words"
     if not all(words):
         return f"word {words.index('')} is empty"
     if not 0 <= sentence.label < num_labels:
         return f"its label is {sentence.label}, expected 0 to {num_labels - 1}"
-    if boundaries is None:
-        return None
-    if len(boundaries) != len(words):
-        return f"it has {len(words)} words, but {len(boundaries)} boundaries"
-    if not {INSIDE, END}.issuperset(boundaries):
-        return f"a boundary is neither {INSIDE} (inside a phrase) nor {END} (end of a phrase)"
-    if boundaries[-1] != END:
-        return f"its last boundary is {boundaries[-1]}, expected {END}: the last word ends a phrase"
+    if gold is not None and len(gold) != len(words):
+        return f"it has {len(words)} words, but {len(gold)} gold actions"
     return None
 
 
@@ -45,9 +40,10 @@ class Corpus:
         tokenisation: Name of the step that made words of text (see `tokenise`); new text takes the same.
         best_accuracy: The accuracy that a perfect learner reaches, where it is known.
         source: One line: where the corpus is from, and its licence.
+        problem: Name of the decision problem that the gold actions of its sentences solve.
 
     Raises:
-        HsEnvError: If a sentence is empty, has a label out of range or boundaries that do not fit, or a split has
+        HsEnvError: If a sentence is empty, has a label out of range or gold actions that are not legal, or a split has
             another name than the three.
     """
 
@@ -57,6 +53,7 @@ class Corpus:
     tokenisation: str
     best_accuracy: float | None = None
     source: str = ""
+    problem: str = "phrase_segmentation"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "splits", {**dict.fromkeys(SPLITS, ()), **self.splits})
@@ -74,6 +71,10 @@ class Corpus:
             for index, sentence in enumerate(sentences):
                 if fault := sentence_fault(sentence, len(self.labels)):
                     raise HsEnvError(f"Corpus {self.name!r}, {split} sentence {index}: {fault}.")
+            gold = [(index, each.gold_actions) for index, each in enumerate(sentences) if each.gold_actions is not None]
+            if gold and (found := PROBLEMS.get(self.problem).first_fault([actions for _, actions in gold])):
+                place, fault = found
+                raise HsEnvError(f"Corpus {self.name!r}, {split} sentence {gold[place][0]}: {fault}.")
 
     @property
     def counts(self) -> dict[str, int]:

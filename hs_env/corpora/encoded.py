@@ -10,10 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hs_env.corpora.bits import PackedBits
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.types import INSIDE, PADDING, Sentence, SentenceBatch, WordFeatures
+from hs_env.types import PADDING, Sentence, SentenceBatch, WordFeatures
 
 Vectorise = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float16]]
 """Computes the vectors of the words of sentences, (words of all sentences, e)."""
@@ -28,7 +27,7 @@ class EncodedSplit:
         offsets: (N,) int64, where each sentence begins in `tokens`.
         lengths: (N,) int64.
         labels: (N,) int64.
-        boundaries: W gold actions, packed, or None if a sentence has none.
+        gold_actions: (words,) uint8 gold actions, or None if a sentence has none.
         features: (W, e) floats, vectors of the words in their sentences, or None if they are not wanted.
     """
 
@@ -36,7 +35,7 @@ class EncodedSplit:
     offsets: Tensor
     lengths: Tensor
     labels: Tensor
-    boundaries: PackedBits | None = None
+    gold_actions: Tensor | None = None
     features: Tensor | None = None
 
     @classmethod
@@ -46,14 +45,14 @@ class EncodedSplit:
         """Encode sentences, none of them empty, with vectors of their words if `contextual` makes some."""
         lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)
         tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
-        gold = [sentence.boundaries for sentence in sentences if sentence.boundaries is not None]
+        gold = [sentence.gold_actions for sentence in sentences if sentence.gold_actions is not None]
         complete = len(gold) == len(sentences) > 0
         return cls(
             tokens=torch.tensor(tokens, dtype=torch.int64),
             offsets=lengths.cumsum(0) - lengths,
             lengths=lengths,
             labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64),
-            boundaries=PackedBits.pack(at for actions in gold for at in actions) if complete else None,
+            gold_actions=torch.tensor([at for each in gold for at in each], dtype=torch.uint8) if complete else None,
             features=None if contextual is None else torch.from_numpy(contextual([each.words for each in sentences])),
         )
 
@@ -61,10 +60,10 @@ class EncodedSplit:
     def from_batch(cls, batch: SentenceBatch) -> EncodedSplit:
         """The sentences of a batch as a split of their own, counted from 0."""
         mask = batch.mask
-        boundaries = None if batch.boundaries is None else PackedBits.pack(batch.boundaries[mask])
+        gold_actions = None if batch.gold_actions is None else batch.gold_actions[mask].to(torch.uint8)
         offsets = batch.lengths.cumsum(0) - batch.lengths
         features = None if batch.features is None else batch.features.of(batch)
-        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, boundaries, features)
+        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, gold_actions, features)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -89,7 +88,9 @@ class EncodedSplit:
             lengths=lengths,
             labels=self.labels[indices],
             indices=indices,
-            boundaries=None if self.boundaries is None else self.boundaries[positions].masked_fill_(outside, INSIDE),
+            gold_actions=None
+            if self.gold_actions is None
+            else self.gold_actions[positions].long().masked_fill_(outside, 0),
             features=None if self.features is None else WordFeatures(self.features, self.offsets[indices]),
         )
 

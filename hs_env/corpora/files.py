@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.corpora.corpus import sentence_fault
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.errors import HsEnvError
+from hs_env.problems.segmentation import END, INSIDE
 from hs_env.textfile import file_error, read_lines
-from hs_env.types import END, INSIDE, Sentence
+from hs_env.types import Sentence
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 
@@ -195,15 +195,17 @@ def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str =
         if row.boundaries is None:
             sentences.append(Sentence(tokenise(row.text, tokenisation), label))
         else:
-            sentences.append(_with_boundaries(row, row.boundaries, label, len(labels), tokenisation))
+            sentences.append(_with_boundaries(row, row.boundaries, label, tokenisation))
     return tuple(sentences)
 
 
-def _with_boundaries(row: Row, given: Sequence[object], label: int, num_labels: int, tokenisation: str) -> Sentence:
+def _with_boundaries(row: Row, given: Sequence[object], label: int, tokenisation: str) -> Sentence:
     words = tuple(row.text.split())
-    fault = sentence_fault(Sentence(words, label, tuple(-1 if type(b) is not int else b for b in given)), num_labels)
-    if fault:
-        raise file_error(row.path, row.line, fault)
+    if len(given) != len(words):
+        raise file_error(row.path, row.line, f"it has {len(words)} words, but {len(given)} boundaries")
+    if any(type(each) is not int or each not in (INSIDE, END) for each in given) or given[-1] != END:
+        fault = f"the boundaries are {list(given)}, expected 1 for the last word of each phrase and 0 for the others"
+        raise file_error(row.path, row.line, f"{fault}, so 1 for the last word")
     pieces = [tokenise(word, tokenisation) for word in words]
     boundaries: list[int] = []
     for piece, boundary in zip(pieces, given, strict=True):

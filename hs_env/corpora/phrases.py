@@ -40,7 +40,8 @@ import numpy as np
 from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
 from hs_env.corpora.published import POLARITY
 from hs_env.errors import HsEnvError
-from hs_env.types import END, INSIDE, Sentence
+from hs_env.problems.segmentation import END, INSIDE
+from hs_env.types import Sentence
 
 MILD_ADJECTIVES: Final = (
     ("good", "bad"), ("funny", "tedious"), ("fresh", "stale"), ("clever", "silly"), ("warm", "cold"),

@@ -24,7 +24,8 @@ from hs_env.corpora.files import read_rows, to_sentences
 from hs_env.corpora.layouts import corpus_from_folds, corpus_from_parts, find_file
 from hs_env.corpora.treebanks import Span, load_treebank
 from hs_env.errors import HsEnvError
-from hs_env.types import END, INSIDE, Sentence
+from hs_env.problems.segmentation import END, INSIDE
+from hs_env.types import Sentence
 
 POLARITY: Final = ("negative", "positive")
 """The classes of two-way sentiment."""
@@ -105,7 +106,7 @@ def _with_trees(corpus: Corpus, data_dir: Path | None) -> Corpus:
                 raise HsEnvError(
                     f"The trees of {treebank.name} lack sentence {number} of {corpus.name!r}, or its turn."
                 )
-            phrased.append(replace(sentence, boundaries=_tree_phrases(sentence, brackets)))
+            phrased.append(replace(sentence, gold_actions=_tree_phrases(sentence, brackets)))
         splits[split] = tuple(phrased)
     return replace(corpus, name=f"{corpus.name}_trees", splits=splits)
 

@@ -17,9 +17,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.errors import HsEnvError
+from hs_env.problems.segmentation import END, INSIDE
 from hs_env.registry import unknown_name
 from hs_env.textfile import read_lines
-from hs_env.types import END, INSIDE, Sentence
+from hs_env.types import Sentence
 
 Span: TypeAlias = tuple[int, int]
 """A first word, and the word behind the last one."""

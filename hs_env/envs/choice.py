@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from hs_env.envs.outcome import UNLABELLED
+from hs_env.envs.episode_end import UNLABELLED
 from hs_env.envs.resources import NamedResources, Resources
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hs_env.envs.outcome import UNLABELLED
+from hs_env.envs.episode_end import UNLABELLED
 from hs_env.envs.resources import NamedResources
 from hs_env.envs.slots import Slots
 from hs_env.registry import unknown_name
@@ -46,5 +46,5 @@ def picture(
     prediction = None if log_probs is None else labels[int(log_probs.argmax())]
     probability = None if log_probs is None else float(log_probs.max().exp())
     gold = None if label == UNLABELLED else labels[label]
-    drawn = Segmented(words, actions, gold, prediction, probability, resources.encoder.task)
+    drawn = Segmented(words, actions, gold, prediction, probability, resources.encoder.problem)
     return to_ansi(drawn) if mode == "ansi" else to_rgb(drawn)

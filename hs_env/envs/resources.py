@@ -6,31 +6,25 @@ constructor was given.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
+from hs_env.compute import fork_safe
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
+from hs_env.problems import PROBLEMS, environment_id
+from hs_env.problems.problem import Problem
 from hs_env.registry import unknown_name
 from hs_env.rewards import Reward, make_reward
-from hs_env.types import DISTILLATION, SEGMENTATION, Sentence, Task
-
-ENVIRONMENTS: Final = {
-    SEGMENTATION: "hs_env/PhraseSegmentation-v0",
-    DISTILLATION: "hs_env/InformationDistillation-v0",
-}
-"""Which environment is for encoders of a task."""
-
-_PROCESS: Final = os.getpid()
+from hs_env.types import Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 _Corpus: TypeAlias = tuple[str, str | None, _Stamp]
@@ -101,11 +95,12 @@ class NamedResources(Resources):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return find_resources, (self.names, self.encoder.task)
+        return find_resources, (self.names, self.encoder.problem)
 
 
-def find_resources(names: ResourceNames, task: Task) -> NamedResources:
-    """The resources that `names` stand for, of an environment for `task`.
+@fork_safe
+def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
+    """The resources that `names` stand for, of an environment for `problem`.
 
     Classifiers and corpora are read once a process. One that changes on disk is read again for environments made after
     that; those that are there keep what they have.
@@ -113,13 +108,11 @@ def find_resources(names: ResourceNames, task: Task) -> NamedResources:
     Raises:
         HsEnvError: If there are none of that name, or they do not fit each other.
     """
-    if os.getpid() != _PROCESS:  # A fork: with more threads, torch would wait for ever for those of its parent.
-        torch.set_num_threads(1)
     reward = make_reward(names.reward, **names.reward_parameters)
     path = find_classifier(names.classifier).resolve()
     classifier_key = path, _stamp(path)
     classifier = _classifier(classifier_key)
-    encoder = _checked_encoder(names, classifier, task)
+    encoder = _checked_encoder(names, classifier, problem)
     data_dir = None if names.data_dir is None else str(Path(names.data_dir).expanduser().resolve())
     corpus_key = names.corpus, data_dir, _stamp(Path(names.corpus).expanduser())
     corpus = _corpus(corpus_key)
@@ -134,21 +127,26 @@ def find_resources(names: ResourceNames, task: Task) -> NamedResources:
     )
 
 
-def _checked_encoder(names: ResourceNames, classifier: Classifier, task: Task) -> StructuredEncoder:
-    """The classifier's model, which takes actions, and those of `task`."""
+def _checked_encoder(names: ResourceNames, classifier: Classifier, problem: Problem) -> StructuredEncoder:
+    """The classifier's model, if it is a structured encoder for `problem`."""
     encoder = classifier.model
     if not isinstance(encoder, StructuredEncoder):
         raise HsEnvError(
             f"The classifier {names.classifier!r} is a {type(encoder).__name__}, which takes no actions; "
             "expected a structured encoder such as HSLSTM or IDLSTM."
         )
-    if encoder.task != task:
+    if encoder.problem != problem:
         raise HsEnvError(
-            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.task.name}, but "
-            f"{ENVIRONMENTS.get(task, 'this environment')} is for {task.name}. Use the environment "
-            f"{ENVIRONMENTS.get(encoder.task, 'of its task')}, or choose another classifier."
+            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.problem.title}, but "
+            f"{_environment(problem, 'this environment')} is for {problem.title}. Use the environment "
+            f"{_environment(encoder.problem, 'of its problem')}, or choose another classifier."
         )
     return encoder
+
+
+def _environment(problem: Problem, unknown: str) -> str:
+    """The id of the environment of a problem, or `unknown` if the problem is not registered."""
+    return next((environment_id(name) for name in PROBLEMS if PROBLEMS.get(name) == problem), unknown)
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:

@@ -12,15 +12,15 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
+from hs_env.compute import fork_safe
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import info_of
-from hs_env.envs.outcome import Outcome
+from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import NamedResources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
 
-_ACTIONS: Final = {0: torch.tensor([0]), 1: torch.tensor([1])}
 _ONLY: Final = torch.tensor([0])
 
 
@@ -36,13 +36,15 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     def __init__(self, resources: NamedResources, render_mode: str | None) -> None:
         check_render_mode(render_mode)
-        self._resources, self.render_mode = resources, render_mode
+        self._resources, self.render_mode, self._problem = resources, render_mode, resources.encoder.problem
         self._slots = Slots(resources, 1)
         self._words: tuple[str, ...] = ()
-        self._outcome: Outcome | None = None
+        self._end_of_episode: EpisodeEnd | None = None
         self.observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
-        self.action_space = Discrete(2)
+        self.action_space = Discrete(self._problem.num_actions)
+        self._actions = torch.arange(self._problem.num_actions)[:, None]
 
+    @fork_safe
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -63,46 +65,48 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         with torch.inference_mode():
             self._slots.begin(_ONLY, batch)
             observation = self._slots.observe()
-        self._words, self._outcome = words, None
+        self._words, self._end_of_episode = words, None
         return observation[0].numpy(), info_of(self._slots.columns(), 0)
 
+    @fork_safe
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Decide the word and move to the next one.
 
         Args:
-            action: 0 or 1, an integer.
+            action: An integer from 0 to k - 1.
 
         Returns:
             Observation, reward, terminated, truncated (never) and info, see the class.
 
         Raises:
             ResetNeeded: There is no sentence to read.
-            HsEnvError: The action is neither 0 nor 1; or what the reward raises.
+            HsEnvError: The action is no such integer; or what the reward raises.
         """
         self._check_begun("step()")
-        if self._outcome is not None:
+        if self._end_of_episode is not None:
             raise ResetNeeded("The sentence has been read to its end: call reset() before the next step().")
         try:
-            decided = _ACTIONS[operator.index(action)]
-        except (TypeError, KeyError):
-            zero, one = self._resources.encoder.task.actions
-            raise HsEnvError(f"The action is {action!r}, expected {zero} (0) or {one} (1), an integer.") from None
+            chosen = operator.index(action)
+        except TypeError:
+            chosen = -1
+        if not 0 <= chosen < len(self._actions):
+            raise HsEnvError(f"The action is {action!r}, expected {self._problem.choices}, an integer.")
         with torch.inference_mode():
-            self._slots.advance(decided)
+            self._slots.advance(self._actions[chosen])
             observation = self._slots.observe()[0].numpy()
         info, reward = info_of(self._slots.columns(), 0), self._slots.shaping.item()
         terminated = info["position"] == info["length"]
         if terminated:
             with torch.no_grad():
-                self._outcome = Outcome.of(self._resources.reward, self._slots.episodes(_ONLY), [self._words])
+                self._end_of_episode = EpisodeEnd.of(self._resources.reward, self._slots.episodes(_ONLY), [self._words])
                 if self._resources.shaping:
-                    self._outcome = self._outcome.shaped(self._slots.shaping)
-            info |= info_of(self._outcome.columns(self._resources.encoder.task), 0)
-            reward = self._outcome.reward.item()
+                    self._end_of_episode = self._end_of_episode.shaped(self._slots.shaping)
+            info |= info_of(self._end_of_episode.columns(self._problem), 0)
+            reward = self._end_of_episode.reward.item()
         return observation, reward, terminated, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """(2,) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
+        """(k,) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
 
         Raises:
             ResetNeeded: There is no sentence yet.
@@ -123,7 +127,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             gymnasium.logger.warn('render() draws nothing without a render mode: pass render_mode="ansi" to make().')
             return None
         self._check_begun("render()")
-        log_probs = None if self._outcome is None else self._outcome.episodes.log_probs[0]
+        log_probs = None if self._end_of_episode is None else self._end_of_episode.episodes.log_probs[0]
         return picture(self._resources, self._slots, 0, self._words, log_probs, self.render_mode)
 
     def _check_begun(self, call: str) -> None:

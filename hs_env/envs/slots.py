@@ -12,6 +12,7 @@ from torch.nn.functional import pad
 from hs_env.envs.columns import Columns
 from hs_env.envs.resources import Resources
 from hs_env.models import EncoderState
+from hs_env.problems.problem import nearest_legal
 from hs_env.types import Episodes, SentenceBatch
 
 STATE_LIMIT: Final = 1000.0
@@ -38,7 +39,8 @@ class Slots:
         indices: (N,) int64, where each sentence stands in its split.
         tokens: (N, W) int64, `PADDING` behind the end of a sentence, of which there is at least one.
         actions: (N, W) int64, what has been decided.
-        legal: (N, 2) bool, the actions that may be taken.
+        progress: (N,) int64, see `Problem.progress_after`.
+        legal: (N, k) bool, the actions that may be taken.
         shaping: (N,) float32, what the last step changed the potential by; 0 without shaping.
     """
 
@@ -46,10 +48,10 @@ class Slots:
         self.resources = resources
         nothing = torch.zeros(count, dtype=torch.int64)
         width = int(resources.encoded.lengths.max()) + 1
-        self.position, self.lengths, self.labels, self.indices = (nothing.clone() for _ in range(4))
-        self.tokens, self.actions, self.boundaries = (nothing[:, None].repeat(1, width) for _ in range(3))
-        self.has_boundaries = torch.zeros(count, dtype=torch.bool)
-        self.legal = torch.ones(count, 2, dtype=torch.bool)
+        self.position, self.lengths, self.labels, self.indices, self.progress = (nothing.clone() for _ in range(5))
+        self.tokens, self.actions, self.gold_actions = (nothing[:, None].repeat(1, width) for _ in range(3))
+        self.has_gold = torch.zeros(count, dtype=torch.bool)
+        self.legal = torch.ones(count, resources.encoder.problem.num_actions, dtype=torch.bool)
         self.memory = torch.empty(count, 0)
         self._tables: tuple[Tensor, ...] = ()
         self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
@@ -63,20 +65,21 @@ class Slots:
         """Put the sentences of a batch into the slots `rows`, (R,) int64."""
         missing = batch.tokens.shape[1] + 1 - self.tokens.shape[1]
         if missing > 0:
-            for name in ("tokens", "actions", "boundaries"):
+            for name in ("tokens", "actions", "gold_actions"):
                 setattr(self, name, pad(getattr(self, name), (0, missing)))
         behind = (0, self.tokens.shape[1] - batch.tokens.shape[1])
         self.tokens.index_copy_(0, rows, pad(batch.tokens, behind))
         self.actions.index_fill_(0, rows, 0)
-        self.has_boundaries[rows] = batch.boundaries is not None
-        if batch.boundaries is not None:
-            self.boundaries.index_copy_(0, rows, pad(batch.boundaries, behind))
+        self.has_gold[rows] = batch.gold_actions is not None
+        if batch.gold_actions is not None:
+            self.gold_actions.index_copy_(0, rows, pad(batch.gold_actions, behind))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
         state = self._begin(rows, batch)
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
         self.memory.index_copy_(0, rows, state.memory)
         self.position.index_fill_(0, rows, 0)
+        self.progress.index_fill_(0, rows, 0)
         self.legal.index_copy_(0, rows, self.resources.encoder.legal(state))
         if self.resources.shaping:
             self.potential[rows] = self._potential()[rows]
@@ -93,16 +96,17 @@ class Slots:
         missing = width - self._tables[0].shape[1]
         self._tables = tuple(pad(table, (0, 0, 0, missing)) for table in self._tables) if missing else self._tables
         for table, own in zip(state.tables, self._tables, strict=True):
-            own[rows, : state.words.shape[1]] = table[state.words]
+            own[rows, : state.table_index.shape[1]] = table[state.table_index]
         return state
 
     def advance(self, actions: Tensor) -> None:
-        """Decide the word of every slot, (N,) int64. An illegal one is replaced, a read sentence stays as it is."""
-        chosen = torch.where(self.legal.gather(1, actions[:, None]).squeeze(1), actions, 1 - actions)
+        """Take an action in every slot, (N,) int64. An illegal one is replaced; a finished sentence does not change."""
+        chosen = nearest_legal(self.legal, actions)
         self.actions.scatter_(1, self.position[:, None], (chosen * self.reading)[:, None])
         encoder = self.resources.encoder
         state = encoder.advance(self._state, chosen)
-        self.memory, self.position, self.legal = state.memory, state.position, encoder.legal(state)
+        self.memory, self.position, self.progress = state.memory, state.position, state.progress
+        self.legal = encoder.legal(state)
         if self.resources.shaping:
             before, self.potential = self.potential, self._potential()
             self.shaping = self.potential - before
@@ -134,7 +138,7 @@ class Slots:
             lengths,
             self.labels[rows],
             self.indices[rows],
-            self.boundaries[rows, :width] if self.has_boundaries[rows].all() else None,
+            self.gold_actions[rows, :width] if self.has_gold[rows].all() else None,
         )
         log_probs = self.resources.encoder.finish(self._state.select(rows))
         return Episodes(sentences, self.actions[rows, :width], log_probs)
@@ -147,8 +151,8 @@ class Slots:
 
     @property
     def _state(self) -> EncoderState:
-        tables, words = self.resources.lexicon, self.tokens
+        tables, index = self.resources.lexicon, self.tokens
         if tables is None:
             tables = tuple(table.flatten(0, 1) for table in self._tables)
-            words = torch.arange(words.numel()).view_as(words)
-        return EncoderState(tables, words, self.lengths, self.position, self.memory)
+            index = torch.arange(index.numel()).view_as(index)
+        return EncoderState(tables, index, self.lengths, self.position, self.progress, self.memory)

@@ -18,9 +18,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from hs_env.compute import fork_safe
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import Columns, infos_of
-from hs_env.envs.outcome import Outcome
+from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import NamedResources, Resources
 from hs_env.envs.slots import STATE_LIMIT, Slots
@@ -39,13 +40,13 @@ class Ended:
 
     Attributes:
         slots: (R,) int64, where they took place.
-        outcome: What they came to.
+        end: Their rewards and infos.
         observation: (R, D) float32, their last observations.
         columns: What `info` says at every word, there and then.
     """
 
     slots: Tensor
-    outcome: Outcome
+    end: EpisodeEnd
     observation: Tensor
     columns: Columns
 
@@ -56,7 +57,7 @@ class TensorStep:
 
     Attributes:
         observation: (N, D) float32.
-        legal: (N, 2) bool, the actions that may be taken next.
+        legal: (N, k) bool, the actions that may be taken next.
         reward: (N,) float32.
         terminated: (N,) bool. Nothing is ever truncated.
         ended: The episodes that ended, or None.
@@ -106,7 +107,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             raise HsEnvError("An environment that is not made by name knows no words: it renders nothing.")
         self.num_envs, self.render_mode = int(num_envs), render_mode
         self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
-        self.single_action_space = Discrete(2)
+        self.single_action_space = Discrete(resources.encoder.problem.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators: list[np.random.Generator | None] = [None] * num_envs
@@ -119,8 +120,11 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         All sentences are given up: `reset` is next.
 
         Raises:
-            HsEnvError: If the encoder's states have another width.
+            HsEnvError: If the encoder's states have another width, or its problem another number of actions.
         """
+        problem, space = resources.encoder.problem, self.single_action_space
+        if space != Discrete(problem.num_actions):
+            raise HsEnvError(f"The environment has the actions {space}, and {problem.title} has {problem.num_actions}. Make another one.")
         if (resources.encoder.state_size,) != self.single_observation_space.shape:
             raise HsEnvError(
                 f"The environment observes states of the shape {self.single_observation_space.shape}, and those of the "
@@ -135,6 +139,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     # As Gymnasium has it ---------------------------------------------------------------------------------------------
 
+    @fork_safe
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
@@ -157,11 +162,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         rows = self._begin_anew(seed, options or {})
         return self._observe().numpy(), infos_of(self._slots.columns(rows), rows.numpy(), self.num_envs)
 
+    @fork_safe
     def step(self, actions: ArrayLike) -> tuple[Observations, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         """Decide a word in every slot and move to the next ones.
 
         Args:
-            actions: (N,) integers 0 or 1.
+            actions: (N,) integers from 0 to k - 1.
 
         Returns:
             Observations (N, D), rewards (N,), terminations (N,), truncations (N,), which never are, and infos.
@@ -173,7 +179,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         step = self.step_tensors(self._checked(actions))
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
         if (ended := step.ended) is not None:
-            columns = ended.outcome.columns(self._resources.encoder.task)
+            columns = ended.end.columns(self._resources.encoder.problem)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
                 columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns | columns}
             infos |= infos_of(columns, ended.slots.numpy(), self.num_envs)
@@ -182,15 +188,17 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     # As tensors ------------------------------------------------------------------------------------------------------
 
+    @fork_safe
     def reset_tensors(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """`reset` without infos: observations (N, D) float32 and legal actions (N, 2) bool."""
+        """`reset` without infos: observations (N, D) float32 and legal actions (N, k) bool."""
         self._begin_anew(seed, options or {})
         return self._observe(), self._slots.legal.clone()
 
+    @fork_safe
     def step_tensors(self, actions: Tensor) -> TensorStep:
-        """`step` without infos, on (N,) int64 actions that are 0 or 1, which are not checked."""
+        """`step` without infos, on (N,) int64 actions, which are not checked."""
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before step().")
         before, ended = self._done, None
@@ -206,7 +214,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         reward = self._slots.shaping.clone()
         if len(rows := terminated.nonzero().squeeze(1)):
             ended = self._end(rows, observation)
-            reward[rows] = ended.outcome.reward
+            reward[rows] = ended.end.reward
         again = terminated if self.autoreset_mode == AutoresetMode.SAME_STEP else before
         if len(rows := again.nonzero().squeeze(1)):
             self._begin(rows, {})
@@ -218,7 +226,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     # What others ask for ---------------------------------------------------------------------------------------------
 
     def action_masks(self) -> Bools:
-        """(N, 2) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
+        """(N, k) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
 
         Raises:
             ResetNeeded: There are no sentences yet.
@@ -286,13 +294,13 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     def _end(self, rows: Tensor, observation: Tensor) -> Ended:
         with torch.no_grad():
             episodes = self._slots.episodes(rows)
-            outcome = Outcome.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
+            end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
             if self._resources.shaping:
-                outcome = outcome.shaped(self._slots.shaping[rows])
+                end = end.shaped(self._slots.shaping[rows])
         if self.render_mode is not None:
             for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
                 self._verdicts[slot] = verdict
-        return Ended(rows, outcome, observation[rows], self._slots.columns(rows))
+        return Ended(rows, end, observation[rows], self._slots.columns(rows))
 
     def _observe(self) -> Tensor:
         with torch.no_grad():
@@ -303,14 +311,14 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             array = np.asarray(actions)
         except ValueError:  # rows of different lengths
             array = np.asarray(None)
-        zero, one = self._resources.encoder.task.actions
+        problem = self._resources.encoder.problem
         if array.shape != (self.num_envs,) or array.dtype.kind not in "iub":
             raise HsEnvError(
-                f"Expected {self.num_envs} actions, {zero} (0) or {one} (1), as integers of shape ({self.num_envs},); "
+                f"Expected {self.num_envs} actions, {problem.choices}, as integers of shape ({self.num_envs},); "
                 f"got {array.dtype} of shape {array.shape}."
             )
-        if wrong := np.flatnonzero((array != 0) & (array != 1)).tolist():
-            raise HsEnvError(f"The action of slot {wrong[0]} is {array[wrong[0]]}, expected {zero} (0) or {one} (1).")
+        if wrong := np.flatnonzero((array < 0) | (array >= problem.num_actions)).tolist():
+            raise HsEnvError(f"The action of slot {wrong[0]} is {array[wrong[0]]}, expected {problem.choices}.")
         return torch.from_numpy(array.astype(np.int64))
 
     def _masked(self, mask: Any) -> Tensor:

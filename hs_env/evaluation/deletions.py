@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env.corpora import Vocabulary
-from hs_env.types import RETAIN, Episodes
+from hs_env.problems.problem import Problem
+from hs_env.types import Episodes
 
 MIN_COUNT: Final = 10
 """How often a word must occur to be ranked."""
@@ -53,13 +54,14 @@ class Deletions:
     words: tuple[WordDeletions, ...]
 
     @classmethod
-    def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary) -> Deletions:
-        """Count in finished episodes."""
+    def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary, problem: Problem) -> Deletions:
+        """Count the words of finished episodes that are in no span."""
         count, deleted = torch.zeros(2, len(vocabulary), dtype=torch.int64)
         for batch in episodes:
             mask, tokens = batch.sentences.mask, batch.sentences.tokens
+            covered = problem.spans(batch.actions, batch.sentences.lengths).cover(mask)
             count += torch.bincount(tokens[mask], minlength=len(vocabulary))
-            deleted += torch.bincount(tokens[mask & (batch.actions != RETAIN)], minlength=len(vocabulary))
+            deleted += torch.bincount(tokens[mask & ~covered], minlength=len(vocabulary))
         frequent = (count >= MIN_COUNT).nonzero().squeeze(1).tolist()
         found = [WordDeletions(vocabulary.words[token], int(deleted[token]), int(count[token])) for token in frequent]
         return cls(tuple(sorted(found, key=lambda each: (-each.share, -each.count, each.word))))

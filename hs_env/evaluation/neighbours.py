@@ -16,7 +16,7 @@ from hs_env.corpora import tokenise
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import HSLSTM, Classifier
-from hs_env.types import Sentence, phrases_of
+from hs_env.types import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ class PhraseIndex:
             raise HsEnvError("There are no sentences to take phrases from. Choose a split that has some.")
         counts: Counter[tuple[str, ...]] = Counter()
         for batch in greedy_episodes(encoder, agent, classifier.encode(sentences)):
-            for index, actions in zip(batch.sentences.indices.tolist(), batch.actions.tolist(), strict=True):
-                counts.update(tuple(phrase) for phrase in phrases_of(sentences[index].words, actions))
+            phrases = encoder.problem.spans(batch.actions, batch.sentences.lengths).by_row(len(batch))
+            for index, spans in zip(batch.sentences.indices.tolist(), phrases, strict=True):
+                counts.update(sentences[index].words[start:stop] for start, stop in spans)
         return cls(classifier, dict(counts), phrase_vectors(classifier, list(counts)))
 
     def nearest(self, text: str, k: int = 10) -> list[Neighbour]:

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env.corpora import Vocabulary
-from hs_env.types import Episodes, phrases_of
+from hs_env.problems.problem import Problem
+from hs_env.types import Episodes
 
 _SHOWN: Final = 20
 
@@ -50,10 +51,10 @@ class Recurring:
     share: float
 
     @classmethod
-    def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary) -> Recurring:
+    def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary, problem: Problem) -> Recurring:
         """Count in finished episodes."""
-        sentences = [sentence for batch in episodes for sentence in _read(batch, vocabulary)]
-        counts = Counter(tuple(p) for words, actions in sentences for p in phrases_of(words, actions) if len(p) > 1)
+        sentences = [sentence for batch in episodes for sentence in _phrased(batch, vocabulary, problem)]
+        counts = Counter(words[start:stop] for words, spans in sentences for start, stop in spans if stop - start > 1)
         again = {phrase: count for phrase, count in counts.items() if count > 1}
         most = sorted(again, key=lambda phrase: (-again[phrase], -len(phrase), phrase))[:_SHOWN]
         occurrences = Counter(
@@ -88,8 +89,11 @@ class Recurring:
         return table
 
 
-def _read(batch: Episodes, vocabulary: Vocabulary) -> Iterable[tuple[tuple[str, ...], list[int]]]:
-    """The words and actions of each row."""
-    rows = zip(batch.sentences.tokens.tolist(), batch.actions.tolist(), batch.sentences.lengths.tolist(), strict=True)
-    for tokens, actions, length in rows:
-        yield tuple(vocabulary.words[token] for token in tokens[:length]), actions[:length]
+def _phrased(
+    batch: Episodes, vocabulary: Vocabulary, problem: Problem
+) -> Iterable[tuple[tuple[str, ...], list[tuple[int, int]]]]:
+    """The words and spans of each row."""
+    lengths = batch.sentences.lengths
+    rows = zip(batch.sentences.tokens.tolist(), lengths.tolist(), strict=True)
+    for (tokens, length), spans in zip(rows, problem.spans(batch.actions, lengths).by_row(len(batch)), strict=True):
+        yield tuple(vocabulary.words[token] for token in tokens[:length]), spans

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -19,13 +18,19 @@ from hs_env.agents import Agent, baselines_for, make_baseline
 from hs_env.corpora.treebanks import Span, Treebank
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
-from hs_env.metrics.bootstrap import intervals
-from hs_env.metrics.definitions import STRUCTURE, Outcome, collect
+from hs_env.metrics.bootstrap import Interval, intervals
+from hs_env.metrics.predictions import Predictions, collect
 from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import Classifier, StructuredEncoder
-from hs_env.types import END, UNKNOWN, Episodes
+from hs_env.problems.problem import Column, Problem
+from hs_env.problems.segmentation import END
+from hs_env.types import UNKNOWN, Episodes
 
-_METRICS: Final = ("phrases_per_sentence", "words_per_phrase", *STRUCTURE)
+COLUMNS: Final = (
+    Column("constituents", ("Constituents", "%"), "constituents", "brackets", 100, 1, "brackets", agreement=True),
+    Column("crossing_brackets", ("Crossing /", "sentence"), "crossing", "sentences", 1, 2, "brackets", agreement=True),
+)
+"""Share of phrases that are a constituent, and phrases that cross a bracket, per sentence."""
 
 
 def compare_structure(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
@@ -44,28 +49,28 @@ def compare_structure(classifier: Classifier, agent: Agent, treebank: Treebank) 
         HsEnvError: If the classifier's task is not phrase segmentation.
     """
     encoder = classifier.model
-    if not isinstance(encoder, StructuredEncoder) or encoder.task.structure != "phrases":
+    if not isinstance(encoder, StructuredEncoder) or not encoder.problem.covers:
         raise HsEnvError(
             f"Brackets are compared with phrases, and a {type(encoder).__name__} makes none. Give another run."
         )
     split = classifier.encode(treebank.sentences)
     episodes = list(greedy_episodes(encoder, agent, split))
-    policies = {encoder.title: episodes, f"{encoder.title}, shuffled": list(shuffled(episodes))}
-    for name in baselines_for(encoder.task):
+    policies = {encoder.title: episodes, f"{encoder.title}, shuffled": list(shuffled(episodes, encoder.problem))}
+    for name in baselines_for(encoder.problem):
         if name != "gold.v1":
-            baseline = make_baseline(name, classifier.vocabulary, encoder.task)
+            baseline = make_baseline(name, classifier.vocabulary, encoder.problem)
             policies[name.rpartition(".")[0]] = list(greedy_episodes(encoder, baseline, split))
     notes = {f"{encoder.title}, shuffled": "its phrases in random order"}
     rows = [
-        Row(name, intervals(outcome_against(made, treebank.brackets), metrics=_METRICS), notes.get(name, ""))
+        Row(name, _intervals(predictions_against(made, treebank.brackets, encoder.problem)), notes.get(name, ""))
         for name, made in policies.items()
     ]
     unknown = (split.tokens == UNKNOWN).float().mean().item()
     caption = f"{CAPTION} {100 * unknown:.1f}% of the words are unknown to the classifier."
-    return Comparison(f"{treebank.name}: {len(split):,} sentences", rows, caption)
+    return Comparison(f"{treebank.name}: {len(split):,} sentences", rows, caption, (*encoder.problem.columns, *COLUMNS))
 
 
-def shuffled(episodes: Iterable[Episodes], seed: int = 0) -> Iterable[Episodes]:
+def shuffled(episodes: Iterable[Episodes], problem: Problem, seed: int = 0) -> Iterable[Episodes]:
     """The same episodes with the phrases of each sentence in random order, the words where they are.
 
     The verdicts stay those of the phrases as they were.
@@ -73,37 +78,48 @@ def shuffled(episodes: Iterable[Episodes], seed: int = 0) -> Iterable[Episodes]:
     generator = np.random.default_rng(seed)
     for batch in episodes:
         actions = torch.zeros_like(batch.actions)
-        for row, spans in enumerate(spans_of(batch)):
+        for row, spans in enumerate(_spans(batch, problem)):
             lengths = generator.permutation([stop - start for start, stop in spans])
             actions[row, torch.from_numpy(lengths.cumsum() - 1)] = END
         yield replace(batch, actions=actions)
 
 
-def outcome_against(episodes: Sequence[Episodes], brackets: Sequence[frozenset[Span]]) -> Outcome:
-    """What `collect` finds, and how the phrases stand to the brackets of each sentence.
+def predictions_against(
+    episodes: Sequence[Episodes], brackets: Sequence[frozenset[Span]], problem: Problem
+) -> Predictions:
+    """The predictions of a policy, with counts of how its phrases agree with brackets.
 
     Args:
         episodes: Every sentence once.
-        brackets: Those of each sentence, by its index.
+        brackets: The brackets of each sentence, by its index.
+        problem: The decision problem.
+
+    Returns:
+        Predictions with the counts "brackets" (phrases of two words or more that are not the whole sentence),
+        "constituents" (those that are a bracket) and "crossing" (those that cross a bracket).
     """
     tested, constituents, crossing = np.zeros((3, len(brackets)), np.int64)
     for batch in episodes:
         for index, length, spans in zip(
-            batch.sentences.indices.tolist(), batch.sentences.lengths.tolist(), spans_of(batch), strict=True
+            batch.sentences.indices.tolist(), batch.sentences.lengths.tolist(), _spans(batch, problem), strict=True
         ):
             marked = brackets[index]
             candidates = [span for span in spans if 1 < span[1] - span[0] < length]
             tested[index] = len(candidates)
             constituents[index] = sum(span in marked for span in candidates)
             crossing[index] = sum(any(_cross(span, other) for other in marked) for span in candidates)
-    return replace(collect(episodes), brackets=tested, constituents=constituents, crossing=crossing)
+    found = collect(episodes, problem)
+    counts = {**found.counts, "brackets": tested, "constituents": constituents, "crossing": crossing}
+    return replace(found, counts=counts, columns=(*found.columns, *COLUMNS))
 
 
-def spans_of(episodes: Episodes) -> list[list[Span]]:
-    """The phrases of each row."""
-    rows = zip(episodes.actions.tolist(), episodes.sentences.lengths.tolist(), strict=True)
-    stops = ([at + 1 for at in range(length - 1) if actions[at] == END] + [length] for actions, length in rows)
-    return [list(pairwise([0, *row])) for row in stops]
+def _intervals(predictions: Predictions) -> dict[str, Interval]:
+    return intervals(predictions, metrics=[column.name for column in predictions.columns])
+
+
+def _spans(episodes: Episodes, problem: Problem) -> list[list[Span]]:
+    """The spans of each row."""
+    return problem.spans(episodes.actions, episodes.sentences.lengths).by_row(len(episodes))
 
 
 def _cross(one: Span, other: Span) -> bool:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.errors import HsEnvError
-from hs_env.training.config import LATER, TrainConfig
+from hs_env.registry import unknown_name
+from hs_env.training.config import LATER, ResolvedConfig, TrainConfig
 
 _IMMATERIAL: Final = ("data_dir", "threads", "checkpoint_seconds")
 """Fields of a configuration that say how it is run and not what is run."""
@@ -32,7 +33,7 @@ class Cell:
     corpus: str
     variant: str
     number: int
-    config: TrainConfig
+    config: ResolvedConfig
 
     @property
     def key(self) -> str:
@@ -51,7 +52,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 
     The file is TOML::
 
-        [settings]              # fields of TrainConfig that all runs share, as hidden_size = 100
+        [settings]              # fields of TrainConfig that all runs share, as model_parameters.hidden_size = 100
         [corpora.NAME]          # folds = 10, or seeds = 5
         [variants.NAME]         # fields of TrainConfig; corpora = [...] names those it runs on, if not on all
 
@@ -110,10 +111,13 @@ def _numbered(value: Any, number: int) -> Any:
     return value.replace("{number}", str(number)) if isinstance(value, str) else value
 
 
-def _config(number: int, *layers: Mapping[str, Any]) -> TrainConfig:
-    """The configuration with these fields, later ones before earlier ones, also inside of `reinforce` and `sb3`."""
-    later = {field.name: field.default for field in fields(TrainConfig) if field.name in LATER}
-    values: dict[str, Any] = {"threads": 1, "reinforce": {}, "sb3": {}, **later}
+def _config(number: int, *layers: Mapping[str, Any]) -> ResolvedConfig:
+    """The configuration with these fields, later ones before earlier ones; tables are merged."""
+    values: dict[str, Any] = {"threads": 1}
     for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value
-    return TrainConfig.from_json(_numbered(values, number))
+    values = _numbered(values, number)
+    values["data_dir"] = None if values["data_dir"] is None else Path(values["data_dir"])
+    if strange := values.keys() - {field.name for field in fields(TrainConfig)}:
+        raise unknown_name("setting", sorted(strange)[0], [field.name for field in fields(TrainConfig)])
+    return TrainConfig(**values).resolve()

@@ -9,14 +9,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hs_env.metrics.definitions import METRICS, Outcome, collect, collect_plain
-from hs_env.metrics.scores import flat_verdicts, greedy_episodes
+from hs_env.metrics.definitions import values_of
+from hs_env.metrics.predictions import collect, collect_flat
+from hs_env.metrics.scores import flat_predictions, greedy_episodes
 from hs_env.models import StructuredEncoder
+from hs_env.problems.problem import Problem
 from hs_env.training.data import TrainingData
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
 from hs_env.training.stages import HISTORY
-from hs_env.types import END, Episodes
+from hs_env.types import Episodes
 
 _CURVE: Final = ("stage", "epoch", "updates", "seconds", "accuracy", "log_likelihood", "best")
 
@@ -49,35 +51,28 @@ def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))
-        outcome = collect(episodes, model.task)
-        if model.task.structure == "phrases":
-            more["phrase_lengths"] = phrase_lengths(episodes)
+        found = collect(episodes, model.problem)
+        if model.problem.covers:
+            more["phrase_lengths"] = phrase_lengths(episodes, model.problem)
     else:
-        outcome = collect_plain(flat_verdicts(model, sentences))
+        found = collect_flat(flat_predictions(model, sentences))
     return {
-        "sentences": len(outcome),
-        **_figures(outcome),
+        "sentences": len(found),
+        **values_of(found),
         **more,
-        "correct": pack(outcome.predictions == outcome.labels),
+        "correct": pack(found.classes == found.labels),
     }
 
 
-def _figures(outcome: Outcome) -> dict[str, float]:
-    """Every metric that applies."""
-    values = {name: metric(outcome) for name, metric in METRICS.items()}
-    return {name: float(value[0]) for name, value in values.items() if value is not None}
-
-
-def phrase_lengths(episodes: list[Episodes]) -> list[int]:
+def phrase_lengths(episodes: list[Episodes], problem: Problem) -> list[int]:
     """How many phrases have 0, 1, 2, ... words."""
     counts = np.zeros(1, dtype=np.int64)
     for batch in episodes:
-        row, stop = ((batch.actions == END) & batch.sentences.mask).nonzero().numpy(force=True).T
-        first = np.diff(row, prepend=-1) > 0
-        lengths = np.where(first, stop + 1, np.diff(stop, prepend=0))
-        found = np.bincount(lengths, minlength=len(counts))
-        found[: len(counts)] += counts
-        counts = found
+        spans = problem.spans(batch.actions, batch.sentences.lengths)
+        lengths = (spans.stop - spans.start).numpy(force=True)
+        counted = np.bincount(lengths, minlength=len(counts))
+        counted[: len(counts)] += counts
+        counts = counted
     values: list[int] = counts.tolist()
     return values
 

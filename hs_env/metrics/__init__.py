@@ -1,1 +1,18 @@
 """Metrics of a policy or a classifier on a split, and their bootstrap intervals."""
+
+from hs_env.metrics.bootstrap import Interval, difference, intervals
+from hs_env.metrics.definitions import CLASSIFICATION, Metric, metrics_of, values_of
+from hs_env.metrics.predictions import Predictions, collect, collect_flat
+
+__all__ = [
+    "CLASSIFICATION",
+    "Interval",
+    "Metric",
+    "Predictions",
+    "collect",
+    "collect_flat",
+    "difference",
+    "intervals",
+    "metrics_of",
+    "values_of",
+]

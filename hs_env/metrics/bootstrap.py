@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from hs_env.errors import HsEnvError
-from hs_env.metrics.definitions import METRICS, FloatArray, IntArray, Outcome
+from hs_env.metrics.definitions import metrics_of
+from hs_env.metrics.predictions import FloatArray, IntArray, Predictions
 from hs_env.registry import unknown_name
 
 LEVELS: Final = (0.025, 0.975)
@@ -59,29 +60,33 @@ def resample(sentences: int, resamples: int, seed: int = 0) -> Iterator[IntArray
 
 
 def intervals(
-    outcome: Outcome, resamples: int = 2000, seed: int = 0, metrics: Iterable[str] = tuple(METRICS)
+    predictions: Predictions, resamples: int = 2000, seed: int = 0, metrics: Iterable[str] | None = None
 ) -> dict[str, Interval]:
-    """Metrics of an outcome with their intervals; those that do not apply are left out.
+    """Metrics of predictions with their intervals; those that do not apply are left out.
 
     Args:
-        outcome: N sentences.
-        resamples: Resamples to draw.
+        predictions: N sentences.
+        resamples: Number of resamples.
         seed: Seed of the resamples.
-        metrics: Names of metrics, at least one of which applies.
+        metrics: Names of metrics, at least one of which applies; None is all of them.
     """
-    tables = {name: table for name in metrics if (table := METRICS[name].statistics(outcome)) is not None}
+    known = metrics_of(predictions)
+    wanted = known if metrics is None else metrics
+    tables = {name: table for name in wanted if (table := known[name].statistics(predictions)) is not None}
     ends = np.cumsum([table.shape[1] for table in tables.values()])[:-1]
 
     def values(sums: FloatArray) -> FloatArray:
         """(R, metrics) values of the sums of all statistics."""
         parts = zip(tables, np.split(sums, ends, axis=1), strict=True)
-        return np.stack([METRICS[name].value(part) for name, part in parts], axis=1)
+        return np.stack([known[name].value(part) for name, part in parts], axis=1)
 
     found = _bootstrap(np.hstack(list(tables.values())), values, resamples, seed)
     return dict(zip(tables, found, strict=True))
 
 
-def difference(a: Outcome, b: Outcome, metric: str = "accuracy", resamples: int = 2000, seed: int = 0) -> Interval:
+def difference(
+    a: Predictions, b: Predictions, metric: str = "accuracy", resamples: int = 2000, seed: int = 0
+) -> Interval:
     """How much `a` is above `b` in a metric, paired: both on the same resamples of the same sentences.
 
     What makes a sentence hard is hard for both and cancels, so that this interval is often narrower than the intervals
@@ -97,14 +102,15 @@ def difference(a: Outcome, b: Outcome, metric: str = "accuracy", resamples: int 
     Raises:
         HsEnvError: If the sentences are not the same, or the metric is unknown or does not apply to both.
     """
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
+    known = metrics_of(a)
+    if metric not in known:
+        raise unknown_name("metric", metric, known)
     if not (np.array_equal(a.labels, b.labels) and np.array_equal(a.lengths, b.lengths)):
         raise HsEnvError(f"A paired difference needs the same sentences, got different ones, {len(a)} and {len(b)}.")
-    left, right = METRICS[metric].statistics(a), METRICS[metric].statistics(b)
+    left, right = known[metric].statistics(a), known[metric].statistics(b)
     if left is None or right is None:
-        raise HsEnvError(f"The metric {metric!r} does not apply to both outcomes. Choose one that does.")
-    value, width = METRICS[metric].value, left.shape[1]
+        raise HsEnvError(f"The metric {metric!r} does not apply to both predictions. Choose one that does.")
+    value, width = known[metric].value, left.shape[1]
 
     def values(sums: FloatArray) -> FloatArray:
         """(R, 1) differences."""

@@ -1,4 +1,4 @@
-"""How a policy and a classifier do on dev while they train."""
+"""Scores of a policy or a classifier on a split, and the episodes and predictions that they are computed from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from hs_env.agents import Agent, rollout
 from hs_env.compute import generator_for
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.metrics.definitions import values_of
+from hs_env.metrics.predictions import collect, collect_flat
 from hs_env.models import FlatClassifier, HMLSTMClassifier, StructuredEncoder
 from hs_env.models.hm.boundary import operation_shares
 from hs_env.render import Segmented
@@ -32,7 +34,7 @@ def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSpli
         yield episodes
 
 
-def sampled_verdicts(
+def sampled_predictions(
     encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, samples: int
 ) -> Iterator[tuple[SentenceBatch, Tensor]]:
     """Every sentence of `split` read `samples` times, by decisions that the agent draws.
@@ -47,23 +49,21 @@ def sampled_verdicts(
         yield batch, drawn.view(len(batch), samples, -1).logsumexp(1) - math.log(samples)
 
 
-def dev_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
-    """Accuracy, log-likelihood and reward on `split`; phrases per sentence and words per phrase, or words retained."""
-    sums = dict.fromkeys(("accuracy", "log_likelihood", "reward", "chosen", "words"), 0.0)
-    for episodes in greedy_episodes(encoder, agent, split):
-        sums["accuracy"] += (episodes.predictions == episodes.sentences.labels).sum().item()
-        sums["log_likelihood"] += episodes.log_likelihood.sum().item()
-        sums["reward"] += reward(episodes).total.sum().item()
-        sums["chosen"] += episodes.actions.sum().item()
-        sums["words"] += episodes.sentences.lengths.sum().item()
-    chosen, words = sums.pop("chosen"), sums.pop("words")
-    scores = {name: total / len(split) for name, total in sums.items()}
-    if encoder.task.structure == "selection":
-        return scores | {"words_retained": chosen / len(split), "share_retained": chosen / words}
-    return scores | {"phrases_per_sentence": chosen / len(split), "words_per_phrase": words / chosen}
+def policy_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
+    """Accuracy, log-likelihood and mean reward on a split, and the problem's columns, under the greedy policy."""
+    episodes = list(greedy_episodes(encoder, agent, split))
+    values = values_of(collect(episodes, encoder.problem))
+    total = sum(reward(batch).total.sum().item() for batch in episodes)
+    columns = [column.name for column in encoder.problem.columns if not column.agreement]
+    return {
+        "accuracy": values["accuracy"],
+        "log_likelihood": values["log_likelihood"],
+        "reward": total / len(split),
+        **{name: values[name] for name in columns if name in values},
+    }
 
 
-def flat_verdicts(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:
+def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:
     """Every sentence of `split` once, batch by batch, with (B, C) class log-probabilities."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
@@ -72,12 +72,9 @@ def flat_verdicts(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[
 
 
 def flat_scores(model: FlatClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Accuracy and log-likelihood on `split`."""
-    right, log_likelihood = 0, 0.0
-    for batch, log_probs in flat_verdicts(model, split):
-        right += int((log_probs.argmax(1) == batch.labels).sum())
-        log_likelihood += log_probs.gather(1, batch.labels[:, None]).sum().item()
-    return {"accuracy": right / len(split), "log_likelihood": log_likelihood / len(split)}
+    """Accuracy and log-likelihood on a split."""
+    values = values_of(collect_flat(flat_predictions(model, split)))
+    return {name: values[name] for name in ("accuracy", "log_likelihood")}
 
 
 def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, float]:
@@ -106,7 +103,7 @@ def segmented_examples(
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
     with torch.no_grad():
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
-    return list(segmented(episodes, sentences, labels, task=encoder.task))
+    return list(segmented(episodes, sentences, labels, problem=encoder.problem))
 
 
 def hierarchy_examples(

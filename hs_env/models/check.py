@@ -6,9 +6,11 @@ import copy
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.problems.problem import nearest_legal
 from hs_env.types import SentenceBatch
 
 
@@ -20,7 +22,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     | values | every method gives tensors of its shape and dtype |
     | steps | `observe` and `legal` have their shapes; `advance` leaves its argument and finished rows alone |
     | routes | `encode`, relaxed actions and the lexicon give the result of single steps, and its gradient |
-    | legal actions | each word has one; one that is not legal is replaced |
+    | legal actions | each word has one that the problem allows; one that is not legal is replaced |
     | independence | neither padding nor other sentences change a result |
     | copies | `type(encoder)(**encoder.config())` takes its weights |
 
@@ -34,15 +36,19 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     lengths, samples = torch.tensor([7, 1, 4, 9, 2, 9, 5]), 3
     tokens = torch.randint(1, encoder.words.vocabulary_size, (7, 9), generator=generator)  # also behind the end
     batch = SentenceBatch(tokens, lengths, torch.zeros_like(lengths), torch.arange(7))
-    actions = torch.randint(0, 2, (7 * samples, 9), generator=generator)
-    actions[:samples], actions[-samples:] = 0, 1
+    k = encoder.problem.num_actions
+    actions = torch.randint(0, k, (7 * samples, 9), generator=generator)
+    actions[:samples], actions[-samples:] = 0, k - 1
     _check_values(encoder, batch)
 
-    steps, taken = _read(encoder, encoder.start(batch, samples), actions)
+    steps, taken = _step_by_step(encoder, encoder.start(batch, samples), actions)
     _require(steps.shape == (len(actions), encoder.num_classes), f"finish() gave {tuple(steps.shape)}, expected (R, C)")
     _require(torch.allclose(steps.logsumexp(1), torch.zeros(len(steps)), atol=1e-5), "probabilities do not sum to 1")
     rows = zip(batch.tokens[:, None], lengths.split(1), actions.split(samples), strict=True)
     alone = [(SentenceBatch(row[:, :n], n, n * 0, n * 0), chosen[:, :n]) for row, n, chosen in rows]
+    legal_alone = [
+        (one, chosen[:, : one.tokens.shape[1]]) for (one, _), chosen in zip(alone, taken.split(samples), strict=True)
+    ]
     known = encoder.begin(lexicon, tokens.repeat_interleave(samples, 0), lengths.repeat_interleave(samples))
     expected = _with_gradient(encoder, steps)
     for name, result in {
@@ -50,11 +56,14 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
         "encode() of the legal actions": encoder.encode(batch, taken),
         "encode() of each sentence alone": torch.cat([encoder.encode(*each) for each in alone]),
         "steps of each sentence alone": torch.cat(
-            [_read(encoder, encoder.start(one, samples), each)[0] for one, each in alone]
+            [_step_by_step(encoder, encoder.start(one, samples), each)[0] for one, each in alone]
         ),
-        "relaxed actions": encoder(batch, actions.float()),
-        "relaxed actions of each sentence alone": torch.cat([encoder(one, each.float()) for one, each in alone]),
-        "lexicon()": _read(encoder, known, actions)[0],
+        "relaxed actions": encoder(batch, one_hot(taken, k).float()),
+        "relaxed actions of each sentence alone": torch.cat(
+            [encoder(one, one_hot(each, k).float()) for one, each in legal_alone]
+        ),
+        **({"relaxed actions as weights of action 1": encoder(batch, actions.float())} if k == 2 else {}),
+        "lexicon()": _step_by_step(encoder, known, actions)[0],
     }.items():
         for one, other in zip(_with_gradient(encoder, result), expected, strict=True):
             same = torch.allclose(one, other, rtol=1e-4, atol=1e-5)
@@ -76,10 +85,10 @@ def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
         f"initial() gave {_described(memory)}, expected ({len(batch)}, M) float32",
     )
     state = encoder.begin(tables, where, batch.lengths)
-    outcomes, expected = encoder.outcomes(state), _described(memory)
+    outcomes, expected, k = encoder.outcomes(state), _described(memory), encoder.problem.num_actions
     _require(
-        isinstance(outcomes, tuple) and [_described(each) for each in outcomes] == [expected] * 2,
-        f"outcomes() gave {_described(outcomes)}, expected two of {expected}, the memory's",
+        isinstance(outcomes, tuple) and [_described(each) for each in outcomes] == [expected] * k,
+        f"outcomes() gave {_described(outcomes)}, expected {k} of {expected}, the memory's",
     )
     for name, value in (("observe()", encoder.observe(state)), ("legal()", encoder.legal(state))):
         _require(isinstance(value, Tensor), f"{name} gave {_described(value)}, expected a tensor")
@@ -99,25 +108,31 @@ def _described(value: object) -> str:
     return type(value).__name__
 
 
-def _read(encoder: StructuredEncoder, state: EncoderState, actions: Tensor) -> tuple[Tensor, Tensor]:
+def _step_by_step(encoder: StructuredEncoder, state: EncoderState, actions: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities step by step, and the legal actions that were taken; checks every step."""
-    taken = torch.zeros_like(actions)
-    for step, column in enumerate(actions.unbind(1)):
-        observation, legal = encoder.observe(state), encoder.legal(state)
+    taken, k = torch.zeros_like(actions), encoder.problem.num_actions
+
+    def decide(t: int, state: EncoderState) -> Tensor:
+        column, observation, legal = actions[:, t], encoder.observe(state), encoder.legal(state)
         _require(bool(encoder.finish(state).isfinite().all()), "finish() must classify what has been read so far, too")
         seen, shape = (observation.dtype, *observation.shape), (torch.float32, len(state), encoder.state_size)
         _require(seen == shape, f"observe() gave {seen}, expected {shape}: (R, D) with D = state_size")
-        _require((legal.shape, legal.dtype) == ((len(state), 2), torch.bool), "legal() must give (R, 2) bool")
-        _require(bool(legal.any(1).all()), "legal() forbids both actions")
-        taken[:, step] = torch.where(legal.gather(1, column[:, None]).squeeze(1), column, 1 - column)
-        for asked in (column.float(), column):
+        _require((legal.shape, legal.dtype) == ((len(state), k), torch.bool), f"legal() must give (R, {k}) bool")
+        _require(bool(legal.any(1).all()), "legal() forbids all actions")
+        _require(
+            bool((legal <= encoder.problem.legal(state.progress, state.left))[state.reading].all()),
+            "legal() allows an action that the problem forbids",
+        )
+        taken[:, t] = nearest_legal(legal, column)
+        for asked in (one_hot(taken[:, t], k).float(), column):
             before, done = state.memory.clone(), ~state.reading
             later = encoder.advance(state, asked)
             _require(torch.equal(state.memory, before), "advance() wrote into the memory that it was given: copy it")
             _require(torch.equal(later.memory[done], before[done]), "advance() changed a sentence that was finished")
             _require(torch.equal(encoder.observe(later)[done], observation[done]), "observe() differs after the end")
-        state = later
-    return encoder.finish(state), taken
+        return column
+
+    return encoder.finish(encoder.unroll(state, actions.shape[1], decide)), taken
 
 
 def _with_gradient(encoder: StructuredEncoder, log_probs: Tensor) -> list[Tensor]:

@@ -9,7 +9,8 @@ from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.lstm import LSTM, lstm_cell, pack
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.sentence import SentenceClassifier
-from hs_env.types import END, SEGMENTATION, SentenceBatch
+from hs_env.problems.segmentation import END, SEGMENTATION
+from hs_env.types import SentenceBatch
 
 
 class HSLSTM(SentenceClassifier, StructuredEncoder):
@@ -32,7 +33,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         phrase_memory: How much of the memory is about the phrases that are closed, and comes first.
     """
 
-    title, task = "HS-LSTM", SEGMENTATION
+    title, problem = "HS-LSTM", SEGMENTATION
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
@@ -47,9 +48,9 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         projected = self.word_level.project(vectors)
         return projected, torch.cat(lstm_cell(projected, None), 1)
 
-    def initial(self, tables: tuple[Tensor, ...], words: Tensor) -> Tensor:
+    def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
         """Nothing at the phrase level, the first word at the word level."""
-        return nn.functional.pad(tables[1].index_select(0, words), (self.phrase_memory, 0))
+        return nn.functional.pad(tables[1].index_select(0, first), (self.phrase_memory, 0))
 
     def observe(self, state: EncoderState) -> Tensor:
         """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
@@ -64,7 +65,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         projected, fresh = state.tables
         last, reading = state.at_last_word, state.reading
         end = (actions == END) | last
-        following = state.word_at(state.position + 1)
+        following = state.index_at(state.position + 1)
         memory, d = state.memory.clone(), self.hidden_size
         phrases, words = memory[:, : self.phrase_memory], memory[:, self.phrase_memory :]
 
@@ -82,12 +83,12 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
             )
         return memory
 
-    def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
+    def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
         """The phrase goes on with the next word; or it is closed, and the next word, if there is one, opens another."""
         projected, fresh = state.tables
         before, words = state.memory.split([self.phrase_memory, 2 * self.hidden_size], 1)
         c_w, h_w = words.chunk(2, 1)
-        following = state.word_at(state.position + 1)
+        following = state.index_at(state.position + 1)
         going = torch.cat(self.word_level.step(projected[following], c_w, h_w), 1)
         closed = self.close(before, h_w)
         opened = torch.where(state.at_last_word[:, None], words, fresh[following])
@@ -115,7 +116,8 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         rows, width = actions.shape
         samples = rows // len(batch)
         lengths = batch.lengths.repeat_interleave(samples)
-        row, start, stop = _phrases(actions, lengths)
+        phrases = self.problem.spans(actions, lengths)
+        row, start, stop = phrases.row, phrases.start, phrases.stop - 1
         sentence = row // samples
         vectors, where = self.words(batch)
 
@@ -147,17 +149,6 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         """(B, d): h^w at the last word of each sentence, read as one phrase, which is what the phrase level reads."""
         vectors, where = self.words(batch)
         return self.word_level.last(self.word_level.project(vectors), where[batch.mask], batch.lengths)
-
-
-def _phrases(actions: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Row, first word and last word of every phrase, row by row in reading order; three (P,) int64."""
-    position = torch.arange(actions.shape[1], device=actions.device)
-    ends = (actions == END) & (position < lengths[:, None] - 1) | (position == lengths[:, None] - 1)
-    row, stop = ends.nonzero().unbind(1)
-    start = torch.zeros_like(stop)
-    same = row[1:] == row[:-1]
-    start[1:][same] = stop[:-1][same] + 1
-    return row, start, stop
 
 
 def _packed_position(sequence: Tensor, step: Tensor, width: int) -> Tensor:

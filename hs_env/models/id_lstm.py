@@ -9,7 +9,8 @@ from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.lstm import LSTM
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.sentence import SentenceClassifier
-from hs_env.types import DISTILLATION, RETAIN, SentenceBatch
+from hs_env.problems.distillation import DISTILLATION, RETAIN, retained_words
+from hs_env.types import SentenceBatch
 
 
 class IDLSTM(SentenceClassifier, StructuredEncoder):
@@ -29,7 +30,7 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
     Arguments as `SentenceClassifier`'s; the state has D = 2d + e.
     """
 
-    title, task = "ID-LSTM", DISTILLATION
+    title, problem = "ID-LSTM", DISTILLATION
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
@@ -42,43 +43,40 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         """The word's projection (n, 4d), and its vector (n, e)."""
         return self.word_level.project(vectors), vectors
 
-    def initial(self, tables: tuple[Tensor, ...], words: Tensor) -> Tensor:
+    def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
         """Nothing has been retained."""
-        return tables[0].new_zeros(len(words), 2 * self.hidden_size + 1)
+        return tables[0].new_zeros(len(first), 2 * self.hidden_size + 1)
 
     def observe(self, state: EncoderState) -> Tensor:
         """(R, 2d + e): c_{t-1} (+) h_{t-1} (+) x_t; of a finished sentence c_L (+) h_L (+) x_L."""
-        vectors = state.tables[1].index_select(0, state.word_at(state.position))
+        vectors = state.tables[1].index_select(0, state.index_at(state.position))
         return torch.cat([state.memory[:, : 2 * self.hidden_size], vectors], 1)
-
-    def legal(self, state: EncoderState) -> Tensor:
-        """Both actions, but only `RETAIN` at the last word of a sentence of which nothing has been retained."""
-        free = ~_must_retain(state)
-        return torch.stack([free, torch.ones_like(free)], 1)
 
     def move(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Take in the words that are retained; computes their rows only."""
-        retained = rows_of(((actions == RETAIN) | _must_retain(state)) & state.reading)
+        retained = rows_of((actions == RETAIN) & state.reading)
         if retained is None:
             return state.memory
         d, memory = self.hidden_size, state.memory.clone()
         before, projected = take(state.memory, retained), state.tables[0]
-        gates = projected.index_select(0, take(state.word_at(state.position), retained))
+        gates = projected.index_select(0, take(state.index_at(state.position), retained))
         c, h = self.word_level.step(gates, before[:, :d], before[:, d : 2 * d])
         put(memory, retained, torch.cat([c, h, torch.ones_like(h[:, :1])], 1))
         return memory
 
-    def outcomes(self, state: EncoderState) -> tuple[Tensor, Tensor]:
+    def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
         """Nothing changes; or the word is taken in."""
         c, h, flag = state.memory.split([self.hidden_size, self.hidden_size, 1], 1)
-        gates = state.tables[0].index_select(0, state.word_at(state.position))
+        gates = state.tables[0].index_select(0, state.index_at(state.position))
         return state.memory, torch.cat([*self.word_level.step(gates, c, h), torch.ones_like(flag)], 1)
 
     def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Both outcomes, mixed; the last word is retained as far as no word has been."""
+        actions = actions if actions.ndim == 1 else actions[:, 1]
         forced = (1 - state.memory[:, -1]) * state.at_last_word
         share = torch.lerp(actions, torch.ones_like(actions), forced) * state.reading
-        return torch.lerp(*self.outcomes(state), share[:, None])
+        deleted, retained = self.outcomes(state)
+        return torch.lerp(deleted, retained, share[:, None])
 
     def finish(self, state: EncoderState) -> Tensor:
         """(R, C) from h_L."""
@@ -94,22 +92,10 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         are one sequence.
         """
         samples = actions.shape[0] // len(batch)
-        retained = _retained(actions, batch.lengths.repeat_interleave(samples))
+        retained = retained_words(actions, batch.lengths.repeat_interleave(samples))
         sentence = torch.arange(len(batch), device=actions.device).repeat_interleave(samples)
         distinct, row = torch.cat([sentence[:, None], retained], 1).unique(dim=0, return_inverse=True)
         sentence, retained = distinct[:, 0], distinct[:, 1:].bool()
         vectors, where = self.words(batch)
         h = self.word_level.last(self.word_level.project(vectors), where[sentence][retained], retained.sum(1))
         return self.classify(h.index_select(0, row))
-
-
-def _must_retain(state: EncoderState) -> Tensor:
-    """(R,) bool: the last word, and nothing has been retained."""
-    return state.at_last_word & (state.memory[:, -1] == 0)
-
-
-def _retained(actions: Tensor, lengths: Tensor) -> Tensor:
-    """(R, T) bool: the words that are retained, at least one in each row."""
-    position = torch.arange(actions.shape[1], device=actions.device)
-    chosen = (actions == RETAIN) & (position < lengths[:, None])
-    return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)

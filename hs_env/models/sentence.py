@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import check_ranges
 from hs_env.models.words import WordEmbedding, WordVectorLayer
 from hs_env.types import SentenceBatch
+
+
+@dataclass(frozen=True)
+class SentenceParameters:
+    """Parameters of a classifier of sentences."""
+
+    hidden_size: int = 300
+    """Width of each LSTM level."""
+    dropout: float = 0.6
+    """Dropout probability on the word vectors and before the softmax."""
+    word_dropout: float = 0.2
+    """Probability that a whole word vector is dropped."""
+
+    def __post_init__(self) -> None:
+        check_ranges(self, hidden_size=(1, 1e5), dropout=(0, 0.99), word_dropout=(0, 0.99))
 
 
 class SentenceClassifier(nn.Module, ABC):
@@ -24,8 +41,11 @@ class SentenceClassifier(nn.Module, ABC):
         word_dropout: Probability that a whole word vector is dropped, in training mode.
 
     Attributes:
+        Parameters: Dataclass of the constructor's arguments that a user chooses, `TrainConfig.model_parameters`.
         representation_size: Width of what the softmax reads: d, unless `build` sets another.
     """
+
+    Parameters: ClassVar[type[Any]] = SentenceParameters
 
     def __init__(
         self,

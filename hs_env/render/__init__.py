@@ -1,7 +1,7 @@
-"""Pictures of a sentence and what was decided about its words: text, terminal colours, a video frame, SVG, HTML.
+"""Renderings of a sentence and the decisions about its words: text, terminal colours, a video frame, SVG, HTML.
 
-`Segmented` says what is drawn and its `spans` how the words are grouped; every rendering reads those. The two pictures
-share their geometry as well. Nothing here imports torch, and Pillow is imported by the first picture.
+`Segmented` is what is drawn, and its `spans` are the groups of words that all renderings show. The two pictures share
+their layout. Pillow is imported by the first picture.
 """
 
 from hs_env.render.lines import to_ansi, to_html, to_text

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from hs_env.models import HMLSTMClassifier
+from hs_env.problems.problem import Problem
 from hs_env.render.segmented import Segmented
-from hs_env.types import SEGMENTATION, Episodes, Sentence, SentenceBatch, Task
+from hs_env.types import Episodes, Sentence, SentenceBatch
 
 
 def segmented(
@@ -16,8 +17,8 @@ def segmented(
     sentences: Sequence[Sentence],
     labels: Sequence[str],
     *,
+    problem: Problem,
     gold: bool = True,
-    task: Task = SEGMENTATION,
 ) -> Iterator[Segmented]:
     """The episodes, row by row, for display.
 
@@ -25,8 +26,8 @@ def segmented(
         episodes: R rows.
         sentences: What the episodes' `indices` count.
         labels: Names of the classes.
+        problem: The decision problem of the actions.
         gold: Whether the sentences' labels are known.
-        task: What the actions decide: `StructuredEncoder.task`.
     """
     probability, prediction = episodes.log_probs.exp().max(1)
     for row, index in enumerate(episodes.sentences.indices.tolist()):
@@ -37,7 +38,7 @@ def segmented(
             label=labels[sentence.label] if gold else None,
             prediction=labels[int(prediction[row])],
             probability=float(probability[row]),
-            task=task,
+            problem=problem,
         )
 
 

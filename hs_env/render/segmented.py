@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any, Final, Literal, NamedTuple
 
 from hs_env.errors import HsEnvError
-from hs_env.types import END, RETAIN, SEGMENTATION, Task
+from hs_env.problems.problem import Problem
+from hs_env.problems.segmentation import SEGMENTATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,13 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uf
 
 
 class Span(NamedTuple):
-    """Words `start` up to, not including, `stop`, which belong together, and the colour behind them.
-
-    They are a whole phrase or the phrase still open, retained or deleted, or not yet read. What is deleted or not yet
-    read has no colour.
-    """
+    """A `Part` of the sentence and the colour behind it; deleted and unread words have no colour."""
 
     start: int
     stop: int
     state: Literal["phrase", "open", "retained", "deleted", "unread"]
     colour: str | None = None
+    action: int | None = None
 
 
 class Verdict(NamedTuple):
@@ -69,16 +67,15 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Segmented:
-    """A sentence and its phrases, or the words of it that are retained; finished or in progress.
+    """A sentence and what the actions so far make of it; finished or in progress.
 
     Attributes:
         words: At least one word.
-        actions: 0 or 1 for each word read so far; fewer than words while an episode is in progress. The last word of
-            the sentence ends a phrase whatever its action, and is retained if nothing else is.
+        actions: The action at each word read so far; fewer than words while an episode is in progress.
         label: Name of the gold class, where it is known.
         prediction: Name of the predicted class, where there is one.
         probability: Probability of the prediction, 0 to 1.
-        task: What the actions decide.
+        problem: The decision problem of the actions.
         ends: In a hierarchy of phrases, how many levels end one behind each word, the levels of `actions` included; all
             of them at the last word. Empty where phrases have one level.
 
@@ -92,7 +89,7 @@ class Segmented:
     label: str | None = None
     prediction: str | None = None
     probability: float | None = None
-    task: Task = SEGMENTATION
+    problem: Problem = SEGMENTATION
     ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -105,9 +102,8 @@ class Segmented:
                 f"expected at most one action for each of the {len(self.words)} words, got {len(self.actions)} actions"
             )
         for position, action in enumerate(self.actions):
-            if action not in (0, 1):
-                zero, one = self.task.actions
-                raise HsEnvError(f"action {position} is {action}, expected {zero} (0) or {one} (1)")
+            if action not in range(self.problem.num_actions):
+                raise HsEnvError(f"action {position} is {action}, expected {self.problem.choices}")
         if self.probability is not None and not -1e-6 <= self.probability <= 1 + 1e-6:
             raise HsEnvError(f"the probability of a prediction lies between 0 and 1, got {self.probability}")
         if self.ends and (len(self.ends) != len(self.words) or self.ends[-1] != max(self.ends)):
@@ -121,8 +117,19 @@ class Segmented:
     @property
     def spans(self) -> tuple[Span, ...]:
         """The sentence in order, without gaps: what has been decided, then the words not yet read."""
-        decided = _DECIDED[self.task.structure](self.actions, self.finished)
-        return decided if self.finished else (*decided, Span(len(self.actions), len(self.words), "unread"))
+        grouped, phrases = [], 0
+        for start, stop, state, action in self.problem.parts(self.actions, self.finished):
+            colour = {"retained": PALETTE.phrases[0], "deleted": None}.get(state, PALETTE.phrases[phrases % 2])
+            phrases += state in ("phrase", "open")
+            grouped.append(Span(start, stop, state, colour, action))
+        if not self.finished:
+            grouped.append(Span(len(self.actions), len(self.words), "unread"))
+        return tuple(grouped)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the actions make of a finished sentence, as JSON values; phrases of a hierarchy are nested lists."""
+        return {"phrases": self.nested} if self.ends else self.problem.describe(self.words, self.actions)
 
     @property
     def phrases(self) -> list[tuple[str, ...]]:
@@ -168,33 +175,6 @@ def _nested(words: tuple[str, ...], ends: tuple[int, ...], level: int) -> list[A
         return list(words)
     stops = [stop for stop, count in enumerate(ends, 1) if count >= level or stop == len(words)]
     return [_nested(words[start:stop], ends[start:stop], level - 1) for start, stop in pairwise([0, *stops])]
-
-
-def _phrases(actions: tuple[int, ...], finished: bool) -> tuple[Span, ...]:
-    """Whole phrases in alternating colours, then the open one."""
-    closed = [position + 1 for position, action in enumerate(actions) if action == END]
-    stops = sorted({*closed, len(actions)} - {0})
-    return tuple(
-        Span(start, stop, "phrase" if finished or number < len(closed) else "open", PALETTE.phrases[number % 2])
-        for number, (start, stop) in enumerate(pairwise([0, *stops]))
-    )
-
-
-def _runs(actions: tuple[int, ...], finished: bool) -> tuple[Span, ...]:
-    """Runs of words that are retained, and of words that are deleted."""
-    if finished and RETAIN not in actions:
-        actions = (*actions[:-1], RETAIN)
-    runs = [[position for position, _ in run] for _, run in groupby(enumerate(actions), lambda each: each[1])]
-    return tuple(
-        Span(run[0], run[-1] + 1, "retained", PALETTE.phrases[0])
-        if actions[run[0]] == RETAIN
-        else Span(run[0], run[-1] + 1, "deleted")
-        for run in runs
-    )
-
-
-_DECIDED: Final = {"phrases": _phrases, "selection": _runs}
-"""How the words that have been decided are grouped."""
 
 
 def printable(text: str) -> str:

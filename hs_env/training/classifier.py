@@ -13,7 +13,7 @@ _RISING = 100
 """Updates over which the rate of an encoder rises: the classifier above it knows nothing at first."""
 
 
-class Learner(Generic[M]):
+class ClassifierOptimizer(Generic[M]):
     """Adam on a model's log-likelihood, with decoupled weight decay (Loshchilov and Hutter 2019) and a slow copy.
 
     The slow copy follows the learning weights by `slow += tau * (fast - slow)` after each update (tau = 0.1 in Zhang,

@@ -17,7 +17,8 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
-from hs_env.training.config import TrainConfig
+from hs_env.parameters import plain_values
+from hs_env.training.config import ResolvedConfig
 from hs_env.types import UNKNOWN, Sentence
 from hs_env.vectors import WordVectors, load_vectors
 from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
@@ -44,7 +45,7 @@ class TrainingData:
 
     @classmethod
     def load(
-        cls, config: TrainConfig, contextual: ContextualVectors | None = None, read: Collection[str] = SPLITS
+        cls, config: ResolvedConfig, contextual: ContextualVectors | None = None, read: Collection[str] = SPLITS
     ) -> TrainingData:
         """Load the corpus and vectors that `config` names.
 
@@ -84,11 +85,11 @@ class TrainingData:
             digest.update(self.vectors.digest.encode())
         return digest.hexdigest()
 
-    def new_model(self, kind: type[M], config: TrainConfig) -> M:
+    def new_model(self, kind: type[M], config: ResolvedConfig) -> M:
         """A fresh model over this vocabulary that starts from the word vectors, or reads those of a batch."""
         size, labels, vectors = len(self.vocabulary), len(self.corpus.labels), self.vectors
         width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
-        model = kind(size, labels, width, config.hidden_size, config.dropout, config.word_dropout)
+        model = kind(size, labels, width, **plain_values(config.model_settings))
         if isinstance(vectors, ContextualVectors):
             if config.encoder_rate:
                 model.words = FineTunedWords(model.words, vectors, self.vocabulary.words)

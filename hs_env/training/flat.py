@@ -12,8 +12,8 @@ from hs_env.compute import seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
-from hs_env.training.classifier import Learner
-from hs_env.training.config import TrainConfig
+from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.types import SentenceBatch
@@ -32,43 +32,43 @@ class FlatTrainer(StagedTrainer):
         console: Where progress is shown.
     """
 
-    def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
+    def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
         super().__init__(config, data, folder, console)
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
             model = data.new_model(MODELS.get(config.model), config)
         assert isinstance(model, FlatClassifier)
-        self.learner = Learner(model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate)
+        self.classifier = ClassifierOptimizer(
+            model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate
+        )
         self.updates_an_epoch = -(-len(data.splits["train"]) // config.batch_size)
-        self.learned, self.adapted = {"learner": self.learner}, {}
-        assert config.warm_epochs is not None  # the configuration has filled it in
+        self.learned, self.adapted = {"learner": self.classifier}, {}
         self.stages = (
-            Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._look, "log_likelihood"),
-            Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._look, "log_likelihood"),
+            Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._evaluate, "log_likelihood"),
+            Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._evaluate, "log_likelihood"),
         )
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         rate = self.config.learning_rate if stage == "warm" else self.config.joint_learning_rate
-        assert rate is not None  # the configuration has filled it in
         if stage == "warm":
             self.progress.warm_updates += 1
         else:
             self.progress.joint_updates += 1
         annealed = self._anneal()
-        learnt = self.learner.update(rate, batch.labels, batch)
+        learnt = self.classifier.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in learnt.items()}
 
     def _anneal(self) -> dict[str, float]:
         """Set the slope of boundary detectors, if there are any, by the place of the update in the run."""
         annealed = {}
-        for model in (self.learner.fast, self.learner.slow):
+        for model in (self.classifier.fast, self.classifier.slow):
             if isinstance(model, HMLSTMClassifier):
-                model.anneal(self.progress.updates / self.updates_an_epoch, self.config.slope_per_epoch)
+                model.anneal(self.progress.updates / self.updates_an_epoch)
                 annealed = {"boundaries/slope": model.levels.slope}
         return annealed
 
-    def _look(self) -> tuple[dict[str, float], str]:
-        model, dev = self.learner.slow, self.data.splits["dev"]
+    def _evaluate(self) -> tuple[dict[str, float], str]:
+        model, dev = self.classifier.slow, self.data.splits["dev"]
         scores = flat_scores(model, dev)
         if not isinstance(model, HMLSTMClassifier):
             return scores, ""
@@ -77,4 +77,4 @@ class FlatTrainer(StagedTrainer):
 
     def save_result(self) -> None:
         """Save the slow copy."""
-        self.save_classifier(self.learner.slow)
+        self.save_classifier(self.classifier.slow)

@@ -11,7 +11,7 @@ from hs_env.agents import Agent, load_agent
 from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
-from hs_env.training.config import TrainConfig
+from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.flat import FlatTrainer
 from hs_env.training.folders import (
@@ -41,7 +41,7 @@ class Run:
     """
 
     folder: Path
-    config: TrainConfig
+    config: ResolvedConfig
     classifier: Classifier
     agent: Agent | None
     classifier_updates: dict[str, int]
@@ -79,11 +79,11 @@ class Run:
         return cls(folder, config, classifier, agent, history["classifier_updates"])
 
 
-def load_config(folder: Path) -> TrainConfig:
+def load_config(folder: Path) -> ResolvedConfig:
     """The resolved configuration saved with a run."""
     values = saved_config(folder, "hs-env train")
     try:
-        return TrainConfig.from_json(values)
+        return ResolvedConfig.from_json(values)
     except ValueError as error:
         raise HsEnvError(f"{folder / CONFIG}: {error}") from error
 
@@ -99,7 +99,7 @@ def train(config: TrainConfig, folder: Path | None = None, console: Console | No
     Raises:
         HsEnvError: If the folder is not empty, or the configuration cannot be met.
     """
-    folder = new_folder(folder, config.corpus)
+    folder, config = new_folder(folder, config.corpus), config.resolve()
     prepare(config.threads)
     data = TrainingData.load(config)
     console = console or Console(stderr=True)
@@ -132,12 +132,12 @@ def train_or_resume(config: TrainConfig, folder: Path, console: Console | None =
     if not (folder / CONFIG).is_file():
         (folder / RECORD).unlink(missing_ok=True)  # a run that was killed between its first two files
         return train(config, folder, console)
-    if load_config(folder) != config:
+    if load_config(folder) != config.resolve():
         raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
     return resume(folder, console)
 
 
-def _trainer(config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> StagedTrainer:
+def _trainer(config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> StagedTrainer:
     flat = issubclass(MODELS.get(config.model), FlatClassifier)
     return (FlatTrainer if flat else Trainer)(config, data, folder, console)
 

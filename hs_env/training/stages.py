@@ -19,7 +19,7 @@ from hs_env.models import Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
 from hs_env.models.words import ContextualWords, FineTunedWords
 from hs_env.storage import load_state, save_state, write_json
-from hs_env.training.config import TrainConfig
+from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.monitor import Monitor
 from hs_env.types import SentenceBatch
@@ -47,14 +47,14 @@ class Stage:
         name: "warm", "pnet" or "joint".
         epochs: Greatest number of epochs.
         update: Learns from a batch; returns numbers to log.
-        look: Scores on dev, and examples as markdown.
+        evaluate: Scores on dev, and examples as markdown.
         score: Name of the score that decides which epoch was best.
     """
 
     name: str
     epochs: int
     update: Callable[[SentenceBatch, torch.Generator], dict[str, float]]
-    look: Callable[[], tuple[dict[str, float], str]]
+    evaluate: Callable[[], tuple[dict[str, float], str]]
     score: str
 
 
@@ -107,7 +107,7 @@ class StagedTrainer(ABC):
     learned: Mapping[str, Stateful]
     adapted: Mapping[str, Stateful]
 
-    def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
+    def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
         self.config, self.data, self.folder, self.console = config, data, folder, console
         self.progress = Progress()
         self._best: dict[str, Any] = {}
@@ -169,7 +169,7 @@ class StagedTrainer(ABC):
     def _score(self, stage: Stage, monitor: Monitor) -> None:
         """Score on dev and remember the best epoch."""
         progress = self.progress
-        scores, examples = stage.look()
+        scores, examples = stage.evaluate()
         score, scale = scores[stage.score], self.scale(stage)
         # On another scale than that of the best epoch the newer one counts.
         better = progress.best is None or scale != progress.scale or score > progress.best

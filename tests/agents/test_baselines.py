@@ -9,7 +9,9 @@ from hs_env.agents import BASELINES, Decision, Heuristic, baselines_for, make_ba
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
-from hs_env.types import DISTILLATION, SEGMENTATION, SentenceBatch
+from hs_env.problems.distillation import DISTILLATION
+from hs_env.problems.segmentation import SEGMENTATION
+from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder
 
 WORDS = "the movie is not very good , but i liked the cast .".split()
@@ -89,7 +91,7 @@ def test_gold_needs_gold_phrases():
     batch = make_batch([3])
     bare = SentenceBatch(batch.tokens, batch.lengths, batch.labels, batch.indices)
     gold = make_baseline("gold", Vocabulary(["a"]))
-    assert torch.equal(gold.begin(batch), batch.boundaries)
+    assert torch.equal(gold.begin(batch), batch.gold_actions)
     with pytest.raises(HsEnvError, match="needs gold phrases"):
         gold.begin(bare)
 

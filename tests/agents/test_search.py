@@ -11,8 +11,10 @@ from hs_env.agents import beam_search, best_segmentation, every_segmentation, ma
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
+from hs_env.problems.distillation import DISTILLATION
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import make_reward
-from hs_env.types import DISTILLATION, SEGMENTATION, Episodes
+from hs_env.types import Episodes
 from tests.builders import make_batch, make_encoder
 
 

@@ -34,9 +34,9 @@ def test_description() -> None:
         (Sentence(("a", ""), 0), "word 1 is empty"),
         (Sentence(("a",), 2), "label is 2, expected 0 to 1"),
         (Sentence(("a",), -1), "label is -1"),
-        (Sentence(("a", "b"), 0, (1,)), "2 words, but 1 boundaries"),
-        (Sentence(("a", "b"), 0, (1, 0)), "last boundary is 0"),
-        (Sentence(("a", "b"), 0, (2, 1)), "neither 0 .* nor 1"),
+        (Sentence(("a", "b"), 0, (1,)), "2 words, but 1 gold actions"),
+        (Sentence(("a", "b"), 0, (1, 0)), r"action 1 is INSIDE \(0\), which is not legal"),
+        (Sentence(("a", "b"), 0, (2, 1)), r"action 0 is 2, expected INSIDE \(0\) or END \(1\)"),
     ],
 )
 def test_a_bad_sentence_is_named(sentence: Sentence, message: str) -> None:

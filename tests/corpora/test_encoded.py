@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
-from hs_env.types import INSIDE, PADDING, Sentence
+from hs_env.problems.segmentation import INSIDE
+from hs_env.types import PADDING, Sentence
 
 VOCABULARY = Vocabulary(["a", "b", "c"])
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "unknown"]), min_size=1, max_size=9).map(tuple)
@@ -31,7 +32,7 @@ def test_a_batch_holds_its_sentences(case: tuple[list[Sentence], list[int]]) -> 
     sentences, indices = case
     batch = EncodedSplit.from_sentences(sentences, VOCABULARY).batch(torch.tensor(indices))
     longest = max(len(sentences[index].words) for index in indices)
-    assert batch.tokens.shape == batch.boundaries.shape == (len(indices), longest)
+    assert batch.tokens.shape == batch.gold_actions.shape == (len(indices), longest)
     assert batch.indices.tolist() == indices
     for row, index in enumerate(indices):
         sentence = sentences[index]
@@ -39,7 +40,7 @@ def test_a_batch_holds_its_sentences(case: tuple[list[Sentence], list[int]]) -> 
         assert batch.lengths[row] == len(sentence.words)
         assert batch.labels[row] == sentence.label
         assert batch.tokens[row].tolist() == VOCABULARY.encode(sentence.words) + [PADDING] * padding
-        assert batch.boundaries[row].tolist() == [*sentence.boundaries, *[INSIDE] * padding]
+        assert batch.gold_actions[row].tolist() == [*sentence.gold_actions, *[INSIDE] * padding]
 
 
 @given(st.lists(WORDS, max_size=12), st.integers(1, 5), st.booleans())
@@ -50,14 +51,14 @@ def test_batches_hold_every_sentence_once(texts: list[tuple[str, ...]], size: in
     assert len(split) == len(texts)
     assert sorted(seen) == list(range(len(texts)))
     assert all(len(batch) == size for batch in batches[:-1])
-    assert all(batch.boundaries is None for batch in batches)
+    assert all(batch.gold_actions is None for batch in batches)
     lengths = [len(texts[index]) for index in seen]
     assert lengths == sorted(lengths) if by_length else seen == sorted(seen)
 
 
 def test_boundaries_only_if_every_sentence_has_them() -> None:
     mixed = [Sentence(("a",), 0, (1,)), Sentence(("b",), 0)]
-    assert EncodedSplit.from_sentences(mixed, VOCABULARY).boundaries is None
+    assert EncodedSplit.from_sentences(mixed, VOCABULARY).gold_actions is None
 
 
 def test_bad_indices() -> None:

@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from hs_env.corpora import Corpus, Vocabulary, compose, phrase_sentence, tokenise
 from hs_env.corpora.phrases import _QUALITIES, ADVERBS, COPULAS, FILLER_NOUNS, NOUNS, WEIGHTS, phrases
 from hs_env.errors import HsEnvError
-from hs_env.types import END, INSIDE, Sentence
+from hs_env.problems.segmentation import END, INSIDE
+from hs_env.types import Sentence
 
 HEADS = {*NOUNS, *FILLER_NOUNS, *ADVERBS, "but", "although", ",", *(word for pair in _QUALITIES for word in pair)}
 KEYS = st.tuples(st.integers(0, 2**32), st.sampled_from(["train", "dev", "test"]), st.integers(0, 10**6))
@@ -37,8 +38,8 @@ def test_every_sentence(key: tuple[int, str, int]) -> None:
     sentence = phrase_sentence(*key)
     assert sentence == phrase_sentence(*key)
     assert 5 <= len(sentence.words) <= 20
-    assert sentence.boundaries == read_phrasing(sentence.words)
-    value = compose(sentence.words, sentence.boundaries)
+    assert sentence.gold_actions == read_phrasing(sentence.words)
+    value = compose(sentence.words, sentence.gold_actions)
     assert value != 0
     assert (value > 0) == bool(sentence.label)
     assert tokenise(" ".join(sentence.words)) == sentence.words
@@ -67,7 +68,7 @@ def test_figures(corpus: Corpus) -> None:
 
 
 def cut(sentence: Sentence) -> list[str]:
-    marked = (f"{word}|" if at == END else word for word, at in zip(sentence.words, sentence.boundaries, strict=True))
+    marked = (f"{word}|" if at == END else word for word, at in zip(sentence.words, sentence.gold_actions, strict=True))
     return " ".join(marked).rstrip("|").split("| ")
 
 
@@ -99,7 +100,7 @@ def test_a_bag_of_words_does_not_suffice_but_gold_phrases_do(corpus: Corpus) -> 
     model = LogisticRegression(max_iter=1000).fit(bags, [sentence.label for sentence in train])
     test_bags = counter.transform([" ".join(sentence.words) for sentence in test])
     assert model.score(test_bags, [sentence.label for sentence in test]) < 0.85
-    assert all((compose(s.words, s.boundaries) > 0) == s.label for s in test)
+    assert all((compose(s.words, s.gold_actions) > 0) == s.label for s in test)
 
 
 def test_other_boundaries_change_the_meaning(corpus: Corpus) -> None:

@@ -50,8 +50,8 @@ def test_fold_by_argument_or_in_the_name(data_dir: Path) -> None:
 def phrased(corpus: Corpus) -> list[str]:
     """The first test sentence as phrases."""
     sentence = corpus.splits["test"][0]
-    assert sentence.boundaries is not None
-    return [" ".join(phrase) for phrase in phrases_of(sentence.words, sentence.boundaries)]
+    assert sentence.gold_actions is not None
+    return [" ".join(phrase) for phrase in phrases_of(sentence.words, sentence.gold_actions)]
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ def test_chunks_are_gold_phrases(tmp_path: Path) -> None:
     bank = load_treebank("conll2000", data_dir=write(tmp_path, "conll2000/test.txt.gz", CHUNKS))
     first, second = bank.sentences
     assert first.words == ("he", "reckons", "a", "mid-1990", "do", "n't", ".", ",")
-    assert first.boundaries == (1, 1, 0, 1, 0, 1, 1, 1)
+    assert first.gold_actions == (1, 1, 0, 1, 0, 1, 1, 1)
     assert bank.brackets[0] == {(0, 1), (1, 2), (2, 4), (4, 6), (6, 7), (7, 8)}
-    assert (second.words, second.boundaries) == (("yes",), (1,))
+    assert (second.words, second.gold_actions) == (("yes",), (1,))
     whole = load_treebank("conll2000", data_dir=tmp_path, tokenisation="split")
     assert whole.sentences[0].words[4] == "don't"
     assert whole.brackets[0] == {(0, 1), (1, 2), (2, 4), (4, 5), (5, 6), (6, 7)}
@@ -46,7 +46,7 @@ def test_trees_are_brackets(tmp_path: Path) -> None:
     bank = load_treebank("sst", data_dir=write(tmp_path, "sst/dev.trees.txt", text), split="dev")
     first, second = bank.sentences
     assert first.words == ("it", "'s", "(", "is", "n't")
-    assert first.boundaries is None
+    assert first.gold_actions is None
     assert bank.brackets[0] == {(0, 1), (1, 2), (2, 3), (3, 5), (0, 2), (2, 5), (0, 5)}
     assert (second.words, bank.brackets[1]) == (("bad",), {(0, 1)})
 

@@ -97,7 +97,7 @@ def test_defaults_segment_well_enough_to_be_worth_learning() -> None:
     correct = []
     for index in range(100):
         env.reset(options={"indices": index})
-        for action in resources.sentences[index].boundaries:
+        for action in resources.sentences[index].gold_actions:
             info = env.step(action)[-1]
         correct.append(info["correct"])
     assert np.mean(correct) > 0.8

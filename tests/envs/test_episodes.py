@@ -211,7 +211,7 @@ def test_rewards_get_ordinary_tensors(problem: Problem, names: dict[str, Any], m
         def terms(self, episodes: Episodes) -> dict[str, torch.Tensor]:
             tensors = [episodes.actions, episodes.log_probs, episodes.sentences.labels, episodes.sentences.tokens]
             assert not any(tensor.is_inference() for tensor in tensors)
-            assert episodes.sentences.boundaries is not None
+            assert episodes.sentences.gold_actions is not None
             return super().terms(episodes)
 
     monkeypatch.setitem(REWARDS._entries, "curious.v1", Curious)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hs_env.envs.single import EncoderEnv
-from hs_env.types import DELETE, RETAIN
+from hs_env.problems.distillation import DELETE, RETAIN
 from tests.envs.builders import TEXT, WORDS_TO_KEEP, Problem, read
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hs_env.envs.single import EncoderEnv
-from hs_env.types import END, INSIDE
+from hs_env.problems.segmentation import END, INSIDE
 from tests.envs.builders import PHRASES, TEXT, Problem, read
 
 

@@ -22,8 +22,9 @@ from hs_env.experiments.result import pack, phrase_lengths, result_of, unpack
 from hs_env.experiments.statistics import paired_test, t_interval
 from hs_env.experiments.summary import ALL, Line, _Runs, overlap, summarise, to_csv, to_markdown
 from hs_env.metrics.scores import greedy_episodes
+from hs_env.problems.segmentation import END
 from hs_env.training import TrainConfig, TrainingData, train
-from hs_env.types import END, Episodes
+from hs_env.types import Episodes
 from tests.builders import make_batch, random_actions
 
 CONFIG = TrainConfig(

@@ -14,7 +14,8 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score,
 
 from hs_env.errors import HsEnvError
 from hs_env.metrics.definitions import METRICS, STRUCTURE, IntArray, Outcome, collect, collect_plain
-from hs_env.types import DISTILLATION, Episodes, SentenceBatch, phrases_of
+from hs_env.problems.distillation import DISTILLATION
+from hs_env.types import Episodes, SentenceBatch, phrases_of
 
 SENTENCES, CLASSES, LONGEST = 37, 3, 12
 SHARED = ["accuracy", "log_likelihood", "macro_f1"]
@@ -46,14 +47,14 @@ def make_episodes(seed: int = 0, gold: bool = True) -> Episodes:
 def phrase_f1(episodes: Episodes) -> float:
     """F1 of whole phrases by their spans, all sentences together."""
     batch = episodes.sentences
-    assert batch.boundaries is not None
+    assert batch.gold_actions is not None
     found, gold = (
         {
             (row, tuple(phrase))
             for row, (actions, length) in enumerate(zip(table.tolist(), batch.lengths.tolist(), strict=True))
             for phrase in phrases_of([str(at) for at in range(length)], actions[:length])
         }
-        for table in (episodes.actions, batch.boundaries)
+        for table in (episodes.actions, batch.gold_actions)
     )
     return 2 * len(found & gold) / (len(found) + len(gold))
 
@@ -65,8 +66,8 @@ def shuffled(episodes: Episodes, size: int) -> Iterator[Episodes]:
         rows = order[start : start + size]
         batch = episodes.sentences.select(rows)
         width = int(batch.lengths.max())
-        boundaries = None if batch.boundaries is None else batch.boundaries[:, :width]
-        batch = replace(batch, tokens=batch.tokens[:, :width], boundaries=boundaries)
+        boundaries = None if batch.gold_actions is None else batch.gold_actions[:, :width]
+        batch = replace(batch, tokens=batch.tokens[:, :width], gold_actions=boundaries)
         yield Episodes(batch, episodes.actions[rows, :width], episodes.log_probs[rows])
 
 
@@ -121,16 +122,16 @@ def test_point_values_of_episodes() -> None:
     batch = episodes.sentences
     labels, predictions = batch.labels.numpy(), episodes.predictions.numpy()
     inner = torch.arange(LONGEST) < batch.lengths[:, None] - 1
-    assert batch.boundaries is not None
+    assert batch.gold_actions is not None
     expected = {
         "accuracy": accuracy_score(labels, predictions),
         "log_likelihood": -log_loss(labels, episodes.log_probs.double().softmax(1).numpy()),
         "macro_f1": f1_score(labels, predictions, average="macro"),
         "phrases_per_sentence": episodes.actions.sum().item() / SENTENCES,
         "words_per_phrase": batch.lengths.sum().item() / episodes.actions.sum().item(),
-        "boundary_precision": precision_score(batch.boundaries[inner], episodes.actions[inner]),
-        "boundary_recall": recall_score(batch.boundaries[inner], episodes.actions[inner]),
-        "boundary_f1": f1_score(batch.boundaries[inner], episodes.actions[inner]),
+        "boundary_precision": precision_score(batch.gold_actions[inner], episodes.actions[inner]),
+        "boundary_recall": recall_score(batch.gold_actions[inner], episodes.actions[inner]),
+        "boundary_f1": f1_score(batch.gold_actions[inner], episodes.actions[inner]),
         "phrase_f1": phrase_f1(episodes),
     }
     assert {name: point(name, outcome) for name in expected} == pytest.approx(expected, abs=1e-6)
@@ -186,8 +187,8 @@ def test_no_boundary_of_none_is_perfect() -> None:
 
 def test_gold_phrases_match_themselves() -> None:
     episodes = make_episodes()
-    assert episodes.sentences.boundaries is not None
-    outcome = collect([replace(episodes, actions=episodes.sentences.boundaries)])
+    assert episodes.sentences.gold_actions is not None
+    outcome = collect([replace(episodes, actions=episodes.sentences.gold_actions)])
     assert [point(name, outcome) for name in STRUCTURE[:4]] == [1, 1, 1, 1]
 
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, StructuredEncoder
 from hs_env.models.lstm import LSTM
-from hs_env.types import END, RETAIN
+from hs_env.problems.distillation import RETAIN
+from hs_env.problems.segmentation import END
 
 
 def lstm(level: LSTM, c: Tensor, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:

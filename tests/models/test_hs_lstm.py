@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hs_env.types import END
+from hs_env.problems.segmentation import END
 from tests.builders import make_batch, make_encoder
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hs_env.models import IDLSTM, PlainLSTM
-from hs_env.types import DELETE, RETAIN
+from hs_env.problems.distillation import DELETE, RETAIN
 from tests.builders import make_batch, make_encoder
 
 

@@ -6,13 +6,12 @@ import sys
 
 import pytest
 import torch
-
 from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+
 from hs_env.envs.resources import ResourceNames, find_resources
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, MODELS, Classifier
 from hs_env.training import TrainConfig
-from hs_env.types import Task
 from tests.envs.builders import make_classifier
 from tests.test_docs import ENCODERS_PAGE, blocks
 

@@ -100,9 +100,9 @@ def test_padding_changes_nothing(name, lengths, seed, columns):
     reward, episodes = make_reward(name), make_episodes(lengths, seed)
     sentences, pad = episodes.sentences, torch.zeros(len(lengths), columns, dtype=torch.int64)
     tokens, boundaries, actions = (
-        torch.cat([each, pad], 1) for each in (sentences.tokens, sentences.boundaries, episodes.actions)
+        torch.cat([each, pad], 1) for each in (sentences.tokens, sentences.gold_actions, episodes.actions)
     )
-    wide = Episodes(replace(sentences, tokens=tokens, boundaries=boundaries), actions, episodes.log_probs)
+    wide = Episodes(replace(sentences, tokens=tokens, gold_actions=boundaries), actions, episodes.log_probs)
     assert torch.equal(reward(wide).total, reward(episodes).total)
     assert torch.equal(reward(rows(wide, torch.tensor([0]))).total, reward(episodes).total[:1])
 

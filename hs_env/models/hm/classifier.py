@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hs_env.models.hm.boundary import Boundary, annealed_slope
+from hs_env.errors import check_ranges
+from hs_env.models.hm.boundary import Boundary, annealed_slope, check_boundary
 from hs_env.models.hm.layers import HMLSTM, GatedOutput
 from hs_env.models.lstm import pack
-from hs_env.models.sentence import FlatClassifier
+from hs_env.models.sentence import FlatClassifier, SentenceParameters
 from hs_env.types import SentenceBatch
+
+
+@dataclass(frozen=True)
+class HMParameters(SentenceParameters):
+    """Parameters of HM-LSTM as a classifier."""
+
+    layers: int = 3
+    """Number of layers, 2 or more."""
+    layer_norm: bool = True
+    """Whether the summed inputs of each layer are normalised."""
+    boundary: Boundary = "step"
+    """How the detectors decide in training: `step`, `sample` or `soft`."""
+    slope_per_epoch: float = 0.04
+    """The slope of the detectors is min(5, 1 + slope_per_epoch * epoch)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ranges(self, layers=(2, 100), slope_per_epoch=(0, 1e6))
+        check_boundary(self.boundary)
 
 
 class HMLSTMClassifier(FlatClassifier):
@@ -35,7 +56,7 @@ class HMLSTMClassifier(FlatClassifier):
         levels: The layers.
     """
 
-    title = "HM-LSTM"
+    title, Parameters = "HM-LSTM", HMParameters
 
     def __init__(
         self,
@@ -48,8 +69,10 @@ class HMLSTMClassifier(FlatClassifier):
         layers: int = 3,
         layer_norm: bool = True,
         boundary: Boundary = "step",
+        slope_per_epoch: float = 0.04,
     ) -> None:
         self.layers, self.layer_norm, self.boundary = layers, layer_norm, boundary  # `build` reads them
+        self.slope_per_epoch = slope_per_epoch
         super().__init__(vocabulary_size, num_classes, embedding_size, hidden_size, dropout, word_dropout)
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
@@ -60,8 +83,8 @@ class HMLSTMClassifier(FlatClassifier):
 
     def config(self) -> dict[str, Any]:
         """See `SentenceClassifier.config`."""
-        own = {"layers": self.layers, "layer_norm": self.layer_norm, "boundary": self.boundary}
-        return super().config() | own
+        own = ("layers", "layer_norm", "boundary", "slope_per_epoch")
+        return super().config() | {name: getattr(self, name) for name in own}
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `FlatClassifier.forward`."""
@@ -77,9 +100,9 @@ class HMLSTMClassifier(FlatClassifier):
         _, z, place = self._read(batch)
         return (z > 0.5).long()[place] * batch.mask[..., None]
 
-    def anneal(self, epoch: float, per_epoch: float = 0.04) -> None:
+    def anneal(self, epoch: float) -> None:
         """Set the slope of the detectors to what it is at this epoch, counted from 0, whole or not."""
-        self.levels.slope = annealed_slope(epoch, per_epoch)
+        self.levels.slope = annealed_slope(epoch, self.slope_per_epoch)
 
     def _read(self, batch: SentenceBatch) -> tuple[Tensor, Tensor, Tensor]:
         """States and boundaries of all words, packed, and (B, T) where each word stands there (any, behind the end)."""

@@ -1,0 +1,101 @@
+"""A policy's distribution over the legal actions at one word: Bernoulli for two actions, categorical for more.
+
+The action that is drawn is a function of one uniform number per row, so that estimators can reuse and reflect it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class Choice(ABC):
+    """A distribution over the actions of R rows.
+
+    Attributes:
+        logits: The policy's output.
+        legal: (R, k) bool, at least one True in each row.
+        free: (R,) bool: more than one action is legal, so the policy has a choice.
+    """
+
+    def __init__(self, logits: Tensor, legal: Tensor, free: Tensor) -> None:
+        self.logits, self.legal, self.free = logits, legal, free
+
+    @abstractmethod
+    def best(self) -> Tensor:
+        """(R,) int64: the most probable legal action."""
+
+    @abstractmethod
+    def draw(self, uniform: Tensor) -> Tensor:
+        """(R,) int64: the legal action that uniform numbers (R,) select; small numbers select the last action."""
+
+    @abstractmethod
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """(R,) log-probability of legal actions; 0 where the action is forced."""
+
+    @abstractmethod
+    def entropy(self) -> Tensor:
+        """(R,) entropy in nats; 0 where the action is forced."""
+
+    def sample(self, generator: torch.Generator | None) -> Tensor:
+        """(R,) int64: random legal actions."""
+        return self.draw(torch.rand(len(self.logits), generator=generator, device=self.logits.device))
+
+
+class BinaryChoice(Choice):
+    """Two actions; `logits` (R,) are those of action 1 relative to action 0."""
+
+    def __init__(self, logits: Tensor, legal: Tensor) -> None:
+        super().__init__(logits, legal, legal.all(1))
+
+    def best(self) -> Tensor:
+        """See `Choice.best`."""
+        return torch.where(self.free, self.logits.detach() > 0, self.legal[:, 1]).long()
+
+    def draw(self, uniform: Tensor) -> Tensor:
+        """See `Choice.draw`: action 1 where the number is below its probability."""
+        wanted = uniform < torch.sigmoid(self.logits.detach())
+        return torch.where(self.free, wanted, self.legal[:, 1]).long()
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """See `Choice.log_prob`."""
+        return nn.functional.logsigmoid(torch.where(actions == 1, self.logits, -self.logits)) * self.free
+
+    def entropy(self) -> Tensor:
+        """See `Choice.entropy`; finite for any logit."""
+        size = self.logits.abs()
+        return (nn.functional.softplus(-size) + size * torch.sigmoid(-size)) * self.free
+
+
+class CategoricalChoice(Choice):
+    """Any number of actions; `logits` are (R, k)."""
+
+    def __init__(self, logits: Tensor, legal: Tensor) -> None:
+        super().__init__(logits, legal, legal.sum(1) > 1)
+        self.log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(1)
+
+    def best(self) -> Tensor:
+        """See `Choice.best`."""
+        return self.log_probs.detach().argmax(1)
+
+    def draw(self, uniform: Tensor) -> Tensor:
+        """See `Choice.draw`: the inverse of the cumulative distribution, from the last action down."""
+        above = self.log_probs.detach().exp().flip(1).cumsum(1)[:, :-1]
+        drawn = above.shape[1] - (uniform[:, None] >= above).sum(1)
+        return torch.where(self.legal.gather(1, drawn[:, None]).squeeze(1), drawn, self.best())  # rounding
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """See `Choice.log_prob`."""
+        return self.log_probs.gather(1, actions[:, None]).squeeze(1) * self.free
+
+    def entropy(self) -> Tensor:
+        """See `Choice.entropy`."""
+        finite = torch.where(self.legal, self.log_probs, 0.0)
+        return -(finite.exp() * finite * self.legal).sum(1)
+
+
+def choice_of(logits: Tensor, legal: Tensor) -> Choice:
+    """The distribution that logits give: (R,) of two actions, or (R, k) of k."""
+    return (BinaryChoice if logits.ndim == 1 else CategoricalChoice)(logits, legal)

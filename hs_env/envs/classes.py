@@ -1,0 +1,77 @@
+"""The classes of the environments: for each problem `<Problem>Env` and `<Problem>VectorEnv`.
+
+They are attributes of this module, made from the problem when they are first asked for: `phrase_segmentation.v0` gives
+`PhraseSegmentationEnv` and `PhraseSegmentationVectorEnv`. Gymnasium finds them here by name, and so does pickle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from gymnasium.vector import AutoresetMode
+
+from hs_env.envs.resources import NamedResources, ResourceNames, find_resources
+from hs_env.envs.single import EncoderEnv
+from hs_env.envs.vector import EncoderVectorEnv
+from hs_env.problems import PROBLEMS, class_stem
+from hs_env.problems.page import environment_page
+
+
+def __getattr__(name: str) -> Any:
+    """The class called `name`."""
+    if found := re.fullmatch(r"(\w+?)(Vector)?Env", name):
+        for problem in PROBLEMS:
+            if class_stem(problem) == found[1]:
+                return environment_classes(problem)[found[2] is not None]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVectorEnv]]:
+    """The single and the vector environment of a problem.
+
+    Args:
+        name: Versioned name of the problem.
+    """
+    problem = PROBLEMS.get(name)
+    default = problem.environment
+
+    def resources(
+        corpus: str = default.corpus,
+        classifier: str = default.classifier,
+        *,
+        split: str = "train",
+        data_dir: str | None = None,
+        reward: str = default.reward,
+        reward_parameters: Mapping[str, Any] | None = None,
+        shaping: bool = False,
+    ) -> NamedResources:
+        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
+        return find_resources(names, problem)
+
+    class Single(EncoderEnv):
+        __doc__ = environment_page(name, problem)
+
+        def __init__(self, *args: Any, render_mode: str | None = None, **kwargs: Any) -> None:
+            super().__init__(resources(*args, **kwargs), render_mode)
+
+    class Vector(EncoderVectorEnv):
+        def __init__(
+            self,
+            num_envs: int = 1,
+            *args: Any,
+            autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+            render_mode: str | None = None,
+            **kwargs: Any,
+        ) -> None:
+            super().__init__(resources(*args, **kwargs), num_envs, autoreset_mode, render_mode)
+
+    stem = class_stem(name)
+    Vector.__doc__ = f"N slots side by side, each like `{stem}Env`; see there."
+    for made, suffix in ((Single, "Env"), (Vector, "VectorEnv")):
+        made.__name__ = made.__qualname__ = stem + suffix
+        made.__module__ = __name__
+    return Single, Vector

@@ -1,0 +1,125 @@
+"""What a policy or a classifier predicts on a split, and how its decisions count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hs_env.errors import HsEnvError
+from hs_env.problems.problem import Column, Problem
+from hs_env.types import Episodes, SentenceBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The predictions on the N sentences of a split, in its order.
+
+    Attributes:
+        labels: (N,) int64 gold classes.
+        log_probs: (N, C) float, finite class log-probabilities.
+        lengths: (N,) int64 words.
+        counts: (N,) numbers by name: what `Problem.counts` gives for the decisions of a policy; empty without one.
+        columns: The columns that these counts are for.
+
+    Raises:
+        HsEnvError: If there is no sentence, a label is out of range, or a log-probability is not finite.
+    """
+
+    labels: IntArray
+    log_probs: NDArray[np.floating[Any]]
+    lengths: IntArray
+    counts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    columns: tuple[Column, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self):
+            raise HsEnvError("There is nothing to evaluate: no sentences. Choose a split that has some.")
+        classes = self.log_probs.shape[1]
+        if self.labels.min() < 0 or self.labels.max() >= classes:
+            raise HsEnvError(
+                f"The model tells {classes} classes apart, and the labels go from {self.labels.min()} to "
+                f"{self.labels.max()}. Evaluate it on the corpus that it was trained for."
+            )
+        broken = np.flatnonzero(~np.isfinite(self.log_probs).all(1))
+        if broken.size:
+            raise HsEnvError(
+                f"The class log-probabilities of {broken.size} sentences are not finite, first those of sentence "
+                f"{broken[0]}: {self.log_probs[broken[0]].tolist()}. Did training diverge?"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> IntArray:
+        """(N,) int64: the most probable class."""
+        classes: IntArray = self.log_probs.argmax(1)
+        return classes
+
+    def count(self, name: str) -> NDArray[Any] | None:
+        """(N,): a count by name, also "sentences", "words", "correct" and "log_likelihood"; None if it is unknown."""
+        match name:
+            case "sentences":
+                return np.ones_like(self.labels)
+            case "words":
+                return self.lengths
+            case "correct":
+                correct: NDArray[np.bool_] = self.classes == self.labels
+                return correct
+            case "log_likelihood":
+                return np.take_along_axis(self.log_probs, self.labels[:, None], axis=1)[:, 0]
+        return self.counts.get(name)
+
+
+def collect(episodes: Iterable[Episodes], problem: Problem) -> Predictions:
+    """The predictions of a policy.
+
+    Args:
+        episodes: Its finished episodes in batches of any order, one episode for each sentence.
+        problem: The decision problem.
+
+    Raises:
+        HsEnvError: If there are none, or several of one sentence.
+    """
+    parts = [
+        _classified(batch.sentences, batch.log_probs) | problem.counts(batch.actions, batch.sentences)
+        for batch in episodes
+    ]
+    return _join(parts, problem.columns)
+
+
+def collect_flat(batches: Iterable[tuple[SentenceBatch, Tensor]]) -> Predictions:
+    """The predictions of a classifier without actions, from batches and their (B, C) class log-probabilities."""
+    return _join([_classified(batch, log_probs) for batch, log_probs in batches], ())
+
+
+def _classified(batch: SentenceBatch, log_probs: Tensor) -> dict[str, Tensor]:
+    """What every classifier has."""
+    return {"indices": batch.indices, "labels": batch.labels, "lengths": batch.lengths, "log_probs": log_probs}
+
+
+def _join(parts: list[dict[str, Tensor]], columns: tuple[Column, ...]) -> Predictions:
+    """The counts that all batches have, sorted by `indices`."""
+    if not parts:
+        raise HsEnvError("There is nothing to evaluate: no sentences. Choose a split that has some.")
+    shared = set.intersection(*(set(part) for part in parts))
+    joined = {name: np.concatenate([part[name].numpy(force=True) for part in parts]) for name in shared}
+    indices, first = np.unique(joined.pop("indices"), return_index=True)
+    if len(indices) < len(joined["labels"]):
+        raise HsEnvError(
+            f"Expected one episode a sentence, got {len(joined['labels'])} episodes of {len(indices)} sentences. "
+            "Evaluate with one sample a sentence."
+        )
+    sorted_ = {name: column[first] for name, column in joined.items()}
+    labels, log_probs, lengths = (sorted_.pop(name) for name in ("labels", "log_probs", "lengths"))
+    return Predictions(labels, log_probs, lengths, sorted_, columns)

@@ -1,0 +1,96 @@
+"""Parameters of models, agents and other things that are chosen by name: each is parsed by a dataclass of its own.
+
+A configuration holds them as a plain dict, so that it need not know every model and agent.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from hs_env.errors import HsEnvError
+from hs_env.registry import unknown_name
+
+P = TypeVar("P")
+REST = "arguments"
+"""Name of a field that takes all parameters that are no field, for something that this package does not know."""
+
+
+def parse_parameters(kind: type[P], values: Mapping[str, Any], owner: str) -> P:
+    """Make parameters from plain values.
+
+    Args:
+        kind: The dataclass. A field called `arguments` takes the values that are no field.
+        values: Values by the name of the field.
+        owner: Whose parameters they are, for messages: "the model 'hs_lstm'".
+
+    Raises:
+        HsEnvError: If there is no such parameter, with the nearest spelling, or a value has the wrong type or range.
+    """
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    rest = {name: value for name, value in values.items() if name not in known}
+    if rest and REST not in known:
+        raise unknown_name(f"parameter of {owner}", next(iter(rest)), known)
+    given = {name: _coerced(name, value, hints[name], owner) for name, value in values.items() if name in known}
+    if rest:
+        given[REST] = {**given.get(REST, {}), **rest}
+    return kind(**given)
+
+
+def plain_values(parameters: Any) -> dict[str, Any]:
+    """The inverse of `parse_parameters`: all fields by name, as JSON values."""
+    values: dict[str, Any] = {field.name: getattr(parameters, field.name) for field in fields(parameters)}
+    rest: dict[str, Any] = values.pop(REST, {})
+    return values | rest
+
+
+def describe_fields(kind: type[Any]) -> list[tuple[str, str, str]]:
+    """Name, default and description of each field of a dataclass whose fields have docstrings."""
+    import docstring_parser
+
+    texts = {
+        each.arg_name: " ".join((each.description or "").split())
+        for each in docstring_parser.parse_from_object(kind).params
+    }
+    return [
+        (field.name, "" if field.default is MISSING else str(field.default), texts.get(field.name, ""))
+        for field in fields(kind)
+    ]
+
+
+def _coerced(name: str, value: Any, hint: Any, owner: str) -> Any:
+    """The value as its type hint has it; numbers of NumPy become Python's."""
+    options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    for option in options:
+        try:
+            return _as(option, value)
+        except (TypeError, ValueError):
+            continue
+    wanted = " or ".join(_EXPECTED.get(option, str(option)) for option in options)
+    raise HsEnvError(f"The parameter {name} of {owner} must be {wanted}, got {value!r}.")
+
+
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", NoneType: "left out"}
+
+
+def _as(option: Any, value: Any) -> Any:
+    if get_origin(option) is Literal:
+        if value in get_args(option):
+            return value
+        raise ValueError
+    if get_origin(option) is dict:
+        return dict(value)
+    truth = isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+    if option is bool and truth:
+        return bool(value)
+    if option is int and not truth:
+        return operator.index(value)
+    if option is float and not truth and not isinstance(value, str):
+        return float(value)
+    if (option is str and isinstance(value, str)) or (option is NoneType and value is None):
+        return value
+    raise TypeError

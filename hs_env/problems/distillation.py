@@ -1,0 +1,114 @@
+"""Information distillation: at each word, whether to keep it (ID-LSTM; Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor
+
+from hs_env.problems.problem import Column, EnvironmentText, Part, Problem, Spans, TrainingDefaults
+
+DELETE: Final = 0
+"""The word is left out."""
+RETAIN: Final = 1
+"""The word is kept."""
+
+
+def retained_words(actions: Tensor, lengths: Tensor) -> Tensor:
+    """(R, T) bool: the words kept under actions (R, T); the last one of a sentence if no other is."""
+    position = torch.arange(actions.shape[1], device=actions.device)
+    chosen = (actions == RETAIN) & (position < lengths[:, None])
+    return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)
+
+
+class InformationDistillation(Problem):
+    """Actions `DELETE` and `RETAIN` select words of a sentence. At least one word is retained."""
+
+    title = "information distillation"
+    actions = ("DELETE", "RETAIN")
+    span = ("retained word", "retained")
+    covers = False
+    closing_action = RETAIN
+    keeps_progress = True
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("words_retained", ("Words kept /", "sentence"), "num_retained", "sentences", decimals=1),
+        Column("share_retained", ("Words", "kept %"), "num_retained", "words", 100, 1),
+    )
+    # Deleting words costs least if the classifier is fully trained first and then changes slowly. The P-Net starts by
+    # keeping nearly all words, because until then the classifier has read whole sentences.
+    defaults = TrainingDefaults(
+        warm_start="all_retain",
+        reward="log_likelihood + deletion_rate(target=0.15, weight=0.12, rate=0.0005)",
+        reward_dropout=True,
+        warm_epochs=10,
+        pnet_epochs=2,
+        joint_learning_rate=1e-4,
+        joint_score="reward",
+        pnet_learning_rate=1e-3,
+        initial_logits=(0.0, 2.0),
+    )
+    environment = EnvironmentText(
+        classifier="phrases_id_lstm",
+        corpus="phrases",
+        reward="id_lstm",
+        reward_parameters='{"gamma": 0.3}',
+        summary="Keep the words of a sentence that matter, word by word.",
+        description=(
+            "A sentence is read word by word. At each word the agent says whether it is kept or left out. A frozen "
+            "classifier, ID-LSTM (Zhang, Huang and Zhao, 2018), reads only the words that are kept. After the last "
+            "word it classifies the sentence, and the agent is rewarded for leaving out as many words as it can "
+            "without harm."
+        ),
+        meanings=("the word is left out", "the word is kept"),
+        legality=(
+            "At least one word is kept: at the last word of a sentence of which none has been kept, DELETE is not "
+            "legal, and is taken as RETAIN."
+        ),
+        observation=(
+            "For ID-LSTM with hidden size d and word vectors of width e, D = 2d + e: cell and hidden state after the "
+            "words kept so far, then the vector of the word."
+        ),
+        rewarded="`log P(gold | X) + gamma * d / L` for d deleted words of L, where gamma is 0.15",
+        potential="it changes where a word is retained",
+        information=(
+            ("num_retained", "int", "number of words kept"),
+            ("retained", "tuple of str", 'these words, such as `("not", "good")`'),
+        ),
+        references=(
+            "T. Zhang, M. Huang, L. Zhao. *Learning Structured Representation for Text Classification via "
+            "Reinforcement Learning.* AAAI 2018."
+        ),
+    )
+
+    def legal(self, progress: Tensor, left: Tensor) -> Tensor:
+        """(R, 2) bool: both actions, but only `RETAIN` at the last word if none has been retained."""
+        free = (left != 0) | (progress != 0)
+        return torch.stack([free, torch.ones_like(free)], 1)
+
+    def progress_after(self, progress: Tensor, actions: Tensor) -> Tensor:
+        """(R,) int64: 1 once a word has been retained."""
+        return progress | actions
+
+    def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
+        """The retained words, each one a span."""
+        row, start = retained_words(actions, lengths).nonzero().unbind(1)
+        return Spans(row, start, start + 1, torch.full_like(row, RETAIN))
+
+    def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
+        """Runs of words that are retained, and of words that are deleted."""
+        kept = torch.tensor([list(actions)]) == RETAIN
+        if finished:
+            kept = retained_words(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
+        runs = [[at for at, _ in run] for _, run in groupby(enumerate(kept[0].tolist()), lambda each: each[1])]
+        return [
+            Part(run[0], run[-1] + 1, "retained", RETAIN)
+            if kept[0, run[0]]
+            else Part(run[0], run[-1] + 1, "deleted", DELETE)
+            for run in runs
+        ]
+
+
+DISTILLATION: Final = InformationDistillation()

@@ -1,0 +1,126 @@
+"""Phrase segmentation: at each word, whether the phrase ends here (HS-LSTM; Zhang, Huang, Zhao, AAAI 2018)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor
+
+from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
+from hs_env.types import SentenceBatch
+
+INSIDE: Final = 0
+"""The phrase continues with the next word."""
+END: Final = 1
+"""The word is the last one of its phrase."""
+
+
+def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:
+    """(R, T) bool: the words that end a phrase under actions (R, T); the last word of a sentence always does."""
+    position = torch.arange(actions.shape[1], device=actions.device)
+    last = lengths[:, None] - 1
+    return (actions == END) & (position < last) | (position == last)
+
+
+class PhraseSegmentation(Problem):
+    """Actions `INSIDE` and `END` cut a sentence into phrases. The last word always ends one."""
+
+    title = "phrase segmentation"
+    actions = ("INSIDE", "END")
+    span = ("phrase", "phrases")
+    closing_action = END
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("phrases_per_sentence", ("Phrases /", "sentence"), "num_phrases", "sentences", decimals=1),
+        Column("words_per_phrase", ("Words /", "phrase"), "words", "num_phrases", decimals=2),
+        Column(
+            "boundary_precision", ("Boundary", "precision %"), "matches", "proposed", 100, 1, "proposed", agreement=True
+        ),
+        Column("boundary_recall", ("Boundary", "recall %"), "matches", "gold", 100, 1, agreement=True),
+        Column("boundary_f1", ("Boundary", "F1 %"), "matches", "mean_boundaries", 100, 1, agreement=True),
+        Column("phrase_f1", ("Phrase", "F1 %"), "phrase_matches", "mean_phrases", 100, 1, agreement=True),
+    )
+    defaults = TrainingDefaults(warm_start="function_words", reward="hs_lstm")
+    environment = EnvironmentText(
+        classifier="phrases",
+        corpus="phrases",
+        reward="hs_lstm",
+        reward_parameters='{"gamma": 0.5}',
+        summary="Cut a sentence into phrases, word by word.",
+        description=(
+            "A sentence is read word by word. At each word the agent says whether the phrase ends here or continues. A "
+            "frozen hierarchical classifier, HS-LSTM (Zhang, Huang and Zhao, 2018), reads the phrases: a word-level "
+            "LSTM inside each phrase, a phrase-level LSTM over the phrases. After the last word it classifies the "
+            "sentence, and the agent is rewarded for phrases that let it do well."
+        ),
+        meanings=("the phrase continues with the next word", "the word is the last one of its phrase"),
+        legality="The last word always ends a phrase: INSIDE is not legal there, and is taken as END.",
+        observation=(
+            "For HS-LSTM with hidden size d, D = 4d: cell and hidden state of the phrase level before the word, then "
+            "cell and hidden state of the word level after it."
+        ),
+        rewarded=(
+            "`log P(gold | X) - gamma * (n / L + 0.1 * L / n)` for n phrases in L words, where gamma is 0.1 for each "
+            "class"
+        ),
+        potential="it changes where a phrase ends",
+        information=(
+            ("num_phrases", "int", "number of phrases"),
+            ("phrases", "tuple of str", 'their words, such as `("the movie", "is not", "very good")`'),
+        ),
+        references=(
+            "T. Zhang, M. Huang, L. Zhao. *Learning Structured Representation for Text Classification via "
+            "Reinforcement Learning.* AAAI 2018."
+        ),
+    )
+
+    def legal(self, progress: Tensor, left: Tensor) -> Tensor:
+        """(R, 2) bool: both actions, but only `END` at the last word."""
+        inside = left != 0
+        return torch.stack([inside, torch.ones_like(inside)], 1)
+
+    def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
+        """The phrases: each ends at a word with `END` or at the last word, and the next one starts after it."""
+        row, last = phrase_ends(actions, lengths).nonzero().unbind(1)
+        stop = last + 1
+        start = torch.zeros_like(stop)
+        same = row[1:] == row[:-1]
+        start[1:][same] = stop[:-1][same]
+        return Spans(row, start, stop, torch.full_like(row, END))
+
+    def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
+        """Phrases; and agreement with the gold phrases where they are known.
+
+        Boundaries are compared at every word but the last one, which ends a phrase under any policy. A phrase matches
+        a gold phrase if both its ends do.
+
+        Returns:
+            (R,) "num_phrases"; with gold phrases also the boundaries "proposed", "gold", "matches" and the mean of the
+            first two, "mean_boundaries"; the phrases "phrase_matches", and "mean_phrases" of policy and gold.
+        """
+        ends = phrase_ends(actions, sentences.lengths)
+        phrases = ends.sum(1)
+        if sentences.gold_actions is None:
+            return {"num_phrases": phrases}
+        gold_ends = phrase_ends(sentences.gold_actions, sentences.lengths)
+        both = ends & gold_ends
+        proposed, gold = phrases - 1, gold_ends.sum(1) - 1
+        return {
+            "num_phrases": phrases,
+            "proposed": proposed,
+            "gold": gold,
+            "matches": both.sum(1) - 1,
+            "mean_boundaries": (proposed + gold) / 2,
+            "phrase_matches": (both & (_starts(ends) == _starts(gold_ends))).sum(1),
+            "mean_phrases": (phrases + gold + 1) / 2,
+        }
+
+
+def _starts(ends: Tensor) -> Tensor:
+    """(R, T) int64: the first word of the phrase that each word is in."""
+    starts = ends.new_zeros(ends.shape, dtype=torch.int64)
+    starts[:, 1:] = torch.arange(1, ends.shape[1], device=ends.device) * ends[:, :-1]
+    return starts.cummax(1).values
+
+
+SEGMENTATION: Final = PhraseSegmentation()
