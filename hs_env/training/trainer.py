@@ -99,7 +99,7 @@ class Trainer(StagedTrainer):
         assert self.config.reward_dropout is not None  # the configuration has filled it in
         slow = self.learner.slow.train(self.config.reward_dropout)
         with torch.no_grad():
-            batch = slow.words.read(batch)
+            batch = slow.words.with_features(batch)
         update = self.agent.update(slow, batch, self.reward, generator=generator)
         slow.eval()
         self.reward.adapt(update.episodes)
