@@ -25,8 +25,9 @@ class AttentiveHSLSTM(HSLSTM):
         a_j = exp(s_j) / sum_i exp(s_i)
         P(y|X) = softmax(W' sum_j a_j h_j + b')
 
-    The policy sees the same state as in HS-LSTM, D = 4d. The memory also holds the weighted mean over the phrases so
-    far (d) and their sum of exp(s) (1), which suffice to update the mean. Relaxed actions mix both linearly.
+    The policy sees the same state as in HS-LSTM, D = 4d. The memory also holds the weighted mean of the phrases so far
+    (width d) and the sum of their exp(s) (width 1), which suffice to update the mean. Relaxed actions mix the memories
+    linearly.
 
     The clamping keeps the sum of exp(s) finite and above 0. It costs no precision: in float32 a phrase whose score is
     60 below another one has no weight anyway.

@@ -22,8 +22,8 @@ class CNN(FlatClassifier):
         P(y|X) = softmax(W (p_3 (+) p_4 (+) p_5) + b)
 
     Each width has a third of the d features, rounded up: 100 each for d = 300, as in the paper. As in Kim's code, w - 1
-    zero vectors pad the sentence on both sides, so that sentences shorter than w need no special case. This is his
-    model "non-static": one channel of word vectors, which are trained. The norm of the softmax weights is not bounded.
+    zero vectors pad the sentence on both sides, so that sentences shorter than w need no special case. There is one
+    channel of trained word vectors, as in his "CNN-non-static". The norm of the softmax weights is not bounded.
 
     Arguments as for `SentenceClassifier`.
     """

@@ -1,6 +1,6 @@
 """The LSTM that all models share: one step, and a differentiable scan over sequences of different lengths.
 
-One step (Hochreiter and Schmidhuber 1997; Gers et al. 2000)::
+One step for the input x (e,) and the state c, h (d,) (Hochreiter and Schmidhuber 1997; Gers et al. 2000)::
 
     i, f, o, g = sigm, sigm, sigm, tanh of the four slices of  x W_x + b + h W_h
     c' = f * c + i * g
@@ -11,8 +11,8 @@ no recurrent product, and `c' = i * g`.
 
 The scan computes each step for all sequences at once, without padding. For this it stores their words in the packed
 layout of `torch.nn.utils.rnn.PackedSequence`: the first words of all sequences, then all second words, and so on.
-Longer sequences come first, so the sequences of a step are always the first rows of the step before it. For example,
-the sequences `a0 a1`, `b0 b1 b2` and `c0` are packed as follows::
+Longer sequences come first, so the sequences that reach a step are the first ones of the step before. For example, the
+sequences `a0 a1`, `b0 b1 b2` and `c0` are packed as follows::
 
     step         0          1        2
     words        b0 a0 c0   b1 a1    b2
@@ -78,7 +78,7 @@ class LSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw Glorot-uniform input weights and orthogonal recurrent weights (each gate on its own); reset the bias."""
+        """Draw Glorot-uniform input weights and orthogonal recurrent weights (gate by gate); set the bias."""
         d = self.hidden_size
         nn.init.xavier_uniform_(self.weight_ih)
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Layers that give the words of a batch their vectors, without padding."""
+"""Word-vector layers, which return one vector per word of a batch and none for padding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
 
 class WordVectorLayer(nn.Module, ABC):
-    """Base class of layers that give the words of a batch, without padding, their vectors.
+    """Base class of layers that return one vector per word of a batch and none for padding.
 
     Args:
         vocabulary_size: V, number of words, including padding and the unknown word.
@@ -34,9 +34,9 @@ class WordVectorLayer(nn.Module, ABC):
         """Return the word vectors of the batch before dropout, (words, e) float32, one sentence after the other."""
 
     def with_features(self, batch: SentenceBatch) -> SentenceBatch:
-        """Return the batch with the vectors of its words as `features`, if an encoder has to compute them.
+        """Add the contextual vectors of the words to the batch, so that several readers of it compute them once.
 
-        Call this before several passes over one batch, so that the encoder computes the vectors only once.
+        The batch is returned unchanged if no encoder has to compute its vectors.
         """
         return batch
 

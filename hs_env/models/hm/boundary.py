@@ -12,8 +12,8 @@ from hs_env.errors import HsEnvError
 Boundary = Literal["step", "sample", "soft"]
 """How a detector turns its hard sigmoid into a boundary.
 
-"step" gives 1 if it is above 1/2, else 0. "sample" draws 1 with this probability in training mode, and equals "step" in
-eval mode. "soft" keeps the value itself.
+"step" gives 1 where the hard sigmoid is above 1/2, else 0. "sample" draws 1 with the hard sigmoid as its probability in
+training mode, and equals "step" in eval mode. "soft" gives the hard sigmoid itself.
 """
 
 

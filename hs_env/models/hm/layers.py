@@ -45,8 +45,9 @@ class HMLSTM(nn.Module):
         COPY    if z^l_{t-1} = 0 and z^{l-1}_t = 0:   c = c_{t-1},               h = h_{t-1}
         FLUSH   if z^l_{t-1} = 1:                     c = i * g,                 h = o * tanh(c)
 
-    The straight-through estimator trains the detectors: the forward pass has the step, the backward pass the slope of
-    the hard sigmoid. `slope` may grow during training (`annealed_slope`). No gradient flows into the initial state.
+    The straight-through estimator trains the detectors: z is a step function in the forward pass and has the derivative
+    of the hard sigmoid in the backward pass. The `slope` of the hard sigmoid may grow during training, as in
+    `annealed_slope`. No gradient flows into the initial state.
 
     Layer normalisation applies to the sum s without b (Ba, Kiros, Hinton 2016, equation 4), for the gates and the
     detector together. The HM-LSTM paper does not say where it normalises.

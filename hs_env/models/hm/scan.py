@@ -12,9 +12,9 @@ Layer l at step t computes, with own = z^l_{t-1} (0 in the top layer) and below 
 For boundaries 0 and 1 these are UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5). The formula is
 smooth in between, so it also holds for soft boundaries and gives the straight-through gradient.
 
-Words are packed as `hs_env.models.lstm` explains. The states of a scan have one block of rows more: the initial states
-come first, then the states after each packed word. A step over `size` sequences thus reads the first `size` rows of one
-block and writes the next block. For three sequences of lengths 3, 2 and 1 (see `ScanPlan.places`)::
+Words are packed as `hs_env.models.lstm` explains. The states have one more block of rows than the words: the initial
+states come first, then the states after each packed word. A step over `size` sequences reads the first `size` rows of
+one block and writes the next block. `ScanPlan.places` returns the rows. For sequences of lengths 3, 2 and 1 they are::
 
     step                          0          1          2
     packed words      now         0 1 2      3 4        5
@@ -47,7 +47,7 @@ class ScanPlan:
     Attributes:
         widths: Width d of each layer, lowest layer first.
         sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
-        kind: How boundaries are decided.
+        kind: How boundaries are decided; see `Boundary`.
         slope: Slope of the hard sigmoid.
         noise: (words, layers - 1) uniform numbers in [0, 1) to draw boundaries, or None for the threshold 1/2.
         ends: (words,) bool, packed words after which every layer has a boundary, or None.
@@ -76,8 +76,8 @@ class ScanPlan:
         """Return the derivative (rows,) of `boundary`: exact if soft, else the straight-through estimate.
 
         A boundary acts on all `width` units of a layer, so its gradient is a sum over them. The straight-through
-        estimate is divided by sqrt(width), as Esser et al. 2020 scale the gradient of a quantiser's step size. Without
-        this, and with layer normalisation, gradients grow by ten orders of magnitude over 100 steps.
+        estimate is divided by sqrt(width), as Esser et al. (ICLR 2020) scale the gradient of a quantiser's step
+        size. Otherwise, with layer normalisation, gradients grow by ten orders of magnitude over 100 steps.
         """
         slope = hard_sigmoid_slope(detector, self.slope)
         if self.kind != "soft":
