@@ -1,4 +1,4 @@
-"""HS-LSTM whose verdict attends to all its phrases."""
+"""HS-LSTM with attention over all phrases of the sentence."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.lstm import pack
 
 ATTENTION_SIZE = 100
-"""Width of the layer that the weights of the phrases come from."""
+"""Width of the hidden layer of the attention."""
 MAX_SCORE = 30.0
-"""Bound of a phrase's score."""
+"""Largest absolute value of a phrase's score."""
 
 
 class AttentiveHSLSTM(HSLSTM):
-    """HS-LSTM with a softmax on a weighted mean of its phrase-level states, in place of the last one.
+    """HS-LSTM that classifies from a weighted mean of all phrase-level states, not from the last one.
 
-    With the phrase-level state `h_k` after each phrase k, as words are weighted by Yang et al. (NAACL 2016)::
+    The attention of Yang et al. (NAACL 2016, equations 5 to 7) over words is applied to phrases here. With the
+    phrase-level hidden state `h_j` after phrase j::
 
-        e_k = u . tanh(W h_k + b), held between -30 and 30
-        a_k = exp(e_k) / sum_j exp(e_j)
-        P(y|X) = softmax(W' sum_k a_k h_k + b')
+        s_j = u . tanh(W h_j + b), clamped to [-30, 30]
+        a_j = exp(s_j) / sum_i exp(s_i)
+        P(y|X) = softmax(W' sum_j a_j h_j + b')
 
-    What a policy sees is HS-LSTM's: c^p, h^p, c^w and h^w. The memory holds besides the mean over the phrases so far
-    and the sum of their exp(e), from which the next mean follows; of a relaxed action both are mixed as they stand.
-    The bounds keep sums of exp(e) finite and apart from 0; within them nothing is lost, for a phrase 60 below another
-    has no weight in float32.
+    The policy sees the same state as in HS-LSTM, D = 4d. The memory also holds the weighted mean of the phrases so far
+    (width d) and the sum of their exp(s) (width 1), which suffice to update the mean. Relaxed actions mix the memories
+    linearly.
 
-    Arguments as `SentenceClassifier`'s; the state has D = 4d.
+    The clamping keeps the sum of exp(s) finite and above 0. It costs no precision: in float32 a phrase whose score is
+    60 below another one has no weight anyway.
+
+    Arguments as for `SentenceClassifier`.
     """
 
     title = "HS-LSTM with attention"
@@ -43,7 +46,7 @@ class AttentiveHSLSTM(HSLSTM):
         )
 
     def observe(self, state: EncoderState) -> Tensor:
-        """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
+        """Return what the policy sees, `c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t` (R, 4d) float32."""
         return torch.cat([state.memory[:, : 2 * self.hidden_size], state.memory[:, self.phrase_memory :]], 1)
 
     def close(self, before: Tensor, h_w: Tensor) -> Tensor:
@@ -56,12 +59,12 @@ class AttentiveHSLSTM(HSLSTM):
         return torch.cat([level, torch.lerp(mean, level[:, d:], weight / mass), mass], 1)
 
     def weigh(self, h: Tensor) -> Tensor:
-        """(n, 1): exp(e) of phrase-level states (n, d)."""
+        """Return the unnormalised weights exp(s), (n, 1), of phrase-level hidden states `h` (n, d)."""
         weight: Tensor = self.attention(h).clamp(-MAX_SCORE, MAX_SCORE).exp()
         return weight
 
     def finish(self, state: EncoderState) -> Tensor:
-        """(R, C) from the mean over the phrases."""
+        """Return class log-probabilities, (R, C), from the weighted mean over the phrases."""
         return self.classify(state.memory[:, 2 * self.hidden_size : 3 * self.hidden_size])
 
     def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The bidirectional LSTM, with its last states as a classifier."""
+"""The bidirectional LSTM, and the classifier on its final states."""
 
 from __future__ import annotations
 
@@ -11,11 +11,20 @@ from hs_env.types import SentenceBatch
 
 
 class TwoWayLSTM(nn.Module):
-    """One LSTM over the words and one over them in reverse (Schuster and Paliwal 1997; Graves and Schmidhuber 2005).
+    """A bidirectional LSTM (Schuster and Paliwal 1997; Graves and Schmidhuber 2005).
+
+    For the words x_1 to x_L of a sentence::
+
+        f_t = LSTM_onward(f_{t-1}, x_t)
+        b_t = LSTM_back(b_{t+1}, x_t)
 
     Args:
         input_size: e, width of the inputs.
-        hidden_size: d, width of the state of each direction.
+        hidden_size: d, width of the hidden state of each direction.
+
+    Attributes:
+        onward: LSTM from the first word to the last.
+        back: LSTM from the last word to the first.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -23,13 +32,21 @@ class TwoWayLSTM(nn.Module):
         self.onward, self.back = LSTM(input_size, hidden_size), LSTM(input_size, hidden_size)
 
     def last(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """(B, 2d): the last state of either direction, of B sentences whose words `vectors` (N, e) holds in a row."""
+        """Return the final states of both directions, `f_L (+) b_1` (B, 2d); arguments as for `every`."""
         states = self.every(vectors, lengths)
         d, stops = self.onward.hidden_size, lengths.cumsum(0)
         return torch.cat([states[stops - 1, :d], states[stops - lengths, d:]], 1)
 
     def every(self, vectors: Tensor, lengths: Tensor) -> Tensor:
-        """(N, 2d): the states at each word, of B sentences whose words `vectors` (N, e) holds in a row."""
+        """Compute the states of both directions at each word.
+
+        Args:
+            vectors: (words, e) word vectors of B sentences, one sentence after the other, without padding.
+            lengths: (B,) int64, number of words of each sentence.
+
+        Returns:
+            (words, 2d) states `f_t (+) b_t`, in the order of `vectors`.
+        """
         sequence, step, sizes = pack(lengths)
         starts = (lengths.cumsum(0) - lengths)[sequence]
         onward, back = starts + step, starts + lengths[sequence] - 1 - step
@@ -43,7 +60,10 @@ class TwoWayLSTM(nn.Module):
 
 
 class BiLSTM(FlatClassifier):
-    """A softmax on the last states of a bidirectional LSTM, 2d wide; arguments as `SentenceClassifier`'s."""
+    """A bidirectional LSTM with a softmax on its final states: `P(y|X) = softmax(W (f_L (+) b_1) + b)`.
+
+    Arguments as for `SentenceClassifier`.
+    """
 
     title = "bidirectional LSTM"
 

@@ -1,4 +1,4 @@
-"""A model together with the words and classes it knows: what is saved, shipped and loaded."""
+"""A model with its vocabulary and class names, as one file that can be saved, shipped and loaded."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 Model = StructuredEncoder | FlatClassifier
 
 MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
-"""Classifiers by versioned name; each is built from the keyword arguments that its `config()` returns."""
+"""Model classes by versioned name. `MODELS.get(name)(**model.config())` builds a model with the same sizes."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)
 MODELS.register("id_lstm.v1")(IDLSTM)
@@ -44,24 +44,24 @@ MODELS.register("cnn.v1")(CNN)
 MODELS.register("self_attentive.v1")(SelfAttentive)
 
 FILE_NAME = "classifier.safetensors"
-"""The classifier's file in the folder of a run."""
+"""Name of the classifier's file in the folder of a run."""
 ENCODER = "encoder"
-"""The encoder's folder beside it, if the run has fine-tuned one."""
+"""Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
 _OWN = f"{PREFIX}./{ENCODER}"
-"""How the classifier's file names it, so that the two may be moved together."""
+"""Relative name of that folder in the classifier's file, so that file and folder can be moved together."""
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A model, the vocabulary it reads and the classes it tells apart.
+    """A model with its vocabulary and the names of its classes.
 
     Attributes:
-        model: The network.
-        vocabulary: Its words.
-        labels: Names of its classes.
-        tokenisation: Name of the step that makes words of a text (`hs_env.corpora.tokenisation`).
-        notes: How it was made, its accuracy: JSON values.
-        contextual: Makes the word vectors that the model reads, if they depend on the sentence.
+        model: Network that computes the class log-probabilities.
+        vocabulary: Words that the model knows.
+        labels: Names of the C classes, by class index.
+        tokenisation: Name of the rule that splits a text into words (`hs_env.corpora.tokenisation`).
+        notes: Origin and accuracy of the classifier, as JSON values.
+        contextual: Encoder that computes the word vectors, or None if they do not depend on the sentence.
     """
 
     model: Model
@@ -72,7 +72,7 @@ class Classifier:
     contextual: ContextualVectors | None = None
 
     def sentence(self, text: str) -> Sentence:
-        """The words of a text, with label 0 for want of a better one.
+        """Split a text into words. The label is unknown and set to 0.
 
         Raises:
             HsEnvError: If the text has no words.
@@ -83,20 +83,28 @@ class Classifier:
         return Sentence(words, 0)
 
     def batch(self, sentences: Sequence[Sentence]) -> SentenceBatch:
-        """One or more sentences as a padded batch; `indices` count from 0."""
+        """Return sentences as a padded batch, whose `indices` count from 0.
+
+        Raises:
+            HsEnvError: If there is no sentence, or one of them has no words.
+        """
         if not sentences or not all(sentence.words for sentence in sentences):
-            raise HsEnvError(f"Expected one or more sentences, each of one or more words; got {len(sentences)}.")
+            counts = [len(sentence.words) for sentence in sentences]
+            raise HsEnvError(f"Expected one or more sentences of one or more words each; got word counts {counts}.")
         return self.encode(sentences).batch(torch.arange(len(sentences)))
 
     def encode(self, sentences: Sequence[Sentence]) -> EncodedSplit:
-        """Sentences as this classifier reads them, none of them empty."""
+        """Return sentences, each with at least one word, as token ids of the classifier's vocabulary.
+
+        Contextual vectors are computed if the model needs them.
+        """
         return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
 
     def save(self, path: Path) -> None:
-        """Save as one safetensors file.
+        """Save the classifier as one safetensors file.
 
         Raises:
-            HsEnvError: If the model is not in `MODELS`, by whose name it is loaded.
+            HsEnvError: If the model's class is not registered in `MODELS`; `load` finds it by its name there.
         """
         state = {
             "model": MODELS.name_of(type(self.model)),
@@ -121,59 +129,66 @@ class Classifier:
         """Load a classifier, in eval mode.
 
         Args:
-            name: Name of one that ships with the package, the file of one, or the folder of a run.
+            name: Name of a classifier that ships with the package, a classifier's file, or the folder of a run.
 
         Raises:
-            HsEnvError: If there is none, its file is damaged, or the encoder whose vectors it reads is another or gone.
+            HsEnvError: If there is no such classifier, its file is damaged, or its encoder is missing or has changed.
         """
         path = find_classifier(name)
         state = load_state(path, "classifier")
         contextual = _encoder_of(path, state) if state.get("contextual") else None
         try:
-            with torch.random.fork_rng():  # first weights are drawn for nothing
+            with torch.random.fork_rng():  # the initial weights are replaced, so they must not use up random numbers
                 model = MODELS.get(state["model"])(**state["config"])
             if contextual is not None:
                 model.words = ContextualWords.in_place_of(model.words)
             model.load_state_dict(state["weights"])
             vocabulary, labels = Vocabulary(state["words"]), tuple(state["labels"])
             if (len(vocabulary), len(labels)) != (model.words.vocabulary_size, model.num_classes):
-                raise HsEnvError(f"{len(vocabulary)} words and {len(labels)} labels are not what the model has")
+                raise HsEnvError(
+                    f"it has {len(vocabulary)} words and {len(labels)} labels, but its model expects "
+                    f"{model.words.vocabulary_size} and {model.num_classes}"
+                )
             return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
 
 
 def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
-    """What makes the word vectors that the saved classifier reads, if it is what it was."""
+    """Return the encoder of a saved classifier's word vectors; refuse one that has changed since."""
     spec = str(state["contextual"])
     if spec.startswith(_OWN):
         own = path.resolve().parent / ENCODER
         if not own.is_dir():
             raise HsEnvError(
-                f"The classifier in {path} reads the encoder that it has learnt with, and there is no folder {own}. "
-                "Copy the two together."
+                f"The classifier in {path} needs the encoder that was fine-tuned with it, but there is no folder "
+                f"{own}. Copy the two together."
             )
         spec = f"{PREFIX}{own}{spec.removeprefix(_OWN)}"
     try:
         contextual = load_contextual(spec)
     except HsEnvError as error:
-        raise HsEnvError(f"The classifier in {path} reads word vectors that cannot be made. {error}") from error
+        raise HsEnvError(f"The word vectors of the classifier in {path} cannot be computed. {error}") from error
     if contextual.digest != state.get("encoder", contextual.digest):
         raise HsEnvError(
-            f"The classifier in {path} has learnt on word vectors of another encoder than is in {contextual.folder} "
-            "now. Bring the old one back, or train again."
+            f"The classifier in {path} was trained on word vectors of another encoder than the one in "
+            f"{contextual.folder}. Restore the old encoder, or train again."
         )
     return contextual
 
 
 def shipped_runs() -> dict[str, Path]:
-    """The trained runs that come with the package: a folder with a classifier and its agent, by name."""
+    """Return the trained runs that ship with the package: name to folder, which holds a classifier and its agent."""
     folder = Path(str(files("hs_env") / "data"))
     return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))}
 
 
 def find_classifier(name: str | Path) -> Path:
-    """The file of the classifier called `name` (see `Classifier.load`)."""
+    """Return the file of a classifier; `name` as in `Classifier.load`.
+
+    Raises:
+        HsEnvError: If `name` looks like the name of a shipped classifier and there is none.
+    """
     shipped = shipped_runs()
     path = shipped.get(str(name), Path(name))
     if path.is_dir():

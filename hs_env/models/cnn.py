@@ -9,17 +9,23 @@ from hs_env.models.sentence import FlatClassifier
 from hs_env.types import SentenceBatch
 
 WIDTHS = (3, 4, 5)
-"""Words that a feature sees."""
+"""Widths of the convolutions, in words."""
 
 
 class CNN(FlatClassifier):
-    """A softmax on the maximum over time of convolutional features.
+    """A convolutional network over words with max-over-time pooling (Kim 2014, equations 2 to 4).
 
-    A third of the d features, rounded up, for each width of 3, 4 and 5 words: with d = 300 Kim's 100 of each. As in his
-    code a sentence stands between zeros, so that a feature may see its first or last word alone, and a short sentence
-    is no special case. One channel of word vectors, which are trained; the softmax weights may have any norm.
+    For each width w of 3, 4 and 5 words, and each of its features::
 
-    Arguments as `SentenceClassifier`'s.
+        v_t = ReLU(W_w . [x_t; ...; x_{t+w-1}] + b_w)
+        p_w = max_t v_t
+        P(y|X) = softmax(W (p_3 (+) p_4 (+) p_5) + b)
+
+    Each width has a third of the d features, rounded up: 100 each for d = 300, as in the paper. As in Kim's code, w - 1
+    zero vectors pad the sentence on both sides, so that sentences shorter than w need no special case. There is one
+    channel of trained word vectors, as in his "CNN-non-static". The norm of the softmax weights is not bounded.
+
+    Arguments as for `SentenceClassifier`.
     """
 
     title = "CNN"
@@ -38,7 +44,16 @@ class CNN(FlatClassifier):
         return self.classify(torch.cat(features, 1))
 
     def _strongest(self, padded: Tensor, convolution: nn.Module, lengths: Tensor) -> Tensor:
-        """(B, maps) maxima over the windows that hold a word of the sentence, of (B, e, T) vectors."""
+        """Apply one convolution and take the maximum over all windows with at least one word of the sentence.
+
+        Args:
+            padded: (B, e, T) word vectors, zero after the last word.
+            convolution: Convolution from e channels to `maps` features.
+            lengths: (B,) int64, number of words of each sentence.
+
+        Returns:
+            (B, maps) features after the ReLU.
+        """
         values = convolution(padded)
         windows = lengths + (values.shape[2] - padded.shape[2])
         outside = torch.arange(values.shape[2], device=lengths.device) >= windows[:, None]

@@ -1,11 +1,23 @@
-"""The LSTM that every model here is made of: one cell, and one differentiable scan over ragged sequences.
+"""The LSTM that all models share: one step, and a differentiable scan over sequences of different lengths.
 
-Gates stand in the order input, forget, output, candidate, so that one sigmoid serves a contiguous block:
+One step for the input x (e,) and the state c, h (d,) (Hochreiter and Schmidhuber 1997; Gers et al. 2000)::
 
-    i, f, o, g = sigm, sigm, sigm, tanh of the slices of  x W_x + b + h W_h
-    c' = f * c + i * g,    h' = o * tanh(c')                       (Hochreiter and Schmidhuber 1997; Gers et al. 2000)
+    i, f, o, g = sigm, sigm, sigm, tanh of the four slices of  x W_x + b + h W_h
+    c' = f * c + i * g
+    h' = o * tanh(c')
 
-A step from nothing (c = h = 0) needs no recurrent product: `c' = i * g`.
+The candidate g comes last, so that one sigmoid computes the three gates. From the zero state (c = h = 0) a step needs
+no recurrent product, and `c' = i * g`.
+
+The scan computes each step for all sequences at once, without padding. For this it stores their words in the packed
+layout of `torch.nn.utils.rnn.PackedSequence`: the first words of all sequences, then all second words, and so on.
+Longer sequences come first, so the sequences that reach a step are the first ones of the step before. For example, the
+sequences `a0 a1`, `b0 b1 b2` and `c0` are packed as follows::
+
+    step         0          1        2
+    words        b0 a0 c0   b1 a1    b2
+    sequence     1  0  2    1  0     1
+    sizes        3          2        1
 """
 
 from __future__ import annotations
@@ -17,19 +29,22 @@ from torch import Tensor, nn
 
 
 def fast_tanh(x: Tensor) -> Tensor:
-    """tanh by way of the sigmoid, which torch evaluates three times faster on CPUs (same value to 1e-7)."""
+    """tanh(x) = 2 sigm(2x) - 1, equal to `torch.tanh` up to 1e-7.
+
+    On CPUs torch computes a sigmoid three times faster than a tanh.
+    """
     return torch.sigmoid(x * 2).mul(2).sub(1)
 
 
 def lstm_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
-    """One LSTM step after its products.
+    """Compute one LSTM step from its pre-activations.
 
     Args:
-        gates: (n, 4d) pre-activations.
-        c: (n, d) cell state before the step, or None for a step from nothing.
+        gates: (n, 4d) pre-activations of n sequences, in the order input, forget, output, candidate.
+        c: (n, d) cell state before the step, or None for the zero state.
 
     Returns:
-        The new (c, h), each (n, d).
+        The new cell state and the new hidden state, (n, d) each.
     """
     d = gates.shape[1] // 4
     i, f, o = torch.sigmoid(gates[:, : 3 * d]).chunk(3, 1)
@@ -40,7 +55,9 @@ def lstm_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 class LSTM(nn.Module):
-    """One LSTM layer that reads *projected* inputs, so that whoever shares an input shares its projection.
+    """One LSTM layer whose input products (`project`) are separate from its recurrent steps.
+
+    A word that occurs in several sequences is therefore projected only once.
 
     Args:
         input_size: e, width of the inputs.
@@ -49,7 +66,7 @@ class LSTM(nn.Module):
     Attributes:
         weight_ih: (e, 4d) input weights.
         weight_hh: (d, 4d) recurrent weights.
-        bias: (4d,), 1 at the forget gate at first (Gers et al. 2000; Jozefowicz et al. 2015).
+        bias: (4d,) bias, initially 1 for the forget gate (Gers et al. 2000; Jozefowicz et al. 2015) and 0 elsewhere.
     """
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -61,7 +78,7 @@ class LSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Glorot input weights, orthogonal recurrent weights gate by gate."""
+        """Draw Glorot-uniform input weights and orthogonal recurrent weights (gate by gate); set the bias."""
         d = self.hidden_size
         nn.init.xavier_uniform_(self.weight_ih)
         with torch.no_grad():
@@ -71,40 +88,48 @@ class LSTM(nn.Module):
             self.bias[d : 2 * d] = 1.0
 
     def project(self, x: Tensor) -> Tensor:
-        """(n, e) inputs to (n, 4d) pre-activations."""
+        """Return `x W_x + b`, (n, 4d), for inputs `x` (n, e)."""
         return torch.addmm(self.bias, x, self.weight_ih)
 
     def step(self, projected: Tensor, c: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of n sequences from (c, h), each (n, d), on (n, 4d) projected inputs; returns the new (c, h)."""
+        """Advance n sequences by one word.
+
+        Args:
+            projected: (n, 4d) projected inputs.
+            c: (n, d) cell states.
+            h: (n, d) hidden states.
+
+        Returns:
+            The new cell states and the new hidden states, (n, d) each.
+        """
         return lstm_cell(torch.addmm(projected, h, self.weight_hh), c)
 
     def scan(self, projected: Tensor, index: Tensor, sizes: list[int]) -> Tensor:
-        """Run ragged sequences from nothing.
+        """Compute the hidden states of all words of packed sequences, starting from the zero state.
 
-        Sequences are packed as in `torch.nn.utils.rnn.PackedSequence`: sorted by length, longest first; the first
-        words of all, then the second words of those that have one, and so on.
+        The module's docstring explains the packed layout; `pack` computes it.
 
         Args:
-            projected: (K, 4d) projected inputs; sequences may share rows.
-            index: (M,) int64, the row of `projected` that each packed word reads.
-            sizes: How many sequences have a first word, a second word, ...; never growing, sums to M.
+            projected: (n, 4d) projected inputs. Several words may share a row.
+            index: (words,) int64, row of `projected` for each packed word.
+            sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
 
         Returns:
-            (M, d) hidden states, packed alike.
+            (words, d) hidden states in the packed layout.
         """
         packed: Tensor = _Scan.apply(projected, index, sizes, self.weight_hh)
         return packed
 
     def last(self, projected: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
-        """The last hidden state of ragged sequences from nothing.
+        """Compute the last hidden state of each sequence, starting from the zero state.
 
         Args:
-            projected: (K, 4d) projected inputs; sequences may share rows.
-            index: (M,) int64, the row of `projected` that each word reads, sequence after sequence.
-            lengths: (n,) int64, each at least 1; sums to M.
+            projected: (n, 4d) projected inputs. Several words may share a row.
+            index: (words,) int64, row of `projected` for each word, one sequence after the other (not packed).
+            lengths: (sequences,) int64, number of words of each sequence, at least 1.
 
         Returns:
-            (n, d).
+            (sequences, d) hidden states, in the order of `lengths`.
         """
         sequence, step, sizes = pack(lengths)
         stops = lengths.cumsum(0)
@@ -114,10 +139,10 @@ class LSTM(nn.Module):
 
 
 class _Scan(torch.autograd.Function):
-    """`LSTM.scan` with its gradient written out.
+    """`LSTM.scan` with a hand-written gradient.
 
-    Autograd over single steps would keep a graph of some twenty nodes a step and add up the gradient of the recurrent
-    weights step by step. Here a step's backward is one product, and the weights' gradient one product at the end.
+    Autograd would keep about twenty graph nodes per step, and would add up the gradient of the recurrent weights step
+    by step. Here the backward pass needs one product per step, and one product at the end for all recurrent weights.
     """
 
     @staticmethod
@@ -132,7 +157,7 @@ class _Scan(torch.autograd.Function):
             if step:
                 before = slice(start - sizes[step - 1], start - sizes[step - 1] + size)
                 a.addmm_(h[before], weight_hh)
-            a[:, 3 * d :].mul_(2)
+            a[:, 3 * d :].mul_(2)  # tanh as in `fast_tanh`
             a.sigmoid_()
             i, f, o, g = a.chunk(4, 1)
             g.mul_(2).sub_(1)
@@ -150,7 +175,8 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, grad_h: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
         if torch.is_grad_enabled():
             raise RuntimeError(
-                "LSTM.scan has no second derivative. Relaxed actions take the step-by-step route, which has."
+                "LSTM.scan has no second derivative. Pass relaxed (float) actions to the encoder: it then computes "
+                "word by word, and autograd can differentiate that twice."
             )
         index, weight_hh, gates, c, tanh_c, h = ctx.saved_tensors
         sizes: list[int] = ctx.sizes
@@ -164,7 +190,7 @@ class _Scan(torch.autograd.Function):
             i, f, o, g = gates[now].chunk(4, 1)
             dh = grad_h[now]
             if later_size:
-                dh = dh.clone()
+                dh = dh.clone()  # grad_h belongs to autograd
                 dh[:later_size] += carried_h
             dc = dh * o * (1 - tanh_c[now].square())
             if later_size:
@@ -193,24 +219,27 @@ class _Scan(torch.autograd.Function):
 
 
 def _previous(sizes: list[int], device: torch.device) -> Tensor:
-    """(M - sizes[0],) int64: for each packed word after the first ones, where the word before it stands."""
+    """Return the packed row of each word's predecessor, (words - sizes[0],) int64, for all words after step 0."""
     size = torch.tensor(sizes, device=device)
     shift = size[:-1].repeat_interleave(size[1:])
     return torch.arange(sizes[0], int(size.sum()), device=device) - shift
 
 
 def pack(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:
-    """The packed layout of sequences of these lengths.
+    """Compute the packed layout of sequences (see the module's docstring).
+
+    Lengths [2, 3, 1], for example, give the sequences [1, 0, 2, 1, 0, 1], the steps [0, 0, 0, 1, 1, 2] and the sizes
+    [3, 2, 1].
 
     Args:
-        lengths: (n,) int64, each at least 1.
+        lengths: (sequences,) int64, number of words of each sequence, at least 1.
 
     Returns:
-        (M,) int64 sequence of each packed word; (M,) int64 step of each packed word; the number of sequences at each
-        step.
+        The sequence of each packed word, (words,) int64; its step, (words,) int64, which is its position in the
+        sequence; and the number of sequences at each step.
     """
     order = torch.argsort(lengths, descending=True, stable=True)
-    counts = torch.bincount(lengths)  # how many sequences have exactly this length
+    counts = torch.bincount(lengths)
     sizes = counts.flip(0).cumsum(0).flip(0)[1:]
     steps = torch.arange(len(sizes), device=lengths.device).repeat_interleave(sizes)
     first = sizes.cumsum(0) - sizes

@@ -1,4 +1,4 @@
-"""The baseline without structure: one LSTM over the words."""
+"""The baseline without structure: one LSTM over all words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from hs_env.types import SentenceBatch
 
 
 class PlainLSTM(FlatClassifier):
-    """A softmax on the last state of one LSTM over the words; arguments as `SentenceClassifier`'s."""
+    """One LSTM over all words with a softmax on its last hidden state: `P(y|X) = softmax(W h_L + b)`.
+
+    Arguments as for `SentenceClassifier`.
+    """
 
     title = "plain LSTM"
 
@@ -20,7 +23,7 @@ class PlainLSTM(FlatClassifier):
         self.word_level = LSTM(embedding_size, hidden_size)
 
     def forward(self, batch: SentenceBatch) -> Tensor:
-        """(B, C) class log-probabilities."""
+        """See `FlatClassifier.forward`."""
         vectors, _ = self.words(batch)
         every_word = torch.arange(len(vectors), device=vectors.device)
         return self.classify(self.word_level.last(self.word_level.project(vectors), every_word, batch.lengths))

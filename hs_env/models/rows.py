@@ -1,7 +1,7 @@
-"""Some rows of a tensor: an index where it must be, a view where it can be.
+"""Select rows of a tensor by a slice where possible, and by an index otherwise.
 
-A batch of one, and a batch whose rows all do the same, is the common case of a single environment. Its rows are a
-slice, which is read and written without moving anything.
+With a single environment, or the same action in all rows, a mask selects all rows or none. A slice then replaces the
+gather and the scatter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ALL = slice(None)
 
 
 def rows_of(mask: Tensor) -> Rows | None:
-    """The rows where `mask` (R,) bool is True: None if there are none, a slice if they are all, else (n,) int64."""
+    """Return the rows where `mask` (R,) bool is True: None for no row, a slice for all, else an (n,) int64 index."""
     if len(mask) == 1:
         return _ALL if mask.item() else None
     rows = mask.nonzero().squeeze(1)
@@ -24,12 +24,12 @@ def rows_of(mask: Tensor) -> Rows | None:
 
 
 def take(tensor: Tensor, rows: Rows) -> Tensor:
-    """(n, ...) those rows of (R, ...); not always a copy."""
+    """Return the n selected rows of `tensor` (R, ...), as a view for a slice and as a copy for an index."""
     return tensor[rows] if isinstance(rows, slice) else tensor.index_select(0, rows)
 
 
 def put(tensor: Tensor, rows: Rows, values: Tensor) -> None:
-    """Write (n, ...) values to those rows of (R, ...), in place."""
+    """Write `values` (n, ...) to the n selected rows of `tensor` (R, ...), in place."""
     if isinstance(rows, slice):
         tensor.copy_(values)
     else:

@@ -10,23 +10,24 @@ from hs_env.models.sentence import FlatClassifier
 from hs_env.types import SentenceBatch
 
 ATTENTION_SIZE = 350
-"""d_a, width of the layer that the weights of the words come from (Lin et al. 2017, section 4.1)."""
+"""d_a, width of the hidden layer of the attention (Lin et al. 2017, section 4.1)."""
 HOPS = 8
-"""r, how often a sentence is looked at. Lin et al. take 30, for reviews of many sentences."""
+"""r, number of attention distributions per sentence. Lin et al. use 30, for reviews of many sentences."""
 
 
 class SelfAttentive(FlatClassifier):
-    """A softmax on several weighted means of the states of a bidirectional LSTM.
+    """A bidirectional LSTM with a softmax on r weighted means of its states (Lin et al. 2017, equations 6 and 7).
 
-    With the states of a sentence H, (L, 2d), equations 6 and 7 of the paper::
+    With the states H (L, 2d) of a sentence::
 
-        A = softmax(W_2 tanh(W_1 H^T))      (r, L), over the words
-        M = A H                             (r, 2d)
+        A = softmax(W_2 tanh(W_1 H^T))      (r, L), each row sums to 1 over the words
+        means = A H                         (r, 2d)
+        P(y|X) = softmax(W means + b)       all r rows side by side
 
-    The softmax over classes reads M directly, without the paper's hidden layer, and there is no penalty on hops that
-    look at the same words.
+    Two parts of the paper are left out: the hidden layer between the means and the classes, and the penalty on equal
+    rows of A.
 
-    Arguments as `SentenceClassifier`'s.
+    Arguments as for `SentenceClassifier`.
     """
 
     title = "self-attentive LSTM"
@@ -47,7 +48,12 @@ class SelfAttentive(FlatClassifier):
         return self.classify((weights.transpose(1, 2) @ states).flatten(1))
 
     def attend(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
-        """(B, T, r) weights of the words, which sum to 1 over a sentence, and (B, T, 2d) states; 0 weight behind it."""
+        """Compute the attention weights and the states that they weight.
+
+        Returns:
+            (B, T, r) weights, which sum to 1 over the words of a sentence and are 0 after its last word; and (B, T, 2d)
+            states, arbitrary after the last word.
+        """
         vectors, where = self.words(batch)
         states = self.word_level.every(vectors, batch.lengths)
         scores = self.attention(states)[where].masked_fill(~batch.mask[..., None], -torch.inf)

@@ -1,4 +1,4 @@
-"""What every classifier of sentences here has in common: word vectors below, a softmax on top."""
+"""Base classes of all sentence classifiers: word vectors at the bottom, a softmax on top."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class SentenceParameters:
 
 
 class SentenceClassifier(nn.Module, ABC):
-    """Word vectors, the levels that a subclass builds on them, and a softmax on what these make of a sentence.
+    """Word vectors, the layers that a subclass builds on them, and a softmax on the representation of the sentence.
 
     Args:
-        vocabulary_size: V, padding and unknown word included.
-        num_classes: C.
+        vocabulary_size: V, number of words, including padding and the unknown word.
+        num_classes: C, number of classes.
         embedding_size: e, width of the word vectors.
-        hidden_size: d, width of every level's hidden state.
-        dropout: Probability, on the word vectors and before the softmax, in training mode.
-        word_dropout: Probability that a whole word vector is dropped, in training mode.
+        hidden_size: d, width of the hidden state of each layer.
+        dropout: Dropout probability on the word vectors and before the softmax, in training mode.
+        word_dropout: Probability of dropping a whole word vector, in training mode.
 
     Attributes:
         Parameters: Dataclass of the constructor's arguments that a user chooses, `TrainConfig.model_parameters`.
-        representation_size: Width of what the softmax reads: d, unless `build` sets another.
+        representation_size: Width of the representation of a sentence: d, unless `build` sets another.
     """
 
     Parameters: ClassVar[type[Any]] = SentenceParameters
@@ -66,14 +66,19 @@ class SentenceClassifier(nn.Module, ABC):
 
     @abstractmethod
     def build(self, embedding_size: int, hidden_size: int) -> None:
-        """Make the levels between the words and the softmax; called once, by the constructor."""
+        """Create the layers between the word vectors and the softmax. The constructor calls this once.
+
+        Args:
+            embedding_size: e, width of the word vectors.
+            hidden_size: d, width of the hidden state of each layer.
+        """
 
     def classify(self, h: Tensor) -> Tensor:
-        """(R, C) log-probabilities from (R, representation_size) representations."""
+        """Return class log-probabilities (R, C) of representations `h` (R, representation_size)."""
         return torch.log_softmax(self.output(self.dropout(h)), 1)
 
     def config(self) -> dict[str, Any]:
-        """The constructor's keyword arguments, as JSON values."""
+        """Return the keyword arguments of the constructor, as JSON values."""
         return {
             "vocabulary_size": self.words.vocabulary_size,
             "num_classes": self.num_classes,
@@ -85,14 +90,14 @@ class SentenceClassifier(nn.Module, ABC):
 
 
 class FlatClassifier(SentenceClassifier):
-    """A classifier that takes no actions: it reads a sentence as a row of words, without structure.
+    """A sentence classifier that takes no actions and uses no given structure.
 
     Attributes:
-        title: What it is called in tables.
+        title: Name of the model in tables.
     """
 
     title: ClassVar[str]
 
     @abstractmethod
     def forward(self, batch: SentenceBatch) -> Tensor:
-        """(B, C) float32 class log-probabilities."""
+        """Return class log-probabilities, (B, C) float32."""

@@ -1,4 +1,4 @@
-"""Word vectors of a batch, each word once."""
+"""Word-vector layers, which return one vector per word of a batch and none for padding."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
 
 class WordVectorLayer(nn.Module, ABC):
-    """Gives the words of a batch, without its padding, their vectors.
+    """Base class of layers that return one vector per word of a batch and none for padding.
 
     Args:
-        vocabulary_size: V, padding and unknown word included.
-        embedding_size: e.
-        dropout: Probability that a component of a vector is dropped, in training mode.
-        word_dropout: Probability that a whole vector is dropped, in training mode (Iyyer et al. 2015).
+        vocabulary_size: V, number of words, including padding and the unknown word.
+        embedding_size: e, width of the word vectors.
+        dropout: Probability of dropping a component of a vector, in training mode.
+        word_dropout: Probability of dropping a whole vector, in training mode (Iyyer et al. 2015).
     """
 
     def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
@@ -31,21 +31,28 @@ class WordVectorLayer(nn.Module, ABC):
 
     @abstractmethod
     def vectors(self, batch: SentenceBatch) -> Tensor:
-        """(N, e) float32: the vectors of the batch's N words, sentence after sentence, nothing dropped."""
+        """Return the word vectors of the batch before dropout, (words, e) float32, one sentence after the other."""
 
-    def read(self, batch: SentenceBatch) -> SentenceBatch:
-        """The batch, with the vectors of its words if they cost much: for whoever reads it more than once."""
+    def with_features(self, batch: SentenceBatch) -> SentenceBatch:
+        """Add the contextual vectors of the words to the batch, so that several readers of it compute them once.
+
+        The batch is returned unchanged if no encoder has to compute its vectors.
+        """
         return batch
 
     @abstractmethod
     def lexicon(self) -> Tensor | None:
-        """(V, e): the vector of every word of the vocabulary, or None if a word's vector depends on its sentence."""
+        """Return the vectors of the whole vocabulary, (V, e) float32, indexed by token id.
+
+        The result is None if the vector of a word depends on its sentence.
+        """
 
     def forward(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
-        """The vectors of the batch's N words, sentence after sentence.
+        """Compute the word vectors of the batch, with dropout in training mode.
 
         Returns:
-            (N, e) vectors, and (B, T) int64: which of them each word has (0 behind the end of a sentence).
+            (words, e) float32 vectors, one sentence after the other; and (B, T) int64, the row of each word in them, 0
+            after the last word.
         """
         mask = batch.mask
         where = mask.new_zeros(mask.shape, dtype=torch.int64)
@@ -55,7 +62,7 @@ class WordVectorLayer(nn.Module, ABC):
 
 
 class WordEmbedding(WordVectorLayer):
-    """Vectors that are looked up, and learn."""
+    """Trainable word vectors, looked up by token id."""
 
     def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
         super().__init__(vocabulary_size, embedding_size, dropout, word_dropout)
@@ -73,22 +80,22 @@ class WordEmbedding(WordVectorLayer):
 
 
 class ContextualWords(WordVectorLayer):
-    """Vectors that a frozen encoder made of the sentence and that come with the batch."""
+    """Contextual word vectors of a frozen encoder. They are computed in advance and stored in the batch."""
 
     @classmethod
     def in_place_of(cls, words: WordVectorLayer) -> ContextualWords:
-        """A layer of the same sizes."""
+        """Return a layer with the same sizes and dropout probabilities as `words`."""
         return cls(words.vocabulary_size, words.embedding_size, words.dropout.p, words.word_dropout.p)
 
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """See `WordVectorLayer.vectors`.
 
         Raises:
-            HsEnvError: If the batch has none, or they have another width.
+            HsEnvError: If the batch has no contextual vectors, or their width is not e.
         """
         if batch.features is None:
             raise HsEnvError(
-                "This classifier reads contextual word vectors, and the batch has none. Make batches by "
+                "This classifier needs contextual word vectors, but the batch has none. Make batches with "
                 "`Classifier.batch` or `Classifier.encode`, which compute them."
             )
         vectors = batch.features.of(batch).float()
@@ -102,22 +109,25 @@ class ContextualWords(WordVectorLayer):
 
 
 class FineTunedWords(WordVectorLayer):
-    """Vectors that an encoder makes of the sentence while it learns with the rest; afterwards they are contextual ones.
+    """Contextual word vectors of an encoder that is trained together with the classifier.
+
+    After training, `save` stores the encoder, and `ContextualWords` takes the place of this layer.
 
     Args:
-        words: The layer in whose place it stands, of the same sizes.
-        vectors: Name the encoder, as it is at first, and its layer.
-        vocabulary: The word of each token id.
+        words: Layer to replace; the new layer has the same sizes and dropout probabilities.
+        vectors: Pretrained encoder, and the layer of it that gives the vectors.
+        vocabulary: Word of each token id.
     """
 
     def __init__(self, words: WordVectorLayer, vectors: ContextualVectors, vocabulary: tuple[str, ...]) -> None:
         super().__init__(words.vocabulary_size, words.embedding_size, words.dropout.p, words.word_dropout.p)
-        self._reader, self._layer, self._vocabulary = vectors.load(), vectors.layer, vocabulary
-        self._reader.model.float()  # in 16 bits small updates would be rounded away
-        self.network: nn.Module = self._reader.network  # the same object, in copies too: now torch knows its weights
+        self._encoder, self._layer, self._vocabulary = vectors.load(), vectors.layer, vocabulary
+        self._encoder.model.float()  # in 16 bits small updates would be rounded away
+        # Registers the encoder's weights with torch. Deep copies keep it the same object as in `_encoder`.
+        self.network: nn.Module = self._encoder.network
 
-    def read(self, batch: SentenceBatch) -> SentenceBatch:
-        """See `WordVectorLayer.read`."""
+    def with_features(self, batch: SentenceBatch) -> SentenceBatch:
+        """See `WordVectorLayer.with_features`."""
         return replace(batch, features=WordFeatures(self.vectors(batch), batch.lengths.cumsum(0) - batch.lengths))
 
     def vectors(self, batch: SentenceBatch) -> Tensor:
@@ -126,13 +136,13 @@ class FineTunedWords(WordVectorLayer):
             return batch.features.of(batch)
         rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
         sentences = [[self._vocabulary[token] for token in tokens[:length]] for tokens, length in rows]
-        return self._reader.word_states(sentences, self._layer)
+        return self._encoder.word_states(sentences, self._layer)
 
     def lexicon(self) -> None:
         """See `WordVectorLayer.lexicon`."""
         return None
 
     def save(self, folder: Path) -> ContextualVectors:
-        """Save the encoder as it is now; returns the vectors that it makes."""
-        self._reader.save(folder, self._layer)
+        """Save the encoder with its current weights to `folder`, and return its vectors."""
+        self._encoder.save(folder, self._layer)
         return load_contextual(f"{PREFIX}{folder}@{self._layer}")

@@ -81,7 +81,7 @@ class Trainer(StagedTrainer):
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
         slow = self.classifier.slow.train(self.config.reward_dropout)
         with torch.no_grad():
-            batch = slow.words.read(batch)
+            batch = slow.words.with_features(batch)
         update = self.agent.update(slow, batch, self.reward, generator=generator)
         slow.eval()
         self.reward.adapt(update.episodes)

@@ -1,4 +1,4 @@
-"""The encoders, word by word as the papers write them; slow and plain."""
+"""Slow reference implementations of the encoders: one sentence, word by word, with the equations of the papers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hs_env.problems.segmentation import END
 
 
 def lstm(level: LSTM, c: Tensor, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of one sequence."""
+    """One LSTM step of one sequence: new c and h (d,) from c, h (d,) and the word vector x (e,)."""
     d = level.hidden_size
     pre = x @ level.weight_ih + h @ level.weight_hh + level.bias
     i, f, o = (torch.sigmoid(pre[k * d : (k + 1) * d]) for k in range(3))
@@ -24,7 +24,7 @@ def lstm(level: LSTM, c: Tensor, h: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def phrase_states(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> list[Tensor]:
-    """The phrase-level state after each phrase of one sentence."""
+    """Phrase-level hidden states (d,) of one sentence, one per phrase."""
     zero = torch.zeros(encoder.hidden_size)
     c_w = h_w = c_p = h_p = zero
     states, previous = [], END
@@ -41,20 +41,20 @@ def phrase_states(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> lis
 
 
 def hs_lstm(encoder: HSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
-    """Class log-probabilities of one sentence."""
+    """Class log-probabilities (C,) of one sentence."""
     h_p = phrase_states(encoder, tokens, actions)[-1]
     return torch.log_softmax(encoder.output.weight @ h_p + encoder.output.bias, 0)
 
 
 def attentive_hs_lstm(encoder: AttentiveHSLSTM, tokens: list[int], actions: list[int]) -> Tensor:
-    """Class log-probabilities of one sentence."""
+    """Class log-probabilities (C,) of one sentence."""
     states = torch.stack(phrase_states(encoder, tokens, actions))
     weights = torch.softmax(encoder.attention(states)[:, 0].clamp(-30, 30), 0)
     return torch.log_softmax(encoder.output.weight @ (weights @ states) + encoder.output.bias, 0)
 
 
 def id_lstm(encoder: IDLSTM, tokens: list[int], actions: list[int]) -> Tensor:
-    """Class log-probabilities of one sentence."""
+    """Class log-probabilities (C,) of one sentence."""
     c = h = torch.zeros(encoder.hidden_size)
     retained = [token for token, action in zip(tokens, actions, strict=False) if action == RETAIN]
     for token in retained or tokens[-1:]:

@@ -1,4 +1,4 @@
-"""What every structured encoder promises: two routes and the equations are one function of a set of sentences."""
+"""All structured encoders: step by step, in one call and by the equations, they compute the same function."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def step_by_step(encoder: StructuredEncoder, batch: SentenceBatch, actions: Tens
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_they_keep_the_contract(encoder, seed):
+def test_encoders_pass_their_checker(encoder, seed):
     before = copy.deepcopy(encoder.state_dict())
     check_encoder(encoder, seed=seed)
     assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 
 
-def test_defaults_are_slow_but_right():
-    """All that is left to an encoder that defines nothing but what it must."""
+def test_default_move_and_encode_are_correct():
+    """An encoder that overrides neither computes the same, only more slowly."""
 
     class Slow(HSLSTM):
         move, encode = StructuredEncoder.move, StructuredEncoder.encode
@@ -55,7 +55,7 @@ def test_defaults_are_slow_but_right():
 
 
 @pytest.mark.parametrize("scale", [300.0, -300.0])
-def test_attention_stands_scores_beyond_all_bounds(scale):
+def test_attention_is_finite_for_huge_scores(scale):
     encoder, batch, actions = make_encoder(AttentiveHSLSTM), make_batch(LENGTHS), random_actions(7, 9)
     with torch.no_grad():
         encoder.attention[2].weight.fill_(scale)
@@ -67,7 +67,7 @@ def test_attention_stands_scores_beyond_all_bounds(scale):
 
 
 def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
-    """An encoder whose `method` gives `wrong` of the encoder, its arguments and what it should give."""
+    """An encoder whose `method` returns `wrong(encoder, *arguments, correct_result)`."""
     right = getattr(HSLSTM, method)
     changed = type("Faulty", (HSLSTM,), {method: lambda self, *args: wrong(self, *args, right(self, *args))})
     return make_encoder(changed)
@@ -104,12 +104,12 @@ def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
         ("lexicon", lambda self, tables: tuple(2 * table for table in tables), "lexicon.. has another"),
     ],
 )
-def test_faults_are_found(method, wrong, fault):
+def test_the_checker_finds_faults(method, wrong, fault):
     with pytest.raises(HsEnvError, match=fault):
         check_encoder(faulty(method, wrong))
 
 
-def test_batches_that_mix_sentences_are_found():
+def test_the_checker_finds_encoders_that_mix_sentences():
     class Mixing(HSLSTM):
         def finish(self, state):
             return torch.log_softmax(super().finish(state) * state.memory[:, :1].mean(), 1)
@@ -120,12 +120,12 @@ def test_batches_that_mix_sentences_are_found():
         check_encoder(make_encoder(Mixing))
 
 
-# The routes
+# Step by step and in one call
 
 
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("constant", [None, 0, 1])
-def test_both_routes_equal_the_equations(encoder, samples, constant):
+def test_stepwise_and_one_call_results_equal_the_equations(encoder, samples, constant):
     batch = make_batch(LENGTHS)
     actions = random_actions(len(batch) * samples, 9)
     if constant is not None:
@@ -142,7 +142,7 @@ def test_both_routes_equal_the_equations(encoder, samples, constant):
     torch.testing.assert_close(encoder(batch, actions.float()), expected, atol=1e-5, rtol=0)
 
 
-def test_relaxed_actions_have_the_gradient_of_finite_differences(encoder):
+def test_gradient_of_relaxed_actions_equals_finite_differences(encoder):
     encoder, batch = encoder.double(), make_batch([4, 1, 3])
     relaxed = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     assert torch.autograd.gradcheck(lambda actions: encoder(batch, actions), (relaxed,))
@@ -151,7 +151,7 @@ def test_relaxed_actions_have_the_gradient_of_finite_differences(encoder):
 @pytest.mark.parametrize("kind", KINDS)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.integers(0, 2**31))
 @settings(max_examples=30, deadline=None)
-def test_routes_agree_on_any_batch(kind, lengths, seed):
+def test_stepwise_and_one_call_results_agree_on_any_batch(kind, lengths, seed):
     encoder, batch = make_encoder(kind), make_batch(lengths, seed=seed)
     actions = random_actions(2 * len(lengths), max(lengths), seed)
     with torch.no_grad():
@@ -159,7 +159,7 @@ def test_routes_agree_on_any_batch(kind, lengths, seed):
 
 
 @pytest.mark.parametrize("shape", [(7, 8), (7, 10), (8, 9), (0, 9)])
-def test_actions_must_fit_the_batch(encoder, shape):
+def test_actions_of_the_wrong_shape_are_refused(encoder, shape):
     with pytest.raises(HsEnvError, match="Actions need"):
         encoder(make_batch(LENGTHS), torch.zeros(shape, dtype=torch.int64))
 
@@ -167,20 +167,20 @@ def test_actions_must_fit_the_batch(encoder, shape):
 # Training
 
 
-def test_dropout_before_the_softmax_differs_from_row_to_row(encoder):
+def test_dropout_before_the_softmax_differs_between_rows(encoder):
     encoder.dropout.p = 0.5
     encoder.train()
     rows = encoder(make_batch([4]), torch.ones(20, 4, dtype=torch.int64))
     assert len(rows.unique(dim=0)) > 10
 
 
-def test_constructor_arguments_are_the_config(encoder):
+def test_config_rebuilds_the_encoder(encoder):
     again = type(encoder)(**encoder.config())
     assert again.config() == encoder.config()
     again.load_state_dict(encoder.state_dict())
 
 
-def test_word_dropout_drops_whole_words_in_training_alone(encoder):
+def test_word_dropout_drops_whole_words_in_training_mode_only(encoder):
     encoder.words.word_dropout.p = 0.5
     encoder.train()
     torch.nn.init.uniform_(encoder.words.weight, 1, 2)

@@ -1,4 +1,4 @@
-"""What every classifier without structure promises: a function of each sentence by itself, and the one it says."""
+"""All classifiers without actions: they compute their equations, for each sentence independently of the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ LENGTHS = [7, 1, 4, 9, 2, 9, 3]
 
 
 def make_flat(kind: type[FlatClassifier], dropout: float = 0.0) -> FlatClassifier:
-    """A small classifier with random weights, in eval mode; words differ enough for features of both signs."""
+    """A small classifier with random weights, in eval mode.
+
+    The word vectors are scaled up, so that features of both signs occur.
+    """
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         model = kind(30, 3, embedding_size=5, hidden_size=7, dropout=dropout).eval()
@@ -30,7 +33,7 @@ def make_flat(kind: type[FlatClassifier], dropout: float = 0.0) -> FlatClassifie
 
 
 def every_state(level: TwoWayLSTM, x: Tensor) -> Tensor:
-    """(L, 2d) states of one sentence, word by word."""
+    """States (L, 2d) of both directions for word vectors `x` (L, e) of one sentence."""
     d, sides = level.onward.hidden_size, []
     for layer, words in ((level.onward, x), (level.back, x.flip(0))):
         c = h = torch.zeros(d)
@@ -75,7 +78,7 @@ def self_attentive(model: SelfAttentive, x: Tensor) -> Tensor:
 
 
 def hm_lstm(model: HMLSTMClassifier, x: Tensor) -> Tensor:
-    """Word after word; the layers themselves are tested elsewhere."""
+    """Run the layers word by word; `hm/test_hm_lstm.py` tests the layers themselves."""
     state = None
     for place, word in enumerate(x):
         last = torch.tensor([place + 1 == len(x)])
@@ -93,7 +96,7 @@ EQUATIONS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_is_what_the_equations_say(kind):
+def test_log_probabilities_equal_the_equations(kind):
     model, batch = make_flat(kind), make_batch(LENGTHS)
     representations = [
         EQUATIONS[kind](model, model.words.weight[row[:length]])
@@ -106,7 +109,7 @@ def test_it_is_what_the_equations_say(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6), st.integers(0, 2**31), st.integers(0, 6))
 @settings(max_examples=20, deadline=None)
-def test_a_batch_is_a_set_of_sentences_and_padding_is_nothing(kind, lengths, seed, more):
+def test_other_sentences_their_order_and_padding_have_no_effect(kind, lengths, seed, more):
     model, batch = make_flat(kind), make_batch(lengths, seed=seed)
     order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(seed))
     wider = SentenceBatch(nn.functional.pad(batch.tokens, (0, more)), batch.lengths, batch.labels, batch.indices)
@@ -126,24 +129,24 @@ def make_alone(batch: SentenceBatch, row: int) -> SentenceBatch:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_those_of_finite_differences(kind):
+def test_gradients_equal_finite_differences(kind):
     model, batch = make_flat(kind).double(), make_batch([4, 1, 3])
     if isinstance(model, HMLSTMClassifier):
-        model.levels.boundary = "soft"  # hard ones are learnt straight through
+        model.levels.boundary = "soft"  # hard boundaries have straight-through gradients
     names, values = zip(*model.named_parameters(), strict=True)
 
-    def verdict(*parameters: Tensor) -> Tensor:
+    def log_probs(*parameters: Tensor) -> Tensor:
         return torch.func.functional_call(model, dict(zip(names, parameters, strict=True)), (batch,))
 
-    assert torch.autograd.gradcheck(verdict, values, fast_mode=True)
-    verdict(*values)[:, 0].sum().backward()
+    assert torch.autograd.gradcheck(log_probs, values, fast_mode=True)
+    log_probs(*values)[:, 0].sum().backward()
     unused = [name for name, value in zip(names, values, strict=True) if not value.grad.any()]
     assert unused == []
     assert not model.words.weight.grad[0].any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_constructor_arguments_are_the_config_and_the_name_is_registered(kind):
+def test_registered_name_and_config_rebuild_the_model(kind):
     model = make_flat(kind)
     again = MODELS.get(MODELS.name_of(kind))(**model.config())
     again.load_state_dict(model.state_dict())
@@ -152,15 +155,15 @@ def test_constructor_arguments_are_the_config_and_the_name_is_registered(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_dropout_before_the_softmax_differs_from_row_to_row(kind):
+def test_dropout_before_the_softmax_differs_between_rows(kind):
     model = make_flat(kind, dropout=0.5)
     model.words.dropout.p = 0.0
     model.train()
     rows = model(make_batch([4]).repeat(20))
-    assert len(rows.unique(dim=0)) > 5  # of 20; not all units of all models are awake
+    assert len(rows.unique(dim=0)) > 5  # of 20 rows: units that are 0 after a ReLU make some rows equal
 
 
-def test_the_first_half_of_a_bidirectional_lstm_is_a_plain_one():
+def test_the_forward_half_of_a_bidirectional_lstm_is_a_plain_lstm():
     both, plain, batch = make_flat(BiLSTM), make_flat(PlainLSTM), make_batch(LENGTHS)
     plain.word_level.load_state_dict(both.word_level.onward.state_dict())
     vectors, _ = both.words(batch)
@@ -169,14 +172,14 @@ def test_the_first_half_of_a_bidirectional_lstm_is_a_plain_one():
     assert torch.equal(both.word_level.last(vectors, batch.lengths)[:, :7], half)
 
 
-def test_attention_is_a_distribution_over_the_words_of_the_sentence():
+def test_attention_weights_sum_to_1_and_ignore_padding():
     model, batch = make_flat(SelfAttentive), make_batch(LENGTHS)
     weights, _ = model.attend(batch)
     torch.testing.assert_close(weights.sum(1), torch.ones(len(LENGTHS), HOPS))
     assert not weights[~batch.mask].any()
 
 
-def test_kims_network_at_the_default_width():
+def test_the_default_cnn_has_the_sizes_of_the_paper():
     model = CNN(30, 2)
     assert [tuple(layer.weight.shape[::2]) for layer in model.convolutions] == [(100, 3), (100, 4), (100, 5)]
     assert model.output.in_features == 300

@@ -1,4 +1,4 @@
-"""HS-LSTM: what its policy sees, and the end of the last phrase."""
+"""HS-LSTM: the state that its policy sees, legal actions at the last word, and phrase vectors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hs_env.problems.segmentation import END
 from tests.builders import make_batch, make_encoder
 
 
-def test_the_state_is_that_of_the_paper():
-    """s_t = c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t: the phrase level has not yet seen the word."""
+def test_the_policy_sees_the_state_of_the_paper():
+    """In s_t = c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t the phrase level does not include word t yet."""
     encoder, batch = make_encoder(), make_batch([3])
     state = encoder.start(batch)
     d = encoder.hidden_size
@@ -29,7 +29,7 @@ def test_only_end_is_legal_at_the_last_word():
     assert encoder.legal(state).tolist() == [[False, True], [True, True]]
 
 
-def test_the_vector_of_a_phrase_is_what_the_word_level_ends_with():
+def test_a_phrase_vector_is_the_last_word_level_state():
     encoder, batch, d = make_encoder(), make_batch([4, 1, 7, 7]), make_encoder().hidden_size
     state = encoder.start(batch)
     while state.reading.any():

@@ -1,4 +1,4 @@
-"""ID-LSTM: what its policy sees, and the one word of an otherwise empty sentence."""
+"""ID-LSTM: the state that its policy sees, and the rule that at least one word is retained."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hs_env.problems.distillation import DELETE, RETAIN
 from tests.builders import make_batch, make_encoder
 
 
-def test_the_state_is_that_of_the_paper():
-    """s_t = c_{t-1} (+) h_{t-1} (+) x_t: the LSTM has not yet seen the word."""
+def test_the_policy_sees_the_state_of_the_paper():
+    """In s_t = c_{t-1} (+) h_{t-1} (+) x_t the state of the LSTM does not include word t yet."""
     encoder, batch = make_encoder(IDLSTM), make_batch([3])
     vectors = encoder.words.weight[batch.tokens[0]]
     state = encoder.start(batch)
@@ -30,7 +30,7 @@ def test_the_state_is_that_of_the_paper():
     ("actions", "legal"),
     [([], [True, True]), ([DELETE], [True, True]), ([DELETE, DELETE], [False, True]), ([RETAIN, DELETE], [True, True])],
 )
-def test_only_retain_is_legal_at_the_last_word_if_nothing_has_been_retained(actions, legal):
+def test_only_retain_is_legal_at_the_last_word_if_no_word_is_retained(actions, legal):
     encoder = make_encoder(IDLSTM)
     state = encoder.start(make_batch([3]))
     for action in actions:
@@ -38,13 +38,13 @@ def test_only_retain_is_legal_at_the_last_word_if_nothing_has_been_retained(acti
     assert encoder.legal(state).tolist() == [legal]
 
 
-def test_a_word_alone_is_retained():
+def test_the_only_word_of_a_sentence_is_retained():
     encoder, batch = make_encoder(IDLSTM), make_batch([1])
     assert encoder.legal(encoder.start(batch)).tolist() == [[False, True]]
     torch.testing.assert_close(encoder(batch, torch.tensor([[DELETE]])), encoder(batch, torch.tensor([[RETAIN]])))
 
 
-def test_relaxed_actions_force_the_last_word_as_far_as_nothing_may_have_been_retained():
+def test_relaxed_actions_retain_the_last_word_in_proportion_to_nothing_retained_before():
     encoder, batch = make_encoder(IDLSTM), make_batch([3])
     first, second, last = 0.25, 0.5, 0.3
     forced = 1 - (1 - first) * (1 - second)
@@ -60,7 +60,7 @@ def test_relaxed_actions_force_the_last_word_as_far_as_nothing_may_have_been_ret
     torch.testing.assert_close(after.memory[:, 6:12], h + share * (new_h - h))
 
 
-def test_whoever_retains_everything_is_a_plain_lstm():
+def test_retaining_all_words_equals_a_plain_lstm():
     encoder, batch = make_encoder(IDLSTM), make_batch([4, 1, 7])
     plain = PlainLSTM(**encoder.config()).eval()
     plain.load_state_dict(encoder.state_dict())

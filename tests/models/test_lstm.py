@@ -1,4 +1,4 @@
-"""The LSTM cell and its scan, against torch's own and against finite differences."""
+"""The LSTM step and its scan, compared with the LSTM of torch and with finite differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hs_env.models.lstm import LSTM, fast_tanh, lstm_cell, pack
 
 
 def as_torch_cell(layer: LSTM, input_size: int) -> nn.LSTMCell:
-    """The same weights in torch's gate order: input, forget, candidate, output."""
+    """A cell of torch with the same weights, in its gate order: input, forget, candidate, output."""
     d = layer.hidden_size
     order = torch.cat([torch.arange(0, 2 * d), torch.arange(3 * d, 4 * d), torch.arange(2 * d, 3 * d)])
     cell = nn.LSTMCell(input_size, d)
@@ -34,12 +34,12 @@ def test_step_equals_torch():
     torch.testing.assert_close(new_c, expected_c, atol=1e-6, rtol=0)
 
 
-def test_step_from_nothing_needs_no_recurrent_product():
+def test_a_step_from_the_zero_state_needs_no_recurrent_product():
     torch.manual_seed(0)
     layer = LSTM(5, 7)
     gates = layer.project(torch.randn(4, 5))
-    nothing = torch.zeros(4, 7)
-    torch.testing.assert_close(lstm_cell(gates, None), layer.step(gates, nothing, nothing))
+    zero = torch.zeros(4, 7)
+    torch.testing.assert_close(lstm_cell(gates, None), layer.step(gates, zero, zero))
 
 
 def test_fast_tanh_is_tanh():
@@ -64,12 +64,12 @@ def test_scan_equals_torch_packed_lstm():
 
 
 @pytest.mark.parametrize("lengths", [[1], [4], [3, 1, 5, 2, 3], [1, 1, 1]])
-def test_scan_gradient_against_finite_differences(lengths):
+def test_gradient_of_the_scan_equals_finite_differences(lengths):
     torch.manual_seed(0)
     sequence, _, sizes = pack(torch.tensor(lengths))
     layer = LSTM(2, 3).double()
     table = torch.randn(4, 12, dtype=torch.float64, requires_grad=True)
-    index = torch.randint(0, 4, sequence.shape)  # rows are shared: their gradients must add up
+    index = torch.randint(0, 4, sequence.shape)  # words share rows, so their gradients must add up
 
     weight = layer.weight_hh.detach().clone().requires_grad_()
 

@@ -1,4 +1,4 @@
-"""An encoder of somebody else, from the documentation: saved and loaded by its name, and with a task of its own."""
+"""The plug-in encoder of the documentation: it is saved and loaded by its name, and may have its own problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.test_docs import ENCODERS_PAGE, blocks
 
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
-    """The distribution, where this process finds it."""
+    """Install the distribution of the plug-in where this process finds it."""
     (module,) = (block for block in blocks(ENCODERS_PAGE, "python") if block.startswith("# mean_phrases.py"))
     (tmp_path / "mean_phrases.py").write_text(module)
     point = blocks(ENCODERS_PAGE, "toml")[0].splitlines()[-1].replace('"', "")
@@ -32,7 +32,7 @@ def plugin(tmp_path, monkeypatch):
     sys.modules.pop("mean_phrases", None)
 
 
-def test_it_is_found_by_its_name(plugin, tmp_path):
+def test_a_plugin_is_saved_and_loaded_by_its_name(plugin, tmp_path):
     assert "mean_phrases.v1" in MODELS
     assert "mean_phrases" not in sys.modules
     assert TrainConfig(model="mean_phrases").structure == "function_words"
@@ -50,13 +50,13 @@ def test_it_is_found_by_its_name(plugin, tmp_path):
     torch.testing.assert_close(torch.from_numpy(info["log_probs"]), expected)
 
 
-def test_one_without_a_name_cannot_be_saved(tmp_path):
+def test_a_model_that_is_not_registered_cannot_be_saved(tmp_path):
     classifier = make_classifier(type("Nameless", (HSLSTM,), {}), "negative", "positive")
     with pytest.raises(HsEnvError, match=r"The model Nameless is not registered"):
         classifier.save(tmp_path / "classifier.safetensors")
 
 
-def test_an_environment_for_a_task_of_others_refuses_the_tasks_that_are_known():
+def test_an_environment_of_a_plugin_problem_refuses_classifiers_of_other_problems():
     names = ResourceNames("phrases", "phrases")
     with pytest.raises(HsEnvError, match=r"this environment is for summary\. .*hs_env/PhraseSegmentation-v0"):
         find_resources(names, Task("summary", ("SKIP", "READ"), "selection"))

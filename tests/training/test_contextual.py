@@ -129,7 +129,7 @@ def test_a_classifier_without_structure_reads_them(config: TrainConfig, tmp_path
 
 def test_a_batch_without_them_is_refused(run: Run) -> None:
     batch = run.classifier.batch([Sentence(("good",), 0)])
-    with pytest.raises(HsEnvError, match=r"contextual word vectors, and the batch has none. Make batches by"):
+    with pytest.raises(HsEnvError, match=r"contextual word vectors, but the batch has none. Make batches with"):
         encoder_of(run)(replace(batch, features=None), torch.ones(1, 1).long())
     with pytest.raises(HsEnvError, match="check one that looks its own up"):
         check_encoder(encoder_of(run))
@@ -141,14 +141,16 @@ def test_another_encoder_in_the_same_place_is_refused(config: TrainConfig, tmp_p
     run = train(own, tmp_path / "run", QUIET)
     train_almost_to_the_end(own, stopped)
     make_tiny_encoder(encoder, seed=1)
-    with pytest.raises(HsEnvError, match="word vectors of another encoder than is in"):
+    with pytest.raises(HsEnvError, match="trained on word vectors of another encoder than the one in"):
         Classifier.load(run.folder)
     with pytest.raises(HsEnvError, match="or its word vectors another encoder"):
         resume(stopped, QUIET)
     make_tiny_encoder(encoder)
     assert resume(stopped, QUIET).classifier.contextual == Classifier.load(run.folder).contextual
     shutil.rmtree(encoder)
-    with pytest.raises(HsEnvError, match=r"reads word vectors that cannot be made\. There is no folder"):
+    with pytest.raises(
+        HsEnvError, match=r"word vectors of the classifier in .* cannot be computed\. There is no folder"
+    ):
         Classifier.load(run.folder)
 
 

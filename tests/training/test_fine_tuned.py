@@ -75,10 +75,10 @@ def test_before_they_learn_they_are_the_frozen_ones(layer: int, tmp_path: Path) 
     batch = split.batch(torch.tensor([1, 2, 1]))
     again = torch.from_numpy(load_contextual(spec)([SENTENCES[index].words for index in (1, 2, 1)]))
     torch.testing.assert_close(words.vectors(batch).half(), again, atol=2e-3, rtol=2e-3)
-    read = words.read(batch)
-    assert torch.equal(words.vectors(read), words.vectors(batch))
+    computed = words.with_features(batch)
+    assert torch.equal(words.vectors(computed), words.vectors(batch))
     some = torch.tensor([2, 0])
-    torch.testing.assert_close(words.vectors(read.select(some)), words.vectors(batch.select(some)))
+    torch.testing.assert_close(words.vectors(computed.select(some)), words.vectors(batch.select(some)))
     assert words.lexicon() is None
     assert (words.dropout.p, words.word_dropout.p) == (0.5, 0.2)
 
@@ -159,14 +159,15 @@ def test_the_classifier_moves_with_its_encoder(run: Run, tmp_path: Path) -> None
     assert classifier.contextual.folder == (moved / "encoder").resolve()
     assert classifier.contextual.digest == run.classifier.contextual.digest  # type: ignore[union-attr]
     make_tiny_encoder(moved / "encoder", seed=5)
-    with pytest.raises(HsEnvError, match="word vectors of another encoder than is in"):
+    with pytest.raises(HsEnvError, match="trained on word vectors of another encoder than the one in"):
         Classifier.load(moved)
     classifier.save(tmp_path / "elsewhere" / "classifier.safetensors")  # its encoder stays where it is
     shutil.rmtree(moved / "encoder")
-    with pytest.raises(HsEnvError, match=r"cannot be made\. There is no folder .*moved/encoder"):
+    with pytest.raises(HsEnvError, match=r"word vectors .* cannot be computed\. There is no folder .*moved/encoder"):
         Classifier.load(tmp_path / "elsewhere" / "classifier.safetensors")
     with pytest.raises(
-        HsEnvError, match=r"the encoder that it has learnt with, and there is no folder .*moved/encoder\. Copy"
+        HsEnvError,
+        match=r"needs the encoder that was fine-tuned with it, but there is no folder .*moved/encoder\. Copy",
     ):
         Classifier.load(moved)
 

@@ -1,1 +1,1 @@
-"""HM-LSTM: layers that decide by themselves where a segment ends (Chung, Ahn, Bengio, ICLR 2017)."""
+"""HM-LSTM, a stack of LSTM layers that learn where segments end (Chung, Ahn, Bengio, ICLR 2017)."""

@@ -1,4 +1,4 @@
-"""The boundary detector of HM-LSTM: a neuron whose output is 0 or 1, and the slope by which it learns."""
+"""The boundary detector of HM-LSTM: a unit with output 0 or 1, and the hard sigmoid that gives its gradient."""
 
 from __future__ import annotations
 
@@ -10,21 +10,35 @@ from torch import Tensor
 from hs_env.errors import HsEnvError
 
 Boundary = Literal["step", "sample", "soft"]
-"""How a detector decides: by the threshold 1/2, by drawing in training mode, or not at all: its value stays."""
+"""How a detector turns its hard sigmoid into a boundary.
+
+"step" gives 1 where the hard sigmoid is above 1/2, else 0. "sample" draws 1 with the hard sigmoid as its probability in
+training mode, and equals "step" in eval mode. "soft" gives the hard sigmoid itself.
+"""
 
 
 def hard_sigmoid(x: Tensor, slope: float) -> Tensor:
-    """max(0, min(1, (slope * x + 1) / 2)): Chung, Ahn, Bengio 2017, equation 8."""
+    """Return max(0, min(1, (slope * x + 1) / 2)) (Chung, Ahn, Bengio 2017, equation 8)."""
     return x.mul(slope / 2).add_(0.5).clamp_(0, 1)
 
 
 def hard_sigmoid_slope(x: Tensor, slope: float) -> Tensor:
-    """Its derivative: slope / 2 inside (-1 / slope, 1 / slope), else 0."""
+    """Return the derivative of `hard_sigmoid`: slope / 2 for -1 / slope < x < 1 / slope, else 0."""
     return (x.abs() < 1 / slope).to(x.dtype).mul_(slope / 2)
 
 
 def decide(x: Tensor, slope: float, kind: Boundary, noise: Tensor | None) -> Tensor:
-    """Boundaries of pre-activations `x`; `noise` is uniform in [0, 1), and None where nothing is drawn."""
+    """Compute boundaries from pre-activations.
+
+    Args:
+        x: Pre-activations of the detectors, of any shape.
+        slope: Slope of the hard sigmoid.
+        kind: How boundaries are decided.
+        noise: Uniform numbers in [0, 1) of the shape of `x` to draw boundaries, or None for the threshold 1/2.
+
+    Returns:
+        Boundaries of the shape and dtype of `x`: 0 or 1, or values in [0, 1] for "soft".
+    """
     value = hard_sigmoid(x, slope)
     if kind == "soft":
         return value
@@ -32,38 +46,46 @@ def decide(x: Tensor, slope: float, kind: Boundary, noise: Tensor | None) -> Ten
 
 
 def check_boundary(kind: str) -> None:
-    """Refuse unknown kinds.
+    """Check that `kind` is a `Boundary`.
 
     Raises:
-        HsEnvError: Naming the known ones.
+        HsEnvError: If it is not; the message lists the known kinds.
     """
     if kind not in get_args(Boundary):
-        raise HsEnvError(f"A boundary is decided by one of {', '.join(get_args(Boundary))}; got {kind!r}.")
+        raise HsEnvError(f"The kind of boundary must be one of {', '.join(get_args(Boundary))}; got {kind!r}.")
 
 
 def annealed_slope(epoch: float, per_epoch: float = 0.04, greatest: float = 5.0) -> float:
-    """min(5, 1 + 0.04 * epoch): the slope that Chung, Ahn, Bengio 2017 (section 4.1) train Penn Treebank with."""
+    """Return the slope at an epoch: `min(greatest, 1 + per_epoch * epoch)`.
+
+    The defaults are those for Penn Treebank in Chung, Ahn, Bengio 2017, section 4.1.
+
+    Args:
+        epoch: Number of epochs trained so far, possibly fractional.
+        per_epoch: Increase of the slope per epoch.
+        greatest: Upper bound of the slope.
+    """
     return min(greatest, 1 + per_epoch * epoch)
 
 
 def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """(rows, columns) noise for `decide`."""
+    """Return the `noise` of `decide`, (rows, columns), with the dtype and device of `like`."""
     return torch.rand(rows, columns, generator=generator, device=like.device, dtype=like.dtype)
 
 
 def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, float]:
-    """How often detectors fire, and what layers do.
+    """Compute how often each layer has a boundary, and how often it takes each operation.
 
     Args:
-        z: (T, B, N - 1) boundaries of sequences that are read from an empty state.
-        counted: (T, B) bool, the steps that count; all by default.
+        z: (T, B, layers - 1) boundaries of sequences that start from the zero state.
+        counted: (T, B) bool, True for the steps to count; None counts all.
 
     Returns:
-        `boundaries_1`, ... (share of steps with a boundary, for each level), and `update_1`, `copy_1`, `flush_1`, ...
-        (shares of the operations, for each layer).
+        Shares of the counted steps, from 0 to 1. `boundaries_1`, ... are the steps with a boundary of each layer but
+        the top one. `update_1`, `copy_1`, `flush_1`, ... are the operations of each layer.
     """
-    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])  # of the step before
-    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)  # the top layer has none
+    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])  # boundary of the same layer one step earlier
+    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)  # the top layer has no detector
     below = torch.cat([torch.ones_like(z[..., :1]), z], -1)
     taken = {"boundaries": z, "update": (1 - own) * below, "copy": (1 - own) * (1 - below), "flush": own}
     weight = z.new_ones(z.shape[:2]) if counted is None else counted.to(z.dtype)

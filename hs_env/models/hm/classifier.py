@@ -1,4 +1,4 @@
-"""HM-LSTM as a classifier of sentences, which finds their phrases by itself."""
+"""HM-LSTM as a sentence classifier that learns the phrases of a sentence."""
 
 from __future__ import annotations
 
@@ -36,24 +36,29 @@ class HMParameters(SentenceParameters):
 
 
 class HMLSTMClassifier(FlatClassifier):
-    """Layers of HM-LSTM over the words, and a softmax on their gated output at the last word.
+    """HM-LSTM over the words with a softmax on its gated output after the last word.
 
-    The last word of a sentence is a boundary of every layer, so that the top one has read it all. Boundaries are learnt
-    straight through, by the labels alone.
+    With the hidden states h^l_t of `HMLSTM` and the output module `GatedOutput` of the paper::
+
+        P(y|X) = softmax(W GatedOutput(h^1_L, h^2_L, ...) + b)
+
+    After the last word of a sentence every layer has a boundary, so that the top layer has received all words. The
+    detectors are trained by the straight-through estimator, from class labels only.
 
     Args:
-        vocabulary_size: As of `SentenceClassifier`, like the next ones.
-        num_classes: C.
-        embedding_size: e.
+        vocabulary_size: V, as for `SentenceClassifier`.
+        num_classes: C, number of classes.
+        embedding_size: e, width of the word vectors.
         hidden_size: d, width of each layer and of the gated output.
-        dropout: On the word vectors and before the softmax.
-        word_dropout: Of whole word vectors.
-        layers: N, two or more; the paper's models have three.
-        layer_norm: As of `HMLSTM`.
-        boundary: How detectors decide, as of `HMLSTM`.
+        dropout: Dropout probability on the word vectors and before the softmax, in training mode.
+        word_dropout: Probability of dropping a whole word vector, in training mode.
+        layers: Number of layers, at least two. The models of the paper have three.
+        layer_norm: Whether to normalise the summed inputs of each layer; see `HMLSTM`.
+        boundary: How detectors decide; see `Boundary`.
 
     Attributes:
-        levels: The layers.
+        levels: Layers of HM-LSTM.
+        gates: Output module.
     """
 
     title, Parameters = "HM-LSTM", HMParameters
@@ -88,24 +93,29 @@ class HMLSTMClassifier(FlatClassifier):
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `FlatClassifier.forward`."""
-        h, _, place = self._read(batch)
+        h, _, place = self._scan(batch)
         last = place[torch.arange(len(batch), device=h.device), batch.lengths - 1]
         return self.classify(self.gates(h[last]))
 
     def boundaries(self, batch: SentenceBatch) -> Tensor:
-        """(B, T, N - 1) int64: whether each layer but the top one has a boundary behind each word; 0 behind the end.
+        """Return the boundaries after each word, (B, T, layers - 1) int64, for all layers but the top one.
 
-        A soft boundary counts where it is above a half.
+        A value is 1 for a boundary (a soft one above 1/2) and else 0, also after the last word of the sentence.
         """
-        _, z, place = self._read(batch)
+        _, z, place = self._scan(batch)
         return (z > 0.5).long()[place] * batch.mask[..., None]
 
     def anneal(self, epoch: float) -> None:
-        """Set the slope of the detectors to what it is at this epoch, counted from 0, whole or not."""
+        """Set the slope of the detectors for an epoch, counted from 0, which may be a fraction."""
         self.levels.slope = annealed_slope(epoch, self.slope_per_epoch)
 
-    def _read(self, batch: SentenceBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """States and boundaries of all words, packed, and (B, T) where each word stands there (any, behind the end)."""
+    def _scan(self, batch: SentenceBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the layers over the batch.
+
+        Returns:
+            Packed hidden states (words, layers * d); packed boundaries (words, layers - 1); and the packed row of each
+            word, (B, T) int64, 0 after the last word.
+        """
         vectors, where = self.words(batch)
         sequence, step, sizes = pack(batch.lengths)
         ends = step == batch.lengths[sequence] - 1

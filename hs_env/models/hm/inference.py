@@ -1,12 +1,12 @@
-"""HM-LSTM without gradients: a layer computes nothing for sequences that it copies.
+"""HM-LSTM without gradients, which computes nothing for the sequences that a layer copies.
 
-UPDATE and FLUSH need a layer's products, COPY needs none (Chung, Ahn, Bengio 2017, section 3.1). So at each step a
-layer gathers the sequences that it updates or flushes, computes those, and leaves the others as they are. Two things
-make that exact:
+UPDATE and FLUSH need the matrix products of a layer, COPY needs none (Chung, Ahn, Bengio 2017, section 3.1). At each
+step a layer therefore gathers the sequences that it updates or flushes, and computes only those. The result is exact
+for two reasons:
 
-* The detector of a copied sequence reads `h^l_{t-1} U^l` alone, which stays what it was when h^l was last computed: it
-  is kept, and serves the next UPDATE or FLUSH as well.
-* Top-down input is multiplied by the layer's own boundary, so only flushed sequences have any.
+* The detector of a copied sequence depends on `h^l_{t-1} U^l` alone, because both other inputs are multiplied by 0.
+  This product changes only when h^l changes. It is stored, and the next UPDATE or FLUSH uses it too.
+* The top-down input is multiplied by the layer's own boundary, so only flushed sequences have one.
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from hs_env.models.lstm import fast_tanh
 
 
 class Reader:
-    """Reads step after step with the layers of a model.
+    """Runs the layers of HM-LSTM step by step over B packed sequences.
+
+    The sequences are in the order of the packed layout, longest first. Below, "units" is the sum of all layers' widths.
 
     Args:
-        plan: How sequences are packed; boundaries are decided by the threshold.
-        layers: With their parameters.
-        state: c, h (B, D) and z (B, N - 1) of the sequences at first.
+        plan: Layout of the sequences. The threshold 1/2 decides all boundaries, whatever the plan's kind.
+        layers: Layers with their parameters, lowest first.
+        state: Initial c (B, units), h (B, units) and z (B, layers - 1).
 
     Attributes:
-        c: (B, D) cell states, those of a finished sequence as at its end.
-        h: (B, D) hidden states, likewise.
-        z: (B, N) boundaries, likewise; 0 at the top.
-        computed: How many layer updates have been computed, of the number of layers times the number of steps.
+        c: (B, units) cell states after the steps so far. A finished sequence keeps its last state.
+        h: (B, units) hidden states, likewise.
+        z: (B, layers) boundaries, likewise; always 0 for the top layer.
+        computed: Number of layer updates computed so far. Without COPY it would be words times layers.
     """
 
     def __init__(self, plan: ScanPlan, layers: list[Layer], state: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -45,11 +47,19 @@ class Reader:
         self._copied = {layer.number: self._detector(layer, self._recurrent[layer.number]) for layer in middle}
 
     def read(self, projected: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        """All steps: hidden states (M, D) and boundaries (M, N - 1), packed; arguments as `Scan`'s."""
+        """Run all steps.
+
+        Args:
+            projected: (n, 4d + 1) projected inputs of the first layer. Several words may share a row.
+            index: (words,) int64, row of `projected` for each packed word.
+
+        Returns:
+            Packed hidden states (words, units) and packed boundaries (words, layers - 1).
+        """
         h, z = self.h.new_empty(len(index), self.h.shape[1]), self.z.new_empty(len(index), self.z.shape[1] - 1)
         for now, _, _ in self.plan.places():
             size = now.stop - now.start
-            flushed = self.z[:size].bool()  # of the step before
+            flushed = self.z[:size].bool()  # a boundary at the last step means FLUSH at this one
             ends = None if self.plan.ends is None else self.plan.ends[now]
             below = self._first(self.layers[0], projected.index_select(0, index[now]), flushed[:, 0], ends)
             for layer in self.layers[1:]:
@@ -58,7 +68,7 @@ class Reader:
         return h, z
 
     def _first(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
-        """The lowest layer, which never copies; returns its boundaries."""
+        """Run one step of the lowest layer, which never copies; return its boundaries (rows,) bool."""
         size, d, above = len(projected), layer.width, layer.above
         assert above is not None
         c, h = self.c[:size, layer.column], self.h[:size, layer.column]
@@ -73,14 +83,24 @@ class Reader:
         return self._decided(layer, a[:, -1], ends)
 
     def _higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
-        """Any other layer, for the sequences that it does not copy; returns the boundaries of all."""
+        """Run one step of another layer for the sequences that it does not copy.
+
+        Args:
+            layer: Layer to run.
+            flushed: (rows,) bool, whether the layer had a boundary at the step before.
+            below: (rows,) bool, whether the layer below has a boundary at this step.
+            ends: (rows,) bool, whether a boundary is forced, or None.
+
+        Returns:
+            (rows,) bool boundaries of all sequences; for the top layer, which has none, `below`.
+        """
         size, number, d = len(below), layer.number, layer.width
         active = flushed | below
         detector = self._copied[number][:size].clone() if number in self._copied else None
         rows = active.nonzero().squeeze(1)
         if len(rows):
             self.computed += len(rows)
-            # FLUSH forgets; where the layer below has no boundary it says nothing.
+            # FLUSH ignores the old cell state; without a boundary below there is no bottom-up input.
             own, low = flushed.index_select(0, rows)[:, None], below.index_select(0, rows)[:, None]
             h = self.h.index_select(0, rows)
             assert layer.below is not None
@@ -107,6 +127,7 @@ class Reader:
         return below if detector is None else self._decided(layer, detector, ends)
 
     def _decided(self, layer: Layer, detector: Tensor, ends: Tensor | None) -> Tensor:
+        """Store the boundaries of a layer from its detector's pre-activations (rows,), and return them as bool."""
         boundary = decide(detector, self.plan.slope, "step", None)
         if ends is not None:
             boundary.masked_fill_(ends, 1)
@@ -115,7 +136,7 @@ class Reader:
 
     @staticmethod
     def _detector(layer: Layer, sums: Tensor) -> Tensor:
-        """(n,) what the detector of a layer reads in (n, 4d + 1) sums."""
+        """Return the detector's pre-activation (n,) from the summed inputs (n, 4d + 1), normalised if asked for."""
         if layer.gain is None:
             return sums[:, -1] + layer.bias[-1]
         variance, mean = torch.var_mean(sums, 1, correction=0)
@@ -123,6 +144,7 @@ class Reader:
 
 
 def _normalised(layer: Layer, sums: Tensor) -> Tensor:
+    """Add the bias to summed inputs (n, 4d + 1), after layer normalisation if the layer has any."""
     if layer.gain is None:
         return sums.add_(layer.bias)
     return torch.native_layer_norm(sums, sums.shape[1:], layer.gain, layer.bias, EPSILON)[0]

@@ -16,12 +16,12 @@ from hs_env.models.hm.scan import Scan, ScanPlan, layers_of
 
 @dataclass(frozen=True, slots=True)
 class HMState:
-    """Where B sequences stand.
+    """The recurrent state of B sequences.
 
     Attributes:
-        c: (B, D) cell states of all layers side by side, lowest first; D is the sum of their widths.
-        h: (B, D) hidden states.
-        z: (B, N - 1) boundaries of all layers but the top one.
+        c: (B, units) cell states of all layers side by side, lowest layer first; "units" is the sum of their widths.
+        h: (B, units) hidden states, likewise.
+        z: (B, layers - 1) boundaries of all layers but the top one, as floats.
     """
 
     c: Tensor
@@ -29,34 +29,42 @@ class HMState:
     z: Tensor
 
     def select(self, rows: slice | Tensor) -> HMState:
-        """The state of some sequences."""
+        """Return the state of the sequences at `rows`, (n,) int64, (B,) bool or a slice."""
         return HMState(self.c[rows], self.h[rows], self.z[rows])
 
 
 class HMLSTM(nn.Module):
-    """A stack of LSTM layers, each but the top one with a detector of the boundaries of what it has read.
+    """A stack of LSTM layers that detect where segments end (Chung, Ahn, Bengio 2017, section 3.1).
 
-    At each step a layer does one of three things::
+    Each layer but the top one has a boundary detector. Layer l at step t computes (h^0 = x, z^0 = 1)::
 
-        UPDATE  its own boundary was 0, the layer below has one:  c = f * c + i * g,  h = o * tanh(c)
-        COPY    neither:                                          c and h stay as they are
-        FLUSH   its own boundary was 1:                           c = i * g,          h = o * tanh(c)
+        s = h^l_{t-1} U + z^l_{t-1} h^{l+1}_{t-1} V + z^{l-1}_t h^{l-1}_t W + b       (no V in the top layer)
+        i, f, o, g = sigm, sigm, sigm, tanh of the first 4d columns of s
+        z^l_t = 1 if hard_sigm(last column of s) > 1/2, else 0
+        UPDATE  if z^l_{t-1} = 0 and z^{l-1}_t = 1:   c = f * c_{t-1} + i * g,   h = o * tanh(c)
+        COPY    if z^l_{t-1} = 0 and z^{l-1}_t = 0:   c = c_{t-1},               h = h_{t-1}
+        FLUSH   if z^l_{t-1} = 1:                     c = i * g,                 h = o * tanh(c)
 
-    The detector learns by the straight-through estimator: forward it gives 0 or 1, backward it is a hard sigmoid, whose
-    `slope` may grow as training goes on (`annealed_slope`). The state that comes in from an earlier stretch is a
-    constant: no gradient flows into it.
+    The straight-through estimator trains the detectors: z is a step function in the forward pass and has the derivative
+    of the hard sigmoid in the backward pass. The `slope` of the hard sigmoid may grow during training, as in
+    `annealed_slope`. No gradient flows into the initial state.
 
-    Layer normalisation is that of the summed inputs (Ba, Kiros, Hinton 2016, equation 4), gates and detector together;
-    the paper does not say where its own stands.
+    Layer normalisation applies to the sum s without b (Ba, Kiros, Hinton 2016, equation 4), for the gates and the
+    detector together. The HM-LSTM paper does not say where it normalises.
 
     Args:
         input_size: e, width of the inputs.
-        hidden_sizes: d of each layer, lowest first; at least two.
-        layer_norm: Normalise the summed inputs of each layer.
-        boundary: How detectors decide; what is drawn in training mode is decided by the threshold in eval mode.
+        hidden_sizes: Width d of each layer, lowest layer first; at least two layers.
+        layer_norm: Whether to normalise the summed inputs of each layer.
+        boundary: How detectors decide; see `Boundary`.
 
     Attributes:
-        slope: Of the hard sigmoid, saved with the weights.
+        slope: Slope of the hard sigmoid, saved with the weights.
+        widths: Width d of each layer, lowest layer first.
+        weight_in: (e, 4d + 1) input weights of the first layer.
+        weights: U, V and W of each layer, one below the other; without the W of the first layer.
+        biases: (4d + 1,) bias of each layer, (4d,) in the top layer.
+        gains: Gain of the layer normalisation, with the shape of the bias; None without normalisation.
     """
 
     slope_buffer: Tensor
@@ -85,7 +93,7 @@ class HMLSTM(nn.Module):
 
     @property
     def slope(self) -> float:
-        """Of the hard sigmoid."""
+        """Slope of the hard sigmoid, above 0."""
         return float(self.slope_buffer)
 
     @slope.setter
@@ -95,7 +103,7 @@ class HMLSTM(nn.Module):
         self.slope_buffer.fill_(value)
 
     def reset_parameters(self) -> None:
-        """Glorot weights from other layers, orthogonal ones of a layer's own gates; forget gates at 1."""
+        """Draw orthogonal recurrent weights and Glorot-uniform other weights; set the bias of forget gates to 1."""
         nn.init.xavier_uniform_(self.weight_in)
         with torch.no_grad():
             for weight, bias, d in zip(self.weights, self.biases, self.widths, strict=True):
@@ -109,12 +117,15 @@ class HMLSTM(nn.Module):
                 gain.fill_(1)
 
     def start(self, batch_size: int) -> HMState:
-        """The state of `batch_size` sequences of which nothing has been read."""
+        """Return the zero state of `batch_size` sequences."""
         zeros = self.weight_in.new_zeros(batch_size, sum(self.widths))
         return HMState(zeros, zeros, zeros.new_zeros(batch_size, len(self.widths) - 1))
 
     def project(self, x: Tensor) -> Tensor:
-        """(n, e) inputs to what the first layer adds up, (n, 4d + 1); who shares an input shares its projection."""
+        """Return the bottom-up input of the first layer, (n, 4d + 1), for inputs `x` (n, e).
+
+        An input that occurs in several sequences needs to be projected only once.
+        """
         return x @ self.weight_in
 
     def scan(
@@ -127,22 +138,22 @@ class HMLSTM(nn.Module):
         ends: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor, HMState]:
-        """Read ragged sequences, packed as `hs_env.models.lstm.LSTM.scan` has them.
+        """Run all layers over packed sequences; `hs_env.models.lstm` explains the packed layout.
 
-        Without gradients, where boundaries are decided by the threshold, what is copied is not computed (to 1e-5 the
-        same as with gradients).
+        If gradients are disabled and no boundary is drawn or soft, copied states are not computed. The results then
+        agree with those with gradients up to 1e-5.
 
         Args:
-            projected: (K, 4d + 1) projected inputs; sequences may share rows.
-            index: (M,) int64, the row of `projected` that each step reads.
-            sizes: How many sequences have a first step, a second step, ...; never growing, sums to M.
-            state: Of the `sizes[0]` sequences at first; nothing by default.
-            ends: (M,) bool, steps at which every layer has a boundary, whatever its detector says.
-            generator: Of what is drawn.
+            projected: (n, 4d + 1) projected inputs. Several words may share a row.
+            index: (words,) int64, row of `projected` for each packed word.
+            sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
+            state: Initial state of the `sizes[0]` sequences, in packed order; zero by default.
+            ends: (words,) bool, packed words after which every layer has a boundary, whatever its detector says.
+            generator: Generator of the random boundaries.
 
         Returns:
-            Hidden states h (M, D) of all layers and boundaries z (M, N - 1), both differentiable; the state of each
-            sequence after its last step.
+            Packed hidden states of all layers, (words, units); packed boundaries, (words, layers - 1); and the state of
+            each sequence after its last word. Only the first two are differentiable.
         """
         drawn = self.boundary == "sample" and self.training
         noise = uniform(len(index), len(self.widths) - 1, projected, generator) if drawn else None
@@ -162,15 +173,15 @@ class HMLSTM(nn.Module):
     def forward(
         self, x: Tensor, state: HMState | None = None, *, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor, HMState]:
-        """Read T more steps of B sequences.
+        """Run all layers over T steps of B sequences of equal length.
 
         Args:
             x: (T, B, e) inputs.
-            state: As it came out of the steps before; nothing has been read by default.
-            generator: Of what is drawn.
+            state: Initial state, such as the returned state of the steps before; zero by default.
+            generator: Generator of the random boundaries.
 
         Returns:
-            Hidden states (T, B, D), boundaries (T, B, N - 1), and the state to go on from.
+            Hidden states (T, B, units); boundaries (T, B, layers - 1); and the state after the last step.
         """
         steps, batch, _ = x.shape
         index = torch.arange(steps * batch, device=x.device)
@@ -179,11 +190,16 @@ class HMLSTM(nn.Module):
 
 
 class GatedOutput(nn.Module):
-    """The output module: gates g^l = sigm(w^l [h^1; ...; h^N]), and e = ReLU(sum_l g^l E_l h^l) (equations 11 and 12).
+    """The output module of HM-LSTM (Chung, Ahn, Bengio 2017, equations 11 and 12).
+
+    A scalar gate weights each layer, with h the hidden states of all layers side by side::
+
+        g^l = sigm(w^l . h)
+        output = ReLU(sum_l g^l E_l h^l)
 
     Args:
-        hidden_sizes: d of each layer.
-        output_size: Width of e.
+        hidden_sizes: Width d of each layer, lowest layer first.
+        output_size: Width of the output.
     """
 
     def __init__(self, hidden_sizes: Sequence[int], output_size: int) -> None:
@@ -193,7 +209,7 @@ class GatedOutput(nn.Module):
         self.embeddings = nn.Linear(sum(hidden_sizes), output_size, bias=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        """(..., D) hidden states of all layers to (..., output_size)."""
+        """Return the output (..., output_size) for hidden states `h` (..., units) of all layers."""
         gates = torch.sigmoid(self.gates(h))
         widths = torch.tensor(self.widths, device=h.device)
         return torch.relu(self.embeddings(h * gates.repeat_interleave(widths, -1, output_size=h.shape[-1])))

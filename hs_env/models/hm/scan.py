@@ -1,13 +1,28 @@
-"""The steps of HM-LSTM over ragged sequences, with their gradient written out.
+"""The differentiable scan of HM-LSTM over sequences of different lengths, with a hand-written gradient.
 
-Layer l at step t, where `own` is z^l_{t-1} (0 at the top) and `below` is z^{l-1}_t (1 for the first layer)::
+Layer l at step t computes, with own = z^l_{t-1} (0 in the top layer) and below = z^{l-1}_t (1 in the first layer)::
 
-    a = [h^l_{t-1} | own h^{l+1}_{t-1} | below h^{l-1}_t] W,        i, f, o, g, z~ = sigm, sigm, sigm, tanh, hard sigm
-    copy = (1 - own) (1 - below),    update = (1 - own) below
-    c_t = (1 - copy) i g + (copy + update f) c_{t-1},    h_t = (1 - copy) o tanh(c_t) + copy h_{t-1}
+    sums = [h^l_{t-1} | own h^{l+1}_{t-1} | below h^{l-1}_t] W
+    i, f, o, g, z~ = sigm, sigm, sigm, tanh, hard_sigm of the slices of sums + b
+    copy = (1 - own) (1 - below)
+    update = (1 - own) below
+    c_t = (1 - copy) i g + (copy + update f) c_{t-1}
+    h_t = (1 - copy) o tanh(c_t) + copy h_{t-1}
 
-This is UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5) where boundaries are 0 or 1, and smooth in
-between, so that one formula serves the hard boundary, the soft one and the straight-through gradient.
+For boundaries 0 and 1 these are UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5). The formula is
+smooth in between, so it also holds for soft boundaries and gives the straight-through gradient.
+
+Words are packed as `hs_env.models.lstm` explains. The states have one more block of rows than the words: the initial
+states come first, then the states after each packed word. A step over `size` sequences reads the first `size` rows of
+one block and writes the next block. `ScanPlan.places` returns the rows. For sequences of lengths 3, 2 and 1 they are::
+
+    step                          0          1          2
+    packed words      now         0 1 2      3 4        5
+    states before     before      0 1 2      3 4        6
+    states after      current     3 4 5      6 7        8
+
+In this module "units" is the sum of the widths of all layers, and (rows, units) holds the states of all layers side by
+side, lowest layer first.
 """
 
 from __future__ import annotations
@@ -27,15 +42,15 @@ EPSILON = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """How sequences are packed and how boundaries are decided.
+    """The layout of B packed sequences, and how boundaries are decided.
 
     Attributes:
-        widths: d of each layer, lowest first.
-        sizes: How many sequences have a first step, a second step, ...; never growing, sums to M.
-        kind: How boundaries are decided.
-        slope: Of the hard sigmoid.
-        noise: (M, N - 1) uniform, where they are drawn.
-        ends: (M,) bool, where every layer's boundary is 1 whatever its detector says; or None.
+        widths: Width d of each layer, lowest layer first.
+        sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
+        kind: How boundaries are decided; see `Boundary`.
+        slope: Slope of the hard sigmoid.
+        noise: (words, layers - 1) uniform numbers in [0, 1) to draw boundaries, or None for the threshold 1/2.
+        ends: (words,) bool, packed words after which every layer has a boundary, or None.
     """
 
     widths: tuple[int, ...]
@@ -46,18 +61,23 @@ class ScanPlan:
     ends: Tensor | None
 
     def boundary(self, detector: Tensor, now: slice, layer: int) -> Tensor:
-        """Boundaries of the packed rows `now` of a layer."""
+        """Compute the boundaries (rows,) of a layer at one step.
+
+        Args:
+            detector: (rows,) pre-activations of the layer's detector.
+            now: Packed words of the step.
+            layer: Number of the layer, from 0.
+        """
         noise = None if self.noise is None else self.noise[now, layer]
         boundary = decide(detector, self.slope, self.kind, noise)
         return boundary if self.ends is None else boundary.masked_fill(self.ends[now], 1)
 
     def boundary_slope(self, detector: Tensor, now: slice, width: int) -> Tensor:
-        """The gradient of `boundary`, straight through for hard ones.
+        """Return the derivative (rows,) of `boundary`: exact if soft, else the straight-through estimate.
 
-        A boundary acts on all `width` units of a state, so its gradient is a sum over them. Straight through, which is
-        an approximation anyway, it is divided by the square root of their number, as Esser et al. 2020 scale the
-        gradient of a quantiser's step. With layer normalisation it would else grow from step to step, by ten orders of
-        magnitude over 100 steps.
+        A boundary acts on all `width` units of a layer, so its gradient is a sum over them. The straight-through
+        estimate is divided by sqrt(width), as Esser et al. (ICLR 2020) scale the gradient of a quantiser's step
+        size. Otherwise, with layer normalisation, gradients grow by ten orders of magnitude over 100 steps.
         """
         slope = hard_sigmoid_slope(detector, self.slope)
         if self.kind != "soft":
@@ -65,14 +85,14 @@ class ScanPlan:
         return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
 
     def last(self, device: torch.device) -> Tensor:
-        """(B,) int64: the packed row of each sequence's last step."""
+        """Return the packed row of the last word of each sequence, (B,) int64."""
         sizes = torch.tensor(self.sizes, device=device)
         rows = torch.arange(self.sizes[0], device=device)
         steps = (sizes[:, None] > rows).sum(0) - 1
         return (sizes.cumsum(0) - sizes)[steps] + rows
 
     def places(self) -> list[_Place]:
-        """Where each step stands."""
+        """Return the rows of each step; the module's docstring has an example."""
         first, start, before = self.sizes[0], 0, 0
         places = []
         for size in self.sizes:
@@ -83,12 +103,12 @@ class ScanPlan:
 
 
 class _Place(NamedTuple):
-    """Rows of a step.
+    """The rows of one step.
 
     Attributes:
-        now: Its packed rows.
-        current: Its rows among states, which begin with those before the first step.
-        before: The rows of the same sequences' states one step earlier.
+        now: Packed words of the step.
+        current: Rows of the states after the step.
+        before: Rows of the states of the same sequences before the step.
     """
 
     now: slice
@@ -97,7 +117,14 @@ class _Place(NamedTuple):
 
 
 class _States(NamedTuple):
-    """States of all layers side by side, those before the first step first, and tanh(c) without them."""
+    """The states of all layers and steps.
+
+    Attributes:
+        c: (B + words, units) cell states, the B initial ones first.
+        h: (B + words, units) hidden states, likewise.
+        z: (B + words, layers) boundaries, likewise; always 0 for the top layer.
+        tanh: (words, units) tanh(c), without initial states.
+    """
 
     c: Tensor
     h: Tensor
@@ -106,7 +133,15 @@ class _States(NamedTuple):
 
 
 class _Carried(NamedTuple):
-    """Gradients of the states that a step begins with, from that step on, and of those that it ends with."""
+    """Gradients around one step of the backward pass.
+
+    Attributes:
+        c: (B, units) gradient of the cell states. `Layer.learn` replaces those after the step by those before it.
+        h: (B, units) gradient of the hidden states before the step, to which the layers add.
+        z: (B, layers) gradient of the boundaries before the step, to which the layers add.
+        ending_h: (rows, units) gradient of the hidden states after the step. A layer adds to that of the layer below.
+        ending_z: (rows, layers) gradient of the boundaries after the step, likewise.
+    """
 
     c: Tensor
     h: Tensor
@@ -116,7 +151,24 @@ class _Carried(NamedTuple):
 
 
 class Layer:
-    """One layer: its parameters, and what its backward needs of its forward (M packed rows each)."""
+    """One layer: its parameters, and the results of its forward pass that its backward pass needs.
+
+    Args:
+        number: Number of the layer, from 0 for the lowest.
+        widths: Width d of each layer, lowest layer first.
+        parameters: Weight, bias and, with layer normalisation, gain of this layer.
+
+    Attributes:
+        width: d, width of this layer.
+        column: Columns of this layer in (rows, units) states.
+        above: Columns of the layer above, or None.
+        below: Columns of the layer below, or None.
+        weight: Weights of the inputs: own state, then the state above, then the state below.
+        bias: (4d + 1,) bias, (4d,) in the top layer.
+        gain: Gain of the layer normalisation, with the shape of the bias; or None.
+        kept: Six tensors of `words` rows: inputs, summed inputs, gates i, f, o, g (4d columns), pre-activations of the
+            detector, and mean and inverse standard deviation of the summed inputs.
+    """
 
     def __init__(self, number: int, widths: tuple[int, ...], parameters: tuple[Tensor, ...]) -> None:
         stops = [sum(widths[: layer + 1]) for layer in range(len(widths))]
@@ -129,33 +181,40 @@ class Layer:
         self.kept: list[Tensor] = []
 
     def begin(self, total: int) -> None:
-        """Make room for `total` packed rows."""
+        """Allocate `kept` for `total` words."""
         inputs, outputs = self.weight.shape
         sizes = ((inputs,), (outputs,), (4 * self.width,), (), (1,), (1,))
         self.kept = [self.weight.new_empty(total, *size) for size in sizes]
 
     @property
     def _top_down(self) -> slice:
-        """Columns of the inputs that come from the layer above."""
+        """Columns of this layer's inputs that come from the layer above."""
         width = 0 if self.above is None else self.above.stop - self.above.start
         return slice(self.width, self.width + width)
 
     @property
     def _bottom_up(self) -> slice:
-        """Columns of the inputs that come from the layer below."""
+        """Columns of this layer's inputs that come from the layer below."""
         return slice(self._top_down.stop, None)
 
     # Forward ---------------------------------------------------------------------------------------------------------
 
     def read(self, plan: ScanPlan, place: _Place, states: _States, projected: Tensor | None) -> None:
-        """One step; `projected` are the inputs of the first layer."""
+        """Compute one step of this layer; write its new states to `states`.
+
+        Args:
+            plan: Layout of the sequences.
+            place: Rows of the step.
+            states: States of all layers, already computed for the layers below at this step.
+            projected: (rows, 4d + 1) projected inputs of the first layer; None for all other layers.
+        """
         now, current, before = place
         c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
         own = z[before, self.number : self.number + 1]
         below = z[current, self.number - 1 : self.number]
         a = self._sums(place, states, own, below, projected)
         d, gates = self.width, self.kept[2][now]
-        a[:, 3 * d : 4 * d].mul_(2)  # tanh by way of the sigmoid: see `fast_tanh`
+        a[:, 3 * d : 4 * d].mul_(2)  # tanh as in `fast_tanh`
         torch.sigmoid(a[:, : 4 * d], out=gates)
         i, f, o, g = gates.chunk(4, 1)
         g.mul_(2).sub_(1)
@@ -174,7 +233,7 @@ class Layer:
             z[current, self.number] = plan.boundary(detector, now, self.number)
 
     def _sums(self, place: _Place, states: _States, own: Tensor, below: Tensor, projected: Tensor | None) -> Tensor:
-        """The summed inputs of a step, normalised."""
+        """Return the pre-activations of a step: summed inputs, normalised if the layer has a gain, plus the bias."""
         inputs, raw = self.kept[0][place.now], self.kept[1][place.now]
         inputs[:, : self.width] = states.h[place.before, self.column]
         if self.above is not None:
@@ -194,7 +253,16 @@ class Layer:
     # Backward --------------------------------------------------------------------------------------------------------
 
     def learn(self, plan: ScanPlan, place: _Place, states: _States, carried: _Carried, grads: list[Tensor]) -> None:
-        """The gradient of `read`: `grads` takes that of the normalised sums and that of the sums."""
+        """Compute the gradient of `read` for one step.
+
+        Args:
+            plan: Layout of the sequences.
+            place: Rows of the step.
+            states: States of all layers and steps.
+            carried: Gradients of the states around the step, updated in place.
+            grads: Two tensors with `words` rows, filled for this step: gradients of the pre-activations, and of the
+                summed inputs before layer normalisation.
+        """
         now, current, before = place
         c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
         rows, number = slice(now.stop - now.start), self.number
@@ -250,11 +318,11 @@ class Layer:
             carried.ending_z[:, number - 1 : number] += d_below
 
     def _summed(self, now: slice, grad: Tensor, out: Tensor) -> Tensor:
-        """The gradient before normalisation, written to `out`."""
+        """Write the gradient of the summed inputs to `out` and return it, from that of the pre-activations."""
         return out.copy_(grad if self.gain is None else self._normal_backward(now, grad, (True, False, False))[0])
 
     def _normal_backward(self, rows: slice, grad: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor, ...]:
-        """Gradients of the normalisation's inputs, gain and bias."""
+        """Return the gradients of the summed inputs, gain and bias of the layer normalisation, those `wanted`."""
         _, raw, _, _, mean, scale = (tensor[rows] for tensor in self.kept)
         gradients: tuple[Tensor, ...] = torch.ops.aten.native_layer_norm_backward(
             grad, raw, grad.shape[1:], mean, scale, self.gain, self.bias, list(wanted)
@@ -262,7 +330,7 @@ class Layer:
         return gradients
 
     def parameter_gradients(self, grads: list[Tensor]) -> Iterator[Tensor]:
-        """Of weight, bias and gain."""
+        """Yield the gradients of weight, bias and, with layer normalisation, gain."""
         yield self.kept[0].t() @ grads[1]
         if self.gain is None:
             yield grads[0].sum(0)
@@ -272,15 +340,19 @@ class Layer:
 
 
 class Scan(torch.autograd.Function):
-    """Runs all layers over all steps.
+    """Runs all layers over all steps, with a hand-written gradient.
 
-    Autograd over single operations would keep a graph of some forty nodes for each layer and step, and add up the
-    gradient of the weights step by step. Here a step's backward is one product a layer, and the gradient of the
-    weights is one product a layer at the end.
+    Autograd would keep about forty graph nodes per layer and step, and would add up the gradient of the weights step by
+    step. Here the backward pass needs one product per layer and step, and one product per layer at the end.
 
-    Inputs: the plan; `projected` (K, 4d + 1) and `index` (M,), the inputs of the first layer as `LSTM.scan` has them;
-    the first state c, h (B, D) and z (B, N - 1), into which no gradient flows; then for each layer its weight and bias,
-    and its gain where there is layer normalisation. Outputs: h (M, D) and z (M, N - 1), differentiable, and c (M, D).
+    The inputs of `apply` are:
+
+    * the plan;
+    * `projected` (n, 4d + 1) and `index` (words,) int64, the inputs of the first layer as in `LSTM.scan`;
+    * the initial state c (B, units), h (B, units), z (B, layers - 1), into which no gradient flows;
+    * weight, bias and, with layer normalisation, gain of each layer, lowest layer first.
+
+    The outputs are h (words, units), z (words, layers - 1) and c (words, units). No gradient flows through c.
     """
 
     @staticmethod
@@ -294,7 +366,7 @@ class Scan(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         first, total, layers = plan.sizes[0], len(index), layers_of(plan, parameters)
         c, h = (torch.cat([start, start.new_empty(total, start.shape[1])]) for start in state[:2])
-        z = h.new_zeros(len(h), len(layers))  # the top layer's stays 0
+        z = h.new_zeros(len(h), len(layers))  # the column of the top layer stays 0
         z[:first, :-1] = state[2]
         states = _States(c, h, z, h.new_empty(total, h.shape[1]))
         for layer in layers:
@@ -313,7 +385,7 @@ class Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_h: Tensor, grad_z: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
         if torch.is_grad_enabled():
-            raise RuntimeError("The scan of HM-LSTM has no second derivative.")
+            raise RuntimeError("The scan of HM-LSTM has no second derivative. Differentiate it without create_graph.")
         plan: ScanPlan = ctx.plan
         index, *rest = ctx.saved_tensors
         states, rest = _States(*rest[:4]), rest[4:]
@@ -344,7 +416,7 @@ class Scan(torch.autograd.Function):
 
 
 def layers_of(plan: ScanPlan, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Layer]:
-    """The layers, each with its share of the parameters."""
+    """Return the layers, lowest first, each with its part of `parameters` (ordered as in `Scan`)."""
     share = len(parameters) // len(plan.widths)
     groups = [tuple(parameters[start : start + share]) for start in range(0, len(parameters), share)]
     return [Layer(number, plan.widths, group) for number, group in enumerate(groups)]

@@ -1,4 +1,4 @@
-"""HM-LSTM against the paper's equations written word by word, against finite differences, and its invariants."""
+"""HM-LSTM: compared with the equations of the paper and with finite differences; its invariants."""
 
 from __future__ import annotations
 
@@ -34,7 +34,11 @@ class _Step(torch.autograd.Function):
 
 
 def reference(model: HMLSTM, x: Tensor, state: HMState, threshold: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Chung, Ahn, Bengio 2017, equations 1 to 8, step by step and layer by layer; no threshold is the soft boundary."""
+    """Equations 1 to 8 of Chung, Ahn, Bengio 2017, step by step and layer by layer.
+
+    A step of B sequences compares the hard sigmoids with `threshold` (T, B, layers - 1). None keeps boundaries soft.
+    Returns h (T, B, units), z (T, B, layers - 1) and c (T, B, units).
+    """
     layers = len(model.widths)
     c, h = list(state.c.split(model.widths, 1)), list(state.h.split(model.widths, 1))
     z = [*state.z.split(1, 1), torch.zeros_like(state.z[:, :1])]
@@ -75,7 +79,7 @@ def double_model(seed: int, layer_norm: bool, boundary: Any) -> tuple[HMLSTM, Te
 
 @pytest.mark.parametrize("layer_norm", [True, False])
 @pytest.mark.parametrize("boundary", ["step", "sample", "soft"])
-def test_states_boundaries_and_gradients_follow_the_equations(layer_norm: bool, boundary: str) -> None:
+def test_states_boundaries_and_gradients_equal_the_equations(layer_norm: bool, boundary: str) -> None:
     model, x, state = double_model(0, layer_norm, boundary)
     threshold = {
         "step": torch.full((12, 7, 2), 0.5, dtype=torch.double),
@@ -84,7 +88,7 @@ def test_states_boundaries_and_gradients_follow_the_equations(layer_norm: bool, 
     }[boundary]
     h, z, after = model(x, state, generator=torch.Generator().manual_seed(1))
     expected_h, expected_z, expected_c = reference(model, x, state, threshold)
-    if boundary != "soft":  # all three operations are taken at both levels that can take them
+    if boundary != "soft":  # so that UPDATE, COPY and FLUSH all occur
         rates = z.mean((0, 1))
         assert ((rates > 0.05) & (rates < 0.95)).all()
     torch.testing.assert_close(h, expected_h, atol=1e-12, rtol=0)
@@ -100,9 +104,9 @@ def test_states_boundaries_and_gradients_follow_the_equations(layer_norm: bool, 
 
 
 @pytest.mark.parametrize("layer_norm", [True, False])
-def test_soft_boundaries_have_the_gradient_of_finite_differences(layer_norm: bool) -> None:
+def test_gradients_of_soft_boundaries_equal_finite_differences(layer_norm: bool) -> None:
     model, x, state = double_model(2, layer_norm, "soft")
-    model.slope = 0.3  # no detector at a kink
+    model.slope = 0.3  # keeps all detectors away from the kinks of the hard sigmoid
 
     def loss(projected: Tensor) -> Tensor:
         h, z, _ = model.scan(projected, torch.arange(9), [4, 3, 2], state.select(slice(4)))
@@ -125,10 +129,10 @@ def test_soft_boundaries_have_the_gradient_of_finite_differences(layer_norm: boo
 
 
 def test_gradients_do_not_explode_through_boundaries() -> None:
-    """Undivided, straight-through gradients are fifty times as large here."""
+    """Without the division by sqrt(width) the gradients are fifty times as large here."""
     torch.manual_seed(10)
     model, x, norms = HMLSTM(16, (128, 128, 128)), torch.randn(100, 4, 16), []
-    for slope in (1.0, 1e-3):  # with next to none, next to no gradient flows through boundaries
+    for slope in (1.0, 1e-3):  # with 1e-3 almost no gradient flows through boundaries
         model.slope = slope
         h, z, _ = model(x)
         assert 0.1 < z.mean() < 0.9
@@ -138,19 +142,24 @@ def test_gradients_do_not_explode_through_boundaries() -> None:
 
 
 def operations(z: Tensor, before: Tensor) -> Tensor:
-    """(T, B, N): 0 COPY, 1 UPDATE, 2 FLUSH of each layer, from boundaries (T, B, N - 1) and those before."""
+    """The operation of each layer, (T, B, layers): 0 COPY, 1 UPDATE, 2 FLUSH.
+
+    Args:
+        z: (T, B, layers - 1) boundaries.
+        before: (B, layers - 1) boundaries before the first step.
+    """
     earlier = torch.cat([before[None], z[:-1]])
     own = torch.cat([earlier, torch.zeros_like(earlier[..., :1])], -1)
     below = torch.cat([torch.ones_like(z[..., :1]), z], -1)
     return torch.where(own == 1, 2.0, below)
 
 
-def test_copy_leaves_states_bit_identical_and_flush_forgets() -> None:
+def test_copy_keeps_states_bit_identical_and_flush_ignores_the_cell_state() -> None:
     model, x, state = double_model(3, True, "step")
     h, z, _ = model(x, state)
     which = operations(z, state.z)
     assert set(which[:, :, 1].unique().tolist()) == {0, 1, 2}
-    assert (which[:, :, 0] != 0).all(), "the lowest layer reads every input"
+    assert (which[:, :, 0] != 0).all(), "the lowest layer never copies"
     assert (which[:, :, 2] != 2).all(), "the top layer has no detector"
     h_before = torch.cat([state.h[None], h[:-1]])
     for layer, (now, before) in enumerate(zip(h.split(WIDTHS, -1), h_before.split(WIDTHS, -1), strict=True)):
@@ -167,7 +176,7 @@ def test_copy_leaves_states_bit_identical_and_flush_forgets() -> None:
     assert not same[which[0, :, 1] == 1].any()
 
 
-def test_ragged_sequences_equal_each_alone() -> None:
+def test_packed_sequences_equal_each_sequence_alone() -> None:
     torch.manual_seed(4)
     model = HMLSTM(5, WIDTHS)
     lengths, sizes = [6, 4, 1], [3, 2, 2, 2, 1, 1]
@@ -181,7 +190,7 @@ def test_ragged_sequences_equal_each_alone() -> None:
         assert torch.equal(z[places], alone_z[:, 0])
 
 
-def test_two_stretches_are_one() -> None:
+def test_two_calls_with_carried_state_equal_one_call() -> None:
     torch.manual_seed(5)
     model, x = HMLSTM(5, WIDTHS), torch.randn(10, 3, 5)
     h, z, after = model(x)
@@ -192,7 +201,7 @@ def test_two_stretches_are_one() -> None:
     assert torch.equal(last.c, after.c)
 
 
-def test_forced_boundaries_reach_the_top_and_teach_no_detector() -> None:
+def test_forced_boundaries_reach_the_top_and_give_detectors_no_gradient() -> None:
     torch.manual_seed(6)
     model, x = HMLSTM(5, WIDTHS), torch.randn(4, 2, 5)
     ends = torch.tensor([False] * 6 + [True] * 2)
@@ -205,7 +214,7 @@ def test_forced_boundaries_reach_the_top_and_teach_no_detector() -> None:
     assert all((bias.grad[-1] if len(bias) % 4 else bias.grad.new_zeros(())) == 0 for bias in model.biases)
 
 
-def test_drawn_boundaries_are_decided_by_the_threshold_in_eval_mode() -> None:
+def test_sampled_boundaries_use_the_threshold_in_eval_mode() -> None:
     torch.manual_seed(7)
     model, x = HMLSTM(5, WIDTHS, boundary="sample"), torch.randn(30, 4, 5)
     drawn = [model(x, generator=torch.Generator().manual_seed(seed))[1] for seed in (0, 0, 1)]
@@ -225,7 +234,7 @@ def test_the_slope_is_saved_with_the_weights() -> None:
         model.slope = 0.0
 
 
-def test_the_hard_sigmoid_and_its_slope() -> None:
+def test_hard_sigmoid_derivative_and_annealed_slope() -> None:
     x = torch.linspace(-2, 2, 401, dtype=torch.double, requires_grad=True)
     value = hard_sigmoid(x, 2.0)
     torch.testing.assert_close(value, ((2 * x + 1) / 2).clamp(0, 1))
@@ -235,7 +244,7 @@ def test_the_hard_sigmoid_and_its_slope() -> None:
     assert [annealed_slope(epoch) for epoch in (0, 50, 100, 1000)] == [1, 3, 5, 5]
 
 
-def test_the_output_is_gated_by_scalars() -> None:
+def test_scalar_gates_weight_the_layers_of_the_output() -> None:
     torch.manual_seed(8)
     output, h = GatedOutput(WIDTHS, 5), torch.randn(2, 3, sum(WIDTHS))
     gates = torch.sigmoid(h @ output.gates.weight.t())
@@ -258,7 +267,7 @@ def test_impossible_models_are_refused(arguments: dict[str, Any], message: str) 
 @pytest.mark.parametrize("layer_norm", [True, False])
 @pytest.mark.parametrize("widths", [(4, 3, 6), (5, 4), (3, 4, 5, 2)])
 @pytest.mark.parametrize("sizes", [[1] * 20, [20] * 9, [30, 30, 12, 12, 9, 3, 1]])
-def test_without_gradients_what_is_copied_is_not_computed_and_nothing_changes(
+def test_results_without_gradients_equal_those_with_gradients(
     layer_norm: bool, widths: tuple[int, ...], sizes: list[int]
 ) -> None:
     torch.manual_seed(9)
@@ -280,7 +289,7 @@ def test_without_gradients_what_is_copied_is_not_computed_and_nothing_changes(
         assert torch.equal(quick_after.z, after.z)
 
 
-def test_only_updates_and_flushes_are_computed() -> None:
+def test_without_gradients_only_updates_and_flushes_are_computed() -> None:
     model, x, state = double_model(3, True, "step")
     plan = ScanPlan(model.widths, [7] * 12, "step", model.slope, None, None)
     assert model.gains is not None
@@ -292,7 +301,7 @@ def test_only_updates_and_flushes_are_computed() -> None:
     assert reader.computed == computed < 12 * 7 * 3
 
 
-def test_the_classifier_finds_phrases_in_each_sentence_by_itself() -> None:
+def test_boundaries_of_a_sentence_are_independent_of_its_batch() -> None:
     torch.manual_seed(11)
     model = HMLSTMClassifier(30, 3, embedding_size=5, hidden_size=7).eval()
     with torch.no_grad():
