@@ -1,4 +1,4 @@
-"""Decisions of 0 and 1, eight to a byte."""
+"""Store actions of 0 and 1 as bits, eight per byte."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class PackedBits:
-    """A sequence of bits that is read at any positions: a 64th of the memory of int64.
+    """Sequence of n bits that can be indexed; it takes 1/64 of the memory of int64.
 
     Attributes:
-        data: (ceil(n / 8),) uint8, the first bit of each byte the most significant, as `numpy.packbits` has it.
-        length: n.
+        data: (ceil(n / 8),) uint8. The first bit of each byte is the most significant one, as in `numpy.packbits`.
+        length: Number of bits, n.
     """
 
     data: Tensor
@@ -24,7 +24,14 @@ class PackedBits:
 
     @classmethod
     def pack(cls, bits: Iterable[int] | Tensor) -> PackedBits:
-        """Pack zeros and ones."""
+        """Pack zeros and ones.
+
+        Args:
+            bits: Integers 0 and 1, or an (n,) tensor of them on the CPU.
+
+        Returns:
+            The bits in the same order.
+        """
         flat = bits.numpy() if isinstance(bits, Tensor) else np.fromiter(bits, dtype=np.uint8)
         return cls(torch.from_numpy(np.packbits(flat.astype(bool))), len(flat))
 
@@ -32,5 +39,12 @@ class PackedBits:
         return self.length
 
     def __getitem__(self, positions: Tensor) -> Tensor:
-        """int64 bits at `positions`, of any shape, each from 0 to n - 1."""
+        """Return the bits at some positions.
+
+        Args:
+            positions: int64 tensor of any shape with values from 0 to n - 1.
+
+        Returns:
+            int64 tensor of 0 and 1, with the shape of `positions`.
+        """
         return self.data[positions >> 3].long() >> (7 - (positions & 7)) & 1
