@@ -72,7 +72,7 @@ class Registry(Generic[T]):
     A name without a version means its newest version. A version never changes: new behaviour gets a new number.
 
     Other distributions can add plug-ins by entry points. A registry looks them up only when a name is not registered or
-    names are listed, and it imports a plug-in only when that is requested. So a plug-in cannot slow down, break or
+    names are listed, and it imports a plug-in only when its entry is needed. So a plug-in cannot slow down, break or
     replace a registered entry.
 
     Args:

@@ -21,7 +21,7 @@ Vectorise = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float16]]
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit:
-    """The N sentences of a split, concatenated: position i of all flat tensors belongs to the same word.
+    """The N sentences of a split as flat tensors. Those with one row per word are in the order of the sentences.
 
     Attributes:
         tokens: (words,) int64 token ids of all sentences, concatenated.

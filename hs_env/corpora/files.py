@@ -5,8 +5,8 @@
 * `.csv`: a header with the columns `text` and `label`. Text in double quotes may contain commas and line breaks.
 * `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
 
-A label is an integer from 0 or a name. Other columns are ignored, and empty lines are skipped. A fault in a row raises
-an `HsEnvError` that names the file and the line.
+A label is an integer from 0 or a name. Other keys and columns are ignored, and empty lines are skipped. A fault in a
+row raises an `HsEnvError` that names the file and the line.
 """
 
 from __future__ import annotations

@@ -32,10 +32,9 @@ def load_corpus(
         name: One of three: a registered name, optionally with settings (`movie_reviews`, `mr:fold=4`,
             `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder.
         data_dir: Folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`. Other built-in corpora ignore it.
-        fold: Test fold, from 0, of a corpus with folds. Default: the default of the corpus, which is fold 0.
+        fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus.
         seed: Seed of a generated corpus; other corpora ignore it.
-        sizes: Number of sentences of "train", "dev" and "test" in a generated corpus. Default: the defaults of the
-            corpus.
+        sizes: Number of sentences of "train", "dev" and "test" in a generated corpus. Default: chosen by the corpus.
 
     Returns:
         The corpus.

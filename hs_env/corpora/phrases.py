@@ -13,21 +13,21 @@ A sentence has one or two clauses, whose phrases follow this grammar (`[...]` is
     manner       with [no] [much | some] quality, without [much | some] quality      with no charm
     filler       preposition determiner [neutral adjective] noun, or one adverb      in the second half, overall
 
-`but`, `although`, `,` and the adverbs are phrases of one word. A sentence has a value, and its label is the sign of it:
+`but`, `although`, `,` and the adverbs are phrases of one word. Each sentence has a value, and the label is its sign:
 
-* The value is the sum of its adjectives and qualities, each 1 or 2, positive or negative (`WEIGHTS`).
-* A negator flips the sign of **all later words of its phrase, and of no others**. A degree doubles or halves the same
-  words. So `was not good | and funny` is 0, but `was not good and funny` as one phrase is -2.
+* The value is the sum over adjectives and qualities. Each is worth 1 or 2, positive or negative (`WEIGHTS`).
+* A negator flips the sign of all later words of its phrase; a degree doubles or halves them. **Neither affects another
+  phrase**: `was not good | and funny` is 0, but `was not good and funny` as one phrase is -2.
 * `but` cancels the clause before it, and `although` cancels the clause after it.
 * The generator drops sentences of value 0, and those with fewer than 5 or more than 20 words.
 
-So the label depends on the phrases and not on the words alone: `was not great | and funny` is negative, but
-`was great | and not funny` is positive. A model that reads from left to right can find the gold phrases: a phrase ends
-at its noun or quality, or at its adjective if it begins with a copula or `and`.
+So the label depends on where phrases end, not only on which words occur: `was not great | and funny` is negative, but
+`was great | and not funny` is positive. The gold phrases can be found from left to right: a longer phrase ends at its
+noun or quality, or at its adjective if it begins with a copula or `and`.
 
 Sentence `i` of a split depends only on the seed, the split and `i`, so a larger corpus begins with the smaller one.
-The labels are balanced: sentences 2k and 2k + 1 have different labels, in random order. To get a label, the generator
-replaces every adjective and quality by its opposite where needed.
+The labels are balanced: sentences 2k and 2k + 1 have different labels, in random order. If a sentence has the wrong
+label, the generator replaces all its adjectives and qualities by their opposites.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def to_text(segmented: Segmented) -> str:
 
     Returns:
         The line. Phrases are in brackets, as in `[the movie] [is not] [very good]  → negative 0.93`, or
-        `[the movie] [is …  · not very good` in the middle of an episode. In a hierarchy every level adds its brackets:
+        `[the movie] [is …  · not very good` during an episode. In a hierarchy every level has its own brackets:
         `[[the movie] [is not]] [[very good]]`. Deleted words are struck through as in Markdown:
         `~~the movie is~~ not ~~very~~ good  → negative 0.93`. The gold label follows a wrong prediction:
         `(gold positive)`.

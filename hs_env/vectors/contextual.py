@@ -66,7 +66,7 @@ class ContextualVectors:
             missing = sorted(store.missing(sentences), key=lambda words: (len(words), words))
             batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
             console = Console(stderr=True, quiet=len(batches) < 20)
-            for batch in track(batches, f"Computing {self.spec} of {len(missing):,} sentences", console=console):
+            for batch in track(batches, f"Computing {self.spec} for {len(missing):,} sentences", console=console):
                 store.put(batch, self._compute(batch))
             return store.get(sentences)
 
@@ -75,7 +75,7 @@ class ContextualVectors:
         return load_contextual, (self.spec,)
 
     def load(self) -> PieceEncoder:
-        """Load the encoder itself, without the layers that `layer` does not need.
+        """Load the encoder itself, up to the layer after `layer`.
 
         Returns:
             The encoder.
@@ -83,10 +83,10 @@ class ContextualVectors:
         Raises:
             HsEnvError: If it cannot be loaded, or its files have changed.
         """
-        # Load the next layer too if there is one: some encoders normalise the outputs of the last layer they have.
+        # Some encoders normalise the outputs of the last loaded layer, so load the next layer too if there is one.
         encoder = PieceEncoder.load(self.folder, min(self.layer + 1, self.layers))
         if digest_of(self.folder) != self.digest:
-            raise HsEnvError(f"The files in {self.folder} have changed since this process first read them. Restart it.")
+            raise HsEnvError(f"The files in {self.folder} have changed since this process first read them; restart it.")
         return encoder
 
     @cached_property

