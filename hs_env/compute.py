@@ -1,4 +1,4 @@
-"""Where and how a process computes: threads, memory and seeds."""
+"""Set threads and memory use of a process, and derive seeds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def prepare(threads: int) -> None:
-    """Set the number of threads (0 leaves it) and let the process keep the memory of large tensors.
+    """Set the number of threads, and let the process keep the memory of freed tensors.
 
-    glibc hands large blocks back to the system at once, so that every batch pays for fresh pages again: a fifth of the
-    time of an update here.
+    By default glibc returns large blocks to the system at once. Every batch then waits for new pages; this took a fifth
+    of the time of an update.
+
+    Args:
+        threads: Number of threads of PyTorch; 0 keeps the current number.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -58,11 +61,27 @@ def fork_safe(call: Callable[P, T]) -> Callable[P, T]:
 
 
 def seed_for(seed: int, *place: str | int) -> int:
-    """A 63-bit seed for one place of a run, such as `("joint", epoch, batch)`; different places are independent."""
+    """Derive a seed for one place in a run. Seeds of different places are independent.
+
+    Args:
+        seed: Seed of the run, from 0.
+        *place: Names and numbers (from 0) that identify the place, such as `"joint", epoch, batch`.
+
+    Returns:
+        A seed from 0 to 2**63 - 1.
+    """
     entropy = [seed, *(zlib.crc32(part.encode()) if isinstance(part, str) else part for part in place)]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def generator_for(seed: int, *place: str | int) -> torch.Generator:
-    """A torch generator seeded by `seed_for`."""
+    """Make a random generator for one place in a run.
+
+    Args:
+        seed: Seed of the run, from 0.
+        *place: Names and numbers that identify the place (see `seed_for`).
+
+    Returns:
+        A PyTorch generator on the CPU.
+    """
     return torch.Generator().manual_seed(seed_for(seed, *place))

@@ -1,4 +1,4 @@
-"""The error that tells a user what is wrong with their input, and a check of numeric fields."""
+"""Define the error for invalid input, and check the ranges of numeric fields."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from dataclasses import fields
 
 
 class HsEnvError(ValueError):
-    """Bad input from a user: one message that says what was expected, what came and what to do."""
+    """Raised for invalid input. The message says what was expected, what was given, and how to fix it."""
 
 
 def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
-    """Check numeric fields of a dataclass against their least and greatest values.
+    """Check that numeric fields of a dataclass are in range.
+
+    Args:
+        config: Instance of a dataclass whose annotations are strings (`from __future__ import annotations`).
+        **ranges: Lowest and highest allowed value of each field to check.
 
     Raises:
-        HsEnvError: Naming the field, its range and its value; also for a fraction where the field is a whole number.
+        HsEnvError: If a value is out of range or no number, or an `int` field holds a fraction. The message names the
+            field, its range and its value.
     """
     kinds = {field.name: field.type for field in fields(config)}  # type: ignore[arg-type]
     for name, (low, high) in ranges.items():

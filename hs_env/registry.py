@@ -1,4 +1,4 @@
-"""Registries of named, versioned things: corpora, rewards, agents, models."""
+"""Register corpora, rewards, agents and models under versioned names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ _VERSIONED = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.v(?P<version>0|[1-9][0-9]*)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
-    """The error for a name that is not among `known`, with the nearest spelling."""
+    """Build the error for an unknown name; the message suggests the nearest known name.
+
+    Args:
+        kind: Kind of thing that has the name, such as "corpus".
+        name: Unknown name.
+        known: Known names.
+
+    Returns:
+        The error.
+    """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -23,9 +32,16 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
 
 
 def load_reference(kind: str, reference: str) -> Any:
-    """What `package.module:name` refers to.
+    """Import the object that `package.module:name` refers to.
 
-    It imports the module. A registry takes no references, since files of models and agents hold names from one.
+    Registries accept no references, because saved models and agents hold names of registries.
+
+    Args:
+        kind: Kind of object for messages, such as "reward".
+        reference: Module and name of the object.
+
+    Returns:
+        The object.
 
     Raises:
         HsEnvError: If there is no such module or name, or the module cannot be imported.
@@ -40,7 +56,7 @@ def load_reference(kind: str, reference: str) -> Any:
 
 
 def _newest(name: str, known: Collection[str]) -> str | None:
-    """`name` if it is among `known`, or its newest version there."""
+    """Return `name` if it is known, or else its newest known version, or None."""
     if name in known:
         return name
     versions = [full for full in known if _VERSIONED.fullmatch(full) and full.rpartition(".v")[0] == name]
@@ -51,18 +67,18 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Maps names such as `hs_lstm.v1` to things of one kind.
+    """Maps names such as `hs_lstm.v1` to entries of one kind.
 
-    A name without a version stands for its newest one. A version is never redefined: a change of behaviour takes a new
-    number.
+    A name without a version means its newest version. A version never changes: new behaviour gets a new number.
 
-    Other distributions add to it by entry points. They are looked up when a name is not registered and when names are
-    listed, and imported when they are asked for; so a plug-in can neither slow down nor break nor replace what is here.
+    Other distributions can add plug-ins by entry points. A registry looks them up only when a name is not registered or
+    names are listed, and it imports a plug-in only when its entry is needed. So a plug-in cannot slow down, break or
+    replace a registered entry.
 
     Args:
-        kind: What is registered, for messages: "reward", "corpus".
-        group: Group of the entry points, whose names are versioned names such as `my_reward.v1`; None takes none.
-        own: Entries of this package, as `package.module:name` by versioned name; imported when they are asked for.
+        kind: Kind of the entries for messages, such as "reward".
+        group: Group of the entry points, whose names are versioned names such as `my_reward.v1`. Default: no plug-ins.
+        own: Entries of this package that are imported when they are needed, as `package.module:name` by versioned name.
     """
 
     def __init__(self, kind: str, group: str | None = None, own: Mapping[str, str] | None = None) -> None:
@@ -71,7 +87,13 @@ class Registry(Generic[T]):
         self._own = {name: EntryPoint(name, reference, "") for name, reference in (own or {}).items()}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Decorator that registers its argument under `name`.
+        """Return a decorator that registers its argument.
+
+        Args:
+            name: Versioned name such as `my_reward.v1`.
+
+        Returns:
+            A decorator that returns its argument unchanged.
 
         Raises:
             HsEnvError: If the name is not of the form `stem.vN`, or is taken.
@@ -90,17 +112,29 @@ class Registry(Generic[T]):
         return add
 
     def resolve(self, name: str) -> str:
-        """The full name: `name` itself, or the newest version of it. What is registered goes before plug-ins.
+        """Find the full name of an entry. Registered entries come first, even before newer versions in plug-ins.
+
+        Args:
+            name: Name with or without version.
+
+        Returns:
+            The name itself, or its newest version.
 
         Raises:
-            HsEnvError: If there is none, with the nearest spelling.
+            HsEnvError: If there is no such entry; the message suggests the nearest name.
         """
         if full := _newest(name, {**self._own, **self._entries}) or _newest(name, self._plugins()):
             return full
         raise unknown_name(self.kind, name, self)
 
     def get(self, name: str) -> T:
-        """The entry called `name` (see `resolve`).
+        """Look up an entry, and import it if it is a plug-in.
+
+        Args:
+            name: Name with or without version (see `resolve`).
+
+        Returns:
+            The entry.
 
         Raises:
             HsEnvError: If there is none, or it is a plug-in that cannot be loaded; the message names its distribution.
@@ -111,10 +145,16 @@ class Registry(Generic[T]):
         return self._entries[full] if full in self._entries else self._load(full, self._plugins()[full])
 
     def name_of(self, entry: T) -> str:
-        """The full name that `entry` is found by.
+        """Find the name of an entry.
+
+        Args:
+            entry: Registered object or plug-in, compared by identity.
+
+        Returns:
+            The full name.
 
         Raises:
-            HsEnvError: If there is none.
+            HsEnvError: If the object is not registered.
         """
         for name in self:
             with suppress(HsEnvError):  # another plug-in may be broken
@@ -133,7 +173,7 @@ class Registry(Generic[T]):
         return iter(sorted({*self._entries, *self._own, *self._plugins()}))
 
     def _plugins(self) -> dict[str, list[EntryPoint]]:
-        """The entry points of each name: more than one where distributions claim the same."""
+        """Look up the entry points of each name; several if distributions use the same name."""
         plugins: dict[str, list[EntryPoint]] = {}
         for point in () if self.group is None else entry_points(group=self.group):
             plugins.setdefault(point.name, []).append(point)

@@ -1,4 +1,4 @@
-"""Files that are never half written and never execute anything: safetensors whose header carries JSON."""
+"""Write files atomically, and save nested values as safetensors with JSON in the header. Loading executes no code."""
 
 from __future__ import annotations
 
@@ -17,9 +17,19 @@ _KIND, _STATE, _TENSOR, _ITEMS = "kind", "state", "__tensor__", "__items__"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `path` so that a reader, or a run after a crash, finds the old content or the new, whole."""
+    """Replace a file in one step. Readers find all of the old content or all of the new, even after a crash.
+
+    Args:
+        path: Path of the file. Missing parent folders are created.
+        content: New content.
+
+    Raises:
+        OSError: If the file cannot be written; it then keeps its old content.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")  # one name, so that what a kill leaves is overwritten
+    temporary = path.with_name(
+        f".{path.name}.tmp"
+    )  # a fixed name: the next write replaces the leftover of a killed process
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -32,7 +42,15 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
+    """Write a value as indented JSON, atomically.
+
+    Args:
+        path: Path of the file.
+        value: Value that JSON can represent.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
@@ -40,20 +58,30 @@ def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
     """Save nested dicts and lists of tensors and JSON values as one safetensors file, atomically.
 
     Args:
-        path: The file.
-        kind: What it holds ("classifier", "checkpoint"), checked when it is loaded.
-        state: The values, under keys that are text or numbers. Tensors go to the safetensors body, all else to JSON in
-            its header.
+        path: Path of the file.
+        kind: Kind of content, such as "classifier"; `load_state` checks it.
+        state: Values under keys that are strings or numbers. Tensors are stored in the body of the file, and all other
+            values as JSON in its header.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
-    header = json.dumps(_split(state, "", tensors), ensure_ascii=False)
+    header = json.dumps(_separate_tensors(state, "", tensors), ensure_ascii=False)
     write_atomically(path, save(tensors, {_KIND: kind, _STATE: header}))
 
 
 def load_state(path: Path, kind: str) -> dict[str, Any]:
-    """Load what `save_state` saved.
+    """Load a file that `save_state` wrote.
+
+    Args:
+        path: Path of the file.
+        kind: Expected kind of content.
+
+    Returns:
+        The saved values; tensors are on the CPU, and tuples have become lists.
 
     Raises:
         HsEnvError: If the file is missing, damaged, or of another kind.
@@ -64,42 +92,42 @@ def load_state(path: Path, kind: str) -> dict[str, Any]:
     if not path.is_file():
         raise HsEnvError(f"There is no {kind} at {path}.")
     try:
-        content = path.read_bytes()  # once, so that a file that is replaced meanwhile is still read whole
+        content = path.read_bytes()  # read once, so that both parts agree even if the file is replaced meanwhile
         tensors = load(content)
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
         if metadata.get(_KIND) != kind:
             raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
-        state = _join(json.loads(metadata[_STATE]), tensors)
+        state = _insert_tensors(json.loads(metadata[_STATE]), tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, HsEnvError):
             raise
-        raise HsEnvError(f"{path} is not a readable {kind}: {error}. Was it copied whole?") from error
+        raise HsEnvError(f"{path} is not a readable {kind}: {error}. Was it copied completely?") from error
     if not isinstance(state, dict):
         raise HsEnvError(f"{path} is not a readable {kind}: it holds a {type(state).__name__}.")
     return state
 
 
-def _split(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """The JSON skeleton of a nested value; its tensors go to `tensors` by their path."""
+def _separate_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """Turn a nested value into JSON values, and move its tensors to `tensors`, under keys that end in their path."""
     import torch
 
     if isinstance(value, torch.Tensor):
-        key = f"{len(tensors)}{path}"  # the number keeps keys apart that contain dots
+        key = f"{len(tensors)}{path}"  # the number makes it unique, since keys may contain dots
         tensors[key] = value.detach().contiguous().clone()
         return {_TENSOR: key}
     if isinstance(value, Mapping):
-        return {_ITEMS: [[key, _split(entry, f"{path}.{key}", tensors)] for key, entry in value.items()]}
+        return {_ITEMS: [[key, _separate_tensors(entry, f"{path}.{key}", tensors)] for key, entry in value.items()]}
     if isinstance(value, list | tuple):
-        return [_split(entry, f"{path}.{number}", tensors) for number, entry in enumerate(value)]
+        return [_separate_tensors(entry, f"{path}.{number}", tensors) for number, entry in enumerate(value)]
     return value
 
 
-def _join(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The inverse of `_split`, but for tuples, which come back as lists."""
+def _insert_tensors(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Undo `_separate_tensors`, except that tuples become lists."""
     if isinstance(skeleton, dict):
         if _TENSOR in skeleton:
             return tensors[skeleton[_TENSOR]]
-        return {key: _join(entry, tensors) for key, entry in skeleton[_ITEMS]}
+        return {key: _insert_tensors(entry, tensors) for key, entry in skeleton[_ITEMS]}
     if isinstance(skeleton, list):
-        return [_join(entry, tensors) for entry in skeleton]
+        return [_insert_tensors(entry, tensors) for entry in skeleton]
     return skeleton

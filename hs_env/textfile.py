@@ -1,4 +1,4 @@
-"""Text files: read as UTF-8, plain or gzip, with the file and line in every error."""
+"""Read UTF-8 text files, plain or gzip, and build errors that name a file and a line."""
 
 from __future__ import annotations
 
@@ -11,15 +11,30 @@ from hs_env.errors import HsEnvError
 
 
 def file_error(path: Path, line: int, fault: str) -> HsEnvError:
-    """The error for a fault in a line of a file."""
+    """Build the error for a fault in a line of a file.
+
+    Args:
+        path: Path of the file.
+        line: Number of the line, from 1.
+        fault: Description of the fault, without full stop.
+
+    Returns:
+        An error whose message names file, line and fault.
+    """
     return HsEnvError(f"{path}, line {line}: {fault}.")
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 text file, gzip if its name ends in `.gz`, line ends kept.
+    """Read the lines of a UTF-8 text file, which is gzip if its name ends in `.gz`.
+
+    Args:
+        path: Path of the file.
+
+    Yields:
+        Lines with their line ends, without a byte order mark.
 
     Raises:
-        HsEnvError: If it cannot be opened, is broken or truncated gzip, or is not UTF-8, with file and line.
+        HsEnvError: If the file cannot be read, is broken or truncated gzip, or is not UTF-8.
     """
     line = 0
     try:

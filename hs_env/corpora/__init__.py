@@ -1,4 +1,4 @@
-"""Corpora: labelled sentences, how text becomes words, and vocabularies."""
+"""Load corpora of labelled sentences, tokenise text, and map words to ids."""
 
 from hs_env.corpora.corpus import CORPORA, SPLITS, Corpus, CorpusBuilder, register_corpus
 from hs_env.corpora.files import Row, label_names, read_rows, to_sentences

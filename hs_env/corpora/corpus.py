@@ -1,4 +1,4 @@
-"""A corpus in memory, and the registry of the corpora that have a name."""
+"""Hold a corpus in memory, and register corpora by name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from hs_env.registry import Registry
 from hs_env.types import Sentence
 
 SPLITS: Final = ("train", "dev", "test")
-"""The parts of a corpus: to learn from, to choose by, to report on."""
+"""Names of the splits: for training, for model selection, for the final evaluation."""
 
 
 def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
-    """What is wrong with a sentence of a corpus with `num_labels` classes, or None."""
+    """Find the first fault of a sentence.
+
+    Args:
+        sentence: Sentence to check.
+        num_labels: Number of classes of its corpus.
+
+    Returns:
+        The fault in words for an error message, or None if the sentence is valid.
+    """
     words, gold = sentence.words, sentence.gold_actions
     if not words:
         return "it has no words"
@@ -34,17 +42,16 @@ class Corpus:
     """Labelled sentences in three splits.
 
     Attributes:
-        name: What it is called in logs and tables.
-        labels: The name of each class, by index.
-        splits: The sentences of "train", "dev" and "test". One that is not given is empty; "train" may not be.
-        tokenisation: Name of the step that made words of text (see `tokenise`); new text takes the same.
-        best_accuracy: The accuracy that a perfect learner reaches, where it is known.
-        source: One line: where the corpus is from, and its licence.
+        name: Name for logs and tables.
+        labels: Name of each class, by class index; at least two distinct names.
+        splits: Sentences of "train", "dev" and "test". Missing splits become empty; "train" must not be empty.
+        tokenisation: Name of the tokenisation of all sentences (see `tokenise`). New text needs the same one.
+        best_accuracy: Highest accuracy that is possible (0 to 1), or None if it is unknown.
+        source: Origin and licence, in one line.
         problem: Name of the decision problem that the gold actions of its sentences solve.
 
     Raises:
-        HsEnvError: If a sentence is empty, has a label out of range or gold actions that are not legal, or a split has
-            another name than the three.
+        HsEnvError: If the splits, the labels or a sentence are invalid (see `validate`).
     """
 
     name: str
@@ -60,7 +67,12 @@ class Corpus:
         self.validate()
 
     def validate(self) -> None:
-        """Check every sentence; called whenever a corpus is made."""
+        """Check splits, labels and every sentence. The constructor calls this.
+
+        Raises:
+            HsEnvError: If a split has an unknown name, "train" is empty, there are fewer than two distinct labels, or a
+                sentence has no words, an empty word, a label out of range, or boundaries that do not fit its words.
+        """
         if strange := self.splits.keys() - set(SPLITS):
             raise HsEnvError(f"Corpus {self.name!r}: the splits are {', '.join(SPLITS)}, got {sorted(strange)}.")
         if not self.splits["train"]:
@@ -78,12 +90,12 @@ class Corpus:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of sentences of each split."""
+        """Count the sentences of each split."""
         return {split: len(sentences) for split, sentences in self.splits.items()}
 
     @property
     def description(self) -> str:
-        """One line for logs: sizes, mean length in words, labels."""
+        """Describe sizes, mean length in words and labels in one line for logs."""
         sizes = ", ".join(f"{split} {count:,}" for split, count in self.counts.items())
         words = sum(len(sentence.words) for sentences in self.splits.values() for sentence in sentences)
         mean = words / sum(self.counts.values())
@@ -91,20 +103,24 @@ class Corpus:
 
 
 CorpusBuilder: TypeAlias = Callable[..., Corpus]
-"""A function that makes a corpus.
+"""Function that builds a corpus from keyword arguments.
 
-Its settings are keyword arguments. `load_corpus` gives it those of `data_dir`, `fold`, `seed`, `train`, `dev`, `test`
-that it has, and any whole number that the user writes into the name (`my_corpus:depth=3`).
+`load_corpus` passes those of `data_dir`, `fold`, `seed`, `train`, `dev` and `test` that the function accepts. It also
+passes the whole numbers that a user adds to the name (`my_corpus:depth=3`).
 """
 
 CORPORA: Final[Registry[CorpusBuilder]] = Registry("corpus")
+"""Builders of corpora by versioned name."""
 
 
 def register_corpus(name: str) -> Callable[[CorpusBuilder], CorpusBuilder]:
-    """Decorator that makes a builder known to `load_corpus`.
+    """Return a decorator that registers a builder, so that `load_corpus` finds it.
 
     Args:
-        name: A versioned name such as `my_corpus.v1`.
+        name: Versioned name such as `my_corpus.v1`.
+
+    Returns:
+        A decorator that registers its argument and returns it unchanged.
 
     Raises:
         HsEnvError: If the name has no version, or is taken.

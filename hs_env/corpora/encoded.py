@@ -1,4 +1,4 @@
-"""A split as flat tensors: batches of any sentences without a Python loop over them."""
+"""Store a split as flat tensors, from which batches are built without a Python loop over sentences."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hs_env.errors import HsEnvError
 from hs_env.types import PADDING, Sentence, SentenceBatch, WordFeatures
 
 Vectorise = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float16]]
-"""Computes the vectors of the words of sentences, (words of all sentences, e)."""
+"""Function that computes the vectors of all words of some sentences: (words, e) float16, in order."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedSplit:
-    """All sentences of a split, N sentences of W words in all.
+    """The N sentences of a split as flat tensors. Those with one row per word are in the order of the sentences.
 
     Attributes:
-        tokens: (W,) int64, the words of all sentences, one after the other.
-        offsets: (N,) int64, where each sentence begins in `tokens`.
-        lengths: (N,) int64.
-        labels: (N,) int64.
-        gold_actions: (words,) uint8 gold actions, or None if a sentence has none.
-        features: (W, e) floats, vectors of the words in their sentences, or None if they are not wanted.
+        tokens: (words,) int64 token ids of all sentences, concatenated.
+        offsets: (N,) int64 position of the first word of each sentence.
+        lengths: (N,) int64 number of words of each sentence.
+        labels: (N,) int64 class indices.
+        gold_actions: (words,) uint8 gold actions; None unless every sentence has them.
+        features: (words, e) floats, contextual word vectors; None if the classifier uses none.
     """
 
     tokens: Tensor
@@ -42,7 +42,16 @@ class EncodedSplit:
     def from_sentences(
         cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: Vectorise | None = None
     ) -> EncodedSplit:
-        """Encode sentences, none of them empty, with vectors of their words if `contextual` makes some."""
+        """Encode sentences.
+
+        Args:
+            sentences: Sentences, each with at least one word.
+            vocabulary: Vocabulary that gives the token ids.
+            contextual: Function that computes contextual word vectors. Default: no `features`.
+
+        Returns:
+            The sentences in the same order.
+        """
         lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)
         tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
         gold = [sentence.gold_actions for sentence in sentences if sentence.gold_actions is not None]
@@ -58,7 +67,14 @@ class EncodedSplit:
 
     @classmethod
     def from_batch(cls, batch: SentenceBatch) -> EncodedSplit:
-        """The sentences of a batch as a split of their own, counted from 0."""
+        """Turn a batch into a split whose sentences are renumbered from 0.
+
+        Args:
+            batch: Padded batch of B sentences.
+
+        Returns:
+            A split of these B sentences.
+        """
         mask = batch.mask
         gold_actions = None if batch.gold_actions is None else batch.gold_actions[mask].to(torch.uint8)
         offsets = batch.lengths.cumsum(0) - batch.lengths
@@ -69,10 +85,16 @@ class EncodedSplit:
         return len(self.lengths)
 
     def batch(self, indices: Tensor) -> SentenceBatch:
-        """The sentences at `indices`, (B,) int64 from 0, padded to the longest of them.
+        """Build a padded batch.
+
+        Args:
+            indices: (B,) int64 positions of sentences in the split, from 0.
+
+        Returns:
+            The sentences in the order of `indices`, padded to the longest of them.
 
         Raises:
-            HsEnvError: If there are no indices, or one is out of range.
+            HsEnvError: If `indices` is empty, or an index is out of range.
         """
         if not len(indices):
             raise HsEnvError("A batch holds at least one sentence, got no indices.")
@@ -81,7 +103,7 @@ class EncodedSplit:
         lengths = self.lengths[indices]
         columns = torch.arange(int(lengths.max()))
         outside = columns >= lengths[:, None]
-        # Behind the end of a sentence the position is any that exists: what stands there is overwritten.
+        # After the last word any valid position will do: padding overwrites its values.
         positions = (self.offsets[indices][:, None] + columns).clamp_(max=len(self.tokens) - 1)
         return SentenceBatch(
             tokens=self.tokens[positions].masked_fill_(outside, PADDING),
@@ -95,12 +117,15 @@ class EncodedSplit:
         )
 
     def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:
-        """All sentences once, `size` at a time.
+        """Iterate over all sentences once, in batches.
 
         Args:
-            size: Sentences in each batch but perhaps the last.
-            by_length: Put sentences of like length together, which saves padding; `SentenceBatch.indices` says which
-                is which. Otherwise in order.
+            size: Number of sentences per batch; the last batch may be smaller.
+            by_length: Whether to sort the sentences by length, which saves padding. `SentenceBatch.indices` holds their
+                positions in the split. Default: the order of the split.
+
+        Yields:
+            Padded batches.
         """
         order = self.lengths.argsort(stable=True) if by_length else torch.arange(len(self))
         for start in range(0, len(self), size):

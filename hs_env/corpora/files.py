@@ -1,12 +1,12 @@
-"""Readers of labelled sentences: JSON lines, CSV and TSV, plain or gzip.
+"""Read labelled sentences from JSON lines, CSV and TSV files, plain or gzip.
 
-* `.jsonl`, `.json`: one object a line, `{"text": ..., "label": ...}`, optionally `"boundaries"`: a list with 1 for the
-  last word of each phrase and 0 for the others, one for each white-space separated word of the text.
-* `.csv`: a header with the columns `text` and `label`; text in double quotes may hold commas and line breaks.
-* `.tsv`: the same between tabs, one row a line; quotes are ordinary signs.
+* `.jsonl`, `.json`: one object per line, `{"text": ..., "label": ...}`. The optional list `"boundaries"` has one number
+  per white-space separated word of the text: 1 for the last word of a phrase, 0 for other words.
+* `.csv`: a header with the columns `text` and `label`. Text in double quotes may contain commas and line breaks.
+* `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
 
-A label is an integer from 0 or a name. Blank lines are skipped. Whatever is wrong with a file is one `HsEnvError` that
-names the file and the line.
+A label is an integer from 0 or a name. Other keys and columns are ignored, and empty lines are skipped. A fault in a
+row raises an `HsEnvError` that names the file and the line.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled text, and where it stands.
+    """One labelled text and its place in a file.
 
     Attributes:
-        text: The text, not blank.
-        label: Class index or name.
-        boundaries: Gold actions of the white-space separated words, unchecked, or None.
-        path: The file.
-        line: The line of the file it begins on, from 1.
+        text: Text that is not blank.
+        label: Class index or class name.
+        boundaries: Gold actions of the white-space separated words, not validated, or None.
+        path: File of the row, or `hf:NAME/SPLIT` for a data set of the Hugging Face hub.
+        line: Line on which the row begins, or its number in the data set; from 1.
     """
 
     text: str
@@ -48,7 +48,7 @@ class Row:
 
 
 def _label(value: object, path: Path, line: int) -> int | str:
-    """A label as an index or a name."""
+    """Check that a label is an index or a name."""
     if value is None or value == "":
         raise file_error(path, line, "the label is missing; expected an integer from 0 or a name")
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -80,14 +80,14 @@ def _json_rows(path: Path) -> Iterator[Row]:
         try:
             record = json.loads(text)
         except ValueError as error:
-            raise file_error(path, line, f"broken JSON ({error}); expected one object a line") from error
+            raise file_error(path, line, f"broken JSON ({error}); expected one object per line") from error
         if not isinstance(record, dict):
-            raise file_error(path, line, 'expected one JSON object a line, {"text": ..., "label": ...}')
+            raise file_error(path, line, 'expected one JSON object per line, {"text": ..., "label": ...}')
         yield _row(record, path, line)
 
 
 def _records(path: Path, **dialect: Any) -> Iterator[tuple[int, list[str]]]:
-    """The records of a table, each with the line it begins on: a quoted text may run over several lines."""
+    """Yield each record with the line on which it begins, since quoted text may span several lines."""
     reader = csv.reader(read_lines(path), strict=True, **dialect)
     end = 0
     try:
@@ -108,7 +108,7 @@ def _table_rows(path: Path, **dialect: Any) -> Iterator[Row]:
             continue
         if len(fields) != len(columns):
             fault = f"{len(fields)} fields, expected {len(columns)} ({', '.join(columns)})"
-            raise file_error(path, line, f"{fault}; a text that holds the separator needs quotes")
+            raise file_error(path, line, f"{fault}; put CSV text with commas in quotes, and remove tabs from TSV text")
         record: dict[str, Any] = dict(zip(columns, fields, strict=True))
         if "label" in record:
             record["label"] = _table_label(record["label"].strip(), path, line)
@@ -133,18 +133,26 @@ _READERS: Final[Mapping[str, Callable[[Path], Iterator[Row]]]] = {
 }
 
 DATA_SUFFIXES: Final = tuple(f"{suffix}{packed}" for suffix in _READERS for packed in ("", ".gz"))
-"""How the name of a file of labelled sentences may end."""
+"""Suffixes of the files that `read_rows` can read."""
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a file; the end of its name says how to read it.
+    """Read the rows of a file, in the format that its suffix names.
+
+    Args:
+        path: File whose name ends in one of `DATA_SUFFIXES`.
+
+    Returns:
+        At least one row, in the order of the file.
 
     Raises:
-        HsEnvError: If the name ends in none of `DATA_SUFFIXES`, the file is broken or holds no rows.
+        HsEnvError: If the suffix is unknown, or the file cannot be read, is broken or holds no rows.
     """
     reader = _READERS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
     if reader is None:
-        raise HsEnvError(f"{path}: a file of sentences ends in one of {', '.join(DATA_SUFFIXES)}.")
+        raise HsEnvError(
+            f"{path}: unknown type of file; a file of sentences ends in one of {', '.join(DATA_SUFFIXES)}."
+        )
     rows = list(reader(path))
     if not rows:
         raise HsEnvError(f"{path}: the file holds no sentences.")
@@ -152,7 +160,13 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
-    """The classes of the rows of a train split: their sorted names, or "0", "1", ... for indices.
+    """Collect the classes of a train split.
+
+    Args:
+        rows: Rows of the train split, at least one.
+
+    Returns:
+        The sorted names if the labels are names, or "0", "1", ... up to the highest index.
 
     Raises:
         HsEnvError: If indices and names are mixed, or an index below the highest never occurs.
@@ -173,17 +187,21 @@ def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str = "glove") -> tuple[Sentence, ...]:
-    """Tokenise rows.
+    """Tokenise rows and turn their labels into class indices.
 
-    Gold boundaries are moved along: where a word is cut, they stay behind its last part.
+    If tokenisation divides the last word of a phrase, the phrase ends at the last part of that word.
 
     Args:
-        rows: What was read.
-        labels: The name of each class; a label that is an integer is an index into it.
-        tokenisation: A name that `tokenise` knows.
+        rows: Rows from `read_rows`.
+        labels: Name of each class, by class index.
+        tokenisation: Name of the tokenisation (see `tokenise`).
+
+    Returns:
+        One sentence per row, in the same order.
 
     Raises:
-        HsEnvError: If a label is not one of `labels`, or boundaries do not fit the words, with file and line.
+        HsEnvError: If a label is unknown or boundaries do not fit the words (with file and line), or there is no such
+            tokenisation.
     """
     index = {name: at for at, name in enumerate(labels)}
     sentences = []

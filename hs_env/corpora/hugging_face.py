@@ -1,4 +1,4 @@
-"""Corpora of the Hugging Face hub, through the optional package `datasets`."""
+"""Load data sets of the Hugging Face hub with the optional package `datasets`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ _SPLITS: Final = {"train": "train", "dev": "validation", "test": "test"}
 
 
 def corpus_from_hugging_face(name: str) -> Corpus:
-    """The data set `name` of the hub.
+    """Load a data set of the hub as a corpus.
 
-    It has the columns `text` (or `sentence`) and `label`, and the splits `train`, `test` and perhaps `validation`;
-    without the last one, the dev split is taken from the train split, stratified.
+    It needs the columns `text` (or `sentence`) and `label` and the splits `train` and `test`. If it has no split
+    `validation`, a stratified tenth of the train split becomes the dev split.
+
+    Args:
+        name: Name of the data set on the hub.
+
+    Returns:
+        The corpus, called `hf:NAME`.
 
     Raises:
-        HsEnvError: If `datasets` is not installed, the data set cannot be loaded, or it is made otherwise.
+        HsEnvError: If `datasets` is not installed, or the data set cannot be loaded, lacks these columns or splits, or
+            holds an empty text or an invalid label.
     """
     try:
         from datasets import load_dataset
@@ -29,11 +36,12 @@ def corpus_from_hugging_face(name: str) -> Corpus:
         raise HsEnvError('Hugging Face data sets need an extra package: pip install "hs-env[hf]".') from error
     try:
         dataset = load_dataset(name)
-    except Exception as error:  # the hub, the network and the data set's own script raise what they like
+    except Exception as error:  # the hub, the network and the data set's own script may raise anything
         raise HsEnvError(f"The Hugging Face data set {name!r} could not be loaded: {error}") from error
 
     if missing := {"train", "test"} - set(dataset):
-        raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train and test, not in it: {missing}.")
+        lacks = " and ".join(sorted(missing))
+        raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train and test, but lacks {lacks}.")
     rows = {split: _rows(f"hf:{name}", key, dataset[key]) for split, key in _SPLITS.items() if key in dataset}
     labels = getattr(dataset["train"].features["label"], "names", None) or label_names(rows["train"])
     splits = {split: to_sentences(part, labels, TOKENISATION) for split, part in rows.items()}

@@ -1,6 +1,9 @@
-"""Corpora in files: one file, a folder with a file for each split, or a folder with `all.*` and `folds.json`.
+"""Load a corpus from files in one of three layouts.
 
-`folds.json` holds `{"fold": [...]}`: the fold, from 0, of each row of `all.*`.
+* One file, which is divided into splits.
+* A folder with one file per split: `train.*`, `test.*` and optionally `dev.*`.
+* A folder with `all.*` and `folds.json` for cross-validation. `folds.json` holds `{"fold": [...]}`: the fold of each
+  row of `all.*`, from 0.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from hs_env.errors import HsEnvError
 from hs_env.textfile import read_lines
 
 TOKENISATION: Final = "glove"
-"""How the text of files becomes words."""
+"""Name of the tokenisation of all text from files."""
 
 _STEMS: Final[Mapping[str, Sequence[str]]] = {
     "train": ("train",),
@@ -27,10 +30,17 @@ _STEMS: Final[Mapping[str, Sequence[str]]] = {
 
 
 def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
-    """The data file of a folder with one of the names `stems`, or None.
+    """Find the data file of a folder by its possible names.
+
+    Args:
+        folder: Folder to search.
+        stems: Possible names without the suffix; every suffix in `DATA_SUFFIXES` is tried.
+
+    Returns:
+        Path of the file, or None if there is none.
 
     Raises:
-        HsEnvError: If there are several.
+        HsEnvError: If there are several such files.
     """
     names = [f"{stem}{suffix}" for stem in stems for suffix in DATA_SUFFIXES]
     found = [folder / name for name in names if (folder / name).is_file()]
@@ -42,13 +52,21 @@ def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
 def corpus_from_parts(
     name: str, parts: Mapping[str, Path], *, labels: Sequence[str] | None = None, source: str = ""
 ) -> Corpus:
-    """A corpus with a file for each split; a missing dev split is taken from the train split, stratified.
+    """Load a corpus with one file per split.
+
+    Without a dev file, a stratified tenth of the train split becomes the dev split.
 
     Args:
-        name: The name of the corpus.
-        parts: The file of "train", "test" and perhaps "dev".
-        labels: The name of each class; by default those that the train split holds.
-        source: Where it is from.
+        name: Name of the corpus.
+        parts: Files of "train" and "test", and optionally of "dev".
+        labels: Name of each class, by class index. Default: the classes that occur in the train split.
+        source: Origin and licence of the corpus, in one line.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a file is missing or broken, or a label is unknown.
     """
     rows = {split: read_rows(path) for split, path in parts.items()}
     names = tuple(labels or label_names(rows["train"]))
@@ -61,17 +79,22 @@ def corpus_from_parts(
 def corpus_from_folds(
     name: str, folder: Path, *, fold: int = 0, labels: Sequence[str] | None = None, source: str = ""
 ) -> Corpus:
-    """A corpus for cross-validation: `fold` is the test split, the next one dev, the others train.
+    """Load a corpus for cross-validation.
+
+    The test fold becomes the test split, the next fold (cyclically) the dev split, and the others the train split.
 
     Args:
-        name: The name of the corpus.
-        folder: Holds `all.*` and `folds.json`.
-        fold: The fold to test on, from 0.
-        labels: The name of each class; by default those that occur.
-        source: Where it is from.
+        name: Name of the corpus.
+        folder: Folder with `all.*` and `folds.json`.
+        fold: Test fold, from 0.
+        labels: Name of each class, by class index. Default: the classes that occur.
+        source: Origin and licence of the corpus, in one line.
+
+    Returns:
+        The corpus.
 
     Raises:
-        HsEnvError: If a file is missing or broken, or there is no such fold.
+        HsEnvError: If a file is missing or broken, a label is unknown, or there is no such fold.
     """
     path = find_file(folder, ("all",))
     if path is None:
@@ -93,7 +116,7 @@ def _read_folds(path: Path, num_rows: int, data: Path) -> list[int]:
             raise
         raise HsEnvError(f'{path}: expected JSON {{"fold": [...]}} with the fold of each row ({error}).') from error
     if not isinstance(folds, list) or not all(type(fold) is int and fold >= 0 for fold in folds):
-        raise HsEnvError(f"{path}: 'fold' is a list of integers from 0, one for each row.")
+        raise HsEnvError(f"{path}: 'fold' must be a list of integers from 0, one per row.")
     if len(folds) != num_rows:
         raise HsEnvError(f"{path}: {len(folds)} folds, but {data.name} has {num_rows} rows.")
     if len(set(folds)) != max(folds) + 1 or max(folds) < 2:
@@ -102,14 +125,20 @@ def _read_folds(path: Path, num_rows: int, data: Path) -> list[int]:
 
 
 def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
-    """A corpus in a file (cut 80/10/10, stratified, always the same way) or a folder.
+    """Load a corpus from a file or a folder.
+
+    A single file is divided 80/10/10 into stratified splits, always the same way.
 
     Args:
-        path: A file, a folder with a file for each split, or a folder with `all.*` and `folds.json`.
-        fold: The fold to test on; only where there is a `folds.json`.
+        path: File, folder with one file per split, or folder with `all.*` and `folds.json`.
+        fold: Test fold, from 0; only allowed with `folds.json`. Default: fold 0 if there is a `folds.json`.
+
+    Returns:
+        The corpus, named after its path.
 
     Raises:
-        HsEnvError: If there is no such file, or it is none of the three.
+        HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such
+            fold.
     """
     if not path.exists():
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")

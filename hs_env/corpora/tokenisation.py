@@ -1,19 +1,19 @@
-r"""Text to words: the named steps that a corpus can record, so that new text is cut the way the corpus was.
+r"""Tokenise text. A corpus records the name of its tokenisation, so that new text is tokenised the same way.
 
 | name | what it does |
 |---|---|
-| `split` | cuts at white space and changes nothing: for text that is tokenised already |
-| `glove` | lower-cases and cuts as the GloVe vectors were made (Penn Treebank rules), see below |
+| `split` | splits at white space and changes nothing else: for text that is tokenised already |
+| `glove` | lower-cases and tokenises by the rules behind the GloVe vectors (Penn Treebank), see below |
 
-`glove` takes raw and tokenised text alike:
+`glove` accepts both raw and tokenised text:
 
-* punctuation stands apart, one sign a word, but `...` and `--` stay whole;
-* clitics stand apart: `it's` -> `it 's`, `doesn't` -> `does n't`, `can't` -> `ca n't`; `do n't` stays;
-* Treebank escapes become the signs they stand for: `-LRB-` -> `(`, ``` `` ``` and `''` -> `"`, `\/` -> `/`;
-* numbers (`1,000`, `3.5`, `9/11`), hyphenated words, `o'brien`, `at&t` and `u.s.` stay whole;
-* typographic quotes, dashes and ellipses, also those of Windows-1252, become the signs that GloVe knows.
+* Each punctuation mark becomes a token, but `...` and `--` stay whole.
+* Clitics become tokens: `it's` -> `it 's`, `doesn't` -> `does n't`, `can't` -> `ca n't`; `do n't` is not changed.
+* Treebank escapes are decoded: `-LRB-` -> `(`, ``` `` ``` and `''` -> `"`, `\/` -> `/`.
+* Numbers (`1,000`, `3.5`, `9/11`), hyphenated words, `o'brien`, `at&t` and `u.s.` stay whole.
+* Typographic quotes, dashes and ellipses, also those of Windows-1252, become characters that GloVe knows.
 
-Every step is idempotent, and treats each white-space separated piece of the text by itself.
+Every tokenisation is idempotent and treats each white-space separated piece of the text independently.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TOKEN: Final = re.compile(
     | (?P<dots> \.{2,} )
     | (?P<dashes> -{2,} )
     | (?P<quote> ``|'' )
-    | '(?:s|m|d|ll|re|ve|em|til|\d0s)(?!\w)                # clitics and clipped words that stand alone
+    | '(?:s|m|d|ll|re|ve|em|til|\d0s)(?!\w)                # clitics and clipped words, already separate
     | [^\W\d_](?:\.[^\W\d_])+\.?(?!\w)                     # u.s. and j.r.r.
     | (?P<word> (?:\d+(?:[.,:/]\d+)+\w*|\w+) (?:[-'&](?:\d+(?:[.,:/]\d+)+\w*|\w+))* )
     | .
@@ -62,7 +62,7 @@ def _glove(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def _glove_piece(piece: str) -> tuple[str, ...]:
-    """The words of one piece without white space. The same pieces come again and again, hence the cache."""
+    """Tokenise a piece of text without white space. Texts repeat most pieces, hence the cache."""
     words: list[str] = []
     for match in _TOKEN.finditer(_ESCAPED.sub(r"\1", piece)):
         kind, token = match.lastgroup, match.group()
@@ -78,21 +78,21 @@ def _glove_piece(piece: str) -> tuple[str, ...]:
 TOKENISATIONS: Final[Mapping[str, Callable[[str], tuple[str, ...]]]] = MappingProxyType(
     {"split": _split, "glove": _glove}
 )
-"""The steps by name."""
+"""Tokenisations by name."""
 
 
 def tokenise(text: str, name: str = "glove") -> tuple[str, ...]:
-    """The words of a text.
+    """Tokenise a text.
 
     Args:
         text: Raw or tokenised text.
-        name: One of `TOKENISATIONS`.
+        name: Name of the tokenisation, one of `TOKENISATIONS`.
 
     Returns:
-        The words; none if the text is empty or white space.
+        The words; empty if the text is empty or white space.
 
     Raises:
-        HsEnvError: If there is no step of that name.
+        HsEnvError: If there is no such tokenisation.
     """
     if name not in TOKENISATIONS:
         raise unknown_name("tokenisation", name, TOKENISATIONS)

@@ -1,4 +1,4 @@
-"""Sentences whose structure linguists have marked, to compare phrases with: chunks and trees.
+"""Load treebanks: sentences with the chunks or parse trees that linguists have marked.
 
 | name | folder of `data_dir` | files | brackets |
 |---|---|---|---|
@@ -23,18 +23,18 @@ from hs_env.textfile import read_lines
 from hs_env.types import Sentence
 
 Span: TypeAlias = tuple[int, int]
-"""A first word, and the word behind the last one."""
+"""Position of the first word, and one past that of the last word; positions count from 0."""
 
 
 @dataclass(frozen=True)
 class Treebank:
-    """Sentences and their brackets.
+    """Sentences and their constituents.
 
     Attributes:
-        name: Where they are from.
-        sentences: With label 0 for want of a better one, and gold phrases where the brackets are flat.
-        brackets: The constituents of each sentence, those of one word and the whole sentence among them where they are
-            marked.
+        name: Name and split, such as "sst, test".
+        sentences: Sentences whose label is always 0. They have gold phrases if the brackets are chunks.
+        brackets: Spans of all marked constituents of each sentence. They may include single words and the whole
+            sentence.
     """
 
     name: str
@@ -43,23 +43,28 @@ class Treebank:
 
 
 class _Marked(NamedTuple):
-    """Words and spans as they stand in the file."""
+    """Words and spans of a sentence in the file, before tokenisation."""
 
     words: Sequence[str]
     spans: Sequence[Span]
 
 
 def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", tokenisation: str = "glove") -> Treebank:
-    """Read a treebank, cut into words as a corpus is: where a word is cut, its brackets hold all of its parts.
+    """Read a treebank and tokenise its sentences.
+
+    If tokenisation divides a word, its brackets contain all parts of the word.
 
     Args:
-        name: `conll2000`, where a word outside all chunks is a phrase of its own; or `sst`.
-        data_dir: The folder that holds `conll2000/` and `sst/`.
-        split: "train", "dev" or "test", as far as there is one.
-        tokenisation: A name that `tokenise` knows.
+        name: `conll2000` or `sst`. In `conll2000` a word outside all chunks is a phrase of its own.
+        data_dir: Folder that holds `conll2000/` and `sst/`.
+        split: "train", "dev" or "test"; `conll2000` has no dev split.
+        tokenisation: Name of the tokenisation (see `tokenise`).
+
+    Returns:
+        The treebank.
 
     Raises:
-        HsEnvError: If there is no such treebank or file, or it is broken, with file and line.
+        HsEnvError: If there is no such treebank, file or tokenisation, `data_dir` is None, or the file is broken.
     """
     if name not in _KINDS:
         raise unknown_name("treebank", name, _KINDS)
@@ -69,15 +74,15 @@ def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", toke
     stem = data_dir.expanduser() / name / kind.stem.format(split)
     path = next((path for suffix in (".txt.gz", ".txt") if (path := Path(f"{stem}{suffix}")).is_file()), None)
     if path is None:
-        raise HsEnvError(f"The {split} split of the treebank {name!r} is read from {stem}.txt.gz, and there is none.")
+        raise HsEnvError(f"The {split} split of the treebank {name!r} is read from {stem}.txt.gz, but there is none.")
     sentences, brackets = [], []
     for marked in kind.read(path):
         pieces = [tokenise(word, tokenisation) for word in marked.words]
-        place = [0, *accumulate(map(len, pieces))]
-        spans = frozenset((place[start], place[stop]) for start, stop in marked.spans)
+        offsets = [0, *accumulate(map(len, pieces))]
+        spans = frozenset((offsets[start], offsets[stop]) for start, stop in marked.spans)
         words = tuple(word for piece in pieces for word in piece)
         stops = {stop for _, stop in spans}
-        gold = tuple(END if at in stops else INSIDE for at in range(1, len(words) + 1)) if kind.flat else None
+        gold = tuple(END if stop in stops else INSIDE for stop in range(1, len(words) + 1)) if kind.flat else None
         sentences.append(Sentence(words, 0, gold))
         brackets.append(spans)
     if not sentences:
@@ -86,7 +91,7 @@ def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", toke
 
 
 def _read_chunks(path: Path) -> Iterator[_Marked]:
-    """`word POS chunk-tag` a line, an empty line between sentences; tags are B-X, I-X and O."""
+    """Read lines of `word POS chunk-tag`, with tags B-X, I-X and O and empty lines between sentences."""
     rows: list[list[str]] = []
     for line, text in enumerate(read_lines(path), 1):
         fields = text.split()
@@ -95,41 +100,41 @@ def _read_chunks(path: Path) -> Iterator[_Marked]:
         if fields:
             rows.append(fields)
         elif rows:
-            yield _chunked(rows)
+            yield _parse_chunks(rows)
             rows = []
     if rows:
-        yield _chunked(rows)
+        yield _parse_chunks(rows)
 
 
-def _chunked(rows: Sequence[Sequence[str]]) -> _Marked:
-    """A chunk begins at B-X, and at I-X where no chunk X goes on; a word with O stands alone."""
+def _parse_chunks(rows: Sequence[Sequence[str]]) -> _Marked:
+    """Turn tags into spans: a chunk begins at B-X, and at I-X that continues no chunk X; an O word is a span."""
     tags = [tag for _, _, tag in rows]
     first = [at for at, tag in enumerate(tags) if not tag.startswith("I-") or not at or tags[at - 1][1:] != tag[1:]]
     return _Marked([word for word, _, _ in rows], list(zip(first, [*first[1:], len(rows)], strict=True)))
 
 
 def _read_trees(path: Path) -> Iterator[_Marked]:
-    """A tree a line, `(label (label word) (label word))`."""
+    """Read one tree per line, `(label (label word) (label word))`."""
     for line, text in enumerate(read_lines(path), 1):
         if text.strip():
-            yield _tree(text, f"{path}, line {line}")
+            yield _parse_tree(text, f"{path}, line {line}")
 
 
-def _tree(text: str, place: str) -> _Marked:
+def _parse_tree(text: str, place: str) -> _Marked:
     words: list[str] = []
     spans: list[Span] = []
     starts: list[int] = []
-    labelled = True  # whether the bracket that was opened last has its label
+    labelled = True  # whether the last opened bracket has its label
     for token in re.findall(r"[()]|[^\s()]+", text):
         if not labelled:
             labelled = True
             if token in "()":
-                raise HsEnvError(f"{place}: expected a label behind '(', got {token!r}.")
+                raise HsEnvError(f"{place}: expected a label after '(', got {token!r}.")
         elif token == "(":
             starts.append(len(words))
             labelled = False
         elif not starts:
-            raise HsEnvError(f"{place}: expected one tree, got {token!r} outside of it.")
+            raise HsEnvError(f"{place}: expected one tree, got {token!r} outside it.")
         elif token != ")":
             words.append(token)
         elif starts[-1] == len(words):
@@ -142,12 +147,12 @@ def _tree(text: str, place: str) -> _Marked:
 
 
 class _Kind(NamedTuple):
-    """How a treebank is read.
+    """Format of a treebank.
 
     Attributes:
-        stem: Name of a split's file, without its suffix.
-        read: Its reader.
-        flat: Whether the brackets are phrases, one after the other, that cover the sentence.
+        stem: File name without suffix; `{}` is replaced by the split.
+        read: Reader of a file.
+        flat: Whether the brackets are consecutive phrases that cover the sentence.
     """
 
     stem: str

@@ -1,4 +1,4 @@
-"""Words and their ids."""
+"""Map words to token ids."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from hs_env.errors import HsEnvError
 from hs_env.types import PADDING, UNKNOWN, Sentence
 
 SPECIAL_WORDS: Final = ("<pad>", "<unk>")
-"""The words with the ids `PADDING` and `UNKNOWN`."""
+"""Words with the token ids `PADDING` and `UNKNOWN`."""
 
 
 class Vocabulary:
-    """Maps words to ids from 0; the first two are `<pad>` and `<unk>`.
+    """Maps words to token ids. Ids 0 and 1 belong to `<pad>` and `<unk>`.
 
     Args:
-        words: Every word once, in the order of their ids, with or without the two special ones in front.
+        words: Distinct words in the order of their ids, with or without `<pad>` and `<unk>` in front.
 
     Raises:
         HsEnvError: If a word is empty or occurs twice.
@@ -37,7 +37,15 @@ class Vocabulary:
 
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sentence], min_count: int = 1) -> Vocabulary:
-        """The words that occur at least `min_count` times, the most frequent first, equals by the alphabet."""
+        """Collect the words of sentences, the most frequent ones first, ties in alphabetical order.
+
+        Args:
+            sentences: Sentences to count words in.
+            min_count: Smallest number of occurrences for a word to be included.
+
+        Returns:
+            The vocabulary.
+        """
         counts = Counter(word for sentence in sentences for word in sentence.words)
         for special in SPECIAL_WORDS:
             counts.pop(special, None)
@@ -45,9 +53,14 @@ class Vocabulary:
         return cls(sorted(kept, key=lambda word: (-counts[word], word)))
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """The id of each word, `UNKNOWN` for those outside the vocabulary.
+        """Look up token ids.
 
-        The text `<pad>` is an unknown word too: padding only ever stands behind the end of a sentence.
+        Args:
+            words: Words in any number.
+
+        Returns:
+            The id of each word, `UNKNOWN` for words outside the vocabulary. The word `<pad>` is unknown too, since
+            padding occurs only after the last word of a sentence.
         """
         ids = self._ids
         return [ids.get(word, UNKNOWN) or UNKNOWN for word in words]
@@ -68,4 +81,4 @@ class Vocabulary:
         return f"Vocabulary of {len(self):,} words"
 
 
-assert (PADDING, UNKNOWN) == (0, 1), "SPECIAL_WORDS stand at the ids of hs_env.types"
+assert (PADDING, UNKNOWN) == (0, 1), "SPECIAL_WORDS must match the ids in hs_env.types"

@@ -1,4 +1,4 @@
-"""A sentence and what was decided about its words as one line: plain text, terminal colours, HTML."""
+"""Draw a sentence and the actions on its words as one line: plain text, terminal colours or HTML."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MARKS: Final = {
     "deleted": ("~~", "~~"),
     "unread": ("· ", ""),
 }
-"""What stands around words in plain text."""
+"""Text before and after the words of a span, by the state of the span."""
 
 
 class _Piece(NamedTuple):
-    """A part of a line, the colours of its letters and of their background, and whether a line goes through them."""
+    """Part of a line: text, its colour (`ink`), its background (`fill`), and whether it is struck through."""
 
     text: str
     ink: str | None = None
@@ -28,32 +28,33 @@ class _Piece(NamedTuple):
 
 
 def to_text(segmented: Segmented) -> str:
-    """One line of plain text.
+    """Draw a sentence as one line of plain text.
 
     Args:
-        segmented: What to draw.
+        segmented: Sentence to draw.
 
     Returns:
-        `[the movie] [is not] [very good]  → negative 0.93`, or `[the movie] [is …  · not very good` in progress;
-        `~~the movie is~~ not ~~very~~ good  → negative 0.93` where words are deleted, as Markdown strikes them through.
-        A wrong prediction is followed by `(gold positive)`. In a hierarchy a phrase of a higher level has brackets of
-        its own, and so on: `[[the movie] [is not]] [[very good]]`.
+        The line. Phrases are in brackets, as in `[the movie] [is not] [very good]  → negative 0.93`, or
+        `[the movie] [is …  · not very good` during an episode. In a hierarchy every level has its own brackets:
+        `[[the movie] [is not]] [[very good]]`. Deleted words are struck through as in Markdown:
+        `~~the movie is~~ not ~~very~~ good  → negative 0.93`. The gold label follows a wrong prediction:
+        `(gold positive)`.
     """
-    return "".join(piece.text for piece in _terminal(segmented))
+    return "".join(piece.text for piece in _pieces(segmented))
 
 
 def to_ansi(segmented: Segmented) -> str:
-    """`to_text` in the 256 colours of a terminal: take the escape sequences away and the two are equal.
+    """Draw a sentence as one line in the 256 colours of a terminal.
 
     Args:
-        segmented: What to draw.
+        segmented: Sentence to draw.
 
     Returns:
-        One line; phrases in alternating colours, deleted words struck through, the prediction green when right, red
-        when wrong, else blue.
+        The line of `to_text` with escape sequences. Phrases have alternating colours, and deleted words are struck
+        through. The prediction is green if it is right, red if it is wrong, and blue if there is no gold label.
     """
     parts = []
-    for text, ink, fill, struck in _terminal(segmented):
+    for text, ink, fill, struck in _pieces(segmented):
         codes = [f"38;5;{_xterm(ink)}"] if ink else []
         codes += [f"48;5;{_xterm(fill)}"] if fill else []
         codes += ["9"] if struck else []
@@ -62,10 +63,13 @@ def to_ansi(segmented: Segmented) -> str:
 
 
 def to_html(segmented: Segmented) -> str:
-    """A fragment of HTML for notebooks and reports: one `div`, styles inline, well-formed as XML too.
+    """Draw a sentence as an HTML fragment for notebooks and reports.
 
     Args:
-        segmented: What to draw.
+        segmented: Sentence to draw.
+
+    Returns:
+        One `div` with inline styles, which is well-formed XML too.
     """
     chip = "padding:.2em .45em;border-radius:.35em;-webkit-box-decoration-break:clone;box-decoration-break:clone"
     parts = []
@@ -86,14 +90,14 @@ def to_html(segmented: Segmented) -> str:
     return f'<div style="font-family:{SANS};line-height:2">{" ".join(parts)}</div>'
 
 
-def _terminal(segmented: Segmented) -> Iterator[_Piece]:
-    """Pieces of the line for a terminal."""
+def _pieces(segmented: Segmented) -> Iterator[_Piece]:
+    """Yield the pieces of the line for `to_text` and `to_ansi`."""
     for index, span in enumerate(segmented.spans):
         if index:
             yield _Piece("  " if span.state == "unread" else " ")
         left, right = _MARKS[span.state]
         ink = PALETTE.ink if span.colour else PALETTE.muted
-        opened, closed = _outer(segmented, span.start), _outer(segmented, span.stop)
+        opened, closed = _outer_brackets(segmented, span.start), _outer_brackets(segmented, span.stop)
         if opened:
             yield _Piece("[" * opened, PALETTE.muted)
         yield _Piece(f"{left}{segmented.text(span)}{right}", ink, span.colour, span.state == "deleted")
@@ -106,15 +110,15 @@ def _terminal(segmented: Segmented) -> Iterator[_Piece]:
             yield _Piece(f" {verdict.note}", PALETTE.muted)
 
 
-def _outer(segmented: Segmented, place: int) -> int:
-    """How many phrases of higher levels begin and end at a place between words, 0 to their number."""
+def _outer_brackets(segmented: Segmented, position: int) -> int:
+    """Count the phrases of higher levels that begin or end before word `position`."""
     if not segmented.ends:
         return 0
-    return (segmented.ends[place - 1] if place else max(segmented.ends)) - 1
+    return (segmented.ends[position - 1] if position else max(segmented.ends)) - 1
 
 
 def _xterm(colour: str) -> int:
-    """The nearest colour of the 6 x 6 x 6 cube of a terminal."""
+    """Find the nearest colour in the 6 x 6 x 6 colour cube of a terminal."""
     levels = (0, 95, 135, 175, 215, 255)
     channels = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     red, green, blue = (min(range(6), key=lambda level: abs(levels[level] - value)) for value in channels)

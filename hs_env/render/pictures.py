@@ -1,8 +1,8 @@
-"""A sentence and what was decided about its words as a picture: a video frame and an SVG from one layout.
+"""Draw a sentence and the actions on its words as a picture: a video frame or an SVG.
 
-`_place` gives each word a line and a position in ems, `_scene` and `_footer` turn that into boxes and texts in pixels,
-and `to_rgb` and `to_svg` only write these down. In a frame the space between two words has the same width within a
-phrase and between phrases, so the words of a video stand still while the phrases grow around them.
+Both share one layout. `_place` gives each word a line and a position in ems, and `_scene` and `_footer` turn these into
+boxes and texts in pixels. In a frame all spaces between words have the same width, within and between phrases. So the
+words of a video do not move while phrases grow around them.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from hs_env.render.shapes import letters, rounded, shorten, width_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Sizes in ems of the words' font, unless they say otherwise.
-_PAD = 0.22  # from a word to the edge of its box
-_GAP = 0.52  # between two words, with room for the edges of two boxes
-_SPACE = 0.3  # between two words of a phrase where nothing moves
-_LINE = 1.85  # from one line to the next
+# Sizes are in ems of the font of the words, unless a comment gives another unit.
+_PAD = 0.22  # distance from a word to the edge of its box
+_GAP = 0.52  # space between two words, with room for the edges of two boxes
+_SPACE = 0.3  # space between two words of a phrase in an SVG, where nothing moves
+_LINE = 1.85  # distance from one line to the next
 _BOX = 1.46  # height of a box
-_DROP = 0.34  # from the middle of a line down to its baseline
-_STRIKE = 0.08  # from the middle of a line down to the line through a deleted word
-_ROUND = 0.32  # radius of a corner
-_LONGEST = 20.0  # longer words are cut
+_BASELINE = 0.34  # distance from the middle of a line down to its baseline
+_STRIKE = 0.08  # distance from the middle of a line down to the stroke through a deleted word
+_RADIUS = 0.32  # radius of a corner
+_LONGEST = 20.0  # largest width of a word; longer ones are cut
 _BAR = 7.0  # length of the probability bar, in ems of the footer
 _SIZES = range(32, 8, -1)  # font sizes of a frame, pixels
 _SMALLEST = (160, 96)  # frame, pixels
 
 
-class _Slot(NamedTuple):
-    """Where a word stands: its line from 0, and its edges in ems."""
+class _PlacedWord(NamedTuple):
+    """Word in the layout: its line, from 0, and its edges in ems."""
 
     text: str
     line: int
@@ -46,7 +46,7 @@ class _Slot(NamedTuple):
 
 
 class _Box(NamedTuple):
-    """A filled rectangle in pixels, its left and right corners round or not."""
+    """Filled rectangle in pixels; its left and right corners are round or not."""
 
     left: float
     top: float
@@ -59,7 +59,7 @@ class _Box(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """A text in pixels, `right` where it should end."""
+    """Text with its left and right edge and its baseline in pixels."""
 
     text: str
     left: float
@@ -70,61 +70,62 @@ class _Text(NamedTuple):
 
 
 def to_rgb(segmented: Segmented, width: int = 720, height: int = 288) -> NDArray[np.uint8]:
-    """A frame of a video.
+    """Draw a sentence as a video frame.
 
-    The font shrinks until the sentence fits; a sentence too long for the smallest font scrolls with the reader. Letters
-    that neither Pillow's own font nor matplotlib's has (such as Chinese) show as empty boxes.
+    The font shrinks until the sentence fits. If it does not fit in the smallest font, the frame scrolls to the line of
+    the current word. Characters that are neither in Pillow's font nor in matplotlib's (such as Chinese) are drawn as
+    empty boxes.
 
     Args:
-        segmented: What to draw.
-        width: Pixels, at least 160.
-        height: Pixels, at least 96.
+        segmented: Sentence to draw.
+        width: Width in pixels, at least 160.
+        height: Height in pixels, at least 96.
 
     Returns:
-        (height, width, 3) uint8, the same for the same arguments.
+        (height, width, 3) uint8 RGB, the same for the same arguments.
 
     Raises:
-        HsEnvError: The frame is too small.
+        HsEnvError: If the frame is too small.
     """
     if width < _SMALLEST[0] or height < _SMALLEST[1]:
         raise HsEnvError(f"a frame needs at least {_SMALLEST[0]} x {_SMALLEST[1]} pixels, got {width} x {height}")
     margin = min(width, height) // 12
-    foot = max(11, min(18, height // 16))
-    room_width, room_height = width - 2 * margin, height - 3 * margin - round(_BOX * foot)
-    size, slots = _fit(segmented.words, room_width, room_height)
+    footer_size = max(11, min(18, height // 16))
+    room_width, room_height = width - 2 * margin, height - 3 * margin - round(_BOX * footer_size)
+    size, placed = _fit(segmented.words, room_width, room_height)
     shown = int(room_height / (_LINE * size))
-    current = slots[min(len(segmented.actions), len(slots) - 1)].line
+    current = placed[min(len(segmented.actions), len(placed) - 1)].line
     first = max(0, current + 1 - shown)
-    lines = min(shown, slots[-1].line + 1)
+    lines = min(shown, placed[-1].line + 1)
     top = margin + (room_height - lines * _LINE * size) / 2
-    scene = _scene(segmented, slots, size, (margin, top), range(first, first + shown))
-    scene += _footer(segmented, margin, height - margin - _BOX * foot / 2, room_width, foot)
+    scene = _scene(segmented, placed, size, (margin, top), range(first, first + shown))
+    scene += _footer(segmented, margin, height - margin - _BOX * footer_size / 2, room_width, footer_size)
     return _paint(scene, width, height)
 
 
 def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
-    """A standalone picture, transparent and legible on light and dark pages.
+    """Draw a sentence as an SVG picture with a transparent background, legible on light and dark pages.
 
     Args:
-        segmented: What to draw.
-        width: Most pixels of a line; the picture is as wide as its longest line.
+        segmented: Sentence to draw.
+        width: Largest width of a line in pixels. The picture is as wide as its longest line.
         size: Font size in pixels.
 
     Returns:
-        The SVG document.
+        A complete SVG document.
     """
     runs: list[tuple[int, int]] = []
     for span in segmented.spans:
         whole = span.state in ("phrase", "open")
         runs += [(span.start, span.stop)] if whole else [(word, word + 1) for word in range(span.start, span.stop)]
-    slots = _place(segmented.words, tuple(runs), width / size, _SPACE)
-    lines = slots[-1].line + 1
-    scene = _scene(segmented, slots, size, (0, 0), range(lines))
+    placed = _place(segmented.words, tuple(runs), width / size, _SPACE)
+    lines = placed[-1].line + 1
+    scene = _scene(segmented, placed, size, (0, 0), range(lines))
     height = lines * _LINE * size
     if segmented.verdict:
-        foot = round(size * 0.8)
-        scene += _footer(segmented, 0, height + _BOX * foot, width, foot)
-        height += 1.6 * _BOX * foot
+        footer_size = round(size * 0.8)
+        scene += _footer(segmented, 0, height + _BOX * footer_size, width, footer_size)
+        height += 1.6 * _BOX * footer_size
     right = max(mark.right for mark in scene)
     marks = "\n".join(f"  {_markup(mark)}" for mark in scene)
     return (
@@ -139,11 +140,14 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
 
 def _place(
     words: tuple[str, ...], runs: tuple[tuple[int, int], ...], width: float, space: float = _GAP
-) -> tuple[_Slot, ...]:
-    """Words in lines of `width` ems; each run (start, stop) of words, `space` apart, stays on one line where it can."""
+) -> tuple[_PlacedWord, ...]:
+    """Place words on lines of `width` ems.
+
+    A run (start, stop) of words stays on one line if it fits. Words of a run are `space` ems apart.
+    """
     texts = [shorten(printable(word), min(_LONGEST, width - 2 * _PAD)) for word in words]
     widths = [width_of(text) for text in texts]
-    slots = []
+    placed = []
     line, left = 0, _PAD
     for start, stop in runs:
         whole = sum(widths[start:stop]) + space * (stop - start - 1)
@@ -151,16 +155,16 @@ def _place(
             needed = whole if word == start and whole + 2 * _PAD <= width else widths[word]
             if left > _PAD and left + needed + _PAD > width:
                 line, left = line + 1, _PAD
-            slots.append(_Slot(texts[word], line, left, left + widths[word]))
+            placed.append(_PlacedWord(texts[word], line, left, left + widths[word]))
             left += widths[word] + (space if word + 1 < stop else _GAP)
-    return tuple(slots)
+    return tuple(placed)
 
 
 @lru_cache(maxsize=128)
-def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_Slot, ...]]:
-    """The largest font size whose layout fits the pixels, else the smallest, whatever the phrases.
+def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_PlacedWord, ...]]:
+    """Find the largest font size whose layout fits the pixels, otherwise the smallest, and place the words.
 
-    Punctuation stays with the word before it.
+    The layout is independent of the phrases. Punctuation stays on the line of the word before it.
     """
     starts = [i for i, word in enumerate(words) if i == 0 or any(map(str.isalnum, word))]
     runs = tuple(zip(starts, [*starts[1:], len(words)], strict=True))
@@ -168,23 +172,23 @@ def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_S
     for size in _SIZES:
         if longest * size > width and size != _SIZES[-1]:
             continue
-        slots = _place(words, runs, width / size)
-        if (slots[-1].line + 1) * _LINE * size <= height:
+        placed = _place(words, runs, width / size)
+        if (placed[-1].line + 1) * _LINE * size <= height:
             break
-    return size, slots
+    return size, placed
 
 
 def _scene(
-    segmented: Segmented, slots: tuple[_Slot, ...], size: int, corner: tuple[float, float], lines: range
+    segmented: Segmented, placed: tuple[_PlacedWord, ...], size: int, corner: tuple[float, float], lines: range
 ) -> list[_Box | _Text]:
-    """The lines in `lines`, the first of them at `corner` (left, top): boxes and lines, then the words."""
+    """Draw the visible `lines`, the first of them at `corner` (left, top): first boxes and strokes, then words."""
     scene: list[_Box | _Text] = []
 
     def middle(line: int) -> float:
         return corner[1] + (line - lines.start + 0.5) * _LINE * size
 
     for span in segmented.spans:
-        words = slots[span.start : span.stop]
+        words = placed[span.start : span.stop]
         for line in sorted({word.line for word in words}.intersection(lines)):
             part = [word for word in words if word.line == line]
             begins, ends = part[0] == words[0], part[-1] == words[-1] and span.state != "open"
@@ -192,22 +196,22 @@ def _scene(
             left, right = corner[0] + (part[0].left - pad) * size, corner[0] + (part[-1].right + pad) * size
             if span.colour:
                 top, bottom = middle(line) - _BOX / 2 * size, middle(line) + _BOX / 2 * size
-                scene.append(_Box(left, top, right, bottom, span.colour, _ROUND * size, begins, ends))
+                scene.append(_Box(left, top, right, bottom, span.colour, _RADIUS * size, begins, ends))
             elif span.state == "deleted":
                 through = middle(line) + _STRIKE * size
                 scene.append(_Box(left, through, right, through + size / 14, PALETTE.muted))
-            elif begins:  # the word to decide on
-                under = middle(line) + (_DROP + 0.2) * size
+            elif begins:  # underline the word to decide on
+                under = middle(line) + (_BASELINE + 0.2) * size
                 scene.append(_Box(left, under, corner[0] + part[0].right * size, under + size / 10, PALETTE.neutral))
             ink = PALETTE.ink if span.colour else PALETTE.muted
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
-                scene.append(_Text(text, *edges, middle(line) + _DROP * size, size, ink))
+                scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, ink))
     return sorted(scene, key=lambda mark: isinstance(mark, _Text))
 
 
 def _footer(segmented: Segmented, left: float, middle: float, width: float, size: int) -> list[_Box | _Text]:
-    """The prediction with its probability bar and a note, or how far the episode has come, in `width` pixels."""
+    """Draw the prediction with its probability bar and a note, or without one the progress, in `width` pixels."""
     scene: list[_Box | _Text] = []
     end = left + width
     note = f"{len(segmented.actions)} of {len(segmented.words)} words"
@@ -217,7 +221,7 @@ def _footer(segmented: Segmented, left: float, middle: float, width: float, size
         right = left + (width_of(text) + 1.2) * size
         top, bottom = middle - _BOX / 2 * size, middle + _BOX / 2 * size
         scene.append(_Box(left, top, right, bottom, verdict.colour, _BOX / 2 * size))
-        baseline = middle + _DROP * size
+        baseline = middle + _BASELINE * size
         scene.append(_Text(text, left + 0.6 * size, right - 0.6 * size, baseline, size, PALETTE.on_colour))
         left = right + 0.7 * size
         note = verdict.note
@@ -229,7 +233,7 @@ def _footer(segmented: Segmented, left: float, middle: float, width: float, size
         left += length + 0.7 * size
     if note and end - left > 4 * size:
         note = shorten(note, (end - left) / size)
-        scene.append(_Text(note, left, left + width_of(note) * size, middle + _DROP * size, size, PALETTE.muted))
+        scene.append(_Text(note, left, left + width_of(note) * size, middle + _BASELINE * size, size, PALETTE.muted))
     return scene
 
 

@@ -1,4 +1,4 @@
-"""Word vectors: static ones, read from files, and contextual ones, which an encoder computes for each sentence."""
+"""Load word vectors: static ones from files, and contextual ones that an encoder computes for each sentence."""
 
 from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
 from hs_env.vectors.static import WordVectors, load_vectors

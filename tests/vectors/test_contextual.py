@@ -135,9 +135,9 @@ def test_errors_teach(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         vectors_of(folder, 3)
     with pytest.raises(HsEnvError, match="given as hf:MODEL or hf:MODEL@LAYER, got 'hf:'"):
         load_contextual("hf:")
-    with pytest.raises(HsEnvError, match=r"stand alone.*got 'hf:some-model@1\+glove-6b-50d'"):
+    with pytest.raises(HsEnvError, match=r"cannot be combined.*got 'hf:some-model@1\+glove-6b-50d'"):
         load_contextual("hf:some-model@1+glove-6b-50d")
-    with pytest.raises(HsEnvError, match=r"stand alone.*got 'hf:some-model@1' besides"):
+    with pytest.raises(HsEnvError, match=r"cannot be combined.*got 'hf:some-model@1' among others"):
         load_vectors("random:3+hf:some-model@1", ["<pad>", "<unk>"], seed=0)
     with pytest.raises(HsEnvError, match="A layer is a whole number from 0, got '-1' in 'hf:some-model@-1'"):
         load_contextual("hf:some-model@-1")
@@ -166,7 +166,7 @@ def test_a_damaged_store_is_named(folder: Path) -> None:
 def test_a_disk_that_refuses_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with FeatureStore("name", 9999) as store:
         store._database.execute("PRAGMA max_page_count = 1")  # as a full disk does
-        with pytest.raises(HsEnvError, match=r"name\.sqlite cannot be opened or added to.*HS_ENV_CACHE"):
+        with pytest.raises(HsEnvError, match=r"name\.sqlite cannot be opened or written.*HS_ENV_CACHE"):
             store.put([SHORT], [np.zeros((5, 9999), np.float16)])
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HS_ENV_CACHE", str(tmp_path / "file"))

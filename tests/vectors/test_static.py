@@ -64,7 +64,7 @@ def test_the_next_source_has_what_the_first_has_not(tmp_path: Path) -> None:
     np.testing.assert_array_equal(both.matrix[2:], [[9, 9, 9], [-4, 5, 6], [1, 1, 1]])
     alone = load_vectors(str(first), WORDS, seed=3)
     np.testing.assert_array_equal(load_vectors(f"{first},{first}", WORDS, seed=3).matrix, alone.matrix)
-    with pytest.raises(HsEnvError, match=r"width 3 and 'random:4' of width 4.*Put them side by side: .*\+random:4"):
+    with pytest.raises(HsEnvError, match=r"width 3 and 'random:4' of width 4.*Concatenate them instead: .*\+random:4"):
         load_vectors(f"{first},random:4", WORDS, seed=3)
 
 
