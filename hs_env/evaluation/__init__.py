@@ -5,7 +5,7 @@ from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.neighbours import Neighbour, PhraseIndex
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import Comparison, Row
-from hs_env.evaluation.treebanks import compare_structure
+from hs_env.evaluation.treebanks import compare_with_treebank
 from hs_env.metrics.bootstrap import Interval, difference, intervals
 from hs_env.metrics.definitions import METRICS, STRUCTURE, Outcome, collect, collect_plain
 
@@ -23,7 +23,7 @@ __all__ = [
     "collect",
     "collect_plain",
     "compare",
-    "compare_structure",
+    "compare_with_treebank",
     "difference",
     "intervals",
 ]

@@ -28,7 +28,7 @@ from hs_env.types import END, UNKNOWN, Episodes
 _METRICS: Final = ("phrases_per_sentence", "words_per_phrase", *STRUCTURE)
 
 
-def compare_structure(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
+def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
     """How the phrases of a policy, of its own phrases in random order, and of the baselines agree with a treebank.
 
     Metrics are those of `STRUCTURE`: against flat brackets also the boundaries and whole phrases, against all brackets
