@@ -1,1 +1,1 @@
-"""Metrics of a policy or a classifier on a split, and their bootstrap intervals."""
+"""Metrics of a policy or a classifier on a split, with bootstrap intervals."""

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
         (["train", "--model", "id_lstm", "--structure", "all_end", *SMALL], "Choose one of: all_retain, content_words"),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
         (["neighbours", "zzz", "--split", "test"], "knows no word of 'zzz'"),
-        (["neighbours", "good", "--run", "phrases_id_lstm"], "has no vectors of phrases"),
+        (["neighbours", "good", "--run", "phrases_id_lstm"], "has no phrase vectors"),
         (["treebank", "sst"], "give data_dir"),
         (["evaluate", "nowhere"], "is not the folder of a run"),
     ],
