@@ -26,8 +26,7 @@ def evaluate(
         run: Folder of the run.
         split: Sentences to evaluate on.
         format: Format of the printed comparison. JSON and CSV files are written to the run's folder in any case.
-        oracle: Width of a beam search, such as 16, for the actions that maximise the probability of the gold class.
-            It is a lower bound of what a perfect P-Net could gain. 0 skips it.
+        oracle: Width of a beam search, such as 16, that shows what a perfect P-Net gains at least; 0 skips it.
         policy: Folders of HM-LSTM runs. Their lowest boundaries segment the sentences for this run's classifier.
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
     """

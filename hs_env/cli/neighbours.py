@@ -26,8 +26,7 @@ def neighbours(
     Args:
         phrases: Phrases, one per argument.
         run: Folder of a trained run, or name of a run that ships with the package.
-        split: Split of the run's corpus that is segmented into phrases. A run that ships with the package uses the
-            corpus `phrases`.
+        split: Part of the run's corpus to take phrases from. Runs that ship with the package use `phrases`.
         k: Number of neighbours per phrase.
         json: Print JSON lines.
     """

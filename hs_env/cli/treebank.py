@@ -24,8 +24,7 @@ def treebank(
 
     Args:
         name: Name of the treebank.
-        run: Folder of a trained run, to which JSON and CSV files are written; or name of a run that ships with the
-            package.
+        run: Folder of a trained run, which gets JSON and CSV files, or name of a run that ships with the package.
         data_dir: Folder that contains the treebank's folder.
         split: Sentences to compare on. CoNLL-2000 has no dev split.
         format: Format of the printed comparison.

@@ -1,8 +1,9 @@
 """Bootstrap intervals: how much a metric would change with other sentences of the same kind.
 
 Sentences are drawn with replacement. The 95% interval of a metric goes from the 2.5% to the 97.5% percentile of its
-values on the resamples (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13). The interval covers
-the choice of the sentences only, not the variation between training runs.
+values on the resamples. The interval covers the choice of the sentences only, not the variation between training runs.
+
+See Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import docstring_parser
 import pytest
 
 import hs_env
@@ -101,3 +102,11 @@ def test_quick_commands_do_not_import_torch(arguments):
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "hs_env.cli", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == f"hs-env {hs_env.__version__}\n"
+
+
+@pytest.mark.parametrize("name", [name for name in app.COMMANDS if name != "lm"])
+def test_help_of_an_argument_is_one_line_of_its_docstring(name):  # tyro would print the line break
+    command = getattr(import_module(f"hs_env.cli.{name}"), name)
+    for argument in docstring_parser.parse_from_object(command).params:
+        assert argument.description.endswith("."), argument.arg_name
+        assert "\n" not in argument.description, argument.arg_name
