@@ -1,4 +1,4 @@
-"""`python -m hs_env.cli` is `hs-env`."""
+"""Run `hs-env` as `python -m hs_env.cli`."""
 
 from hs_env.cli.app import main
 

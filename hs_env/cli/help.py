@@ -1,4 +1,4 @@
-"""Help of options whose docstrings have more than one line."""
+"""Help texts of options whose docstrings have several lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import tyro
 
 
 def join_lines(*configs: type) -> None:
-    """Tell tyro the docstrings of the fields of these dataclasses as paragraphs: by itself it keeps indented lines."""
+    """Set the help of each field of these dataclasses to its docstring, joined into one paragraph.
+
+    Without this, tyro prints the docstring with its line breaks and indentation.
+    """
     for config in configs:
         kinds = config.__annotations__
         for field in docstring_parser.parse_from_object(config).params:

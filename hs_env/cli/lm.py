@@ -1,21 +1,23 @@
-"""The command line of character language models: `hs-env lm train | evaluate | sample`."""
+"""The command `hs-env lm`, with the subcommands `train`, `evaluate` and `sample`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from hs_env.cli.help import join_lines
 from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.models.hm.layers import HMLSTM
+
+join_lines(LMConfig)
 
 
 def train(
@@ -23,21 +25,21 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
 ) -> None:
-    """Train a character language model and score it on test.
+    """Train a character language model and evaluate it on test.
 
     Args:
-        config: What to train.
+        config: Configuration of the run.
         out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-        resume: Folder of a stopped run to go on with; all other options are the ones it was started with.
+        resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
     """
     console = Console(stderr=True)
     if resume is not None:
         if config != LMConfig() or out is not None:
-            raise HsEnvError("--resume goes on with the options that the run was started with. Give no others.")
+            raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
         run = resume_lm(resume, console)
     else:
         run = train_lm(config, out, console)
-    _show(run, "test")
+    _print_scores(run, "test")
     print(f"\nThe run is in {run.folder}")
 
 
@@ -46,16 +48,16 @@ def evaluate(
     split: Literal["train", "dev", "test"] = "test",
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Bits per character of a trained run, and how often its layers updated, copied and flushed.
+    """Print bits per character of a trained run, and how often its layers update, copy and flush.
 
-    All of the part but its first character is predicted, in 50 streams read side by side, each from an empty state on.
+    The split is read as 50 parallel streams, each from a zero state. Every character but the first is predicted.
 
     Args:
         run: Folder of the run.
         split: Part of the text.
         as_json: Print JSON.
     """
-    _show(LMRun.load(run), split, as_json)
+    _print_scores(LMRun.load(run), split, as_json)
 
 
 def sample(
@@ -66,28 +68,31 @@ def sample(
     seed: int = 0,
     show: str | None = None,
 ) -> None:
-    """Write text, with the boundaries that the model sees in it: | of the first level, ‖ of a higher one, too.
+    """Sample text, and mark the boundaries that HM-LSTM finds in it.
+
+    The mark | ends a segment of the first layer, and ‖ one that also ends a segment of a higher layer.
 
     Args:
         run: Folder of the run.
-        length: Characters to write.
-        prompt: What to go on from; by default the first character of the alphabet, mostly a line end or a space.
-        temperature: Log-probabilities are divided by it; 0 always takes the most probable character.
-        seed: Of the choice.
-        show: Write nothing, and show the boundaries in this text.
+        length: Number of characters to sample.
+        prompt: Text to continue; by default the first character of the alphabet, usually a line end or a space.
+        temperature: Divisor of the log-probabilities; 0 always takes the most probable character.
+        seed: Seed of the sampling.
+        show: Text to mark boundaries in, instead of sampling.
     """
     language_model = LanguageModel.load(run)
     if show is not None:
         print(marked(show, boundaries_in(language_model, show)))
         return
     before = language_model.alphabet[0] if prompt is None else prompt
-    written = sample_text(language_model, length, before, temperature, seed)
-    if isinstance(language_model.model.core, HMLSTM) and written:
-        written = marked(written, boundaries_in(language_model, written, before))
-    print(written)
+    text = sample_text(language_model, length, before, temperature, seed)
+    if isinstance(language_model.model.core, HMLSTM) and text:
+        text = marked(text, boundaries_in(language_model, text, before))
+    print(text)
 
 
-def _show(run: LMRun, split: str, as_json: bool = False) -> None:
+def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
+    """Print the scores of a run on a split."""
     scores = run.evaluate(split)
     if as_json:
         print(json.dumps(scores, indent=2))
@@ -102,8 +107,8 @@ def _show(run: LMRun, split: str, as_json: bool = False) -> None:
         for layer in range(1, len(model.core.widths) + 1):
             names = (f"boundaries_{layer}", f"update_{layer}", f"copy_{layer}", f"flush_{layer}")
             table.add_row(str(layer), *(f"{scores[name]:.1%}" if name in scores else "—" for name in names))
-        Console(file=sys.stdout).print(table)
+        Console().print(table)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"train": train, "evaluate": evaluate, "sample": sample}
-"""What `hs-env lm` can do."""
+COMMANDS: Final[dict[str, Callable[..., None]]] = {"train": train, "evaluate": evaluate, "sample": sample}
+"""The subcommands of `hs-env lm`."""

@@ -124,7 +124,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         """
         problem, space = resources.encoder.problem, self.single_action_space
         if space != Discrete(problem.num_actions):
-            raise HsEnvError(f"The environment has the actions {space}, and {problem.title} has {problem.num_actions}. Make another one.")
+            raise HsEnvError(
+                f"The environment has the actions {space}, and {problem.title} has {problem.num_actions} actions. Make "
+                "another environment for it."
+            )
         if (resources.encoder.state_size,) != self.single_observation_space.shape:
             raise HsEnvError(
                 f"The environment observes states of the shape {self.single_observation_space.shape}, and those of the "

@@ -1,29 +1,19 @@
-"""Honest comparison: metrics with bootstrap intervals, baselines beside every result."""
+"""Evaluation of a run: baselines and a plain LSTM beside it, treebanks, neighbours of phrases."""
 
 from hs_env.evaluation.compare import compare
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.neighbours import Neighbour, PhraseIndex
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import Comparison, Row
-from hs_env.evaluation.treebanks import compare_structure
-from hs_env.metrics.bootstrap import Interval, difference, intervals
-from hs_env.metrics.definitions import METRICS, STRUCTURE, Outcome, collect, collect_plain
+from hs_env.evaluation.treebanks import compare_with_treebank
 
 __all__ = [
-    "METRICS",
-    "STRUCTURE",
     "Comparison",
     "Deletions",
-    "Interval",
     "Neighbour",
-    "Outcome",
     "PhraseIndex",
     "Recurring",
     "Row",
-    "collect",
-    "collect_plain",
     "compare",
-    "compare_structure",
-    "difference",
-    "intervals",
+    "compare_with_treebank",
 ]

@@ -1,4 +1,4 @@
-"""Which phrases a trained HS-LSTM takes for alike: nearest neighbours of their vectors."""
+"""Nearest neighbours of phrases, by the phrase vectors of a trained HS-LSTM."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from hs_env.types import Sentence
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A phrase near to another one.
+    """A phrase that is similar to another one.
 
     Attributes:
         words: The phrase.
-        count: How often the policy made it.
-        similarity: Cosine of the two vectors, -1 to 1.
+        count: Number of times that the policy produced it.
+        similarity: Cosine similarity of the two vectors, from -1 to 1.
     """
 
     words: tuple[str, ...]
@@ -36,11 +36,11 @@ class Neighbour:
 
 @dataclass(frozen=True, eq=False)
 class PhraseIndex:
-    """The phrases that a policy made, and what the phrase level reads of each.
+    """The phrases that a policy produced, with the vector that HS-LSTM's phrase level takes for each.
 
     Attributes:
-        classifier: Whose word level the vectors come from.
-        counts: How often each phrase was made.
+        classifier: Classifier whose word level computes the vectors.
+        counts: Number of times that the policy produced each phrase.
         vectors: (phrases, d) float32, in the order of `counts`; see `HSLSTM.phrase_vectors`.
     """
 
@@ -50,10 +50,10 @@ class PhraseIndex:
 
     @classmethod
     def of(cls, classifier: Classifier, agent: Agent, sentences: Sequence[Sentence]) -> PhraseIndex:
-        """Segment sentences and index their phrases, each once.
+        """Segment sentences and index their distinct phrases.
 
         Raises:
-            HsEnvError: If the classifier is no HS-LSTM, or there are no sentences.
+            HsEnvError: If the classifier is not an HS-LSTM, or there are no sentences.
         """
         encoder = _hs_lstm(classifier)
         if not sentences:
@@ -66,20 +66,22 @@ class PhraseIndex:
         return cls(classifier, dict(counts), phrase_vectors(classifier, list(counts)))
 
     def nearest(self, text: str, k: int = 10) -> list[Neighbour]:
-        """The phrases nearest to one that need not be among them, itself left out; the most similar first.
+        """Return the indexed phrases most similar to a phrase, most similar first, without the phrase itself.
 
         Args:
-            text: A phrase, cut into words as the run's corpus is.
-            k: How many, fewer if there are not as many.
+            text: A phrase, which need not be indexed. It is tokenised as the classifier's corpus is.
+            k: Number of neighbours; the result has fewer if the index is smaller.
 
         Raises:
-            HsEnvError: If the classifier knows none of its words, or k is less than 1.
+            HsEnvError: If the classifier knows none of the words, or k is less than 1.
         """
         from sklearn.neighbors import NearestNeighbors
 
         words = tokenise(text, self.classifier.tokenisation)
         if not any(word in self.classifier.vocabulary for word in words):
-            raise HsEnvError(f"The classifier knows no word of {text!r}, so that its vector says nothing.")
+            raise HsEnvError(
+                f"The classifier knows no word of {text!r}, so its vector is meaningless. Give another phrase."
+            )
         if k < 1:
             raise HsEnvError(f"Expected one neighbour or more, got {k}.")
         index = NearestNeighbors(metric="cosine", algorithm="brute").fit(self.vectors)
@@ -91,7 +93,7 @@ class PhraseIndex:
         return [each for each in near if each.words != words][:k]
 
     def to_json(self, text: str, k: int = 10) -> dict[str, Any]:
-        """`nearest` as JSON values, with how often the policy made the phrase itself."""
+        """Return `nearest` as JSON values, with the count of the phrase itself."""
         words = tokenise(text, self.classifier.tokenisation)
         near = [
             {"phrase": " ".join(each.words), "count": each.count, "similarity": each.similarity}
@@ -102,10 +104,13 @@ class PhraseIndex:
 
 @torch.no_grad()
 def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -> NDArray[np.float32]:
-    """(phrases, d) float32: what the phrase level of an HS-LSTM reads of each phrase.
+    """Compute the vector that HS-LSTM's phrase level takes for each phrase.
+
+    Returns:
+        (phrases, d) float32.
 
     Raises:
-        HsEnvError: If the classifier is no HS-LSTM.
+        HsEnvError: If the classifier is not an HS-LSTM.
     """
     encoder = _hs_lstm(classifier)
     split = classifier.encode([Sentence(phrase, 0) for phrase in phrases])
@@ -116,7 +121,8 @@ def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -
 
 
 def _hs_lstm(classifier: Classifier) -> HSLSTM:
+    """Return the classifier's HS-LSTM, or raise an error if it has another model."""
     if not isinstance(classifier.model, HSLSTM):
         kind = type(classifier.model).__name__
-        raise HsEnvError(f"{kind} has no vectors of phrases. Choose a run of HS-LSTM, such as 'phrases'.")
+        raise HsEnvError(f"{kind} has no phrase vectors. Choose a run of HS-LSTM, such as 'phrases'.")
     return classifier.model

@@ -1,4 +1,4 @@
-"""The comparison table: policies and models side by side, for the terminal, for files and for a README."""
+"""The comparison table: policies and models side by side, as text for the terminal, JSON, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from rich.text import Text
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.recurring import Recurring
 from hs_env.metrics.bootstrap import Interval
-from hs_env.metrics.definitions import METRICS, STRUCTURE
+from hs_env.metrics.definitions import CLASSIFICATION
+from hs_env.problems.problem import Column
 from hs_env.storage import write_atomically, write_json
 
-CAPTION: Final = "Each figure with its 95% bootstrap interval over the sentences."
+CAPTION: Final = "Each value with its 95% bootstrap interval over the sentences."
 
 _BEST: Final = "accuracy"
 """The metric that decides which row is best."""
 _NONE: Final = "—"
-"""Where a metric does not apply."""
+"""Text of a cell whose metric does not apply."""
 _NAME_WIDTH: Final = 16
-"""Columns that the names of rows have at least."""
+"""Minimum width of the column of row names, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class Row:
     """One policy or model.
 
     Attributes:
-        name: What it is called.
-        intervals: Its figures by the name of the metric; those that do not apply are left out.
-        note: A few words on it.
+        name: Name of the policy or model.
+        intervals: Value and interval by name of the metric; metrics that do not apply are left out.
+        note: Short remark, shown below the name.
     """
 
     name: str
@@ -45,78 +46,44 @@ class Row:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Format:
-    """How a metric is written: its heading on two lines, the factor and the decimals of its figures."""
-
-    heading: tuple[str, str]
-    factor: float = 1
-    decimals: int = 3
-
-    def figure(self, value: float) -> str:
-        """A figure, with a true minus sign."""
-        return f"{value * self.factor:.{self.decimals}f}".replace("-", "−")
-
-    def ends(self, interval: Interval) -> tuple[str, str]:
-        """`82.9–` and `85.4`; `−0.46…` and `−0.37`, for a dash would read as a sign; nothing where nothing varies."""
-        if interval.low == interval.high:
-            return "", ""
-        return self.figure(interval.low) + ("…" if interval.low < 0 else "–"), self.figure(interval.high)
-
-
-_FORMATS: Final = {
-    "accuracy": _Format(("Accuracy", "%"), 100, 1),
-    "log_likelihood": _Format(("Log-", "likelihood")),
-    "macro_f1": _Format(("Macro", "F1 %"), 100, 1),
-    "phrases_per_sentence": _Format(("Phrases /", "sentence"), decimals=1),
-    "words_per_phrase": _Format(("Words /", "phrase"), decimals=2),
-    "boundary_precision": _Format(("Boundary", "precision %"), 100, 1),
-    "boundary_recall": _Format(("Boundary", "recall %"), 100, 1),
-    "boundary_f1": _Format(("Boundary", "F1 %"), 100, 1),
-    "phrase_f1": _Format(("Phrase", "F1 %"), 100, 1),
-    "constituents": _Format(("Constituents", "%"), 100, 1),
-    "crossing_brackets": _Format(("Crossing /", "sentence"), decimals=2),
-    "words_retained": _Format(("Words kept /", "sentence"), decimals=1),
-    "share_retained": _Format(("Words", "kept %"), 100, 1),
-}
-
-
 class Cell(NamedTuple):
-    """A figure as it is written, the ends of its interval (empty where nothing varies), and whether it is the best."""
+    """A formatted value, the ends of its interval (empty if its width is 0), and whether it is the best."""
 
-    figure: str
+    value: str
     ends: tuple[str, str]
     best: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Rows of figures of the same sentences.
+    """Metrics of several policies and models on the same sentences.
 
     Attributes:
-        title: What is compared, and on what.
-        rows: The policies and models, in the order they are shown.
-        caption: What the figures are.
-        deletions: The words that the first row's policy deletes most and least, if it deletes any.
-        recurring: The phrases that the first row's policy makes again and again, if it makes any.
+        title: What is compared, and on which sentences.
+        rows: Policies and models, in the order in which they are shown.
+        caption: Explanation of the values.
+        columns: Columns of the decision problem, beside those of every classifier.
+        deletions: Words that the first row's policy deletes most and least often, if it deletes words.
+        recurring: Phrases that the first row's policy produces repeatedly, if it produces phrases.
     """
 
     title: str
     rows: Sequence[Row]
     caption: str = CAPTION
+    columns: tuple[Column, ...] = ()
     deletions: Deletions | None = None
     recurring: Recurring | None = None
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that apply to a row or more, in the order of `METRICS`, unknown ones last."""
-        found = dict.fromkeys(name for row in self.rows for name in row.intervals)
-        return [name for name in METRICS if name in found] + [name for name in found if name not in METRICS]
+        """Names of the metrics that apply to at least one row, in the order of the columns, unknown ones last."""
+        found, known = dict.fromkeys(name for row in self.rows for name in row.intervals), self._known
+        return [name for name in known if name in found] + [name for name in found if name not in known]
 
     @property
     def headings(self) -> list[str]:
-        """What `metrics` are called in a table."""
-        return [" ".join(_format(metric).heading).replace("- ", "-") for metric in self.metrics]
+        """Headings of `metrics`, each on one line."""
+        return [" ".join(self._column(metric).heading).replace("- ", "-").strip() for metric in self.metrics]
 
     @property
     def best(self) -> float | None:
@@ -124,23 +91,26 @@ class Comparison:
         return max((row.intervals[_BEST].value for row in self.rows if _BEST in row.intervals), default=None)
 
     def parts(self) -> list[Comparison]:
-        """The same in tables that a terminal holds: verdicts and counts, then the agreement with known structure."""
-        verdicts = [name for name in self.metrics if name not in STRUCTURE]
-        structure = [name for name in self.metrics if name in STRUCTURE]
-        parts = [self._of(verdicts), replace(self._of(structure), caption=CAPTION)]
+        """Split the table into two that fit a terminal: classification and counts, then agreement with gold structure.
+
+        A part without rows is left out.
+        """
+        agreement = [name for name in self.metrics if self._column(name).agreement]
+        others = [name for name in self.metrics if name not in agreement]
+        parts = [self._select(others), replace(self._select(agreement), caption=CAPTION)]
         return [part for part in parts if part.rows]
 
     def to_rich(self, width: int = 100) -> Table:
-        """A table for the terminal: a figure and its interval beneath, the best accuracy in bold.
+        """Return a table for the terminal: each interval below its value, the best accuracy in bold.
 
         Args:
-            width: Columns of the terminal. An interval takes two lines where one would crowd out the names.
+            width: Width of the terminal in characters. Intervals take two lines if the table is too wide otherwise.
         """
         wide = self._table("")
         return wide if Console(width=1000).measure(wide).minimum <= width else self._table("\n")
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; figures as they are, neither rounded nor in percent."""
+        """Return JSON values; numbers are neither rounded nor in percent."""
         rows = [
             {
                 "name": row.name,
@@ -157,7 +127,7 @@ class Comparison:
         return value | {name: extra.to_json() for name, extra in extras.items() if extra is not None}
 
     def to_csv(self) -> str:
-        """Long form, a line a figure: `row,metric,value,low,high`."""
+        """Return CSV in long form, one line per value: `row,metric,value,low,high`."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["row", "metric", "value", "low", "high"])
@@ -167,7 +137,7 @@ class Comparison:
         return text.getvalue()
 
     def to_markdown(self) -> str:
-        """A table for a README; the interval in brackets, the best accuracy in bold."""
+        """Return a Markdown table: intervals in brackets, the best accuracy in bold."""
         lines = [["", *self.headings], [":--", *["--:"] * len(self.metrics)]]
         for row in self.rows:
             name = row.name + (f" ({row.note})" if row.note else "")
@@ -176,54 +146,73 @@ class Comparison:
         return f"**{self.title}**\n\n{table}\n\n{self.caption}\n"
 
     def cell(self, row: Row, metric: str) -> Cell:
-        """A row's figure of one of `metrics` as it is written, a dash where the metric does not apply."""
+        """Format a row's value of one of `metrics`; a dash if the metric does not apply."""
         if metric not in row.intervals:
             return Cell(_NONE, ("", ""), False)
-        interval, style = row.intervals[metric], _format(metric)
-        return Cell(style.figure(interval.value), style.ends(interval), metric == _BEST and self._wins(row))
+        interval, column = row.intervals[metric], self._column(metric)
+        return Cell(_write(column, interval.value), _ends(column, interval), metric == _BEST and self._wins(row))
 
     def save(self, folder: Path, stem: str = "evaluation") -> None:
         """Write `stem.json` and `stem.csv`, each atomically."""
         write_json(folder / f"{stem}.json", self.to_json())
         write_atomically(folder / f"{stem}.csv", self.to_csv().encode())
 
-    def _of(self, metrics: Sequence[str]) -> Comparison:
-        """Some of the metrics, and the rows that have any of them."""
+    def _select(self, metrics: Sequence[str]) -> Comparison:
+        """Return the comparison with these metrics only, without rows that have none of them."""
         chosen = [{name: row.intervals[name] for name in metrics if name in row.intervals} for row in self.rows]
         rows = [replace(row, intervals=found) for row, found in zip(self.rows, chosen, strict=True) if found]
         return replace(self, rows=rows)
 
+    @property
+    def _known(self) -> dict[str, Column]:
+        """The columns by name."""
+        return {column.name: column for column in (*(metric.column for metric in CLASSIFICATION), *self.columns)}
+
+    def _column(self, metric: str) -> Column:
+        """Return the column of a metric; an unknown metric is headed by its name and has 3 decimals."""
+        return self._known.get(metric, Column(metric, (metric, ""), "", ""))
+
     def _wins(self, row: Row) -> bool:
-        """Whether no row has a higher accuracy."""
+        """Return whether no other row has a higher accuracy."""
         return _BEST in row.intervals and row.intervals[_BEST].value == self.best
 
     def _table(self, between: str) -> Table:
-        """The table for the terminal, with `between` the ends of an interval."""
+        """Return the table for the terminal; `between` separates the ends of an interval."""
         title, caption = Text(self.title, "bold"), Text(self.caption, "dim")
         table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.title_justify = table.caption_justify = "left"
         table.add_column("", min_width=_NAME_WIDTH)
         for metric in self.metrics:
-            table.add_column("\n".join(_format(metric).heading), justify="right", no_wrap=True)
+            table.add_column("\n".join(self._column(metric).heading), justify="right", no_wrap=True)
         for row in self.rows:
             label = Text.assemble(row.name, (f"\n{row.note}" if row.note else "", "dim"))
             table.add_row(label, *(self._cell(row, metric, between) for metric in self.metrics))
         return table
 
     def _cell(self, row: Row, metric: str, between: str) -> Text:
-        """A figure, and its interval beneath."""
+        """Format a value with its interval on the next line."""
         if metric not in row.intervals:
             return Text(_NONE, "dim")
-        figure, ends, best = self.cell(row, metric)
-        return Text.assemble((figure, "bold" if best else ""), ("\n" + between.join(ends), "dim"))
+        value, ends, best = self.cell(row, metric)
+        return Text.assemble((value, "bold" if best else ""), ("\n" + between.join(ends), "dim"))
 
     def _markdown_cell(self, row: Row, metric: str) -> str:
-        """A figure, and its interval in brackets."""
-        figure, ends, best = self.cell(row, metric)
+        """Format a value with its interval in brackets."""
+        value, ends, best = self.cell(row, metric)
         bold = "**" if best else ""
-        return f"{bold}{figure}{bold}" + (f" ({''.join(ends)})" if any(ends) else "")
+        return f"{bold}{value}{bold}" + (f" ({''.join(ends)})" if any(ends) else "")
 
 
-def _format(metric: str) -> _Format:
-    """How a metric is written; one that this table does not know goes by its name, with 3 decimals."""
-    return _FORMATS.get(metric, _Format((metric, "")))
+def _write(column: Column, value: float) -> str:
+    """Format a value, with a typographic minus sign."""
+    return f"{value * column.factor:.{column.decimals}f}".replace("-", "−")
+
+
+def _ends(column: Column, interval: Interval) -> tuple[str, str]:
+    """Format the ends of an interval: `82.9–` and `85.4`, or two empty texts if its width is 0.
+
+    Negative ends are written `−0.46…` and `−0.37`, since a dash could be mistaken for a minus sign.
+    """
+    if interval.low == interval.high:
+        return "", ""
+    return _write(column, interval.low) + ("…" if interval.low < 0 else "–"), _write(column, interval.high)

@@ -33,7 +33,7 @@ COLUMNS: Final = (
 """Share of phrases that are a constituent, and phrases that cross a bracket, per sentence."""
 
 
-def compare_structure(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
+def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
     """How the phrases of a policy, of its own phrases in random order, and of the baselines agree with a treebank.
 
     Metrics are those of `STRUCTURE`: against flat brackets also the boundaries and whole phrases, against all brackets

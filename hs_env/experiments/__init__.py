@@ -1,1 +1,1 @@
-"""Many runs: grids, the ledger of their results, statistics over seeds and folds, plots."""
+"""Experiments of many runs: grids, a ledger of results, statistics over seeds and folds, tables and plots."""

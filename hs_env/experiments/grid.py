@@ -1,4 +1,4 @@
-"""A grid of runs as data: corpora and how often, variants and what sets them apart."""
+"""A grid of runs, read from a TOML file: corpora with seeds or folds, and variants of the configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hs_env.registry import unknown_name
 from hs_env.training.config import LATER, ResolvedConfig, TrainConfig
 
 _IMMATERIAL: Final = ("data_dir", "threads", "checkpoint_seconds")
-"""Fields of a configuration that say how it is run and not what is run."""
+"""Fields of a configuration that do not affect the result of a run."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Cell:
     Attributes:
         corpus: Name of the corpus in the grid.
         variant: Name of the variant.
-        number: Seed, and where the corpus has folds, fold as well.
-        config: What is trained.
+        number: Seed, and also the fold if the corpus has folds.
+        config: Configuration of the run.
     """
 
     corpus: str
@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """What the run is found by in a ledger, and a name for its folder: another configuration is another key."""
+        """Key of the run in a ledger, and name of its folder. Different configurations have different keys."""
         values = {
             name: value
             for name, value in self.config.to_json().items()
@@ -48,23 +48,23 @@ class Cell:
 
 
 def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
-    """The cells of a grid: every variant on every corpus with every seed or fold, number by number.
+    """Load the cells of a grid: every variant on every corpus with every seed or fold.
 
     The file is TOML::
 
         [settings]              # fields of TrainConfig that all runs share, as model_parameters.hidden_size = 100
         [corpora.NAME]          # folds = 10, or seeds = 5
-        [variants.NAME]         # fields of TrainConfig; corpora = [...] names those it runs on, if not on all
+        [variants.NAME]         # fields of TrainConfig; corpora = [...] restricts the variant to some corpora
 
-    In the texts of settings and variants `{number}` is the seed or fold, so that each fold can have vectors of its own.
-    Runs with seed 0 come first, then those with seed 1, so that a grid that is stopped has something of everything.
+    In texts of settings and variants, `{number}` is replaced by the seed or fold, for example to give each fold its own
+    word vectors. Cells are sorted by number, so a grid that is stopped early has results of every variant and corpus.
 
     Args:
-        path: The file.
-        data_dir: Folder that holds the data sets which are not built in.
+        path: Path of the file.
+        data_dir: Folder that contains the data sets which are not built in.
 
     Raises:
-        HsEnvError: If the file is missing or broken, or a variant has no valid configuration.
+        HsEnvError: If the file is missing or malformed, or the configuration of a variant is invalid.
     """
     grid = _read(path)
     cells = []
@@ -85,6 +85,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """Read the tables of a grid."""
     try:
         grid = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -92,12 +93,12 @@ def _read(path: Path) -> dict[str, Any]:
     if strange := grid.keys() - {"settings", "corpora", "variants"}:
         raise HsEnvError(f"{path}: the tables are settings, corpora and variants, got {sorted(strange)[0]!r}.")
     if not grid.get("corpora") or not grid.get("variants"):
-        raise HsEnvError(f"{path}: a grid has one [corpora.NAME] and one [variants.NAME] at least.")
+        raise HsEnvError(f"{path}: a grid needs at least one [corpora.NAME] and one [variants.NAME].")
     return {"settings": {}, **grid}
 
 
 def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
-    """How many folds or seeds a corpus is run with."""
+    """Return the number of folds or seeds of a corpus."""
     match dict(values):
         case {"folds": int(runs)} | {"seeds": int(runs)} if len(values) == 1 and runs > 0:
             return runs
@@ -105,7 +106,7 @@ def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
 
 
 def _numbered(value: Any, number: int) -> Any:
-    """The value with the run's number in its texts."""
+    """Replace `{number}` in all texts of a value."""
     if isinstance(value, Mapping):
         return {name: _numbered(inner, number) for name, inner in value.items()}
     return value.replace("{number}", str(number)) if isinstance(value, str) else value

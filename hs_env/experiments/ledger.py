@@ -1,4 +1,4 @@
-"""A ledger of results: a file of JSON lines that is only ever added to."""
+"""A ledger of results: an append-only file of JSON lines."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from hs_env.errors import HsEnvError
 
 
 class Ledger:
-    """Entries, one a line, each written whole or not at all as far as a reader can see.
+    """An append-only file with one JSON entry per line; readers see an entry completely or not at all.
 
-    An entry is a result, or, with the key "error", says what went wrong. Several processes may add to one ledger. A
-    line that a kill has left unfinished is not an entry: readers leave it out, and the next writer removes it.
+    An entry is a result, or describes a failure if it has the key "error". Several processes may append at once. If a
+    killed process leaves an unfinished line, readers skip it, and the next writer removes it.
 
     Args:
-        path: The file, which need not exist.
+        path: Path of the file, which need not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Add an entry, which is on disk when this returns."""
+        """Append an entry. It is on disk when this method returns."""
         line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
@@ -39,14 +39,14 @@ class Ledger:
             os.fsync(file.fileno())
 
     def entries(self) -> list[dict[str, Any]]:
-        """All entries, oldest first; none if there is no file.
+        """Return all entries, oldest first; none if there is no file.
 
         Raises:
-            HsEnvError: If a line is not an entry, with its number.
+            HsEnvError: If a line is not an entry; the message has the number of the line.
         """
         if not self.path.exists():
             return []
-        lines = self.path.read_bytes().split(b"\n")[:-1]  # behind the last line end there is nothing, or half a line
+        lines = self.path.read_bytes().split(b"\n")[:-1]  # the last part is empty or an unfinished line
         entries = []
         for number, line in enumerate(lines, 1):
             try:
@@ -59,5 +59,5 @@ class Ledger:
         return entries
 
     def results(self) -> dict[str, dict[str, Any]]:
-        """The newest result of each key."""
+        """Return the newest result of each key."""
         return {entry["key"]: entry for entry in self.entries() if "error" not in entry}

@@ -1,4 +1,4 @@
-"""Figures of a grid's results, as SVG."""
+"""Figures of the results of a grid, as SVG files."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from matplotlib.figure import Figure
 
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.statistics import t_interval
-from hs_env.experiments.summary import FEW, Results, overlap, verdicts
+from hs_env.experiments.summary import FEW, Results, overlap, sentence_accuracies
 from hs_env.storage import write_atomically
 
 Entries = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Results of each variant on one corpus."""
+"""Results on one corpus by variant."""
 
 
 def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[Path]:
-    """Draw accuracy, learning curves, phrases per sentence and phrase lengths of each corpus.
+    """Draw accuracy, learning curves, phrases per sentence and phrase lengths on each corpus.
 
     Args:
-        cells: The grid.
-        results: Of its cells.
-        folder: Where the figures are written, under the names of what they show.
+        cells: Cells of the grid.
+        results: Results by key of the cell.
+        folder: Folder of the files `accuracy.svg`, `curves.svg`, `phrases.svg` and `phrase_lengths.svg`.
 
     Returns:
-        The files; none where no result shows anything.
+        Paths of the files. A figure without data is not written.
     """
     corpora: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for cell in cells:
@@ -58,7 +58,7 @@ def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[
 
 
 def _save(figure: Figure, path: Path) -> Path:
-    """Write the same bytes for the same figure."""
+    """Write a figure; equal figures give equal bytes."""
     out = BytesIO()
     with mpl.rc_context({"svg.hashsalt": "hs-env"}):
         figure.savefig(out, format="svg", metadata={"Date": None})
@@ -67,21 +67,22 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def _phrased(entries: Entries) -> Entries:
-    """The variants whose models make phrases."""
+    """Select the variants whose models segment sentences into phrases."""
     return {variant: found for variant, found in entries.items() if "phrase_lengths" in found[0]["test"]}
 
 
 def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
-    """A figure of each variant on test: every run, and the mean with its 95% interval.
+    """Draw a metric of each variant on test: every run, and the mean with its 95% interval.
 
-    Intervals are those of the table: of accuracy over the sentences where there are few runs, of others none then.
+    The intervals are those of the table. With few runs, the interval of accuracy is over sentences, and other metrics
+    have none.
     """
     for row, found in enumerate(list(entries.values())[::-1]):
         values = [factor * entry["test"][name] for entry in found]
         few = len(found) < FEW
         mean = t_interval(values, 0.0 if few else overlap(found))
         if few and name == "accuracy":
-            mean = t_interval([factor * value for value in verdicts(found)])
+            mean = t_interval([factor * value for value in sentence_accuracies(found)])
         if not few or name == "accuracy":
             axes.plot([mean.low, mean.high], [row, row], color="C0", linewidth=2)
         axes.plot(values, [row] * len(values), "o", color="0.6", markersize=3)
@@ -90,17 +91,19 @@ def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
 
 
 def _accuracy(axes: Axes, entries: Entries) -> None:
+    """Draw the accuracy on test."""
     _points(axes, entries, "accuracy", 100)
     axes.set_xlabel("accuracy on test, %")
 
 
 def _phrases(axes: Axes, entries: Entries) -> None:
+    """Draw the phrases per sentence of test."""
     _points(axes, entries, "phrases_per_sentence", 1)
     axes.set_xlabel("phrases per sentence of test")
 
 
 def _curves(axes: Axes, entries: Entries) -> None:
-    """Accuracy on dev over the epochs of all stages: each run, in the colour of its variant."""
+    """Draw the accuracy on dev over the epochs of all stages, one line per run and one colour per variant."""
     for number, (variant, found) in enumerate(entries.items()):
         for run, entry in enumerate(found):
             scored = list(_epochs(entry["epochs"]))
@@ -112,7 +115,10 @@ def _curves(axes: Axes, entries: Entries) -> None:
 
 
 def _epochs(epochs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, float]]:
-    """How many epochs were done, and accuracy; the start of a later stage is the best epoch of the one before."""
+    """Yield the number of finished epochs and the accuracy in percent.
+
+    The start of a stage (epoch 0) is not a new epoch: it repeats the best epoch of the stage before.
+    """
     done = 0
     for epoch in epochs:
         done += epoch["epoch"] > 0
@@ -120,7 +126,7 @@ def _epochs(epochs: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, float]]:
 
 
 def _phrase_lengths(axes: Axes, entries: Entries) -> None:
-    """The share of phrases of each length, all runs together."""
+    """Draw the share of phrases of each length, pooled over runs."""
     for variant, found in entries.items():
         counts = np.zeros(max(len(entry["test"]["phrase_lengths"]) for entry in found))
         for entry in found:

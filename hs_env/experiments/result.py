@@ -1,4 +1,4 @@
-"""What a ledger keeps of a finished run: enough for tables, curves, and tests that are thought of later."""
+"""The result of a finished run in a ledger: enough for tables, curves and statistical tests without the run itself."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ _CURVE: Final = ("stage", "epoch", "updates", "seconds", "accuracy", "log_likeli
 
 
 def result_of(run: Run) -> dict[str, Any]:
-    """The result of a run as JSON values.
+    """Return the result of a run as JSON values.
 
     Returns:
-        "config" and "record", as the run's folder has them (a record for each process that trained); "epochs", the
-        scores on dev while it trained; "train_sentences", how many it learnt from; and for "dev" and "test" every
-        metric that applies, "sentences", "correct" (see `unpack`) and, of a model with phrases, "phrase_lengths": how
-        many phrases have 0, 1, 2, ... words.
+        A dictionary with the keys
+
+        - "config": the configuration;
+        - "record": versions, machine and command of each process that trained the run;
+        - "epochs": scores on dev during training;
+        - "classifier_updates": number of updates of the classifier by stage;
+        - "train_sentences": number of training sentences;
+        - "dev" and "test": every metric that applies, "sentences" (their number), "correct" (see `unpack`) and, if the
+          model segments sentences into phrases, "phrase_lengths" (see `phrase_lengths`).
     """
     data = run.data("dev", "test")
     epochs = json.loads((run.folder / HISTORY).read_text())["epochs"]
@@ -46,6 +51,7 @@ def result_of(run: Run) -> dict[str, Any]:
 
 
 def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
+    """Evaluate a run on a split."""
     model, sentences = run.classifier.model, data.splits[split]
     more: dict[str, Any] = {}
     if isinstance(model, StructuredEncoder):
@@ -78,10 +84,10 @@ def phrase_lengths(episodes: list[Episodes], problem: Problem) -> list[int]:
 
 
 def pack(flags: NDArray[np.bool_]) -> str:
-    """(N,) flags as bits, base64; `unpack` is the inverse."""
+    """Encode (N,) flags as bits in base64; `unpack` is the inverse."""
     return base64.b64encode(np.packbits(flags).tobytes()).decode()
 
 
 def unpack(text: str, size: int) -> NDArray[np.bool_]:
-    """(size,) flags, such as which sentences of a split were classified right, in the order of the split."""
+    """Decode (size,) flags, such as whether each sentence of a split is classified correctly, in the split's order."""
     return np.unpackbits(np.frombuffer(base64.b64decode(text), np.uint8), count=size).astype(np.bool_)

@@ -1,6 +1,6 @@
-"""Statistics over runs: how much a figure would change with other seeds or folds, and whether two models differ.
+"""Statistics over runs: how much a score varies over seeds or folds, and whether two models differ significantly.
 
-`hs_env.metrics.bootstrap` speaks of the sentences; this module speaks of training runs.
+`hs_env.metrics.bootstrap` covers the variation over sentences, this module the variation over training runs.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ FloatArray = NDArray[np.float64]
 
 
 def t_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
-    """The mean of runs and its 95% interval by Student's t, which of a single run is not a number.
+    """Compute the mean over runs and its 95% interval by Student's t; the interval is NaN for a single run.
 
     Args:
-        values: A figure of each run.
-        overlap: Of folds of a cross-validation, whose training sentences overlap so that they vary less than fresh
-            ones would: test sentences by training sentences of a fold. The variance of the mean is then that of a run
-            times `1 / runs + overlap` (the corrected resampled t-test of Nadeau and
+        values: Score of each run.
+        overlap: For the folds of a cross-validation: ratio of test sentences to training sentences of a fold, otherwise
+            0. Folds share training sentences, so they vary less than independent samples. To correct for this, the
+            variance of the mean is that of a run times `1 / runs + overlap` (corrected resampled t-test, Nadeau and
             Bengio, Machine Learning 2003).
+
+    Raises:
+        HsEnvError: If there are no runs.
     """
     if not len(values):
-        raise HsEnvError("There is no mean of no runs.")
+        raise HsEnvError("A mean needs at least one run, got no runs.")
     mean, runs = float(np.mean(values)), len(values)
     if runs == 1:
         return Interval(mean, float("nan"), float("nan"))
@@ -37,16 +40,16 @@ def t_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
 
 
 def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) -> tuple[Interval, float]:
-    """How much `a` is above `b`, run by run of the same seed or fold, and the p value of the two-sided paired t test.
+    """Compare runs that are paired by seed or fold: the mean difference, and a two-sided paired t test.
 
     Args:
-        a: A figure of each run.
-        b: The same of the runs to compare with.
-        overlap: See `t_interval`; over folds the test is otherwise optimistic (Dietterich 1998).
+        a: Score of each run.
+        b: Score of each run to compare with, in the same order of seeds or folds.
+        overlap: See `t_interval`. Without it, the test over folds is too optimistic (Dietterich 1998).
 
     Returns:
-        The mean difference with its 95% interval; and p, which is not a number for a single pair, and 1 if the two are
-        equal in every run.
+        The mean of `a - b` with its 95% interval, and the p value. The p value is NaN for a single pair, and 1 if the
+        scores are equal in every pair.
 
     Raises:
         HsEnvError: If the numbers of runs differ.
@@ -64,7 +67,7 @@ def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) ->
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values adjusted for as many comparisons (Holm 1979); one that is not a number stays so and does not count."""
+    """Adjust p values for multiple comparisons (Holm 1979). NaN stays NaN and is not counted as a comparison."""
     p = np.asarray(p_values, dtype=np.float64)
     order = [at for at in np.argsort(p, kind="stable").tolist() if not np.isnan(p[at])]
     adjusted, least = p.copy(), 0.0
@@ -76,16 +79,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def interquartile_mean(scores: FloatArray, resamples: int = 2000, seed: int = 0) -> Interval:
-    """The mean of the middle half of all scores, with its 95% interval, as rliable has it (Agarwal et al. 2021).
+    """Compute the mean of the middle half of all scores and its 95% interval, as rliable does (Agarwal et al. 2021).
+
+    The interval ignores that folds share training sentences.
 
     Args:
-        scores: (runs, corpora). That folds share training sentences is left out of account.
-        resamples: Bootstrap resamples, stratified: the runs of each corpus are drawn with replacement by themselves.
-        seed: Of the resamples.
+        scores: (runs, corpora) scores.
+        resamples: Number of stratified bootstrap resamples: runs are drawn with replacement for each corpus separately.
+        seed: Seed of the resamples.
+
+    Raises:
+        HsEnvError: If there are no scores.
     """
     runs, corpora = scores.shape
     if not scores.size:
-        raise HsEnvError(f"There is no interquartile mean of {runs} runs on {corpora} corpora.")
+        raise HsEnvError(f"An interquartile mean needs one run on one corpus or more, got {runs} on {corpora}.")
     drawn = np.random.default_rng(seed).integers(runs, size=(resamples, runs, corpora))
     samples = np.take_along_axis(np.broadcast_to(scores, drawn.shape), drawn, axis=1).reshape(resamples, -1)
     low, high = np.quantile(stats.trim_mean(samples, 0.25, axis=1), LEVELS)

@@ -1,4 +1,4 @@
-"""A grid's results as a table: means over runs, differences from the plain LSTM, the published figures beside them."""
+"""The results of a grid as a table: means over runs, differences from the plain LSTM, and published accuracy."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ from hs_env.experiments.statistics import holm, interquartile_mean, paired_test,
 from hs_env.metrics.bootstrap import Interval
 
 REFERENCE: Final = "plain_lstm"
-"""The variant that the others are compared with."""
+"""Name of the variant that the others are compared with."""
 ALL: Final = "all corpora"
-"""In the place of a corpus: the interquartile mean over them."""
+"""Name in the place of a corpus for the interquartile mean over all corpora."""
 
 FEW: Final = 3
-"""With fewer runs intervals and tests are over the sentences."""
+"""Minimum number of runs for intervals and tests over runs; with fewer runs they are over sentences."""
 
 Results = Mapping[str, Mapping[str, Any]]
-"""Entries of a ledger by key."""
+"""Results of a ledger by key."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A variant on a corpus; what does not apply, or cannot be said yet, is not a number.
+    """Summary of a variant on a corpus; numbers that do not apply or are not known yet are NaN.
 
     Attributes:
-        corpus: Its name in the grid, or `ALL`.
-        variant: Its name in the grid.
-        runs: Finished runs that the line is of.
-        planned: Runs in the grid.
-        accuracy: On test, with its 95% interval.
-        over: What intervals and tests are over: "runs", or "sentences" where there are fewer than three runs; the
-            verdicts on a sentence are then averaged over its runs, which leaves out that other runs would differ.
-        low: See `accuracy`.
-        high: See `accuracy`.
-        dev_accuracy: On dev.
-        log_likelihood: Mean log-probability of the gold class on test.
+        corpus: Name of the corpus in the grid, or `ALL`.
+        variant: Name of the variant in the grid.
+        runs: Number of finished runs.
+        planned: Number of runs in the grid.
+        accuracy: Mean accuracy on test.
+        low: Lower end of the 95% interval of `accuracy`.
+        high: Upper end of the 95% interval of `accuracy`.
+        dev_accuracy: Mean accuracy on dev.
+        log_likelihood: Mean log-probability of the gold class on test, in nats.
         phrases: Phrases per sentence of test.
         words: Words retained per sentence of test.
-        gain: Accuracy above that of the plain LSTM, on the runs that both have, with its 95% interval, paired.
-        gain_low: See `gain`.
-        gain_high: See `gain`.
-        p: Of the paired t test of `gain`, adjusted for all the comparisons of the table (Holm).
-        seconds: Processor seconds of a run, mean over those that ran in one piece.
+        gain: Mean of accuracy minus that of the plain LSTM, over the pairs of runs with the same seed or fold.
+        gain_low: Lower end of the 95% interval of `gain`.
+        gain_high: Upper end of the 95% interval of `gain`.
+        p: p value of the paired t test of `gain`, adjusted for all comparisons of the table (Holm).
+        seconds: Mean CPU seconds of a run, over the runs that were never interrupted.
         published: Published accuracy.
+        over: Unit of intervals and tests: "runs", or "sentences" if there are fewer than `FEW` runs. Over sentences,
+            each sentence counts with its mean over runs, so the variation between runs is not included.
     """
 
     corpus: str
@@ -80,31 +80,31 @@ class Line:
 
 @dataclass(frozen=True)
 class _Runs:
-    """The finished runs of a variant on a corpus, by number."""
+    """The finished runs of a variant on a corpus, by seed or fold."""
 
     planned: int
     results: Mapping[int, Mapping[str, Any]]
 
-    def figures(self, split: str, name: str) -> list[float]:
-        """A figure of each run that has it."""
+    def scores(self, split: str, name: str) -> list[float]:
+        """Return a metric of each run that has it."""
         return [result[split][name] for result in self.results.values() if name in result[split]]
 
     @property
     def overlap(self) -> float:
-        """See `overlap`."""
+        """Overlap of the runs (see the function `overlap`)."""
         return overlap(list(self.results.values()))
 
     def accuracy(self, number: int) -> float:
-        """On test, of one run."""
+        """Return the accuracy of one run on test."""
         return float(self.results[number]["test"]["accuracy"])
 
-    def verdicts(self, numbers: Sequence[int]) -> list[float]:
-        """See `verdicts`."""
-        return verdicts([self.results[number] for number in numbers])
+    def sentence_accuracies(self, numbers: Sequence[int]) -> list[float]:
+        """Return the accuracy of each test sentence over some of the runs (see the function of this name)."""
+        return sentence_accuracies([self.results[number] for number in numbers])
 
 
-def verdicts(results: Sequence[Mapping[str, Any]]) -> list[float]:
-    """How often each test sentence was classified right, the mean over those of some runs that it is in."""
+def sentence_accuracies(results: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return the share of runs that classify each test sentence correctly, among the runs that test on it."""
     by_corpus: dict[str, list[NDArray[np.bool_]]] = {}
     for result in results:
         correct = unpack(result["test"]["correct"], result["test"]["sentences"])
@@ -114,31 +114,34 @@ def verdicts(results: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def overlap(results: Sequence[Mapping[str, Any]]) -> float:
-    """Test sentences by training sentences of runs on folds; 0 of runs on one split, which differ in their seeds only.
+    """Return the ratio of test to training sentences of runs on folds; 0 if the runs differ only in their seeds.
 
-    See `hs_env.experiments.statistics.t_interval`.
+    `hs_env.experiments.statistics.t_interval` says what it is for.
 
     Raises:
-        HsEnvError: If a result on a fold does not say how many training sentences it had.
+        HsEnvError: If a result on a fold lacks the number of training sentences.
     """
     if len({result["config"]["corpus"] for result in results}) == 1:
         return 0.0
     if old := [result["key"] for result in results if "train_sentences" not in result]:
         raise HsEnvError(
-            f"The result {old[0]!r} does not say how many sentences it was trained on, which intervals over folds "
-            "need: it is of an older version. Take its line out of the ledger, and run it again."
+            f"The result {old[0]!r} does not say how many sentences it was trained on. Intervals over folds need this "
+            "number, which older versions did not save. Remove its line from the ledger, and run it again."
         )
     tested = sum(int(result["test"]["sentences"]) for result in results)
     return tested / sum(int(result["train_sentences"]) for result in results)
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
-    """A line for each corpus and variant of a grid that has a result, and one for each variant over all corpora.
+    """Summarise each variant on each corpus, and each variant over all corpora.
 
     Args:
-        cells: The grid.
-        results: Of its cells; others are left out.
-        published: Accuracy by corpus and variant.
+        cells: Cells of the grid.
+        results: Results by key of the cell; other keys are ignored.
+        published: Published accuracy by corpus and variant.
+
+    Returns:
+        A line for each corpus and variant with a result, then the lines over all corpora.
     """
     groups = _groups(cells, results)
     raw = [_line(corpus, variant, runs, groups, published) for (corpus, variant), runs in groups.items()]
@@ -148,7 +151,7 @@ def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, M
 
 
 def _groups(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], _Runs]:
-    """The runs of each corpus and variant, in the order of the grid, corpus by corpus."""
+    """Group the runs by corpus and variant, in the order of the grid, corpus by corpus."""
     grouped: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
         grouped.setdefault((cell.corpus, cell.variant), []).append(cell)
@@ -166,19 +169,20 @@ def _line(
     groups: Mapping[tuple[str, str], _Runs],
     published: Mapping[str, Mapping[str, float]],
 ) -> Line:
-    """One line, its p value not yet adjusted."""
+    """Summarise a variant on a corpus; the p value is not adjusted yet."""
     if not runs.results:
         return Line(corpus, variant, 0, runs.planned)
     reference = None if variant == REFERENCE else groups.get((corpus, REFERENCE))
     shared = [] if reference is None else sorted(runs.results.keys() & reference.results.keys())
     few = min(len(runs.results), len(shared) or FEW) < FEW
-    every = runs.verdicts(list(runs.results)) if few else runs.figures("test", "accuracy")
+    every = runs.sentence_accuracies(list(runs.results)) if few else runs.scores("test", "accuracy")
     shared_training = 0.0 if few else runs.overlap
     accuracy = t_interval(every, shared_training)
     gain, p = Interval(math.nan, math.nan, math.nan), math.nan
     if reference is not None and shared:
         own, plain = (
-            group.verdicts(shared) if few else [group.accuracy(at) for at in shared] for group in (runs, reference)
+            group.sentence_accuracies(shared) if few else [group.accuracy(at) for at in shared]
+            for group in (runs, reference)
         )
         gain, p = paired_test(own, plain, shared_training)
     whole = [result["cpu_seconds"] for result in runs.results.values() if len(result["record"]) == 1]
@@ -190,10 +194,10 @@ def _line(
         accuracy=accuracy.value,
         low=accuracy.low,
         high=accuracy.high,
-        dev_accuracy=_mean(runs.figures("dev", "accuracy")),
-        log_likelihood=_mean(runs.figures("test", "log_likelihood")),
-        phrases=_mean(runs.figures("test", "phrases_per_sentence")),
-        words=_mean(runs.figures("test", "words_retained")),
+        dev_accuracy=_mean(runs.scores("dev", "accuracy")),
+        log_likelihood=_mean(runs.scores("test", "log_likelihood")),
+        phrases=_mean(runs.scores("test", "phrases_per_sentence")),
+        words=_mean(runs.scores("test", "words_retained")),
         gain=gain.value,
         gain_low=gain.low,
         gain_high=gain.high,
@@ -205,13 +209,15 @@ def _line(
 
 
 def _mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN of no values."""
     return float(np.mean(values)) if values else math.nan
 
 
 def _over_all(groups: Mapping[tuple[str, str], _Runs]) -> list[Line]:
-    """The interquartile mean of every variant that has results on every corpus of which there are any.
+    """Return the interquartile mean of every variant that has results on all corpora with results.
 
-    It is of as many runs as each has at least; variants of few runs are left out if the reference has more.
+    All means use the same number of runs: the smallest that a variant has on a corpus. Variants with fewer than `FEW`
+    runs on a corpus are left out, unless the reference has fewer as well.
     """
     corpora = list(dict.fromkeys(corpus for (corpus, _), runs in groups.items() if runs.results))
     complete = {
@@ -233,24 +239,24 @@ def _over_all(groups: Mapping[tuple[str, str], _Runs]) -> list[Line]:
     return lines
 
 
-# How it is written ---------------------------------------------------------------------------------------------------
+# Formats -------------------------------------------------------------------------------------------------------------
 
 
 def load_published(path: Path) -> dict[str, dict[str, float]]:
-    """Published accuracy by corpus and variant, of a TOML file with per cent: `[mr]`, `hs_lstm = 82.1`.
+    """Load published accuracy by corpus and variant from a TOML file, in percent there: `[mr]`, `hs_lstm = 82.1`.
 
     Raises:
-        HsEnvError: If the file is missing or broken.
+        HsEnvError: If the file is missing or malformed.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         return {corpus: {name: float(v) / 100 for name, v in table.items()} for corpus, table in tables.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise HsEnvError(f"{path} holds no published figures: {error}.") from error
+        raise HsEnvError(f"{path} is not a readable file of published accuracy: {error}.") from error
 
 
 def to_csv(lines: Sequence[Line]) -> str:
-    """Every field of every line, as it is; nothing where there is no number."""
+    """Return all fields of all lines as CSV; NaN is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([field.name for field in fields(Line)])
@@ -260,7 +266,7 @@ def to_csv(lines: Sequence[Line]) -> str:
 
 
 def to_markdown(lines: Sequence[Line]) -> str:
-    """A table for each corpus, in per cent, with the best accuracy in bold."""
+    """Return a Markdown table per corpus, with the best accuracy in bold."""
     parts = []
     for corpus in dict.fromkeys(line.corpus for line in lines):
         own = [line for line in lines if line.corpus == corpus]
@@ -271,6 +277,7 @@ def to_markdown(lines: Sequence[Line]) -> str:
 
 
 def _table(corpus: str, lines: Sequence[Line]) -> str:
+    """Return the table of a corpus."""
     best = max(line.accuracy for line in lines)
     rows = [
         f"## {corpus}\n",
@@ -278,30 +285,31 @@ def _table(corpus: str, lines: Sequence[Line]) -> str:
         "|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for line in lines:
-        chosen = f"{_figure(line.phrases, 1)} p" if line.phrases == line.phrases else f"{_figure(line.words, 1)} w"
+        chosen = f"{_number(line.phrases, 1)} p" if line.phrases == line.phrases else f"{_number(line.words, 1)} w"
         cells = [
             line.variant,
             _runs(line),
             _percent(line.accuracy, line.low, line.high, bold=line.accuracy == best),
-            _figure(100 * line.dev_accuracy, 1),
-            _figure(line.log_likelihood, 3),
+            _number(100 * line.dev_accuracy, 1),
+            _number(line.log_likelihood, 3),
             "—" if chosen.startswith("—") else chosen,
             _percent(line.gain, line.gain_low, line.gain_high, sign="+"),
-            _figure(line.p, 3),
-            _figure(100 * line.published, 1),
-            _figure(line.seconds, 0),
+            _number(line.p, 3),
+            _number(100 * line.published, 1),
+            _number(line.seconds, 0),
         ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 
 
 def _runs(line: Line) -> str:
-    """How many there are; with a mark where intervals are over the sentences."""
+    """Format the number of runs, with a mark if intervals are over sentences."""
     runs = str(line.runs) if line.runs == line.planned else f"{line.runs} of {line.planned}"
     return f"{runs} †" if line.over == "sentences" else runs
 
 
 def _pooled(lines: Sequence[Line]) -> str:
+    """Return the table over all corpora."""
     best = max(line.accuracy for line in lines)
     rows = [f"## {ALL}\n", f"| | Interquartile mean %, {lines[0].runs} runs each |", "|:--|--:|"]
     for line in lines:
@@ -309,13 +317,13 @@ def _pooled(lines: Sequence[Line]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _figure(value: float, decimals: int, sign: str = "") -> str:
-    """A figure with a true minus sign, or a dash."""
+def _number(value: float, decimals: int, sign: str = "") -> str:
+    """Format a number with a typographic minus sign; NaN is a dash."""
     return f"{value:{sign}.{decimals}f}".replace("-", "−") if value == value else "—"
 
 
 def _percent(value: float, low: float, high: float, bold: bool = False, sign: str = "") -> str:
-    """`**78.1** (77.0 to 79.2)`."""
-    figure = _figure(100 * value, 1, sign)
-    figure = f"**{figure}**" if bold else figure
-    return figure if low != low else f"{figure} ({_figure(100 * low, 1, sign)} to {_figure(100 * high, 1, sign)})"
+    """Format a share in percent with its interval: `**78.1** (77.0 to 79.2)`."""
+    number = _number(100 * value, 1, sign)
+    number = f"**{number}**" if bold else number
+    return number if low != low else f"{number} ({_number(100 * low, 1, sign)} to {_number(100 * high, 1, sign)})"

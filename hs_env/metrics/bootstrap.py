@@ -1,8 +1,9 @@
-"""Bootstrap intervals: how much a figure would change with other sentences of the same kind.
+"""Bootstrap intervals: how much a metric would change with other sentences of the same kind.
 
-Sentences are drawn with replacement, and a figure's 95% interval goes from the 2.5% to the 97.5% percentile of its
-values on the resamples (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13). The interval speaks
-of the sentences alone: it does not know how much another training run would change the figure.
+Sentences are drawn with replacement. The 95% interval of a metric goes from the 2.5% to the 97.5% percentile of its
+values on the resamples. The interval covers the choice of the sentences only, not the variation between training runs.
+
+See Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from hs_env.metrics.predictions import FloatArray, IntArray, Predictions
 from hs_env.registry import unknown_name
 
 LEVELS: Final = (0.025, 0.975)
-"""Percentiles at the ends of an interval."""
+"""Quantiles at the ends of an interval."""
 
 _BLOCK = 2**21
-"""Sentences drawn at once: bounds the memory, and changes no result."""
+"""Number of sentences that are drawn at once. It bounds the memory and has no effect on the results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its 95% interval."""
+    """The value of a metric and its 95% interval."""
 
     value: float
     low: float
@@ -35,18 +36,18 @@ class Interval:
 
 
 def resample(sentences: int, resamples: int, seed: int = 0) -> Iterator[IntArray]:
-    """Draw as many sentences as there are, with replacement, again and again.
+    """Draw resamples of N sentences out of N, with replacement.
 
     Args:
-        sentences: N of them.
-        resamples: How often.
-        seed: Seed of a generator of its own: the same N and seed give the same resamples.
+        sentences: Number of sentences, N.
+        resamples: Number of resamples.
+        seed: Seed of a generator that nothing else uses: the same N and seed give the same resamples.
 
     Yields:
-        (R, N) int64, how often each of the next R resamples has each sentence; every row sums to N.
+        (block, N) int64 counts: how often each resample of the next block contains each sentence. Each row sums to N.
 
     Raises:
-        HsEnvError: If there is nothing to draw.
+        HsEnvError: If there are no sentences, or no resamples.
     """
     if sentences < 1 or resamples < 1:
         raise HsEnvError(f"Expected at least one resample of one sentence, got {resamples} of {sentences}.")
@@ -62,13 +63,16 @@ def resample(sentences: int, resamples: int, seed: int = 0) -> Iterator[IntArray
 def intervals(
     predictions: Predictions, resamples: int = 2000, seed: int = 0, metrics: Iterable[str] | None = None
 ) -> dict[str, Interval]:
-    """Metrics of predictions with their intervals; those that do not apply are left out.
+    """Compute metrics and their intervals; metrics that do not apply are left out.
 
     Args:
-        predictions: N sentences.
+        predictions: Predictions on N sentences.
         resamples: Number of resamples.
         seed: Seed of the resamples.
         metrics: Names of metrics, at least one of which applies; None is all of them.
+
+    Returns:
+        The interval of each metric by its name.
     """
     known = metrics_of(predictions)
     wanted = known if metrics is None else metrics
@@ -76,7 +80,7 @@ def intervals(
     ends = np.cumsum([table.shape[1] for table in tables.values()])[:-1]
 
     def values(sums: FloatArray) -> FloatArray:
-        """(R, metrics) values of the sums of all statistics."""
+        """Return the (resamples, metrics) values for the (resamples, columns) sums of all statistics."""
         parts = zip(tables, np.split(sums, ends, axis=1), strict=True)
         return np.stack([known[name].value(part) for name, part in parts], axis=1)
 
@@ -87,16 +91,16 @@ def intervals(
 def difference(
     a: Predictions, b: Predictions, metric: str = "accuracy", resamples: int = 2000, seed: int = 0
 ) -> Interval:
-    """How much `a` is above `b` in a metric, paired: both on the same resamples of the same sentences.
+    """Compute how much `a` exceeds `b` in a metric, paired: both on the same resamples of the same sentences.
 
-    What makes a sentence hard is hard for both and cancels, so that this interval is often narrower than the intervals
-    of the two suggest. It leaves out 0 where one of them is better by more than the choice of sentences explains.
+    A sentence that is hard for both cancels out, so this interval is often narrower than those of `a` and `b` suggest.
+    If it excludes 0, the difference is significant: the choice of the sentences alone does not explain it.
 
     Args:
-        a: N sentences.
-        b: The same sentences.
+        a: Predictions on N sentences.
+        b: Predictions on the same sentences.
         metric: Name of the metric.
-        resamples: Resamples to draw.
+        resamples: Number of resamples.
         seed: Seed of the resamples.
 
     Raises:
@@ -113,7 +117,7 @@ def difference(
     value, width = known[metric].value, left.shape[1]
 
     def values(sums: FloatArray) -> FloatArray:
-        """(R, 1) differences."""
+        """Return the (resamples, 1) differences for the sums of both statistics."""
         return (value(sums[:, :width]) - value(sums[:, width:]))[:, None]
 
     return _bootstrap(np.hstack([left, right]), values, resamples, seed)[0]
@@ -122,7 +126,17 @@ def difference(
 def _bootstrap(
     statistics: FloatArray, values: Callable[[FloatArray], FloatArray], resamples: int, seed: int
 ) -> list[Interval]:
-    """Percentile intervals of the M figures that `values` makes, (R, M), of sums of the (N, K) statistics."""
+    """Compute percentile intervals.
+
+    Args:
+        statistics: (N, columns) statistics of each sentence.
+        values: Function from (resamples, columns) sums of the statistics to (resamples, metrics) values.
+        resamples: Number of resamples.
+        seed: Seed of the resamples.
+
+    Returns:
+        One interval per metric.
+    """
     sentences = len(statistics)
     point = values(np.ones((1, sentences)) @ statistics)[0]
     blocks = resample(sentences, resamples, seed)

@@ -1,4 +1,4 @@
-"""One page that shows what a run learned: self-contained HTML, to be read in a browser and sent to others."""
+"""A self-contained HTML page that shows what runs learned."""
 
 from hs_env.report.page import make_report
 

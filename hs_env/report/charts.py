@@ -1,4 +1,4 @@
-"""Figures as SVG, drawn by matplotlib without its global state, the same bytes for the same numbers."""
+"""Charts as SVG. Matplotlib draws them without global state; equal numbers give equal bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CURVES: Final = {
     "phrases_per_sentence": "phrases per sentence",
     "share_retained": "share of words retained",
 }
-"""What is drawn of a run's history, as far as it is there."""
+"""Entries of a run's history that are drawn if the history has them, with the titles of their charts."""
 
 _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
@@ -34,20 +34,20 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.titlelocation": "left",
     "font.size": 9.0,
     "text.color": PALETTE.ink,
-    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.parse_math": False,  # names may contain dollar signs
     "xtick.color": PALETTE.muted,
     "ytick.color": PALETTE.muted,
 }
 
 
 def learning_curves(epochs: Sequence[dict[str, Any]]) -> str:
-    """The scores on dev over the updates of a run, a column a stage; the epochs that were kept are marked.
+    """Draw the scores of a run on dev over its updates, and mark the epoch that each stage kept.
 
     Args:
-        epochs: The entries of a run's history.
+        epochs: Entries of the run's history, at least one.
 
     Returns:
-        The address of an image: `data:image/svg+xml;...`.
+        Data URL of an image: `data:image/svg+xml;...`.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -59,11 +59,11 @@ def learning_curves(epochs: Sequence[dict[str, Any]]) -> str:
             axes = figure.add_subplot(-(-len(shown) // 2), 2, number)
             axes.set_title(_CURVES[name])
             _draw_stages(axes, epochs, name)
-        return _address(figure)
+        return _data_url(figure)
 
 
 def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> None:
-    """A line for each stage, for each begins with its own policy and so with its own score."""
+    """Draw a separate line per stage, since each stage starts from its own policy and score."""
     for number, (stage, entries) in enumerate(groupby(epochs, lambda entry: entry["stage"])):
         part = list(entries)
         updates, scores = [entry["updates"] for entry in part], [entry[name] for entry in part]
@@ -76,7 +76,7 @@ def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> Non
 
 
 def accuracy_chart(comparison: Comparison) -> str:
-    """The accuracy of each row with its interval; the address of an image as from `learning_curves`."""
+    """Draw the accuracy of each row with its interval, and return a data URL as `learning_curves` does."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -91,11 +91,11 @@ def accuracy_chart(comparison: Comparison) -> str:
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.set_xlabel("accuracy, %")
         axes.grid(axis="x", color=PALETTE.track, linewidth=0.4)
-        return _address(figure)
+        return _data_url(figure)
 
 
-def _address(figure: Figure) -> str:
-    """The figure in the address itself, so that nothing is loaded and no two figures share ids."""
+def _data_url(figure: Figure) -> str:
+    """Encode a figure as a data URL: the page then loads nothing, and the ids in two figures cannot clash."""
     content = io.BytesIO()
     figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""The page: what is shown of a run, and its HTML."""
+"""The contents of a report and their HTML."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from hs_env.training.run import Run
 from hs_env.training.stages import HISTORY
 
 _SHOWN: Final = 25
-"""Sentences of each kind."""
+"""Maximum number of example sentences of each kind."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one run.
+    """The part of the page about one run.
 
     Attributes:
-        name: Of the run's folder.
-        comparison: Its table.
-        chart: Address of a figure of it.
-        curves: Address of a figure of its history, empty where it has none.
-        examples: Sentences by what they are examples of, as HTML, with their place in the split.
-        settings: The configuration, an entry a field.
-        records: Versions, machine and command of each process that trained.
+        name: Name of the run's folder.
+        comparison: Comparison of the run with the baselines.
+        chart: Data URL of the chart of accuracies.
+        curves: Data URL of the learning curves, empty if the run has no history.
+        examples: Example sentences by title: index in the split, and HTML.
+        settings: Configuration by dotted name of the field.
+        records: Versions, machine and command of each process that trained the run.
     """
 
     name: str
@@ -53,24 +53,24 @@ class Section:
 
 
 def make_report(runs: Sequence[Run], split: str = "test", console: Console | None = None, oracle: int = 0) -> str:
-    """A page on one run or more: tables with intervals, learning curves, sentences, configuration and versions.
+    """Return a page about runs: tables with intervals, learning curves, sentences, configuration and versions.
 
-    Each run is compared as `hs_env.evaluation.compare` does it, which trains its plain LSTM if there is none yet.
+    `hs_env.evaluation.compare` evaluates each run; it trains the plain LSTM to compare with if there is none yet.
 
     Args:
-        runs: Finished runs.
+        runs: Finished runs, at least one.
         split: Sentences to evaluate on.
-        console: Where progress is shown; None is standard error.
-        oracle: Width of the beam of the row `oracle`; 0 leaves it out.
+        console: Console that shows progress; None is standard error.
+        oracle: Width of the beam search for the row `oracle`; 0 leaves the row out.
 
     Returns:
-        HTML that loads nothing, well-formed as XML too; the same for the same runs.
+        HTML that loads nothing and is also well-formed XML. The same runs give the same page.
 
     Raises:
         HsEnvError: If there are no runs.
     """
     if not runs:
-        raise HsEnvError("A report needs one run or more.")
+        raise HsEnvError("A report needs one run or more, got none.")
     sections = [_section(run, split, compare(run, split, console, oracle)) for run in runs]
     rows = [
         Row(
@@ -88,6 +88,7 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
 
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
+    """Collect what the page shows of a run."""
     epochs = json.loads((run.folder / HISTORY).read_text("utf-8"))["epochs"]
     records = json.loads((run.folder / RECORD).read_text("utf-8"))
     return Section(
@@ -102,7 +103,7 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
 
 
 def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
-    """Mistakes, doubts and certainties, each with the place of the sentence in its split."""
+    """Return mistakes, uncertain predictions and certain ones by title, each with the index of its sentence."""
     encoder = run.classifier.model
     if not isinstance(encoder, StructuredEncoder) or run.agent is None:
         return {}
@@ -124,12 +125,12 @@ def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
     return {
         f"Mistakes, the most certain of {len(mistakes):,} first": mistakes[:_SHOWN],
         "Least certain": doubtful[:_SHOWN],
-        "Right and most certain": right[:_SHOWN],
+        "Correct and most certain": right[:_SHOWN],
     }
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of nested JSON values by dotted names."""
+    """Yield the leaves of nested JSON values, with dotted names."""
     for name, entry in value.items():
         if isinstance(entry, Mapping):
             yield from _flat(entry, f"{prefix}{name}.")
@@ -139,5 +140,5 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def _clean(value: Any) -> Any:
-    """What a template writes, without the characters that HTML cannot hold."""
+    """Replace the characters of a value in the template that HTML does not allow."""
     return value if isinstance(value, Markup) else printable(str(value))

@@ -54,7 +54,7 @@ def test_errors_say_what_is_wrong(index: PhraseIndex) -> None:
         index.nearest("zzz")
     with pytest.raises(HsEnvError, match="got 0"):
         index.nearest("good", 0)
-    with pytest.raises(HsEnvError, match="IDLSTM has no vectors"):
+    with pytest.raises(HsEnvError, match="IDLSTM has no phrase vectors"):
         phrase_vectors(Classifier.load("phrases_id_lstm"), [("good",)])
     with pytest.raises(HsEnvError, match="no sentences"):
         PhraseIndex.of(index.classifier, load_agent(shipped_runs()["phrases"] / "agent.safetensors"), [])

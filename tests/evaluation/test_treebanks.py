@@ -9,7 +9,7 @@ import torch
 from hs_env.agents import load_agent
 from hs_env.corpora.treebanks import Span, Treebank
 from hs_env.errors import HsEnvError
-from hs_env.evaluation import METRICS, STRUCTURE, compare_structure
+from hs_env.evaluation import METRICS, STRUCTURE, compare_with_treebank
 from hs_env.evaluation.treebanks import outcome_against, shuffled, spans_of
 from hs_env.models import Classifier, shipped_runs
 from hs_env.types import Episodes, Sentence
@@ -97,10 +97,10 @@ def test_a_run_stands_next_to_chance() -> None:
     words = "the movie is not very good".split()
     bank = Treebank("tiny", (Sentence(tuple(words), 0, (0, 1, 0, 0, 0, 1)),) * 3, (frozenset({(0, 2), (2, 6)}),) * 3)
     agent = load_agent(shipped_runs()["phrases"] / "agent.safetensors")
-    comparison = compare_structure(Classifier.load("phrases"), agent, bank)
+    comparison = compare_with_treebank(Classifier.load("phrases"), agent, bank)
     assert [row.name for row in comparison.rows][:3] == ["HS-LSTM", "HS-LSTM, shuffled", "all_end"]
     assert set(comparison.metrics) == {"phrases_per_sentence", "words_per_phrase", *STRUCTURE}
     assert comparison.rows[0].intervals["boundary_f1"].value == 1
     assert "0.0% of the words are unknown" in comparison.caption
     with pytest.raises(HsEnvError, match="IDLSTM makes none"):
-        compare_structure(Classifier.load("phrases_id_lstm"), agent, bank)
+        compare_with_treebank(Classifier.load("phrases_id_lstm"), agent, bank)

@@ -76,7 +76,7 @@ def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[x", "not a readable grid"),
-        ("[corpora]\nmr = {seeds = 1}\n", "one .variants.NAME. at least"),
+        ("[corpora]\nmr = {seeds = 1}\n", "at least one .corpora.NAME. and one .variants.NAME."),
         (GRID + "[other]\n", "got 'other'"),
         (GRID.replace("folds = 2", "folds = 0"), "needs `folds = N`"),
         (GRID.replace('["mr"]', '["subj"]'), "names the corpus 'subj'; the grid has mr, movie_reviews"),

@@ -12,7 +12,7 @@ from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.training.classifier import Learner
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GRID = """
 [settings]
 vectors = "random:6"

@@ -177,8 +177,8 @@ def test_with_few_runs_intervals_are_over_sentences() -> None:
 
 def test_each_fold_has_its_own_sentences() -> None:
     runs = _Runs(2, {0: entry(0.9, "mr:fold=0"), 1: entry(0.7, "mr:fold=1")})
-    assert len(runs.verdicts([0, 1])) == 200
-    assert np.mean(runs.verdicts([0, 1])) == pytest.approx(0.8)
+    assert len(runs.sentence_accuracies([0, 1])) == 200
+    assert np.mean(runs.sentence_accuracies([0, 1])) == pytest.approx(0.8)
 
 
 def test_folds_share_training_sentences_and_seeds_do_not_count_as_folds() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
-from hs_env.evaluation import bootstrap
+from hs_env.metrics import bootstrap
 from hs_env.metrics.bootstrap import Interval, difference, intervals, resample
 from hs_env.metrics.definitions import METRICS, Outcome
 

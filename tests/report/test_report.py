@@ -113,7 +113,7 @@ def test_the_page_shows_what_it_promises(run, page):
 def test_mistakes_come_first_and_the_most_certain_of_them(page):
     kinds = [element for element in parse(page).iter("details") if element.find("ol") is not None]
     titles = [(kind.find("summary").text or "").split(",")[0] for kind in kinds]
-    assert titles == [title for title in ("Mistakes", "Least certain", "Right and most certain") if title in titles]
+    assert titles == [title for title in ("Mistakes", "Least certain", "Correct and most certain") if title in titles]
     for title, kind in zip(titles, kinds, strict=True):
         lines = ["".join(item.itertext()) for item in kind.iter("li")]
         assert ("(gold " in lines[0]) == (title == "Mistakes") or title == "Least certain"

@@ -1,0 +1,57 @@
+"""Options, loading and printing that several commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+
+from hs_env.agents import Agent, load_agent
+from hs_env.errors import HsEnvError
+from hs_env.evaluation import Comparison
+from hs_env.models import Classifier, StructuredEncoder, shipped_runs
+from hs_env.training.trainer import AGENT
+
+Format = Literal["table", "json", "csv", "markdown"]
+Split = Literal["train", "dev", "test"]
+
+
+def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
+    """Load the classifier, its encoder and the agent of a run.
+
+    Args:
+        run: Folder of a run, or name of a run that ships with the package.
+
+    Raises:
+        HsEnvError: If there is no such run, or its model takes no actions.
+    """
+    classifier = Classifier.load(run)
+    if not isinstance(classifier.model, StructuredEncoder):
+        raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
+    return classifier, classifier.model, load_agent(shipped_runs().get(run, Path(run)) / AGENT)
+
+
+def print_comparison(comparison: Comparison, format: Format = "table") -> None:
+    """Print a comparison on standard output; as a table it includes deleted words and recurring phrases."""
+    match format:
+        case "json":
+            print(json.dumps(comparison.to_json(), indent=2))
+        case "csv":
+            print(comparison.to_csv())
+        case "markdown":
+            print(comparison.to_markdown())
+        case "table":
+            out = Console()
+            for part in comparison.parts():
+                out.print(part.to_rich(out.width))
+            if comparison.deletions is not None:
+                out.print(comparison.deletions.to_rich())
+            if comparison.recurring is not None and comparison.recurring.phrases:
+                out.print(comparison.recurring.to_rich())
+
+
+def print_json_line(value: dict[str, Any]) -> None:
+    """Print JSON values on one line, and flush it so that a reader of a pipe gets each result at once."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)

@@ -1,0 +1,46 @@
+"""The command `hs-env corpora`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from hs_env.corpora import CORPORA, Corpus, load_corpus
+from hs_env.render import Segmented, to_text
+
+
+def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None = None) -> None:
+    """List the corpora, or describe one and show some of its sentences.
+
+    Args:
+        name: Name or path of a corpus.
+        data_dir: Folder that contains the data sets which are not built in.
+    """
+    if name is None:
+        _print_list()
+    else:
+        _print_description(load_corpus(name, data_dir=data_dir))
+
+
+def _print_list() -> None:
+    """Print the registered corpora, and the other forms that a name of a corpus can have."""
+    table = Table("Name", "Description", box=None, padding=(0, 2, 0, 0))
+    for full in CORPORA:
+        table.add_row(full.rpartition(".")[0], (CORPORA.get(full).__doc__ or "").strip().split("\n")[0])
+    table.add_row("hf:NAME", "A data set of the Hugging Face hub.")
+    table.add_row("PATH", "A JSON lines, CSV or TSV file, or a folder with train, dev and test files.")
+    Console().print(table)
+
+
+def _print_description(corpus: Corpus) -> None:
+    """Print the description and the first training sentences, with gold phrases if the corpus has them."""
+    print(corpus.description, corpus.source, sep="\n")
+    for sentence in corpus.splits["train"][:8]:
+        label = corpus.labels[sentence.label]
+        if sentence.boundaries:
+            print(f"  {to_text(Segmented(sentence.words, sentence.boundaries, prediction=label))}")
+        else:
+            print(f"  {' '.join(sentence.words)}  → {label}")

@@ -1,0 +1,44 @@
+"""The command `hs-env neighbours`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+from hs_env.cli.common import Split, load_policy, print_json_line
+from hs_env.corpora import load_corpus
+from hs_env.evaluation import PhraseIndex
+from hs_env.models import shipped_runs
+from hs_env.training.config import TrainConfig
+from hs_env.training.run import load_config
+
+
+def neighbours(
+    phrases: tyro.conf.Positional[tuple[str, ...]],
+    run: str = "phrases",
+    split: Split = "train",
+    k: int = 10,
+    json: bool = False,
+) -> None:
+    """Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.
+
+    Args:
+        phrases: Phrases, one per argument.
+        run: Folder of a trained run, or name of a run that ships with the package.
+        split: Part of the run's corpus to take phrases from. Runs that ship with the package use `phrases`.
+        k: Number of neighbours per phrase.
+        json: Print JSON lines.
+    """
+    classifier, _, agent = load_policy(run)
+    config = TrainConfig(corpus="phrases") if run in shipped_runs() else load_config(Path(run))
+    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    index = PhraseIndex.of(classifier, agent, corpus.splits[split])
+    for phrase in phrases:
+        found = index.to_json(phrase, k)
+        if json:
+            print_json_line(found)
+            continue
+        print(f"{found['phrase']}  ({found['count']:,} of {sum(index.counts.values()):,} phrases)")
+        for near in found["neighbours"]:
+            print(f"  {near['similarity']:.3f}  {near['phrase']}  ({near['count']:,})")

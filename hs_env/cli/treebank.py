@@ -1,0 +1,37 @@
+"""The command `hs-env treebank`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from hs_env.cli.common import Format, Split, load_policy, print_comparison
+from hs_env.corpora import load_treebank
+from hs_env.evaluation import compare_with_treebank
+from hs_env.models import shipped_runs
+
+
+def treebank(
+    name: tyro.conf.Positional[Literal["conll2000", "sst"]],
+    run: str = "phrases",
+    data_dir: Path | None = None,
+    split: Split = "test",
+    format: Format = "table",
+) -> None:
+    """Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).
+
+    Args:
+        name: Name of the treebank.
+        run: Folder of a trained run, which gets JSON and CSV files, or name of a run that ships with the package.
+        data_dir: Folder that contains the treebank's folder.
+        split: Sentences to compare on. CoNLL-2000 has no dev split.
+        format: Format of the printed comparison.
+    """
+    classifier, _, agent = load_policy(run)
+    trees = load_treebank(name, data_dir=data_dir, split=split, tokenisation=classifier.tokenisation)
+    comparison = compare_with_treebank(classifier, agent, trees)
+    if run not in shipped_runs():
+        comparison.save(Path(run), f"treebank-{name}-{split}")
+    print_comparison(comparison, format)

@@ -1,0 +1,22 @@
+"""Two small runs that the tests of the command line share."""
+
+from __future__ import annotations
+
+import pytest
+
+from hs_env import cli
+from tests.cli.builders import SMALL
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "small"
+    cli.main(["train", "--out", str(path), *SMALL])
+    return path
+
+
+@pytest.fixture(scope="session")
+def distilled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "distilled"
+    cli.main(["train", "--model", "id_lstm", "--agent", "ppo", "--sb3.steps", "16", "--out", str(path), *SMALL])
+    return path

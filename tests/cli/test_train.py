@@ -1,0 +1,78 @@
+"""`hs-env train`, from its options to the comparison in the folder of the run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from importlib import import_module
+from typing import get_type_hints
+
+import pytest
+
+from hs_env import cli
+from hs_env.agents import ReinforceConfig, SB3Config
+from hs_env.language import LMConfig
+from hs_env.training import TrainConfig
+from tests.cli.builders import SMALL
+
+
+def test_train_writes_the_comparison(folder):
+    comparison = json.loads((folder / "evaluation-test.json").read_text())
+    names = [row["name"] for row in comparison["rows"]]
+    assert names[:2] == ["HS-LSTM", "plain LSTM"]
+    assert comparison["rows"][0]["note"] == "REINFORCE, greedy"
+    assert "deletions" not in comparison
+    assert comparison["recurring"]["share"] >= 0
+    assert {"boundary_recall", "phrase_f1"} <= comparison["rows"][0]["metrics"].keys()
+    assert {"all_inside", "all_end", "random", "every_k", "punctuation", "function_words", "gold"} <= set(names)
+    assert (folder / "evaluation-test.csv").exists()
+    assert (folder / "plain_lstm" / "classifier.safetensors").exists()
+
+
+def test_a_run_of_id_lstm_is_compared_by_its_own_figures(distilled, capsys):
+    comparison = json.loads((distilled / "evaluation-test.json").read_text())
+    assert [row["name"] for row in comparison["rows"]] == [
+        "ID-LSTM",
+        "plain LSTM",
+        "all_retain",
+        "content_words",
+        "no_punctuation",
+        "random",
+    ]
+    first, _, whole = comparison["rows"][:3]
+    assert first["note"] == "PPO, greedy"
+    assert 0 < first["metrics"]["share_retained"]["value"] <= 1
+    assert whole["metrics"]["share_retained"]["value"] == 1
+    assert "phrases_per_sentence" not in first["metrics"]
+    assert "ID-LSTM less plain LSTM" in comparison["caption"]
+    assert comparison["deletions"]["most"]
+    cli.main(["evaluate", str(distilled), "--split", "dev"])
+    assert {"deleted", "kept"} <= set(capsys.readouterr().out.split())
+
+
+def test_a_flat_run_has_a_table_and_nothing_to_segment(tmp_path, capsys):
+    path = tmp_path / "flat"
+    cli.main(["train", "--model", "cnn", "--out", str(path), *SMALL])
+    assert f"The run is in {path}" in capsys.readouterr().out
+    cli.main(["evaluate", str(path), "--split", "dev", "--format", "csv"])
+    rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert {row["row"] for row in rows} == {"CNN", "plain LSTM"}
+    with pytest.raises(SystemExit):
+        cli.main(["segment", "good", "--run", str(path)])
+    assert "is a CNN, which takes a sentence as it is" in " ".join(capsys.readouterr().err.split())
+
+
+def test_flags_reach_the_config(folder):
+    saved = TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
+    assert (saved.hidden_size, saved.reinforce.samples, saved.vectors) == (10, 3, "random:6")
+
+
+@pytest.mark.parametrize("config", [TrainConfig, ReinforceConfig, SB3Config, LMConfig])
+def test_every_option_has_help_in_one_paragraph(config):
+    for command in ("train", "lm"):
+        import_module(f"hs_env.cli.{command}")  # sets the help of its options
+    for name, kind in get_type_hints(config, include_extras=True).items():
+        (option,) = kind.__metadata__
+        assert option.help.endswith("."), name
+        assert "\n" not in option.help, name

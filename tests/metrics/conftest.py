@@ -1,0 +1,22 @@
+"""Fixtures of the tests of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hs_env.metrics.definitions import Outcome
+from tests.metrics.builders import simulate
+
+
+@pytest.fixture(name="simulate")
+def _simulate() -> Callable[..., Outcome]:
+    """The function `simulate`."""
+    return simulate
+
+
+@pytest.fixture
+def outcome() -> Outcome:
+    """200 sentences of three classes."""
+    return simulate(200)
