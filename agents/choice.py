@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Choice(ABC):
-    """A distribution over the actions of R rows.
+    """A distribution over the actions of R rows; R stands for any number of axes.
 
     Attributes:
         logits: The policy's output.
@@ -48,16 +48,16 @@ class BinaryChoice(Choice):
     """Two actions; `logits` (R,) are those of action 1 relative to action 0."""
 
     def __init__(self, logits: Tensor, legal: Tensor) -> None:
-        super().__init__(logits, legal, legal.all(1))
+        super().__init__(logits, legal, legal.all(-1))
 
     def best(self) -> Tensor:
         """See `Choice.best`."""
-        return torch.where(self.free, self.logits.detach() > 0, self.legal[:, 1]).long()
+        return torch.where(self.free, self.logits.detach() > 0, self.legal[..., 1]).long()
 
     def draw(self, uniform: Tensor) -> Tensor:
         """See `Choice.draw`: action 1 where the number is below its probability."""
         wanted = uniform < torch.sigmoid(self.logits.detach())
-        return torch.where(self.free, wanted, self.legal[:, 1]).long()
+        return torch.where(self.free, wanted, self.legal[..., 1]).long()
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """See `Choice.log_prob`."""
@@ -73,29 +73,29 @@ class CategoricalChoice(Choice):
     """Any number of actions; `logits` are (R, k)."""
 
     def __init__(self, logits: Tensor, legal: Tensor) -> None:
-        super().__init__(logits, legal, legal.sum(1) > 1)
-        self.log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(1)
+        super().__init__(logits, legal, legal.sum(-1) > 1)
+        self.log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(-1)
 
     def best(self) -> Tensor:
         """See `Choice.best`."""
-        return self.log_probs.detach().argmax(1)
+        return self.log_probs.detach().argmax(-1)
 
     def draw(self, uniform: Tensor) -> Tensor:
         """See `Choice.draw`: the inverse of the cumulative distribution, from the last action down."""
-        above = self.log_probs.detach().exp().flip(1).cumsum(1)[:, :-1]
-        drawn = above.shape[1] - (uniform[:, None] >= above).sum(1)
-        return torch.where(self.legal.gather(1, drawn[:, None]).squeeze(1), drawn, self.best())  # rounding
+        above = self.log_probs.detach().exp().flip(-1).cumsum(-1)[..., :-1]
+        drawn = above.shape[-1] - (uniform[..., None] >= above).sum(-1)
+        return torch.where(self.legal.gather(-1, drawn[..., None]).squeeze(-1), drawn, self.best())  # rounding
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """See `Choice.log_prob`."""
-        return self.log_probs.gather(1, actions[:, None]).squeeze(1) * self.free
+        return self.log_probs.gather(-1, actions[..., None]).squeeze(-1) * self.free
 
     def entropy(self) -> Tensor:
         """See `Choice.entropy`."""
         finite = torch.where(self.legal, self.log_probs, 0.0)
-        return -(finite.exp() * finite * self.legal).sum(1)
+        return -(finite.exp() * finite * self.legal).sum(-1)
 
 
 def choice_of(logits: Tensor, legal: Tensor) -> Choice:
     """The distribution that logits give: (R,) of two actions, or (R, k) of k."""
-    return (BinaryChoice if logits.ndim == 1 else CategoricalChoice)(logits, legal)
+    return (BinaryChoice if logits.ndim < legal.ndim else CategoricalChoice)(logits, legal)

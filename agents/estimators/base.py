@@ -162,16 +162,13 @@ class Trace:
     @property
     def log_probs(self) -> Tensor:
         """(R, T) log-probabilities of the actions; 0 where they were not free."""
-        return torch.stack([choice.log_prob(each) for choice, each in self._decided], 1)
+        decided = zip(self._choices, self._actions, strict=True)
+        return torch.stack([choice.log_prob(actions) for choice, actions in decided], 1)
 
     @property
     def entropy(self) -> Tensor:
         """(R, T) entropies in nats; 0 where the actions were not free."""
-        return torch.stack([choice.entropy() * choice.free for choice, _ in self._decided], 1)
-
-    @property
-    def _decided(self) -> list[tuple[Choice, Tensor]]:
-        return list(zip(self._choices, self._actions, strict=True))
+        return torch.stack([choice.entropy() for choice in self._choices], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +178,8 @@ class Walk:
     Attributes:
         sentences: The sentence of each of R rows, S consecutive ones a sentence.
         states: The T states before each decision.
-        logits: (R, T) or (R, T, k), with gradient.
-        legal: (R, T, k) bool.
-        free: (R, T) bool: the policy had a choice; False after the last word.
+        choices: The distributions at all words: logits (R, T) or (R, T, k), with gradient; legal (R, T, k); free (R, T)
+            is False after the last word.
         uniforms: (R, T): the numbers that the actions were drawn with, see `Choice.draw`.
         actions: (R, T) int64.
         rollout: The finished episodes.
@@ -192,9 +188,7 @@ class Walk:
 
     sentences: SentenceBatch
     states: list[EncoderState]
-    logits: Tensor
-    legal: Tensor
-    free: Tensor
+    choices: Choice
     uniforms: Tensor
     actions: Tensor
     rollout: Rollout
@@ -216,10 +210,10 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
     with torch.no_grad():
         state = encoder.unroll(encoder.start(expected.batch, samples), uniforms.shape[1], decide)
         episodes, earned = expected.earned(sentences, trace.actions, state)
-    rollout = Rollout(episodes, trace.log_probs, trace.entropy)
-    return Walk(
-        sentences, trace.states, trace.logits, trace.legal, trace.free, uniforms, trace.actions, rollout, earned
-    )
+    choices = choice_of(trace.logits, trace.legal)
+    choices.free = trace.free
+    rollout = Rollout(episodes, choices.log_prob(trace.actions), choices.entropy())
+    return Walk(sentences, trace.states, choices, uniforms, trace.actions, rollout, earned)
 
 
 def mean_objective(weights: Tensor, logits: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Branching(Estimator):
 
     @abstractmethod
     def branches(self, walked: Walk) -> Tensor:
-        """(R, T) bool: the words where the other actions are tried; a subset of `walked.free`."""
+        """(R, T) bool: the words where the other actions are tried; a subset of `walked.choices.free`."""
 
     @abstractmethod
     def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
@@ -46,13 +46,13 @@ class Branching(Estimator):
         """See `Estimator.estimate`."""
         walked = walk(expected, generator)
         where = self.branches(walked)
-        taken = one_hot(walked.actions, walked.legal.shape[2]).bool()
-        rewards, steps = branch_rewards(expected, walked, where[..., None] & walked.legal & ~taken)
+        taken = one_hot(walked.actions, walked.choices.legal.shape[2]).bool()
+        rewards, steps = branch_rewards(expected, walked, where[..., None] & walked.choices.legal & ~taken)
         rewards = torch.where(taken, walked.earned.total[:, None, None], rewards)
         weights = self.weights(walked, rewards).detach()
         weights = torch.where(where if weights.ndim == 2 else where[..., None], weights, 0.0)
         passes = expected.samples + steps / expected.words
-        return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.logits), passes)
+        return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.choices.logits), passes)
 
 
 @torch.no_grad()
@@ -81,7 +81,7 @@ def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tup
             opened[:, t - 1] = tried
             steps += len(new)
             rows, actions = torch.cat([rows, new]), torch.cat([actions, opened])
-            state = state.joined([encoder.advance(walked.states[t - 1].select(new), tried)])
+            state = state.joined(encoder.advance(walked.states[t - 1].select(new), tried))
         return state
 
     def decide(t: int, state: EncoderState) -> Tensor:
@@ -109,14 +109,14 @@ class LocalExpectation(Branching):
 
     def branches(self, walked: Walk) -> Tensor:
         """See `Branching.branches`."""
-        return walked.free
+        return walked.choices.free
 
     def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
         """See `Branching.weights`."""
-        if walked.logits.ndim == 2:
-            theta = torch.sigmoid(walked.logits)
+        if walked.choices.logits.ndim == 2:
+            theta = torch.sigmoid(walked.choices.logits)
             return theta * (1 - theta) * (rewards[..., 1] - rewards[..., 0])
-        pi = walked.logits.masked_fill(~walked.legal, -torch.inf).softmax(2)
+        pi = walked.choices.logits.masked_fill(~walked.choices.legal, -torch.inf).softmax(2)
         return pi * (rewards - (pi * rewards).sum(2, keepdim=True))
 
 
@@ -127,8 +127,8 @@ class Antithetic(Branching):
 
     def branches(self, walked: Walk) -> Tensor:
         """See `Branching.branches`."""
-        theta = torch.sigmoid(walked.logits.detach())
-        return walked.free & ((walked.uniforms < theta) != (1 - walked.uniforms < theta))
+        theta = torch.sigmoid(walked.choices.logits.detach())
+        return walked.choices.free & ((walked.uniforms < theta) != (1 - walked.uniforms < theta))
 
     def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
         """See `Branching.weights`."""
@@ -158,4 +158,4 @@ class DisARM(Antithetic):
 
     def factor(self, walked: Walk) -> Tensor:
         """See `Antithetic.factor`."""
-        return torch.sigmoid(walked.logits.abs()) / 2
+        return torch.sigmoid(walked.choices.logits.abs()) / 2

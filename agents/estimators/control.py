@@ -45,15 +45,15 @@ class ControlVariate(Estimator):
         walked = walk(expected, generator)
         rewards = walked.earned.total.view(-1, expected.samples)
         others = (rewards.sum(1, keepdim=True) - rewards) / (expected.samples - 1)
-        logits = walked.logits.detach()
-        score = (walked.actions - torch.sigmoid(logits)) * walked.free
+        logits = walked.choices.logits.detach()
+        score = (walked.actions - torch.sigmoid(logits)) * walked.choices.free
         plain = (rewards - others).flatten()[:, None] * score
         again = torch.rand(logits.shape, generator=generator)
         columns = [self._correction(expected, walked, t, logits[:, t], again[:, t]) for t in range(logits.shape[1])]
-        correction = torch.stack(columns, 1) * walked.free
+        correction = torch.stack(columns, 1) * walked.choices.free
         weights = self.learn(plain, correction)
         passes = expected.samples * self.passes
-        return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.logits), passes)
+        return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.choices.logits), passes)
 
     def _correction(self, expected: ExpectedReward, walked: Walk, t: int, logit: Tensor, again: Tensor) -> Tensor:
         """(R,) `-c(z~) grad log pi + grad c(z) - grad c(z~)` by the logit of word t."""

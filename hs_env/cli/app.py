@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "segment": "Segment or distil sentences and classify them.",
     "corpora": "List the corpora, or describe one and show some of its sentences.",
     "rewards": "List the rewards and their parameters, for expressions such as `log_likelihood + 0.1 * boundary_f1`.",
+    "models": "List the models and their parameters, for `--model` and `--model-parameters`.",
+    "agents": "List the agents and their parameters, for `--agent` and `--agent-parameters`.",
     "lm": "Train, evaluate and sample character language models.",
 }
 """Summary of each command. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is its docstring's first

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from hs_env.agents import Agent, load_agent
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
+from hs_env.parameters import describe_fields
 from hs_env.training.trainer import AGENT
 
 Format = Literal["table", "json", "csv", "markdown"]
@@ -50,6 +55,23 @@ def print_comparison(comparison: Comparison, format: Format = "table") -> None:
                 out.print(comparison.deletions.to_rich())
             if comparison.recurring is not None and comparison.recurring.phrases:
                 out.print(comparison.recurring.to_rich())
+
+
+def print_kinds(kinds: Mapping[str, tuple[str, type[Any]]]) -> None:
+    """Print the parameters of models or agents; kinds with the same parameters share a table.
+
+    Args:
+        kinds: Title and dataclass of the parameters by versioned name.
+    """
+    console, shared = Console(), defaultdict[type[Any], list[str]](list)
+    for name, (title, parameters) in kinds.items():
+        shared[parameters].append(f"{name.rpartition('.')[0]} ({title})")
+    for parameters, names in shared.items():
+        table = Table("Parameter", "Default", "What it is", box=None, padding=(0, 2, 0, 2))
+        for row in describe_fields(parameters):
+            table.add_row(*map(Text, row))
+        console.print(Text(", ".join(names), "bold"))
+        console.print(table if table.row_count else "  no parameters", "")
 
 
 def print_json_line(value: dict[str, Any]) -> None:

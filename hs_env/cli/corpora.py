@@ -40,7 +40,7 @@ def _print_description(corpus: Corpus) -> None:
     print(corpus.description, corpus.source, sep="\n")
     for sentence in corpus.splits["train"][:8]:
         label = corpus.labels[sentence.label]
-        if sentence.boundaries:
-            print(f"  {to_text(Segmented(sentence.words, sentence.boundaries, prediction=label))}")
+        if sentence.gold_actions:
+            print(f"  {to_text(Segmented(sentence.words, sentence.gold_actions, prediction=label))}")
         else:
             print(f"  {' '.join(sentence.words)}  → {label}")

@@ -61,21 +61,14 @@ def _load_segmenter(run: str) -> tuple[Classifier, _Segmenter]:
     def segment_greedily(sentences: Sequence[Sentence]) -> Iterable[Segmented]:
         with torch.no_grad():
             episodes = rollout(encoder, agent, classifier.batch(sentences), deterministic=True).episodes
-        return segmented(episodes, sentences, classifier.labels, gold=False, task=encoder.task)
+        return segmented(episodes, sentences, classifier.labels, gold=False, problem=encoder.problem)
 
     return classifier, segment_greedily
 
 
 def _to_json(text: str, result: Segmented) -> dict[str, Any]:
     """Return the JSON values of a segmented or distilled sentence."""
-    chosen: dict[str, list[Any]]
-    if result.task.structure == "selection":
-        chosen = {"retained": list(result.retained)}
-    elif result.ends:
-        chosen = {"phrases": result.nested}
-    else:
-        chosen = {"phrases": [" ".join(phrase) for phrase in result.phrases]}
-    return {"text": text, **chosen, "label": result.prediction, "probability": result.probability}
+    return {"text": text, **result.description, "label": result.prediction, "probability": result.probability}
 
 
 def _batches(lines: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -9,7 +9,6 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from hs_env.agents import ReinforceConfig, SB3Config
 from hs_env.cli.common import print_comparison
 from hs_env.cli.help import join_lines
 from hs_env.errors import HsEnvError
@@ -21,7 +20,7 @@ from hs_env.render import to_ansi, to_text
 from hs_env.training import run as runs
 from hs_env.training.config import TrainConfig
 
-join_lines(TrainConfig, ReinforceConfig, SB3Config)
+join_lines(TrainConfig)
 
 
 def train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -42,12 +42,24 @@ class EncoderState:
 
     def select(self, rows: slice | Tensor) -> EncoderState:
         """The state of some rows; a slice copies nothing."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in _PER_ROW})
+        return EncoderState(
+            self.tables,
+            self.table_index[rows],
+            self.lengths[rows],
+            self.position[rows],
+            self.progress[rows],
+            self.memory[rows],
+        )
 
-    def joined(self, others: Sequence[EncoderState]) -> EncoderState:
-        """The rows of this state, then those of others with the same tables."""
-        return replace(
-            self, **{name: torch.cat([getattr(each, name) for each in (self, *others)]) for name in _PER_ROW}
+    def joined(self, other: EncoderState) -> EncoderState:
+        """The rows of this state, then those of another with the same tables."""
+        return EncoderState(
+            self.tables,
+            torch.cat([self.table_index, other.table_index]),
+            torch.cat([self.lengths, other.lengths]),
+            torch.cat([self.position, other.position]),
+            torch.cat([self.progress, other.progress]),
+            torch.cat([self.memory, other.memory]),
         )
 
     def index_at(self, position: Tensor) -> Tensor:
@@ -69,8 +81,6 @@ class EncoderState:
         """(R,) bool: there is a word to decide."""
         return self.position < self.lengths
 
-
-_PER_ROW = ("table_index", "lengths", "position", "progress", "memory")
 
 Decide = Callable[[int, EncoderState], Tensor]
 """Chooses the actions at word t of R sentences: hard ones (R,), or relaxed ones."""

@@ -114,7 +114,7 @@ def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
         for episodes in greedy_episodes(encoder, run.agent, data.splits[split])
         for index, shown in zip(
             episodes.sentences.indices.tolist(),
-            segmented(episodes, sentences, labels, task=encoder.task),
+            segmented(episodes, sentences, labels, problem=encoder.problem),
             strict=True,
         )
     ]

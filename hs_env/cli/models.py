@@ -1,0 +1,11 @@
+"""The command `hs-env models`."""
+
+from __future__ import annotations
+
+from hs_env.cli.common import print_kinds
+from hs_env.models import MODELS
+
+
+def models() -> None:
+    """List the models and their parameters, for `--model` and `--model-parameters`."""
+    print_kinds({name: (MODELS.get(name).title, MODELS.get(name).Parameters) for name in MODELS})
