@@ -31,7 +31,7 @@ from hs_env.rewards import HSLSTMReward
 from hs_env.storage import write_json
 from hs_env.training.classifier import Learner
 from hs_env.training.config import TrainConfig
-from hs_env.training.data import TrainingData, evaluation_batches, training_batches
+from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe
 from hs_env.types import SentenceBatch
 
@@ -110,7 +110,7 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
     phases = []
     for name, (call, forward) in passes.items():
         seconds, operations, performed, steps, read = [], 0, 0, 0, 0
-        for batch in evaluation_batches(train) if name == "greedy evaluation" else chosen:
+        for batch in train.batches(512, by_length=True) if name == "greedy evaluation" else chosen:
             actions = call(batch)
             words = int(batch.lengths.sum())
             rows = words * len(actions) // len(batch)
