@@ -94,7 +94,7 @@ class SB3VecEnv(VecEnv):
         """Store options for the next reset.
 
         Args:
-            options: Options of the vector environment, or a list of N equal dicts.
+            options: Options in the form that the vector environment takes, or a list of N equal ones.
 
         Raises:
             HsEnvError: If the list does not have one entry per slot, or its entries differ.
@@ -160,7 +160,7 @@ class SB3VecEnv(VecEnv):
     # Action masks
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Return an (N, k) bool mask of the legal actions, the method that MaskablePPO of sb3-contrib calls.
+        """Return an (N, k) bool mask of the legal actions; MaskablePPO of sb3-contrib calls this method.
 
         Raises:
             HsEnvError: If there are no masks, or they have a wrong shape.

@@ -43,7 +43,7 @@ class Request:
     mask: NDArray[np.bool_] | None = None
 
     def make(self, env: VectorEnv[Any, Any, Any]) -> Returned:
-        """Make the call.
+        """Make the call on a vector environment.
 
         Returns:
             Returned values by name, without the keys that RecordEpisodeStatistics adds to infos.
