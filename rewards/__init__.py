@@ -1,7 +1,7 @@
 """Reward functions on batches of finished episodes."""
 
 if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
-    # Two copies of this package would not know each other's classes and registrations, so be hs_env.rewards itself.
+    # A second copy would have classes and a registry of its own, so this name becomes hs_env.rewards itself.
     import importlib
     import sys
 

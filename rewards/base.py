@@ -1,4 +1,4 @@
-"""The reward protocol: a batch of finished episodes in, named terms and their sum out."""
+"""Define the reward protocol: a reward maps a batch of finished episodes to named terms and their sum."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hs_env.registry import Registry
 from hs_env.types import Episodes
 
 REWARDS: Registry[Callable[..., Reward]] = Registry("reward", group="hs_env.rewards")
-"""Makers of rewards by versioned name; keyword arguments are the reward's parameters."""
+"""Registry of rewards by versioned name. An entry is a class or function whose keyword arguments are the parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewarded:
-    """What a batch of R episodes earned.
+    """Holds the rewards of a batch of R episodes.
 
     Attributes:
-        total: (R,) float32, the sum of the terms.
-        terms: Each term's contribution, (R,) float32.
+        total: (R,) float32, sum of the terms.
+        terms: (R,) float32 contribution of each term, by name.
     """
 
     total: Tensor
@@ -33,46 +33,46 @@ class Rewarded:
 
 
 class Reward(ABC):
-    """A function of a batch of finished episodes.
+    """A reward maps a batch of finished episodes to one number per episode.
 
-    Subclasses define `terms`. Rewards add up and scale: `LogLikelihood() - 0.1 * Transitions()`. One that changes while
-    a policy learns does so in `adapt` alone: a call never changes what the next one gives.
+    Subclasses define `terms`. Rewards can be added and scaled: `LogLikelihood() - 0.1 * Transitions()`. A reward that
+    changes during training changes only in `adapt`, never in a call.
 
     Attributes:
-        name: For messages and logs; the class's own name unless it sets another.
+        name: Name in messages and logs, by default the name of the class.
     """
 
     name: str
 
     def __init_subclass__(cls, **arguments: Any) -> None:
-        """Name the class after itself."""
+        """Name the class after itself, unless it sets `name`."""
         super().__init_subclass__(**arguments)
         cls.name = cls.__dict__.get("name", cls.__name__)
 
     @abstractmethod
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
-        """Named contributions, each (R,), that add up to the reward."""
+        """Return named contributions, (R,) floats each, whose sum is the reward."""
 
     def __call__(self, episodes: Episodes) -> Rewarded:
-        """The reward of each episode.
+        """Compute the reward of each episode.
 
         Raises:
-            HsEnvError: If `terms` fails, or a term has a wrong shape or type or is not finite; the message names
-                reward, term and sentence.
+            HsEnvError: If `terms` fails, or a term has a wrong shape or dtype or is not finite. The message names the
+                reward, the term and the sentence.
         """
         terms = {key: self._checked(key, value, episodes) for key, value in self._attempted(episodes).items()}
         total = torch.stack(list(terms.values())).sum(0)
         return Rewarded(self._checked("total", total, episodes), terms)
 
     def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
-        """Learn from a batch of episodes, once after the policy has."""
+        """Update the reward from a batch of episodes; called once after each update of the policy."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What `adapt` has learnt, as JSON values."""
+        """Return what `adapt` has learned, as JSON values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave.
+        """Restore a state that `state_dict` returned.
 
         Raises:
             HsEnvError: If it is the state of another reward.
@@ -96,18 +96,19 @@ class Reward(ABC):
     def _check_state(self, state: Mapping[str, Any], keys: set[str]) -> None:
         if set(state) != keys:
             raise HsEnvError(
-                f"This is no state of the reward {self.name!r}: expected the keys {sorted(keys)}, got {sorted(state)}. "
-                "Load it into the reward that it was saved from."
+                f"This is not a state of the reward {self.name!r}: expected the keys {sorted(keys)}, got "
+                f"{sorted(state)}. Load it into the reward that saved it."
             )
 
     def _attempted(self, episodes: Episodes) -> Mapping[str, Any]:
-        """`terms`, of which a plug-in may have made anything."""
+        """Call `terms` and check what it returns, as a plug-in may return anything."""
         try:
             terms: Any = self.terms(episodes)
-        except HsEnvError:  # says what is wrong, or comes from a part of this reward
+        except HsEnvError:  # already names the reward, which may be a part of this one
             raise
         except Exception as error:
-            raise HsEnvError(f"The reward {self.name!r} failed: {type(error).__name__}: {error}.") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct its method terms().") from error
         if not isinstance(terms, Mapping) or not terms:
             came = type(terms).__name__ if not isinstance(terms, Mapping) else "none"
             raise HsEnvError(f"The reward {self.name!r} must return a dict of at least one named term, got {came}.")
@@ -118,7 +119,7 @@ class Reward(ABC):
         if not isinstance(value, Tensor) or value.shape != (len(episodes),) or not value.is_floating_point():
             came = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
             raise HsEnvError(
-                f"{where} must be a tensor of shape ({len(episodes)},) of floats, one value an episode; got {came}."
+                f"{where} must be a float tensor of shape ({len(episodes)},), one value per episode; got {came}."
             )
         amounts: Tensor = value.float()
         if not (good := torch.isfinite(amounts)).all():
@@ -158,7 +159,7 @@ class _Sum(Reward):
 class _Multiple(Reward):
     def __init__(self, reward: Reward, factor: float) -> None:
         if not math.isfinite(factor):
-            raise HsEnvError(f"A reward is multiplied by a finite number, got {factor} * {reward.name}.")
+            raise HsEnvError(f"A reward can only be multiplied by a finite number, got {factor} * {reward.name}.")
         self.reward, self.factor = reward, factor
         multiplied = f"({reward.name})" if isinstance(reward, _Sum) else reward.name
         self.name = f"-{multiplied}" if factor == -1 else f"{factor:g} * {multiplied}"

@@ -1,4 +1,4 @@
-"""Rewards that look at the classifier's verdict alone."""
+"""Define rewards that depend only on the log-probabilities of the classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .base import REWARDS, Reward
 @REWARDS.register("log_likelihood.v1")
 @dataclass(frozen=True)
 class LogLikelihood(Reward):
-    """log P(gold | X), at most 0."""
+    """R = log P(gold | X), at most 0."""
 
     name = "log_likelihood.v1"
 
@@ -27,7 +27,7 @@ class LogLikelihood(Reward):
 @REWARDS.register("accuracy.v1")
 @dataclass(frozen=True)
 class Accuracy(Reward):
-    """1 where the most probable class is the gold class, else 0."""
+    """R = 1 if the most probable class is the gold class, else 0."""
 
     name = "accuracy.v1"
 
@@ -39,10 +39,10 @@ class Accuracy(Reward):
 @REWARDS.register("margin.v1")
 @dataclass(frozen=True)
 class Margin(Reward):
-    """log P(gold | X) - log P(y | X) for the most probable other class y.
+    """R = log P(gold | X) - log P(y | X) for the most probable other class y.
 
-    The logarithm of the odds of the two, above 0 where the verdict is right; unlike the log-likelihood, it goes on to
-    grow where the verdict is sure.
+    These are the log-odds of the two classes, positive if the prediction is correct. Unlike the log-likelihood, they
+    have no upper bound: they keep growing as the prediction becomes more certain.
     """
 
     name = "margin.v1"

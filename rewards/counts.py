@@ -1,4 +1,4 @@
-"""Rewards that count decisions, as shares of the words of a sentence. To punish something, subtract it."""
+"""Define rewards that count actions, as shares of the words of a sentence. Subtract one to penalise what it counts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .base import REWARDS, Reward
 
 
 def phrase_share(episodes: Episodes) -> Tensor:
-    """(R,) n/L for n phrases, or retained words, of L words: the share of words whose action is 1."""
+    """Return (R,) n/L for n phrases, or retained words, of L words: the share of words whose action is 1."""
     return episodes.weight(1).sum(1) / episodes.sentences.lengths
 
 
 def deleted_share(episodes: Episodes) -> Tensor:
-    """(R,) d/L for d deleted words of L."""
+    """Return (R,) d/L for d deleted words of L words."""
     return (episodes.sentences.lengths - episodes.weight(RETAIN).sum(1)) / episodes.sentences.lengths
 
 
 @REWARDS.register("phrases.v1")
 @dataclass(frozen=True)
 class Phrases(Reward):
-    """n/L for n phrases (or retained words) in L words."""
+    """R = n/L for n phrases (or retained words) in L words."""
 
     name = "phrases.v1"
 
@@ -37,7 +37,7 @@ class Phrases(Reward):
 @REWARDS.register("deletions.v1")
 @dataclass(frozen=True)
 class Deletions(Reward):
-    """d/L for d deleted words (or words inside a phrase) of L."""
+    """R = d/L for d deleted words (or words inside a phrase) of L words."""
 
     name = "deletions.v1"
 
@@ -49,10 +49,10 @@ class Deletions(Reward):
 @REWARDS.register("transitions.v1")
 @dataclass(frozen=True)
 class Transitions(Reward):
-    """k/L for k words of L that are decided otherwise than the word before; subtracted, it makes decisions steady.
+    """R = c/L for c of L words whose action differs from the previous word's; subtract it to reduce such changes.
 
-    It is the coherence term of rationales (Lei, Barzilay, Jaakkola, EMNLP 2016), divided by L. Of relaxed actions it is
-    the mean if each were taken with its probability.
+    This is the coherence term of rationales (Lei, Barzilay, Jaakkola, EMNLP 2016), divided by L. For relaxed actions,
+    it is the expected value if each action is sampled independently with its probability.
     """
 
     name = "transitions.v1"

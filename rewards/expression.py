@@ -1,4 +1,4 @@
-"""Rewards written as text, such as `log_likelihood + 0.1 * hs_lstm(gamma=0.2)`."""
+"""Parse rewards that are written as text, such as `log_likelihood + 0.1 * hs_lstm(gamma=0.2)`."""
 
 from __future__ import annotations
 
@@ -26,28 +26,29 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def make_reward(expression: str, /, **parameters: Any) -> Reward:
-    """The reward that an expression describes.
+    """Make the reward that an expression describes.
 
-    It is made of names, numbers, `+`, `-`, `*` and parentheses. A name is a registered one ("hs_lstm.v1", or "hs_lstm"
-    for its newest version) or `package.module:name` of a subclass of `Reward`, with parameters in parentheses if any.
+    An expression consists of names, numbers, `+`, `-`, `*` and parentheses. A name is a registered one ("hs_lstm.v1",
+    or "hs_lstm" for its newest version), or `package.module:name` for a subclass of `Reward`. Parameters follow the
+    name in parentheses.
 
     Args:
-        expression: The expression.
-        **parameters: Those of the reward, if the expression is nothing but its name.
+        expression: Text of the expression.
+        **parameters: Parameters of the reward, only if the expression is a single name.
 
     Raises:
-        HsEnvError: If the expression cannot be read, a name is unknown, or a parameter does not fit.
+        HsEnvError: If the expression cannot be parsed, a name is unknown, or a parameter does not fit.
     """
     if not isinstance(expression, str):
         raise HsEnvError(
-            f"A reward is named by a text such as 'log_likelihood + 0.1 * accuracy', got {expression!r}. "
+            f"Expected a reward as text, such as 'log_likelihood + 0.1 * accuracy', got {expression!r}. "
             "Name its class as package.module:name."
         )
     return _Expression(expression.strip()).reward(parameters)
 
 
 def describe_parameters(maker: Callable[..., Reward]) -> str:
-    """The parameters of a reward with their defaults, such as `gamma=0.15`; empty if it has none."""
+    """Describe the parameters of a reward with their defaults, such as `gamma=0.15`; empty if it has none."""
     try:
         parameters = inspect.signature(maker).parameters.values()
     except ValueError:  # not written in Python
@@ -56,14 +57,14 @@ def describe_parameters(maker: Callable[..., Reward]) -> str:
 
 
 class _Expression:
-    """A text that is parsed as Python, of which only what `make_reward` lists means anything. Nothing is run."""
+    """An expression, parsed as Python. Only what `make_reward` lists is allowed, and nothing is executed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         if len(text.splitlines()) > 1:
-            raise self._error("it must stand on one line", 0, 0)
-        # A reference has a colon, which Python's grammar knows in no name. A name as long takes its place, so that all
-        # places in the tree are those in the text, and names are read from there.
+            raise self._error("it must be on one line", 0, 0)
+        # A Python name cannot contain the colon of a reference. A placeholder of the same length replaces it here, so
+        # positions in the tree are positions in the text, from which names are taken.
         names = _REFERENCE.sub(lambda match: "_" * len(match[0]), text)
         try:
             self.tree = ast.parse(names, mode="eval").body
@@ -76,10 +77,11 @@ class _Expression:
             raise self._error(_TOO_DEEP, 0, len(text)) from None
 
     def reward(self, parameters: dict[str, Any]) -> Reward:
-        """The reward that the whole expression stands for."""
+        """Make the reward that the whole expression describes."""
         if parameters:
             if not isinstance(self.tree, ast.Name | ast.Attribute):
-                raise self._error_at(self.tree, f"write the parameters {', '.join(parameters)} behind a reward's name")
+                names = ", ".join(parameters)
+                raise self._error_at(self.tree, f"write the parameters {names} in parentheses after a reward's name")
             return _made(self._piece(self.tree), parameters)
         try:
             value = self._value(self.tree)
@@ -93,7 +95,7 @@ class _Expression:
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 if abs(number) > _GREATEST:
-                    raise self._error_at(node, "this number is too great")
+                    raise self._error_at(node, "this number is too large")
                 return float(number)
             case ast.Name() | ast.Attribute():
                 return _made(self._piece(node), {})
@@ -108,30 +110,31 @@ class _Expression:
                 try:
                     value: Reward | float = _OPERATORS[type(op)](*sides)
                 except TypeError:
-                    raise self._error_at(node, "rewards are added to rewards, and multiplied by numbers") from None
+                    reason = "rewards can only be added to rewards, and multiplied by numbers"
+                    raise self._error_at(node, reason) from None
                 return value
-        raise self._error_at(node, "this means nothing here")
+        raise self._error_at(node, "this is not allowed here")
 
     def _parameters(self, call: ast.Call) -> dict[str, Any]:
         parameters: dict[str, Any] = {}
         for positional in call.args:
-            raise self._error_at(positional, "parameters are given by name")
+            raise self._error_at(positional, "parameters must be given by name")
         for each in call.keywords:
             if each.arg is None or each.arg in parameters:
-                raise self._error_at(each, "each parameter is given once, by name")
+                raise self._error_at(each, "each parameter must be given once, by name")
             try:
                 parameters[each.arg] = ast.literal_eval(self._piece(each.value))
             except (ValueError, TypeError, SyntaxError):
-                reason = "a parameter is a number, a text in quotes, True, False or None"
+                reason = "a parameter must be a number, a text in quotes, True, False or None"
                 raise self._error_at(each.value, reason) from None
         return parameters
 
     def _piece(self, node: ast.expr | ast.keyword) -> str:
-        """What stands in the text for a node."""
+        """Return the text of a node."""
         return self.text[slice(*self._place(node))]
 
     def _place(self, node: ast.expr | ast.keyword) -> tuple[int, int]:
-        """Begin and end of a node in the text; Python counts bytes."""
+        """Return begin and end of a node in the text, in characters; Python gives them in bytes."""
         coded = self.text.encode()
         begin, end = len(coded[: node.col_offset].decode()), len(coded[: node.end_col_offset].decode())
         return begin, end
@@ -144,15 +147,15 @@ class _Expression:
         shown = self.text[first : first + _SHOWN]
         marks = " " * (begin - first) + "^" * (min(end, first + _SHOWN) - begin)
         return HsEnvError(
-            f"This is no reward: {reason}.\n    {shown}\n    {marks}\n"
+            f"This is not a reward: {reason}.\n    {shown}\n    {marks}\n"
             "Expected names of rewards, numbers, +, - and *, such as 'log_likelihood + 0.1 * hs_lstm(gamma=0.2)'."
         )
 
 
 def _made(name: str, parameters: dict[str, Any]) -> Reward:
-    """A single reward, made by what `name` refers to."""
+    """Make a single reward from its registered name or reference."""
     if ":" in name:
-        # Only a subclass is called: an expression may come from somebody else's configuration, and call nothing else.
+        # Nothing but subclasses of Reward is called, as the expression may come from somebody else's configuration.
         full, maker = name, load_reference("reward", name)
         expected = isinstance(maker, type) and issubclass(maker, Reward)
     else:

@@ -1,4 +1,4 @@
-"""Rewards that compare with gold phrases."""
+"""Define rewards that compare actions with gold phrases."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .base import REWARDS, Reward
 @REWARDS.register("boundary_f1.v1")
 @dataclass(frozen=True)
 class BoundaryF1(Reward):
-    """F1 = 2 |A and G| / (|A| + |G|) of the inner boundaries A and those of the gold phrases, G.
+    """R = F1 = 2 |A and G| / (|A| + |G|) of the inner boundaries A and those of the gold phrases, G.
 
-    Inner boundaries are the ends of all phrases but the last, which nobody decides. Where there is none in either, they
-    agree: 1. Where one has some and the other none: 0.
+    Inner boundaries are the ends of all phrases except the last one, which no action decides. F1 is 1 if A and G are
+    empty, and 0 if only one of them is.
     """
 
     name = "boundary_f1.v1"
@@ -31,7 +31,7 @@ class BoundaryF1(Reward):
         if sentences.gold_actions is None:
             raise HsEnvError(
                 f"The reward {self.name!r} needs gold phrases, and these sentences have none. "
-                "Choose a corpus that knows them, such as 'phrases', or another reward."
+                "Choose a corpus with gold phrases, such as 'phrases', or another reward."
             )
         last = sentences.lengths[:, None] - 1
         found, gold = (each.scatter(1, last, INSIDE) for each in (episodes.actions, sentences.gold_actions))

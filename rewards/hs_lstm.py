@@ -1,4 +1,4 @@
-"""The reward of HS-LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+"""Define the reward of HS-LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .base import REWARDS, Reward
 class HSLSTMReward(Reward):
     """R = log P(gold|X) - gamma * (n/L + 0.1 * L/n) for n phrases in L words.
 
-    The structure term is greatest, `-0.632 gamma`, at n = 0.316 L.
+    The structure term has its maximum, `-0.632 gamma`, at n = 0.316 L.
 
     Attributes:
-        gamma: Weight of the structure; None is the paper's 0.1 for each class.
+        gamma: Weight of the structure term; None means 0.1 per class, as in the paper.
     """
 
     gamma: float | None = None
@@ -30,7 +30,7 @@ class HSLSTMReward(Reward):
 
     def __post_init__(self) -> None:
         if self.gamma is not None and not (isinstance(self.gamma, int | float) and math.isfinite(self.gamma)):
-            raise HsEnvError(f"gamma must be a finite number, got {self.gamma!r}.")
+            raise HsEnvError(f"gamma must be a finite number or None, got {self.gamma!r}.")
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""

@@ -1,4 +1,4 @@
-"""The reward of ID-LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+"""Define the reward of ID-LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .counts import deleted_share
 @REWARDS.register("id_lstm.v1")
 @dataclass(frozen=True)
 class IDLSTMReward(Reward):
-    """R = log P(gold|X) + gamma * d/L for d deleted words of L.
+    """R = log P(gold|X) + gamma * d/L for d deleted words of L words.
 
     Attributes:
-        gamma: What it is worth to delete all words.
+        gamma: Reward for deleting all words; each word earns gamma / L.
     """
 
     gamma: float = 0.15

@@ -1,4 +1,4 @@
-"""Rewards that hold a share or a length at a target, with a fixed weight or with one that adapts."""
+"""Define rewards that keep a share or a length near a target, with a fixed weight or one that adapts."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .counts import deleted_share, phrase_share
 
 @dataclass
 class _Adaptive(Reward):
-    """A term with a weight lambda, which with a rate above 0 is the multiplier of a constraint, by dual ascent.
+    """A term with a weight lambda. If `rate` is above 0, lambda is the multiplier of a constraint, by dual ascent.
 
-    `adapt` sets lambda <- clip(lambda + rate * violation, 0, max_weight). Such a term is added to others; subtracted,
-    it would drive away from what it asks for.
+    `adapt` sets lambda <- clip(lambda + rate * violation, 0, max_weight). Add such a term to other rewards and never
+    subtract it: subtracted, it would reward violations.
 
     Attributes:
-        target: The value that the constraint names.
-        weight: The first lambda.
-        rate: Step of lambda; 0 leaves it as it is.
+        target: Target value of the constraint.
+        weight: Initial lambda.
+        rate: Step size of lambda; 0 keeps lambda fixed.
         max_weight: Greatest lambda.
     """
 
@@ -45,11 +45,11 @@ class _Adaptive(Reward):
 
     @abstractmethod
     def amounts(self, episodes: Episodes) -> Tensor:
-        """(R,) what lambda is the weight of."""
+        """Return the (R,) amounts that lambda multiplies."""
 
     @abstractmethod
     def violation(self, episodes: Episodes) -> float:
-        """By how much a batch violates the constraint; negative where there is room."""
+        """Return by how much a batch violates the constraint; negative if the constraint has slack."""
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
@@ -73,12 +73,12 @@ class _Adaptive(Reward):
 
 @dataclass
 class _Near(_Adaptive):
-    """-lambda * |x - target|; the constraint is |mean x - target| <= tolerance.
+    """R = -lambda * |x - target|; the constraint is |mean x - target| <= tolerance.
 
-    An episode pays for its own distance, which on average is at least that of the mean.
+    Each episode is penalised for its own distance. The mean of these distances is at least the distance of the mean.
 
     Attributes:
-        tolerance: How far the mean may be from the target.
+        tolerance: Greatest distance of the mean from the target that the constraint allows.
     """
 
     _: KW_ONLY
@@ -90,24 +90,24 @@ class _Near(_Adaptive):
 
     @abstractmethod
     def measure(self, episodes: Episodes) -> Tensor:
-        """(R,) x."""
+        """Return the (R,) values x."""
 
     def amounts(self, episodes: Episodes) -> Tensor:
-        """-|x - target|."""
+        """Return (R,) -|x - target|."""
         return -(self.measure(episodes) - self.target).abs()
 
     def violation(self, episodes: Episodes) -> float:
-        """|mean x - target| - tolerance."""
+        """Return |mean x - target| - tolerance."""
         return abs(self.measure(episodes).mean().item() - self.target) - self.tolerance
 
 
 @REWARDS.register("boundary_rate.v1")
 @dataclass
 class BoundaryRate(_Near):
-    """-lambda * |n/L - target| for n phrases in L words; lambda is `weight`, or adapts at `rate`.
+    """R = -lambda * |n/L - target| for n phrases in L words; lambda is `weight`, or adapts at `rate`.
 
-    n/L is the share of words that end a phrase, or in ID-LSTM that are retained. The target of 0.316 is where the
-    structure term of HS-LSTM is best.
+    n/L is the share of words that end a phrase, or that ID-LSTM retains. The default target, 0.316, maximises the
+    structure term of HS-LSTM.
     """
 
     target: float = 0.316
@@ -119,14 +119,14 @@ class BoundaryRate(_Near):
         super().__post_init__()
 
     def measure(self, episodes: Episodes) -> Tensor:
-        """n/L."""
+        """Return (R,) n/L."""
         return phrase_share(episodes)
 
 
 @REWARDS.register("phrase_length.v1")
 @dataclass
 class PhraseLength(_Near):
-    """-lambda * |L/n - target| for a mean length L/n of the phrases; lambda is `weight`, or adapts at `rate`."""
+    """R = -lambda * |L/n - target| for a mean phrase length L/n; lambda is `weight`, or adapts at `rate`."""
 
     target: float = 3.16
     tolerance: float = 0.2
@@ -137,17 +137,17 @@ class PhraseLength(_Near):
         super().__post_init__()
 
     def measure(self, episodes: Episodes) -> Tensor:
-        """L/n."""
+        """Return (R,) L/n."""
         return episodes.sentences.lengths / episodes.weight(END).sum(1)
 
 
 @REWARDS.register("deletion_rate.v1")
 @dataclass
 class DeletionRate(_Adaptive):
-    """lambda * d/L for d deleted words of L; the constraint is that the mean of d/L is at least `target`.
+    """R = lambda * d/L for d deleted words of L words; the constraint is that the mean of d/L is at least `target`.
 
-    Every deleted word of a sentence of L words earns lambda / L, wherever it stands: lambda is the log-likelihood that
-    deleting all words may cost. Which sentences lose more than the target and which less, the policy decides.
+    Each deleted word earns lambda / L, independent of its position, so lambda is the loss of log-likelihood that
+    deleting all words may cost. The policy decides which sentences lose more words than the target, and which fewer.
     """
 
     target: float = 0.3
@@ -160,9 +160,9 @@ class DeletionRate(_Adaptive):
         super().__post_init__()
 
     def amounts(self, episodes: Episodes) -> Tensor:
-        """d/L."""
+        """Return (R,) d/L."""
         return deleted_share(episodes)
 
     def violation(self, episodes: Episodes) -> float:
-        """target - mean of d/L."""
+        """Return target - mean of d/L."""
         return self.target - deleted_share(episodes).mean().item()

@@ -1,4 +1,4 @@
-"""Speed, next to yardsticks measured in the same process: `benchmark.py training`, `environments` or `hm_lstm`."""
+"""Measure speed next to yardsticks in the same process: `benchmark.py training`, `environments` or `hm_lstm`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Speed of the environments on real sentences, next to a plain GEMM and `nn.LSTMCell` in one process.
+"""Measure the speed of the environments on real sentences, next to a plain GEMM and `nn.LSTMCell` in one process.
 
-The floor counts what a step needs at least if nothing is shared between sentences: 8 d^2 operations for a word that
-goes on with its phrase, 16 d^2 for a phrase that ends; it is stated at the rate of a plain GEMM with as many rows as
-there are slots. What is compared takes turns, so that a machine that slows down slows both. Actions are random.
+The floor is the least arithmetic of a step if sentences share nothing: 8 d^2 operations for a word that continues its
+phrase, 16 d^2 for a word that ends it. It becomes a time at the rate of a plain GEMM with one row per slot.
+Measurements that are compared alternate, so that a slower machine slows both. Actions are random.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SLOTS = (1, 4, 16, 64, 256, 1024)
 
 
 def save_classifier(folder: Path, corpus: str, hidden_size: int) -> None:
-    """An untrained classifier for the words of a corpus: its speed is that of a trained one."""
+    """Save an untrained classifier for the words of a corpus; it is as fast as a trained one."""
     read = load_corpus(corpus)
     vocabulary = Vocabulary.from_sentences([sentence for split in read.splits.values() for sentence in split])
     torch.manual_seed(0)
@@ -51,7 +51,7 @@ def save_classifier(folder: Path, corpus: str, hidden_size: int) -> None:
 
 
 class Steps:
-    """A vector environment that is stepped at random; the time and the arithmetic of each step."""
+    """Steps a vector environment with random actions; records time and arithmetic of each step."""
 
     def __init__(self, env: VectorEnv[Any, Any, Any], hidden_size: int) -> None:
         self.env, self.hidden_size, self.draw = env, hidden_size, np.random.default_rng(0)
@@ -60,7 +60,7 @@ class Steps:
         _, self.infos = env.reset(seed=0)
 
     def take(self, steps: int, count: bool = True) -> None:
-        """Take some steps, and count them unless they are to warm up."""
+        """Take some steps; record them if `count`, otherwise they only warm up."""
         for _ in range(steps):
             actions = self.draw.integers(2, size=self.env.num_envs)
             reading = self.infos["position"] < self.infos["length"]
@@ -75,16 +75,16 @@ class Steps:
 
     @property
     def rate(self) -> float:
-        """Steps of single sentences a second, by the median step."""
+        """Return steps of single sentences per second, from the median time of a step."""
         return self.env.num_envs / median(self.seconds)
 
     def share(self, gemm: float) -> float:
-        """Time of the floor at a GEMM rate, as a share of the time spent; medians."""
+        """Return the time of the floor at a GEMM rate as a share of the time spent; both are medians."""
         return median(self.operations) / gemm / median(self.seconds)
 
 
 def against_sync(make: Callable[..., VectorEnv[Any, Any, Any]], slots: int, d: int, rounds: int) -> dict[str, float]:
-    """The native vector environment in turn with `SyncVectorEnv` of as many single ones."""
+    """Compare the native vector environment with a `SyncVectorEnv` of the same number of slots."""
     native, sync = Steps(make(slots), d), Steps(make(slots, vectorization_mode="sync"), d)
     native.take(30, count=False)
     rates = []
@@ -102,9 +102,9 @@ def against_sync(make: Callable[..., VectorEnv[Any, Any, Any]], slots: int, d: i
 
 
 def single_against_cells(env: gymnasium.Env[Any, Any], d: int, e: int, episodes: int) -> dict[str, float]:
-    """Steps of a single environment in turn with the bare `LSTMCell` calls that they need at least.
+    """Compare the steps of a single environment with the fewest bare `LSTMCell` calls that they need.
 
-    A word that is read is a call at the word level, a phrase that ends one at the phrase level.
+    Each word needs one call at the word level, and each phrase that ends one call at the phrase level.
     """
     draw, state = np.random.default_rng(0), (torch.zeros(1, d), torch.zeros(1, d))
     word, phrase = nn.LSTMCell(e, d), nn.LSTMCell(d, d)
@@ -131,12 +131,12 @@ def single_against_cells(env: gymnasium.Env[Any, Any], d: int, e: int, episodes:
 
 
 def collecting(native: VecEnv, dummy: VecEnv, n_steps: int, rounds: int) -> dict[str, float]:
-    """Frames a second of PPO's rollouts on both, in turn; the time of its optimisation apart."""
+    """Compare the frames per second of PPO's rollouts on both; measure its optimisation separately."""
     seconds: dict[str, list[float]] = {"native": [], "dummy": [], "optimisation": []}
     models = {"native": PPO("MlpPolicy", native, n_steps=n_steps, gamma=1.0, device="cpu"), "dummy": None}
     models["dummy"] = PPO("MlpPolicy", dummy, n_steps=n_steps, gamma=1.0, device="cpu")
     for model in models.values():
-        model._setup_learn(n_steps)  # what `learn` does before it collects
+        model.learn(0)  # collects nothing, but sets up what collect_rollouts() needs
     for number in range(rounds + 1):
         for name, model in models.items():
             callback = CallbackList([])
@@ -159,7 +159,7 @@ def collecting(native: VecEnv, dummy: VecEnv, n_steps: int, rounds: int) -> dict
 
 
 def curve(make: Callable[..., VectorEnv[Any, Any, Any]], d: int, steps: int) -> list[dict[str, float]]:
-    """Steps a second and memory as the slots grow."""
+    """Measure steps per second and memory for increasing numbers of slots."""
     rows = []
     for slots in SLOTS:
         env = make(slots)
@@ -181,15 +181,15 @@ def benchmark_environments(
     rounds: int = 8,
     threads: int = 0,
 ) -> None:
-    """Speed of the single and the vector environments; also written as JSON.
+    """Measure the speed of single and vector environments; print it and write it as JSON.
 
     Args:
-        out: Where the figures go.
-        corpus: Sentences to measure on.
-        hidden_size: d.
-        slots: Slots of the vector environments that are compared.
-        rounds: Turns that each takes.
-        threads: Threads of torch; 0 leaves the choice to torch.
+        out: JSON file to write.
+        corpus: Corpus to measure on.
+        hidden_size: Hidden size d of the classifier.
+        slots: Number of slots of the vector environments that are compared.
+        rounds: Number of alternations per comparison.
+        threads: Threads of torch; 0 lets torch choose.
     """
     prepare(threads)
     console = Console(width=120)

@@ -1,8 +1,9 @@
-"""Speed of HM-LSTM: a training step next to `nn.LSTM` and a plain GEMM, and reading with what is copied left out.
+"""Measure HM-LSTM: a training step next to `nn.LSTM` and a plain GEMM, and inference that skips copied sequences.
 
-The floor of a training step counts the products of all layers, backward twice forward, at the rate of a GEMM with as
-many rows. Reading is measured on a trained language model: the ceiling is the layer updates that a dense reading
-computes over those that UPDATE or FLUSH, and the dense reading keeps nothing for gradients either.
+The floor of a training step counts the products of all layers at the rate of a GEMM with as many rows; a backward pass
+counts twice its forward pass. Inference is measured on a trained language model. The ceiling of its speed-up is the
+number of layer updates of a dense reader divided by the number of those that UPDATE or FLUSH. The dense reader stores
+nothing for gradients either.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hs_env.models.lstm import fast_tanh
 
 
 class DenseReader(Reader):
-    """Computes every layer at every step, and then keeps what is copied."""
+    """Computes every layer at every step, then restores the sequences that are copied."""
 
     def _first(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
         return self._dense(layer, projected, flushed, torch.ones_like(flushed), ends)
@@ -65,7 +66,7 @@ class DenseReader(Reader):
 
 
 def training(console: Console, width: int, batch: int, steps: int, embedding: int, repeat: int) -> None:
-    """A forward and a backward pass."""
+    """Measure a forward and a backward pass."""
     hm, lstm, x = HMLSTM(embedding, (width,) * 3), nn.LSTM(embedding, width, 3), torch.randn(steps, batch, embedding)
 
     def hm_step() -> None:
@@ -88,7 +89,7 @@ def training(console: Console, width: int, batch: int, steps: int, embedding: in
 
 @torch.no_grad()
 def reading(console: Console, folder: Path, batches: tuple[int, ...], steps: int, repeat: int) -> None:
-    """Reading test text by a trained language model."""
+    """Measure how fast a trained language model reads its test text, with and without skipping copied sequences."""
     run = LMRun.load(folder)
     model = run.language_model.model
     core = model.core
@@ -121,7 +122,7 @@ def reading(console: Console, folder: Path, batches: tuple[int, ...], steps: int
 def _read(
     kind: type[Reader], core: HMLSTM, projected: Tensor, index: Tensor, batch: int
 ) -> tuple[Reader, Tensor, Tensor]:
-    """Read streams from nothing: the reader, hidden states and boundaries."""
+    """Read streams from the initial state; return the reader, hidden states and boundaries."""
     parts = (core.weights, core.biases) if core.gains is None else (core.weights, core.biases, core.gains)
     parameters = [part for layer in zip(*parts, strict=True) for part in layer]
     plan = ScanPlan(core.widths, [batch] * (len(index) // batch), "step", core.slope, None, None)
@@ -139,16 +140,16 @@ def benchmark_hm_lstm(
     repeat: int = 5,
     threads: int = 0,
 ) -> None:
-    """Measure.
+    """Measure training, and inference if there is a trained run.
 
     Args:
-        run: Folder of a trained language model, to read with; none measures training only.
-        width: Of each of three layers, in training.
-        batch: Streams, in training.
-        steps: Characters of each.
+        run: Folder of a trained language model, for inference; None measures training only.
+        width: Width of each of the three layers, in training.
+        batch: Number of streams, in training.
+        steps: Characters per stream.
         embedding: Width of the inputs.
-        repeat: Medians are over as many calls.
-        threads: Threads of torch; 0 leaves the choice to torch.
+        repeat: Number of calls per median.
+        threads: Threads of torch; 0 lets torch choose.
     """
     prepare(threads)
     console = Console()

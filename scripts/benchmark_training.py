@@ -1,9 +1,9 @@
-"""Speed of the four phases of training on real sentences, next to a plain GEMM and `nn.LSTMCell` in one process.
+"""Measure the speed of the phases of training on real sentences, next to a plain GEMM and `nn.LSTMCell` in one process.
 
-The floor counts what the arithmetic needs at least if every episode is stepped on its own: 8 d e operations for the
-input projection of each word, once a sentence; 8 d^2 for each word-level step of each episode; 16 d^2 for each phrase.
-A backward pass counts twice its forward pass. Sharing between the samples of a sentence (a phrase's first word, and in
-training every common phrase) may beat this floor; `performed` counts what rollouts really multiply.
+The floor is the least arithmetic if every episode is stepped on its own. It counts 8 d e operations per word for the
+input projection, once per sentence. Per episode, it adds 8 d^2 for each word-level step and 16 d^2 for each phrase. A
+backward pass counts twice its forward pass. The samples of a sentence share the first word of a phrase, and in training
+every common phrase, so training can beat this floor. `performed` counts what rollouts really multiply.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from hs_env.rewards import HSLSTMReward
 from hs_env.storage import write_json
 from hs_env.training.classifier import Learner
 from hs_env.training.config import TrainConfig
-from hs_env.training.data import TrainingData, evaluation_batches, training_batches
+from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe
 from hs_env.types import SentenceBatch
 
-# The authors' code on two cores where LSTMCell(300, 300) at batch one runs 10,044 calls a second: sentences a second on
-# two threads and, its best, pinned to one core.
+# Sentences per second of the authors' code, on two threads and pinned to one core, which is faster. The machine has two
+# cores and makes 10,044 calls per second of LSTMCell(300, 300) at batch size 1.
 AUTHORS_CELL_CALLS = 10_044
 AUTHORS = {"joint": (3.5, 4.7), "P-Net alone": (4.2, 6.5), "warm start": (15.5, 15.5), "greedy evaluation": (28, 52)}
 _GEMM = ("aten::mm", "aten::addmm", "aten::addmm_")
@@ -45,7 +45,7 @@ _MOVES = ("aten::index_select", "aten::index_copy_", "aten::copy_", "aten::cat",
 
 @dataclass
 class Phase:
-    """One measured phase: medians over its batches."""
+    """Holds the measurements of one phase, from the median time of each of its batches."""
 
     name: str
     seconds: float
@@ -58,12 +58,12 @@ class Phase:
 
 
 def floor(d: int, e: int, words: int, steps: int, phrases: int) -> int:
-    """Operations of one forward pass, see the module's docstring."""
+    """Count the operations of one forward pass; see the docstring of the module."""
     return 8 * d * e * words + 8 * d * d * steps + 16 * d * d * phrases
 
 
 def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> dict[str, Any]:
-    """All phases on `batches` batches of real sentences."""
+    """Measure all phases on `batches` batches of real sentences."""
     data = TrainingData.load(config)
     torch.manual_seed(config.seed)
     learner = Learner(data.new_model(HSLSTM, config), 0.1, 5.0)
@@ -100,7 +100,7 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
     def alone(batch: SentenceBatch) -> torch.Tensor:
         return agent.update(learner.slow, batch, reward).episodes.actions
 
-    passes = {  # name: (call, forward passes that its floor counts)
+    passes = {  # name: (call, number of forward passes in its floor)
         "sampling rollouts": (sampled, 1),
         "P-Net alone": (alone, 1),
         "warm start": (warm, 3),
@@ -110,7 +110,7 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
     phases = []
     for name, (call, forward) in passes.items():
         seconds, operations, performed, steps, read = [], 0, 0, 0, 0
-        for batch in evaluation_batches(train) if name == "greedy evaluation" else chosen:
+        for batch in train.batches(512, by_length=True) if name == "greedy evaluation" else chosen:
             actions = call(batch)
             words = int(batch.lengths.sum())
             rows = words * len(actions) // len(batch)
@@ -138,7 +138,7 @@ def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> 
 
 
 def shares(call: Callable[[], Any]) -> dict[str, float]:
-    """Shares of the time of a call: products, moving rows, other operators, and the rest (Python and dispatch)."""
+    """Split the time of a call into shares: products, moving rows, other operators, the rest (Python and dispatch)."""
     call()
     begun = time.perf_counter()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
@@ -154,7 +154,7 @@ def shares(call: Callable[[], Any]) -> dict[str, float]:
 
 
 def import_seconds() -> dict[str, Any]:
-    """Time of `import hs_env` in a fresh interpreter, and whether it imports torch."""
+    """Measure `import hs_env` in a fresh interpreter, and find out whether it imports torch."""
     timed = "t = time.perf_counter(); import hs_env; print(time.perf_counter() - t, 'torch' in sys.modules)"
     code = f"import sys, time; {timed}"
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(5)]
@@ -171,16 +171,16 @@ def benchmark_training(
     batches: int = 12,
     threads: int = 0,
 ) -> None:
-    """Speed of the four phases of training; also written as JSON.
+    """Measure the speed of the phases of training; print it and write it as JSON.
 
     Args:
-        out: Where the figures go.
-        corpus: Sentences to measure on.
-        hidden_size: d.
-        sentences: Sentences in a batch.
-        samples: Episodes of a sentence.
-        batches: Batches that are measured.
-        threads: Threads of torch; 0 leaves the choice to torch.
+        out: JSON file to write.
+        corpus: Corpus to measure on.
+        hidden_size: Hidden size d of the classifier.
+        sentences: Sentences per batch.
+        samples: Episodes per sentence.
+        batches: Number of batches to measure.
+        threads: Threads of torch; 0 lets torch choose.
     """
     prepare(threads)
     config = TrainConfig(corpus=corpus, hidden_size=hidden_size)

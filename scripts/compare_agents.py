@@ -1,12 +1,14 @@
-"""What the algorithms of Stable-Baselines3 learn on `phrases` in a given number of steps, over several seeds.
+"""Compare what the algorithms of Stable-Baselines3 learn on `phrases` in a given number of steps, over several seeds.
 
-Each learns with its defaults (`agents/sb3.toml`) on the native vector environment, on the frozen classifier that ships
-with the package. Greedy policies are scored on the test split, next to random actions and the gold phrases.
+Each algorithm trains with its defaults (`agents/sb3.toml`) on the native vector environment, which uses the frozen
+classifier that ships with the package. Greedy policies are scored on the test split, next to random actions and the
+gold phrases.
 """
 
 from __future__ import annotations
 
 import time
+from functools import cache
 from statistics import mean
 
 import gymnasium
@@ -18,23 +20,43 @@ from rich.progress import track
 import hs_env
 from hs_env.agents import ALGORITHMS, Agent, SB3Agent, make_baseline, rollout
 from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+from hs_env.corpora import load_corpus
 from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.models import Classifier
+from hs_env.rewards import make_reward
+from hs_env.types import SentenceBatch
 
 gymnasium.register_envs(hs_env)
 
+# These are the defaults of the environment.
+CLASSIFIER = CORPUS = "phrases"
+REWARD = "hs_lstm"
+
+
+@cache
+def frozen_classifier() -> Classifier:
+    """Load the classifier that the environment uses."""
+    classifier = Classifier.load(CLASSIFIER)
+    classifier.model.requires_grad_(False)
+    return classifier
+
+
+@cache
+def test_sentences() -> SentenceBatch:
+    """Load the sentences of the test split as one batch."""
+    return frozen_classifier().batch(load_corpus(CORPUS).splits["test"])
+
 
 def score(agent: Agent) -> float:
-    """Mean reward of the agent's greedy policy on the test split."""
-    resources = PhraseSegmentationEnv(split="test")._resources
-    batch = resources.encoded.batch(torch.arange(len(resources.encoded)))
+    """Return the mean reward of the agent's greedy policy on the test split."""
     generator = torch.Generator().manual_seed(0)
-    episodes = rollout(resources.encoder, agent, batch, deterministic=True, generator=generator).episodes
-    return resources.reward(episodes).total.mean().item()
+    encoder = frozen_classifier().model
+    episodes = rollout(encoder, agent, test_sentences(), deterministic=True, generator=generator).episodes
+    return make_reward(REWARD)(episodes).total.mean().item()
 
 
 def learn(name: str, steps: int, slots: int, seed: int) -> tuple[float, float]:
-    """The score of an algorithm after some steps, and the seconds that it took to learn."""
+    """Train an algorithm for some steps; return its score and the seconds of training."""
     env = gymnasium.make_vec("hs_env/PhraseSegmentation-v0", num_envs=slots, autoreset_mode="SameStep")
     model = sb3_algorithm(name)(env=SB3VecEnv(env), device="cpu", seed=seed, **sb3_defaults()[name])  # type: ignore[call-arg]
     begun = time.perf_counter()
@@ -45,17 +67,17 @@ def learn(name: str, steps: int, slots: int, seed: int) -> tuple[float, float]:
 def main(
     agents: tuple[str, ...] = tuple(ALGORITHMS), steps: int = 200_000, slots: int = 64, seeds: int = 3, threads: int = 1
 ) -> None:
-    """Print a table in markdown.
+    """Train the algorithms and print their scores as a Markdown table.
 
     Args:
-        agents: The algorithms.
-        steps: Words that each decides while it learns.
-        slots: Sentences side by side.
-        seeds: Seeds from 0.
-        threads: Threads of torch; these products are too small to share.
+        agents: Names of the algorithms.
+        steps: Words that each algorithm decides during training.
+        slots: Number of slots of the vector environment.
+        seeds: Number of seeds, counted from 0.
+        threads: Threads of torch; its products are too small here for more than one.
     """
     torch.set_num_threads(threads)
-    vocabulary = PhraseSegmentationEnv()._resources.classifier.vocabulary
+    vocabulary = frozen_classifier().vocabulary
     print("| agent | mean reward | seeds | seconds |\n|:--|--:|:--|--:|")
     for name in ("random", "gold"):
         print(f"| {name} | {score(make_baseline(name, vocabulary)):.2f} | | |")

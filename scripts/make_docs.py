@@ -1,4 +1,4 @@
-"""Write the pages of the environments, docs/environments/, from the docstrings of their classes."""
+"""Generate the pages of the environments, docs/environments/, from the docstrings of their classes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PAGE = """\
 
 
 def space_of(section: str, sections: str) -> str:
-    """The code that the section of a space begins with."""
+    """Return the code at the start of a space's section."""
     found = re.search(rf"^## {section}\n`([^`]+)`", sections, re.MULTILINE)
     if found is None:
         raise ValueError(f"The section {section!r} of a docstring must begin with the space in backticks.")
@@ -46,7 +46,7 @@ def space_of(section: str, sections: str) -> str:
 
 
 def page(spec: EnvSpec, task: Task) -> dict[Path, str]:
-    """The page of an environment and its picture, by file."""
+    """Make the page of an environment and its picture, by file."""
     assert isinstance(spec.entry_point, str)
     environment = load_env_creator(spec.entry_point)
     summary, sections = (inspect.getdoc(environment) or "").split("\n\n", 1)
@@ -67,7 +67,7 @@ def page(spec: EnvSpec, task: Task) -> dict[Path, str]:
 
 
 def pages() -> dict[Path, str]:
-    """What the files under docs/environments/ should hold."""
+    """Make the contents of all files in docs/environments/."""
     made: dict[Path, str] = {}
     for task, name in ENVIRONMENTS.items():
         made |= page(gymnasium.spec(name), task)

@@ -1,4 +1,4 @@
-"""Yardsticks of the benchmarks, measured in the process that they are compared with."""
+"""Measure the yardsticks of the benchmarks, in the same process as the code that is compared with them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 
 def median_seconds(call: Callable[[], Any], repeat: int) -> float:
-    """Median time of a call, after two to warm up."""
+    """Return the median time of a call in seconds, after two warm-up calls."""
     times = []
     for number in range(repeat + 2):
         begun = time.perf_counter()
@@ -23,13 +23,13 @@ def median_seconds(call: Callable[[], Any], repeat: int) -> float:
 
 
 def gemm_rate(rows: int, inner: int) -> float:
-    """Floating-point operations a second of (rows, inner) @ (inner, 4 inner)."""
+    """Return the floating-point operations per second of (rows, inner) @ (inner, 4 inner)."""
     left, right = torch.randn(rows, inner), torch.randn(inner, 4 * inner)
     return 8 * rows * inner * inner / median_seconds(lambda: left @ right, 50)
 
 
 def cell_calls(size: int) -> float:
-    """`nn.LSTMCell(size, size)` calls a second at batch one in inference mode."""
+    """Return the calls per second of `nn.LSTMCell(size, size)`, at batch size 1 in inference mode."""
     cell, x, state = nn.LSTMCell(size, size), torch.randn(1, size), (torch.zeros(1, size), torch.zeros(1, size))
 
     def calls() -> None:

@@ -1,7 +1,7 @@
-"""Make the folder that `--data-dir` names: download data sets, and write them as the corpora read them.
+"""Make the folder for `--data-dir`: download data sets, and convert them to the files that the corpora load.
 
 MR, Subj and CoNLL-2000 come from NLTK's data, SST from Stanford, AG's News from the repository of one of its users.
-`docs/corpora.md` says what each of them is, and under which terms.
+`docs/corpora.md` describes each data set and its terms of use.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SOURCES: Final = {
     "train.csv": f"{_AG}/train.csv",
     "test.csv": f"{_AG}/test.csv",
 }
-"""Where each file is downloaded from."""
+"""URL of each downloaded file."""
 
 DIGESTS: Final[Mapping[str, str]] = {
     "mr/all.jsonl.gz": "e60a02ffa8478cfa",
@@ -57,44 +57,44 @@ DIGESTS: Final[Mapping[str, str]] = {
     "conll2000/train.txt.gz": "82033cd7a72b2099",
     "conll2000/test.txt.gz": "73b7b1e565fa75a1",
 }
-"""The first digits of SHA-256 of what the published results were made with, unpacked. Not of AG's News, of whose
-training sentences they had a part."""
+"""First digits of the SHA-256 of each unpacked file that the published results used. AG's News is missing, because they
+used only a part of its training sentences."""
 
 Row = dict[str, Any]
 _WINDOWS_1252: Final = {"\x91": "'", "\x96": " \u2013 ", "\x97": " \u2014 "}
 _TREE: Final = re.compile(r"\((\d)|([^()\s]+)|\)")
-"""A bracket that opens with its label, a word, or a bracket that closes."""
+"""Matches an opening bracket with its label, a word, or a closing bracket."""
 _ENTITY: Final = re.compile(r"(?<![&\w])(#\d+|quot|amp|lt|gt|nbsp);")
-"""What is left of an entity of HTML whose first sign got lost."""
+"""Matches an HTML entity that has lost its ampersand."""
 
 
 class Preparation:
-    """The data sets, from downloaded files to files of a folder.
+    """Converts downloaded files to the files of a data folder.
 
     Args:
-        out: The folder.
-        downloads: Folder of the downloaded files; those that are there already are not fetched again.
-        console: Where progress is shown.
+        out: Data folder to write.
+        downloads: Folder of downloaded files; files in it are not downloaded again.
+        console: Console for progress messages.
     """
 
     def __init__(self, out: Path, downloads: Path, console: Console) -> None:
         self.out, self.downloads, self.console = out, downloads, console
 
     def mr(self) -> None:
-        """Pang and Lee (2005): all negative sentences, then all positive ones."""
+        """Write Pang and Lee (2005): all negative sentences, then all positive ones."""
         self._folds("mr", "sentence_polarity.zip", ("rt-polarity.neg", "rt-polarity.pos"))
 
     def subj(self) -> None:
-        """Pang and Lee (2004): quotes are subjective, plots objective."""
+        """Write Pang and Lee (2004): quotes are subjective, plots objective."""
         self._folds("subj", "subjectivity.zip", ("quote.tok.gt9.5000", "plot.tok.gt9.5000"))
 
     def conll2000(self) -> None:
-        """Tjong Kim Sang and Buchholz (2000), as it is."""
+        """Write Tjong Kim Sang and Buchholz (2000), unchanged."""
         for split in ("train", "test"):
             self._write(f"conll2000/{split}.txt.gz", self._member("conll2000.zip", f"{split}.txt"))
 
     def sst(self) -> None:
-        """Socher et al. (2013): trees, their sentences with five classes and with two, and the phrases of train."""
+        """Write Socher et al. (2013): trees, their sentences with five and with two classes, and train's phrases."""
         for split in ("train", "dev", "test"):
             text = self._member("trainDevTestTrees_PTB.zip", f"{split}.txt").decode().replace("\xa0", "_")
             trees = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
@@ -107,7 +107,7 @@ class Preparation:
                 self._rows("sst/sst5.train_phrases.jsonl.gz", distinct_phrases(trees))
 
     def ag_news(self) -> None:
-        """Zhang, Zhao and LeCun (2015): title and description; classes are counted from 1 in the source."""
+        """Write Zhang, Zhao and LeCun (2015): title and description; the source counts classes from 1."""
         for split in ("train", "test"):
             source = self._download(f"{split}.csv").read_text(encoding="utf-8")
             rows = [
@@ -119,7 +119,7 @@ class Preparation:
     # Parts -----------------------------------------------------------------------------------------------------------
 
     def _folds(self, name: str, archive: str, members: Sequence[str]) -> None:
-        """A set of one file for each class, and its ten folds."""
+        """Write a data set that has one file per class, and its ten folds."""
         rows = []
         for label, member in enumerate(members):
             text = self._member(archive, member).decode()
@@ -133,7 +133,7 @@ class Preparation:
         self._write(name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
     def _write(self, name: str, content: bytes) -> None:
-        """Write a file of the folder, and say whether it holds what the published results were made with."""
+        """Write a file, and report whether its contents are those that the published results used."""
         digest = hashlib.sha256(content).hexdigest()[:16]
         packed = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
         (self.out / name).parent.mkdir(parents=True, exist_ok=True)
@@ -149,18 +149,18 @@ class Preparation:
                 found = next(member for member in file.namelist() if member.rpartition("/")[2] == name)
                 return file.read(found)
         except (StopIteration, zipfile.BadZipFile, OSError) as error:
-            raise HsEnvError(f"{path} is not the archive that holds {name}. Remove it, and run again.") from error
+            raise HsEnvError(f"{path} is not an archive that contains {name}. Remove it, and run again.") from error
 
     def _download(self, name: str) -> Path:
         path = self.downloads / name
         if not path.exists():
-            self.console.print(f"fetching {SOURCES[name]}")
+            self.console.print(f"downloading {SOURCES[name]}")
             try:
                 with urllib.request.urlopen(SOURCES[name], timeout=60) as answer:
                     content = answer.read()
             except OSError as error:
                 raise HsEnvError(
-                    f"{SOURCES[name]} cannot be fetched ({error}). Put the file into {self.downloads} by other means."
+                    f"{SOURCES[name]} cannot be downloaded ({error}). Copy the file into {self.downloads} yourself."
                 ) from error
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
@@ -168,9 +168,9 @@ class Preparation:
 
 
 def ten_folds(rows: Sequence[Row]) -> list[int]:
-    """The fold of each row: stratified, and the same for rows of the same text.
+    """Assign a fold to each row, stratified by class; rows with equal texts get the same fold.
 
-    Groups of equal texts are shuffled, sorted by size, and each given to the fold with the fewest rows of its class.
+    Groups of equal texts are shuffled and sorted by size. Each goes to the fold with the fewest rows of its class.
     """
     groups: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
@@ -189,7 +189,7 @@ def ten_folds(rows: Sequence[Row]) -> list[int]:
 
 
 def distinct_phrases(trees: Iterable[str]) -> Iterator[Row]:
-    """Every node of the trees, each text once."""
+    """Yield every node of the trees, each text once."""
     seen: set[str] = set()
     for tree in trees:
         for text, label in nodes(tree):
@@ -199,7 +199,7 @@ def distinct_phrases(trees: Iterable[str]) -> Iterator[Row]:
 
 
 def nodes(tree: str) -> list[tuple[str, int]]:
-    """Text and label of each node of a bracketed tree, the root first, then all of its left child."""
+    """Return text and label of each node of a bracketed tree, in pre-order."""
     words: list[str] = []
     found: list[tuple[int, int, int]] = []
     open_nodes: list[int] = []
@@ -216,13 +216,13 @@ def nodes(tree: str) -> list[tuple[str, int]]:
 
 
 def news_text(raw: str) -> str:
-    """A text without the remains of HTML."""
+    """Remove the remains of HTML from a text."""
     text = html.unescape(_ENTITY.sub(r"&\1;", re.sub(r" #39;(?=(?:s|t|d|m|re|ve|ll)\b)", "'", raw)))
     return " ".join(re.sub(r"<[^<>]*>", " ", text).replace("\\", " ").split())
 
 
 SETS: Final = {name: getattr(Preparation, name) for name in ("mr", "subj", "sst", "ag_news", "conll2000")}
-"""How each set is made."""
+"""Method that makes each data set."""
 
 
 def prepare(
@@ -230,12 +230,12 @@ def prepare(
     sets: tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000"], ...] = (),
     downloads: Path | None = None,
 ) -> None:
-    """Download data sets, and write them as the corpora read them.
+    """Download data sets, and convert them to the files that the corpora load.
 
     Args:
-        out: The folder to make, for `--data-dir`.
-        sets: These only.
-        downloads: Folder of the downloaded files; by default OUT/downloads. Files that are in it are not fetched again.
+        out: Folder to make, for `--data-dir`.
+        sets: Data sets to make; all by default.
+        downloads: Folder of downloaded files, by default OUT/downloads. Files in it are not downloaded again.
     """
     preparation = Preparation(out, downloads or out / "downloads", Console())
     for name in sets or SETS:
@@ -243,7 +243,7 @@ def prepare(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point."""
+    """Run the command line."""
     try:
         tyro.cli(prepare, description=__doc__, args=arguments)
     except (HsEnvError, OSError) as error:

@@ -1,7 +1,7 @@
-"""Run a grid of trainings that is described in a file, and make tables and figures of what has been run.
+"""Run a grid of trainings from a file, and make tables and figures of the results.
 
-`run` does what is missing, a process for each core; stopped at any moment, it is simply run again. The grid and the
-ledger are described in `docs/reproduction.md`.
+`run` runs the missing cells, in one process per core. If it was stopped, start it again. `docs/reproduction.md`
+describes the grid and the ledger.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ def run(
     runs: int | None = None,
     cores: int = os.cpu_count() or 1,
 ) -> None:
-    """Run the cells of a grid that the ledger has no result of.
+    """Run the cells of a grid that have no result in the ledger.
 
     Args:
-        grid: The grid.
-        out: Folder of the ledger and of the runs.
-        data_dir: Folder that holds the data sets which are not built in.
-        corpora: Run these only.
-        variants: Run these only.
-        runs: Run the first so many seeds or folds only.
-        cores: Processes at a time, of one thread each.
+        grid: File of the grid.
+        out: Folder of the ledger and the runs.
+        data_dir: Folder of the data sets that are not built in.
+        corpora: Names of the corpora to run; all by default.
+        variants: Names of the variants to run; all by default.
+        runs: Number of seeds or folds to run, counted from the first; all by default.
+        cores: Number of processes at a time, each with one thread.
     """
     done, console = Ledger(out / LEDGER).results(), Console(stderr=True)
     wanted = [
@@ -71,7 +71,7 @@ def run(
 
 
 def _launch(cell: Cell, grid: Path, out: Path, data_dir: Path | None) -> str:
-    """Run a cell in a process of its own; a failure, which a kill is not, becomes a line of the ledger."""
+    """Run a cell in its own process; write a failure to the ledger, unless the process was killed."""
     command = [sys.executable, __file__, "cell", cell.key, "--grid", str(grid), "--out", str(out)]
     command += [] if data_dir is None else ["--data-dir", str(data_dir)]
     log = out / RUNS / f"{cell.key}.log"
@@ -89,21 +89,21 @@ def _launch(cell: Cell, grid: Path, out: Path, data_dir: Path | None) -> str:
 
 
 def cell(key: tyro.conf.Positional[str], grid: Path = GRID, out: Path = OUT, data_dir: Path | None = None) -> None:
-    """Run, or go on with, one cell: what `run` starts a process for.
+    """Run or resume one cell; `run` starts a process with this command for each cell.
 
     Args:
-        key: Of the cell.
-        grid: The grid.
-        out: Folder of the ledger and of the runs.
-        data_dir: Folder that holds the data sets which are not built in.
+        key: Key of the cell.
+        grid: File of the grid.
+        out: Folder of the ledger and the runs.
+        data_dir: Folder of the data sets that are not built in.
     """
     found = next((cell for cell in load_grid(grid, data_dir) if cell.key == key), None)
     if found is None:
-        raise HsEnvError(f"{grid} has no cell {key!r}. Was it changed meanwhile?")
+        raise HsEnvError(f"{grid} has no cell {key!r}. If the grid has changed meanwhile, start `run` again.")
     ledger, folder = Ledger(out / LEDGER), out / RUNS / key
     folder.parent.mkdir(parents=True, exist_ok=True)
     with Path(f"{folder}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, however it does
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, even if it is killed
         if key in ledger.results():
             return
         begun, used = time.monotonic(), time.process_time()
@@ -114,12 +114,12 @@ def cell(key: tyro.conf.Positional[str], grid: Path = GRID, out: Path = OUT, dat
 
 
 def table(grid: Path = GRID, out: Path = OUT, published: Path = HERE / "published.toml") -> None:
-    """Print a grid's results as markdown, and write them to table.md and table.csv.
+    """Print the results of a grid as Markdown, and write them to table.md and table.csv.
 
     Args:
-        grid: The grid.
+        grid: File of the grid.
         out: Folder of the ledger.
-        published: The published figures.
+        published: File of the published results.
     """
     lines = summarise(load_grid(grid), Ledger(out / LEDGER).results(), load_published(published))
     text = to_markdown(lines)
@@ -129,18 +129,18 @@ def table(grid: Path = GRID, out: Path = OUT, published: Path = HERE / "publishe
 
 
 def figures(grid: Path = GRID, out: Path = OUT) -> None:
-    """Draw a grid's results: accuracy, learning curves, phrases per sentence, phrase lengths.
+    """Draw the results of a grid: accuracy, learning curves, phrases per sentence, phrase lengths.
 
     Args:
-        grid: The grid.
-        out: Folder of the ledger; the figures go to figures/ in it.
+        grid: File of the grid.
+        out: Folder of the ledger; figures are written to its subfolder figures/.
     """
     for path in save_figures(load_grid(grid), Ledger(out / LEDGER).results(), out / "figures"):
         print(path)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point."""
+    """Run the command line."""
     commands = {"run": run, "cell": cell, "table": table, "figures": figures}
     try:
         tyro.extras.subcommand_cli_from_dict(commands, description=__doc__, args=arguments)

@@ -112,8 +112,8 @@ def test_faults_say_what_to_do(tmp_path: Path, downloads: Path, monkeypatch: pyt
 
     monkeypatch.setattr(urllib.request, "urlopen", offline)
     (downloads / "conll2000.zip").unlink()
-    with pytest.raises(SystemExit, match=r"cannot be fetched \(no route to host\)\. Put the file into"):
+    with pytest.raises(SystemExit, match=r"cannot be downloaded \(no route to host\)\. Copy the file into"):
         prepare(tmp_path, downloads, "conll2000")
     (downloads / "subjectivity.zip").write_bytes(b"<html>not found</html>")
-    with pytest.raises(SystemExit, match=r"not the archive that holds quote.tok.gt9.5000. Remove it"):
+    with pytest.raises(SystemExit, match=r"not an archive that contains quote.tok.gt9.5000. Remove it"):
         prepare(tmp_path, downloads, "subj")

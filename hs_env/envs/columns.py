@@ -1,7 +1,7 @@
-"""What `info` says, as columns: one definition for the single environments and the vector environments.
+"""Convert columns of values to infos, so that single and vector environments share one definition of their infos.
 
-Columns hold a value for each of some rows: a NumPy array, a list of other objects, or columns again under a name of
-their own. Where a masked array is masked, the row has no such value.
+A column contains one value per row: it is a NumPy array, a list of other objects, or a dict of columns. Where a masked
+array is masked, the row has no value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Columns: TypeAlias = dict[str, Column]
 
 
 def info_of(columns: Columns, row: int) -> dict[str, Any]:
-    """The info of one row, as a single environment gives it: Python numbers, fresh arrays."""
+    """Return the info of one row as a single environment returns it: Python numbers and copies of arrays."""
     info: dict[str, Any] = {}
     for key, column in columns.items():
         if isinstance(column, dict):
@@ -31,15 +31,16 @@ def info_of(columns: Columns, row: int) -> dict[str, Any]:
 
 
 def infos_of(columns: Columns, rows: NDArray[np.int64], num_envs: int) -> dict[str, Any]:
-    """The infos of a vector environment, as `gymnasium.vector.VectorEnv` builds them one by one.
+    """Return infos in the format of `gymnasium.vector.VectorEnv`.
 
     Args:
-        columns: A value for each of `rows`.
-        rows: (R,) the environments that have them.
-        num_envs: N.
+        columns: Columns with one value for each of `rows`.
+        rows: (n,) int64, indices of the n slots that have values.
+        num_envs: Number of slots, N.
 
     Returns:
-        For each key an array of N entries, 0 or None where there is none, and under `_key` an (N,) bool mask.
+        An (N, ...) array for each key, 0 or None where a slot has no value. The (N,) bool mask `_key` says which slots
+        have one.
     """
     infos: dict[str, Any] = {}
     for key, column in columns.items():
@@ -57,7 +58,7 @@ def infos_of(columns: Columns, rows: NDArray[np.int64], num_envs: int) -> dict[s
 
 
 def _scattered(column: Column, rows: NDArray[np.int64], num_envs: int) -> NDArray[Any] | dict[str, Any]:
-    """(N, ...) with the column's values at `rows`."""
+    """Return an (N, ...) array that contains the column's values at `rows`."""
     if isinstance(column, dict):
         return infos_of(column, rows, num_envs)
     if isinstance(column, list):

@@ -1,1 +1,1 @@
-"""Adapters for RL libraries, one module a library: each imports its own when it is imported, and none is here."""
+"""Adapters for RL libraries, one module per library. Only the module of a library imports it."""

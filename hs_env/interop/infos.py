@@ -1,4 +1,4 @@
-"""The infos of a vector environment, taken apart."""
+"""Split the infos of a vector environment into the infos of its slots."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from hs_env.errors import HsEnvError
 def unpack_infos(
     infos: Mapping[Any, Any], num_envs: int, members: NDArray[np.intp] | None = None
 ) -> list[dict[Any, Any]]:
-    """The infos of each single environment: what it has, without the masks that say so.
+    """Split the infos of a vector environment into one dict per slot, without the masks.
 
-    An array is looked at and converted at once, so that Python is left with one assignment a value. Numbers become
-    those of Python; rows of arrays are copies.
+    NumPy selects and converts each array at once, which leaves Python one assignment per value. Numbers become Python
+    numbers; rows of arrays are copies.
 
     Args:
-        infos: A dictionary of arrays with an entry for each environment, or of such dictionaries. A mask `_key` says
-            which environments have `key`; without one, all have it.
-        num_envs: Length of the arrays.
-        members: The environments that are wanted; None is all.
+        infos: Dict of arrays with one entry per slot, or of such dicts. The (N,) bool mask `_key` says which slots have
+            `key`; without a mask, all slots have it.
+        num_envs: Number of slots, N.
+        members: (n,) indices of the n slots to return; None returns all.
 
     Returns:
-        A dictionary for each member.
+        One dict per member.
 
     Raises:
-        HsEnvError: The infos are anything else.
+        HsEnvError: If infos have another form.
     """
     if not isinstance(infos, Mapping):
         raise HsEnvError(
-            f"Infos of a vector environment are a dictionary of arrays, got a {type(infos).__name__}. Leave out "
-            "wrappers that change this, such as DictInfoToList."
+            f"The infos of a vector environment must be a dict of arrays, got a {type(infos).__name__}. Remove "
+            "wrappers that convert infos, such as DictInfoToList."
         )
     members = np.arange(num_envs) if members is None else members
     rows: list[dict[Any, Any]] = [{} for _ in range(len(members))]
@@ -52,8 +52,8 @@ def unpack_infos(
             column = chosen.tolist() if chosen.ndim == 1 else list(chosen)
         else:
             raise HsEnvError(
-                f"info[{key!r}] must be an array with an entry for each of the {num_envs} environments, or a "
-                f"dictionary of such arrays, got {type(values).__name__} {values!r}."
+                f"infos[{key!r}] must be an array with one entry for each of the {num_envs} slots, or a dict of such "
+                f"arrays, got {type(values).__name__} {values!r}. Correct the environment or the wrapper that adds it."
             )
         for place, value in zip(places.tolist(), column, strict=True):
             rows[place][key] = value

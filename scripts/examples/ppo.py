@@ -1,11 +1,11 @@
-"""PPO in one file, to be copied and changed: PyTorch and Gymnasium only, in the manner of CleanRL.
+"""Train PPO in one file that you can copy and change: PyTorch and Gymnasium only, in the style of CleanRL.
 
     pip install hs-env
     python scripts/examples/ppo.py --total-steps 300000 --seed 1  # --help lists all settings
 
-It trains on the native vector environment in Gymnasium's default autoreset mode, NEXT_STEP: the step after the end of
-an episode ignores the action and returns the first observation of the next episode. Such steps look like transitions
-and are none; they are left out of every loss (`valid` below). Everything else is PPO with action masks: where only one
+It uses the native vector environment in Gymnasium's default autoreset mode, NEXT_STEP. In this mode, the step after the
+end of an episode ignores the action and returns the first observation of the next episode. Such a step looks like a
+transition but is none, so every loss leaves it out (`valid` below). The rest is PPO with action masks. Where only one
 action is legal, as at the last word of a sentence, it has probability 1 and therefore no gradient.
 """
 
@@ -30,42 +30,42 @@ gymnasium.register_envs(hs_env)
 
 @dataclass
 class Config:
-    """Settings of a run."""
+    """Configure a run."""
 
     env_id: str = "hs_env/PhraseSegmentation-v0"
-    """Any environment with an `action_mask` in its infos."""
+    """Name of an environment whose infos contain an `action_mask`."""
     total_steps: int = 300_000
-    """Steps of all environments together."""
+    """Steps of all slots together."""
     seed: int = 0
-    """Of weights, actions, minibatches and environments."""
+    """Seed of weights, actions, minibatches and environments."""
     num_envs: int = 64
-    """Environments side by side: one call of the frozen classifier steps all of them."""
+    """Number of slots; one call of the frozen classifier steps all of them."""
     rollout_steps: int = 64
-    """Steps of each environment between two updates, several sentences: the only reward comes at their end."""
+    """Steps per slot between two updates: several sentences, as the only reward of a sentence comes at its end."""
     learning_rate: float = 1e-3
-    """Of Adam; falls linearly to 0."""
+    """Initial learning rate of Adam; it falls linearly to 0."""
     gamma: float = 1.0
-    """Discount. A reward at the end of the sentence is worth as much to its first word as to its last one."""
+    """Discount; at 1, the reward at the end of a sentence counts the same for all of its words."""
     gae_lambda: float = 0.95
-    """Of generalised advantage estimation."""
+    """Lambda of generalised advantage estimation."""
     epochs: int = 4
     """Passes over each rollout."""
     minibatches: int = 8
-    """Minibatches of a pass."""
+    """Minibatches per pass."""
     clip: float = 0.2
-    """Probability ratios beyond 1 ± this have no gradient."""
+    """Range of probability ratios around 1 that have a gradient."""
     entropy_weight: float = 0.01
-    """Of the policy's entropy in the loss."""
+    """Weight of the policy's entropy in the loss."""
     value_weight: float = 0.5
-    """Of the value function's error in the loss."""
+    """Weight of the value function's error in the loss."""
     max_gradient_norm: float = 0.5
-    """Longer gradients are scaled down."""
+    """Greatest norm of the gradient; longer gradients are scaled down."""
     eval_sentences: int = 500
-    """Sentences of the test split to score policies on."""
+    """Number of test sentences on which policies are scored."""
 
 
 class Agent(nn.Module):
-    """A policy and a value function, which share nothing."""
+    """A policy and a value function that share no parameters."""
 
     def __init__(self, observation_size: int, num_actions: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class Agent(nn.Module):
         self.value = _mlp(observation_size, 1, last_gain=1.0)
 
     def distribution(self, observations: Tensor, masks: Tensor) -> Categorical:
-        """Of the actions; those that are not legal have probability 0."""
+        """Return the distribution of the actions; illegal ones have probability 0."""
         logits = self.policy(observations)
         return Categorical(logits=logits.masked_fill(~masks, torch.finfo(logits.dtype).min))
 
@@ -88,7 +88,7 @@ def _mlp(inputs: int, outputs: int, last_gain: float, hidden: int = 64) -> nn.Se
 
 @torch.no_grad()
 def mean_reward(config: Config, agent: Agent | None) -> float:
-    """Mean reward of the agent's most probable actions, or of random ones, on the first sentences of the test split."""
+    """Return the mean reward of greedy actions, or of random ones without an agent, on the first test sentences."""
     env = gymnasium.make_vec(config.env_id, config.eval_sentences, split="test", autoreset_mode="SameStep")
     observations, infos = env.reset(options={"indices": list(range(config.eval_sentences))})
     rewards = np.full(config.eval_sentences, np.nan)
@@ -99,17 +99,17 @@ def mean_reward(config: Config, agent: Agent | None) -> float:
         else:
             actions = agent.distribution(torch.as_tensor(observations), masks).probs.argmax(1)
         observations, reward, terminated, _, infos = env.step(actions.numpy())
-        rewards = np.where(terminated & np.isnan(rewards), reward, rewards)  # of the first episode of each environment
+        rewards = np.where(terminated & np.isnan(rewards), reward, rewards)  # only the first episode of each slot
     env.close()
     return float(rewards.mean())
 
 
 def main(config: Config) -> dict[str, float]:
-    """Train; returns the mean rewards on the test split of random actions, and of the agent before and after."""
+    """Train, and return mean rewards on the test split: of random actions, and of the agent before and after."""
     random.seed(config.seed)
-    np.random.seed(config.seed)  # noqa: NPY002  (for libraries that draw from it; nothing here does)
+    np.random.seed(config.seed)  # noqa: NPY002  (for libraries that use it; this file does not)
     torch.manual_seed(config.seed)
-    torch.set_num_threads(1)  # such small products gain nothing from more, and lose much where cores are shared
+    torch.set_num_threads(1)  # for such small products, more threads are no faster, and much slower on shared cores
 
     env = RecordEpisodeStatistics(gymnasium.make_vec(config.env_id, config.num_envs))
     observation_size = env.single_observation_space.shape[0]
@@ -123,7 +123,7 @@ def main(config: Config) -> dict[str, float]:
     actions = torch.zeros(shape, dtype=torch.int64)
     log_probs, rewards, values, advantages = (torch.zeros(shape) for _ in range(4))
     ended = torch.zeros(shape, dtype=torch.bool)  # the step ended its episode
-    valid = torch.zeros(shape, dtype=torch.bool)  # the step was one, not the reset after an end
+    valid = torch.zeros(shape, dtype=torch.bool)  # the step was a transition, not the reset after an end
 
     observation, infos = env.reset(seed=config.seed)
     reset_next = torch.zeros(config.num_envs, dtype=torch.bool)
@@ -143,7 +143,7 @@ def main(config: Config) -> dict[str, float]:
                 values[t] = agent.value(observations[t]).squeeze(1)
             observation, reward, terminated, truncated, infos = env.step(actions[t].numpy())
             rewards[t] = torch.as_tensor(reward)
-            # Sentences are never truncated. If yours are, bootstrap: add gamma * value(observation) to such rewards.
+            # Sentences are never truncated. If your episodes are, add gamma * value(observation) to the last reward.
             ended[t] = torch.as_tensor(terminated | truncated)
             valid[t] = ~reset_next
             reset_next = ended[t].clone()
@@ -154,7 +154,7 @@ def main(config: Config) -> dict[str, float]:
             next_value = agent.value(torch.as_tensor(observation)).squeeze(1)
             advantage = torch.zeros(config.num_envs)
             for t in reversed(range(config.rollout_steps)):
-                # Nothing flows back over an end, so what a step that is none has here reaches no other one.
+                # No advantage flows back across an end, so invalid steps do not affect the steps before them.
                 goes_on = ~ended[t]
                 delta = rewards[t] + config.gamma * goes_on * next_value - values[t]
                 advantage = delta + config.gamma * config.gae_lambda * goes_on * advantage

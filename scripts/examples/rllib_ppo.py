@@ -1,12 +1,11 @@
-"""PPO of RLlib, with two processes that each step a native vector environment.
+"""Train PPO of RLlib, with two processes that each step a native vector environment.
 
     pip install "hs-env[rllib]"
     python scripts/examples/rllib_ppo.py --steps 200000 --seed 1
 
-RLlib makes vector environments by `gymnasium.make_vec` if it is asked for `vector_entry_point`, and reads them in
-Gymnasium's default autoreset mode, NEXT_STEP. The module before the colon in the name registers the environment in each
-process. RLlib knows no action masks without a module of one's own: the environment takes an illegal INSIDE at the last
-word as END.
+With `vector_entry_point`, RLlib creates vector environments with `gymnasium.make_vec`. It expects Gymnasium's default
+autoreset mode, NEXT_STEP. In the name of the environment, the module before the colon registers it in each process.
+Without a custom module, RLlib ignores action masks: the environment replaces an illegal INSIDE at the last word by END.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from scoring import ID, act_at_random, mean_reward, report
 
 
 def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
-    """Train; returns the mean rewards on the test split of random actions, and of the policy before and after."""
+    """Train, and return mean rewards on the test split: of random actions, and of the policy before and after."""
     torch.set_num_threads(1)
     ray.init(num_cpus=2, include_dashboard=False)
     config = (
@@ -31,8 +30,8 @@ def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
         .environment(f"hs_env:{ID}")
         .env_runners(num_env_runners=2, num_envs_per_env_runner=32, gym_env_vectorize_mode="vector_entry_point")
         .training(
-            gamma=1.0,  # the reward at the end of the sentence is worth as much to its first word as to its last one
-            train_batch_size_per_learner=4096,  # 64 steps of each environment, several sentences
+            gamma=1.0,  # the reward at the end of a sentence counts the same for all of its words
+            train_batch_size_per_learner=4096,  # 64 steps per slot: several sentences
             minibatch_size=512,
             num_epochs=4,
             lr=1e-3,

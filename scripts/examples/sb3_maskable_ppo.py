@@ -1,11 +1,11 @@
-"""MaskablePPO of sb3-contrib on the native vector environment, through the adapter for Stable-Baselines3.
+"""Train MaskablePPO of sb3-contrib on the native vector environment, through the adapter for Stable-Baselines3.
 
     pip install hs-env sb3-contrib
     python scripts/examples/sb3_maskable_ppo.py --steps 200000 --seed 1
 
-Stable-Baselines3 resets environments in the step that ends an episode, hence the autoreset mode SAME_STEP. PPO, A2C,
-DQN and RecurrentPPO take the same adapter; they ignore the action masks, and the environment takes an illegal INSIDE at
-the last word as END.
+Stable-Baselines3 resets environments in the step that ends an episode, so the autoreset mode is SAME_STEP. PPO, A2C,
+DQN and RecurrentPPO work with the same adapter, but ignore the action masks: the environment replaces an illegal INSIDE
+at the last word by END.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from hs_env.interop.sb3 import SB3VecEnv
 
 
 def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
-    """Train; returns the mean rewards on the test split of random actions, and of the policy before and after."""
-    torch.set_num_threads(1)  # such small products gain nothing from more, and lose much where cores are shared
+    """Train, and return mean rewards on the test split: of random actions, and of the policy before and after."""
+    torch.set_num_threads(1)  # for such small products, more threads are no faster, and much slower on shared cores
     env = gymnasium.make_vec(ID, 64, autoreset_mode="SameStep")
     model = MaskablePPO(
         "MlpPolicy",
         VecMonitor(SB3VecEnv(env)),  # VecMonitor logs returns; Monitor is for single environments
-        n_steps=64,  # several sentences: the only reward comes at their end,
-        gamma=1.0,  # and is worth as much to the first word as to the last one
+        n_steps=64,  # several sentences, as the only reward of a sentence comes at its end
+        gamma=1.0,  # this reward counts the same for all words of the sentence
         batch_size=512,
         n_epochs=4,
         learning_rate=1e-3,

@@ -1,12 +1,12 @@
-"""PPO of Tianshou 2 on single environments.
+"""Train PPO of Tianshou 2 on single environments.
 
     pip install "hs-env[tianshou]"
     python scripts/examples/tianshou_ppo.py --steps 60000 --seed 1
 
-Tianshou has vector environments of its own, made of single ones, and does not take native vector environments. So the
+Tianshou builds its own vector environments from single ones, and does not accept native vector environments. So the
 frozen classifier is called for one word at a time, and steps are an order of magnitude slower than in the other
-examples. Tianshou resets environments by itself; no autoreset mode is to be chosen. Its PPO knows no action masks: the
-environment takes an illegal INSIDE at the last word as END.
+examples. Tianshou resets environments by itself, so there is no autoreset mode to choose. Its PPO ignores action masks:
+the environment replaces an illegal INSIDE at the last word by END.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from tianshou.utils.net.common import Net
 from tianshou.utils.net.discrete import DiscreteActor, DiscreteCritic
 
 NUM_ENVS = 16
-ROLLOUT = 128  # steps of each, several sentences: the only reward comes at their end
+ROLLOUT = 128  # steps per environment: several sentences, as the only reward of a sentence comes at its end
 
 
 class WithoutPhrases(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Leaves the phrases out of the last info: Tianshou stacks infos, and sentences differ in how many they have."""
+    """Removes the phrases from the last info: Tianshou stacks infos, and sentences have different numbers of them."""
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """As the environment does."""
+        """Step the environment."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         info.pop("phrases", None)
         return observation, reward, terminated, truncated, info
 
 
 def main(steps: int = 60_000, seed: int = 0) -> dict[str, float]:
-    """Train; returns the mean rewards on the test split of random actions, and of the policy before and after."""
+    """Train, and return mean rewards on the test split: of random actions, and of the policy before and after."""
     np.random.seed(seed)  # noqa: NPY002  (Tianshou draws its minibatches from NumPy's global generator)
     torch.manual_seed(seed)
-    torch.set_num_threads(1)  # such small products gain nothing from more, and lose much where cores are shared
+    torch.set_num_threads(1)  # for such small products, more threads are no faster, and much slower on shared cores
     env = DummyVectorEnv([lambda: WithoutPhrases(gymnasium.make(ID)) for _ in range(NUM_ENVS)])
     env.seed(seed)
     observation_space, action_space = env.observation_space[0], env.action_space[0]
@@ -59,7 +59,7 @@ def main(steps: int = 60_000, seed: int = 0) -> dict[str, float]:
         policy=DiscreteActorPolicy(actor=actor, action_space=action_space),
         critic=DiscreteCritic(preprocess_net=net()),
         optim=AdamOptimizerFactory(lr=3e-3),
-        gamma=1.0,  # the reward at the end of the sentence is worth as much to its first word as to its last one
+        gamma=1.0,  # the reward at the end of a sentence counts the same for all of its words
         ent_coef=0.01,
         max_grad_norm=0.5,
     )
@@ -75,7 +75,7 @@ def main(steps: int = 60_000, seed: int = 0) -> dict[str, float]:
         OnPolicyTrainerParams(
             training_collector=Collector[CollectStats](algorithm, env, VectorReplayBuffer(batch, NUM_ENVS)),
             max_epochs=max(1, steps // (5 * batch)),
-            epoch_num_steps=min(steps, 5 * batch),  # an epoch is a line of the log
+            epoch_num_steps=min(steps, 5 * batch),  # the log has one line per epoch
             collection_step_num_env_steps=batch,
             update_step_num_repetitions=4,
             batch_size=128,

@@ -1,11 +1,11 @@
-"""PPO of TorchRL on the native vector environment, with action masks.
+"""Train PPO of TorchRL on the native vector environment, with action masks.
 
     pip install "hs-env[torchrl]"
     python scripts/examples/torchrl_ppo.py --steps 200000 --seed 1
 
-TorchRL resets the environments that have ended by itself, so the autoreset mode is DISABLED; it also takes SAME_STEP,
-and refuses Gymnasium's default, NEXT_STEP. It asks the environment itself for its mode, so no Gymnasium vector wrapper
-may stand between them. A reader copies the masks from the infos into the data of each step; its spec says their shape.
+TorchRL resets finished environments by itself, so the autoreset mode is DISABLED. It also accepts SAME_STEP, but
+refuses Gymnasium's default, NEXT_STEP. It reads the mode from the environment itself, so do not put a Gymnasium vector
+wrapper between them. A reader of infos copies the masks into the data of each step; its spec gives their shape.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
 NUM_ENVS = 64
-ROLLOUT = 64  # steps of each, several sentences: the only reward comes at their end
+ROLLOUT = 64  # steps per slot: several sentences, as the only reward of a sentence comes at its end
 
 
 def make_env(seed: int) -> TransformedEnv:
-    """The environment, with its masks under "action_mask"."""
+    """Make the environment, with its masks under "action_mask"."""
     env = GymWrapper(gymnasium.make_vec(ID, NUM_ENVS, autoreset_mode="Disabled"), categorical_action_encoding=True)
     masks = Composite(action_mask=Binary(shape=(NUM_ENVS, 2), dtype=torch.int8), shape=(NUM_ENVS,))
     env.set_info_dict_reader(default_info_dict_reader(["action_mask"], spec=masks))
@@ -39,14 +39,14 @@ def make_env(seed: int) -> TransformedEnv:
 
 
 def mlp(inputs: int, outputs: int) -> nn.Sequential:
-    """Two hidden layers."""
+    """Make a network with two hidden layers."""
     return nn.Sequential(nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, outputs))
 
 
 def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
-    """Train; returns the mean rewards on the test split of random actions, and of the policy before and after."""
+    """Train, and return mean rewards on the test split: of random actions, and of the policy before and after."""
     torch.manual_seed(seed)
-    torch.set_num_threads(1)  # such small products gain nothing from more, and lose much where cores are shared
+    torch.set_num_threads(1)  # for such small products, more threads are no faster, and much slower on shared cores
     env = make_env(seed)
     size = env.observation_spec["observation"].shape[-1]
     policy = mlp(size, 2)
@@ -58,7 +58,7 @@ def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
         return_log_prob=True,
     )
     critic = ValueOperator(mlp(size, 1), in_keys=["observation"])
-    # A reward at the end of the sentence is worth as much to its first word as to its last one: gamma is 1.
+    # At gamma = 1, the reward at the end of a sentence counts the same for all of its words.
     advantage = GAE(gamma=1.0, lmbda=0.95, value_network=critic)
     loss_of = ClipPPOLoss(actor, critic, entropy_coeff=0.01, critic_coeff=0.5, normalize_advantage=True)
     optimizer = torch.optim.Adam(loss_of.parameters(), lr=1e-3)

@@ -1,4 +1,4 @@
-"""Environments for the tests of the checker: one in which single things can be broken, one for any spaces."""
+"""Environments for the tests of the checker: one with faults to choose, one for arbitrary spaces."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 from hs_env.envs.checker import check_vector_env
 
 Returned: TypeAlias = dict[str, Any]
-"""What `reset` or `step` is about to return, by name."""
+"""Values that `reset` or `step` is about to return, by name."""
 
 Fault: TypeAlias = Callable[["Walks", Returned], Any]
 
 
 EVERY = np.ones(3, np.bool_)
-EVERY.flags.writeable = False  # The checker overwrites what it is given.
+EVERY.flags.writeable = False  # The checker overwrites returned arrays.
 
 
 class Walks(VectorEnv[Any, Any, Any]):
-    """Three slots, each of which walks by steps of one or two to a goal that it draws; it may not step beyond.
+    """Three slots, each of which walks to a random goal in steps of one or two and must not step past it.
 
-    An episode is truncated, not terminated, where the goal is 5.
+    An episode is truncated, not terminated, if its goal is 5.
 
     Args:
-        mode: All three.
+        mode: Autoreset mode; all three are implemented.
         render_mode: None or "ansi".
-        fault: Called with the environment and what it is about to return; may change both.
+        fault: Function that may change the environment and the values it is about to return.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Walks(VectorEnv[Any, Any, Any]):
 
 
 def put(name: str, change: Callable[[Any], Any], start: int = 0) -> Fault:
-    """A fault that changes one of the returned values, where it is returned, from the call `start` on."""
+    """Make a fault that changes one of the returned values; it skips the first `start` calls that return it."""
     calls = count()
 
     def fault(env: Walks, returned: Returned) -> None:
@@ -134,7 +134,7 @@ def put(name: str, change: Callable[[Any], Any], start: int = 0) -> Fault:
 
 
 def inform(change: Callable[[dict[str, Any]], Any], start: int = 0) -> Fault:
-    """A fault that changes infos in place."""
+    """Make a fault that changes infos in place."""
 
     def changed(infos: dict[str, Any]) -> dict[str, Any]:
         change(infos)
@@ -144,7 +144,7 @@ def inform(change: Callable[[dict[str, Any]], Any], start: int = 0) -> Fault:
 
 
 def slot_one(value: Any) -> Callable[[Any], Any]:
-    """Puts a value into slot 1 of an array."""
+    """Make a change that puts a value into slot 1 of an array."""
 
     def change(array: Any) -> Any:
         array[1] = value
@@ -154,7 +154,7 @@ def slot_one(value: Any) -> Callable[[Any], Any]:
 
 
 def flag_all(name: str) -> Fault:
-    """A fault that ends all episodes at every step."""
+    """Make a fault that ends all episodes at every step."""
 
     def fault(env: Walks, returned: Returned) -> None:
         if name in returned:
@@ -165,7 +165,7 @@ def flag_all(name: str) -> Fault:
 
 
 class Sampler(gymnasium.Env[Any, Any]):
-    """Observations drawn from the space, episodes of three steps, always the same action mask."""
+    """An environment with observations sampled from its space, episodes of three steps and a constant action mask."""
 
     def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any], mask: Any) -> None:
         self.observation_space, self.action_space, self.mask = deepcopy(observation_space), action_space, mask
@@ -189,7 +189,7 @@ def make_sampler() -> Sampler:
 
 
 def warned(env: VectorEnv[Any, Any, Any], reference: VectorEnv[Any, Any, Any] | None = None, steps: int = 20) -> str:
-    """What the checker warns of, in one string."""
+    """Return the warnings of the checker, one per line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         check_vector_env(env, reference, steps=steps)

@@ -1,4 +1,4 @@
-"""The checker of vector environments: healthy ones pass; attributes, frames, close and references."""
+"""The checker of vector environments: correct ones pass; wrong attributes, frames, close and references are found."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.envs.doubles import (
 NEXT_STEP, SAME_STEP, DISABLED = AutoresetMode
 MODES = pytest.mark.parametrize("mode", AutoresetMode)
 
-POPS = "reset() took 'reset_mask' out of the caller's options"
-STAYS_OPEN = "`closed` is False after close()"
+POPS = "reset() removed 'reset_mask' from the caller's options, expected it to stay there"
+STAYS_OPEN = "`closed` is False after close(), expected True"
 NO_END = "No episode ended within"
 
 
-# Healthy ones
+# Correct environments
 
 
 @MODES
@@ -131,7 +131,7 @@ def test_differing_observation_spaces() -> None:
 
 @MODES
 def test_wrappers(mode: AutoresetMode) -> None:
-    found = warned(RecordEpisodeStatistics(Walks(mode)))  # Gymnasium's wrapper takes the mask out, too.
+    found = warned(RecordEpisodeStatistics(Walks(mode)))  # The wrapper removes the mask, too.
     assert (POPS in found) == (mode is DISABLED)
     single = partial(gymnasium.wrappers.RecordEpisodeStatistics, make_sampler())
     assert (POPS in warned(SyncVectorEnv([single], autoreset_mode=mode))) == (mode is DISABLED)
@@ -141,7 +141,7 @@ def test_wrappers(mode: AutoresetMode) -> None:
         check_vector_env(DictInfoToList(Walks(mode)), steps=20)
 
 
-# What is said of an environment before it is called
+# Attributes
 
 
 def test_the_error_is_ours_and_an_assertion() -> None:
@@ -157,15 +157,18 @@ def test_a_single_environment() -> None:
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"num_envs": 0}, "`num_envs` is 0, expected the number of slots"),
+        ({"num_envs": 0}, "`num_envs` is 0, expected the number of slots; set it to an int above 0"),
         ({"num_envs": None}, "`num_envs` is None"),
-        ({"closed": True}, "`closed` is True before the first call"),
-        ({"single_observation_space": None}, "`single_observation_space` is None, expected a gymnasium.Space"),
-        ({"observation_space": spaces.Box(0, 5, (2,))}, "`observation_space` is Box.*by gymnasium.*batch_space"),
+        ({"closed": True}, "`closed` is True before the first call, expected False; pass a new environment"),
+        ({"single_observation_space": None}, "`single_observation_space` is None, expected a gymnasium.Space; set it"),
+        ({"observation_space": spaces.Box(0, 5, (2,))}, "`observation_space` is Box.*with gymnasium.*batch_space"),
         ({"action_space": spaces.Discrete(2)}, r"`action_space` is Discrete\(2\), expected MultiDiscrete"),
-        ({"metadata": {}}, r"`metadata\['autoreset_mode'\]` is None, expected a"),
+        ({"metadata": {}}, r"`metadata\['autoreset_mode'\]` is None, expected a member of gymnasium.*; set it"),
         ({"metadata": {"autoreset_mode": "NextStep"}}, r"`metadata\['autoreset_mode'\]` is 'NextStep'"),
-        ({"autoreset_mode": SAME_STEP}, "The attribute `autoreset_mode` is <.*SAME_STEP.*but `metadata"),
+        (
+            {"autoreset_mode": SAME_STEP},
+            "The attribute `autoreset_mode` is <.*SAME_STEP.*, expected <.*NEXT_STEP.* as in `metadata",
+        ),
     ],
 )
 def test_attributes(attributes: dict[str, Any], message: str) -> None:
@@ -185,7 +188,7 @@ def test_frames(frames: Any) -> None:
         def render(self) -> Any:
             return frames
 
-    with pytest.raises(VectorEnvError, match=r"render\(\) gave .*, expected a tuple of 3 frames"):
+    with pytest.raises(VectorEnvError, match=r"render\(\) returned .*, expected a tuple of 3 frames; return one per"):
         check_vector_env(Blind(render_mode="ansi"), steps=20)
     assert warned(Blind(render_mode="human")) == ""
 
@@ -195,7 +198,7 @@ def test_a_list_of_frames() -> None:
         def render(self) -> Any:
             return list(super().render())
 
-    assert "render() gave a list of frames, expected a tuple" in warned(Listing(render_mode="ansi"))
+    assert "render() returned a list of frames, expected a tuple; convert it" in warned(Listing(render_mode="ansi"))
 
 
 def test_closing() -> None:
@@ -211,7 +214,8 @@ def test_closing() -> None:
         def close(self, **how: Any) -> None:
             pass
 
-    with pytest.raises(VectorEnvError, match=r"The second close\(\) raised RuntimeError\('closed already'\)"):
+    message = r"The second close\(\) raised RuntimeError\('closed already'\), expected it to do nothing"
+    with pytest.raises(VectorEnvError, match=message):
         check_vector_env(Once(), steps=20)
     assert warned(Never()).startswith(STAYS_OPEN)
 
@@ -223,7 +227,10 @@ def test_closing() -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (put("rewards", lambda array: array + 1e-4 * (array > 0)), r"^step 1: rewards\[slot 0\] is .*, which is what"),
+        (
+            put("rewards", lambda array: array + 1e-4 * (array > 0)),
+            r"^step 1: rewards\[slot 0\] is .*, expected .* as in the reference; make both return the same",
+        ),
         (put("observations", lambda array: array + np.float32(0.1)), r"^reset\(seed=0\): observations\[slot 0, 0\] is"),
         (
             inform(lambda infos: infos.update(x=np.zeros(3), _x=EVERY)),
@@ -252,6 +259,6 @@ def test_rounding_is_no_difference() -> None:
 
 def test_references_that_cannot_be_compared() -> None:
     with pytest.raises(
-        VectorEnvError, match=r"`mode` is AutoresetMode.NEXT_STEP, but that of the reference is .*SAME_STEP"
+        VectorEnvError, match=r"`mode` is AutoresetMode.NEXT_STEP, expected .*SAME_STEP as in the reference"
     ):
         check_vector_env(Walks(), Walks(SAME_STEP), steps=10)

@@ -1,4 +1,4 @@
-"""Faults of vector environments, each of which the checker finds: values, ends of episodes, memory, seeds."""
+"""The checker finds faults in vector environments: values, ends of episodes, memory, seeds."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.envs.doubles import (
 NEXT_STEP, SAME_STEP, DISABLED = AutoresetMode
 MODES = pytest.mark.parametrize("mode", AutoresetMode)
 
-POPS = "reset() took 'reset_mask' out of the caller's options"
+POPS = "reset() removed 'reset_mask' from the caller's options, expected it to stay there"
 NAN = np.full(3, np.nan)
 
 
-# What is returned
+# Returned values
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,13 @@ NAN = np.full(3, np.nan)
         # The tuple
         (
             lambda env, returned: returned.pop("infos"),
-            r"^reset\(seed=0\): expected a tuple of observations, infos, got",
+            r"^reset\(seed=0\): expected a tuple of observations, infos, in this order; return exactly these\. Got",
         ),
-        (lambda env, returned: returned.pop("rewards", 0), "^step 1: expected a tuple of observations, rewards"),
-        (put("infos", lambda infos: [infos]), "infos is a list, expected one dict"),
+        (
+            lambda env, returned: returned.pop("rewards", 0),
+            r"^step 1: expected a tuple of observations, rewards.*; return exactly these\. Got \(arr",
+        ),
+        (put("infos", lambda infos: [infos]), "infos is a list, expected one dict of arrays; remove wrappers"),
         # Observations
         (
             put("observations", lambda array: array.astype(float), 3),
@@ -53,41 +56,53 @@ NAN = np.full(3, np.nan)
         ),
         (put("observations", lambda array: array[:2]), r"has shape \(2, 2\) .*, expected an array of shape \(3, 2\)"),
         (put("observations", lambda array: array.tolist()), "observations is list .*, expected an array"),
-        (put("observations", slot_one(6.0), 3), r"^step 3, slot 1: the observation \[6. 6.\] is not in the single"),
-        (put("observations", slot_one(np.nan)), "slot 1: the observation .* it holds NaN; mend"),
+        (
+            put("observations", slot_one(6.0), 3),
+            r"^step 3, slot 1: the observation is \[6. 6.\], expected a value of the single .*; correct the values or",
+        ),
+        (put("observations", slot_one(np.nan)), "slot 1: the observation is .* contains NaN, expected .*; correct"),
         # Rewards and flags
         (put("rewards", lambda array: array.astype(int)), r"^step 1: rewards has .* int64, expected .* dtype float"),
         (
             put("rewards", lambda array: array[:, None]),
-            r"rewards has shape \(3, 1\) .*, expected an array of shape \(3,\)",
+            r"rewards has shape \(3, 1\) .*, expected an array of shape \(3,\) .*; return one float per slot",
         ),
         (put("rewards", lambda array: array.tolist()), "rewards is list"),
-        (put("rewards", slot_one(np.nan), 5), r"^step 6: rewards\[slot 1\] is NaN, expected a number"),
+        (put("rewards", slot_one(np.nan), 5), r"^step 6: rewards\[slot 1\] is NaN, expected a number; correct"),
         (put("terminations", lambda array: array.astype(np.int8)), "terminations has .* int8, expected .* dtype bool"),
         (put("truncations", lambda array: False), "truncations is bool False"),
         # Infos
-        (inform(lambda infos: infos.update({3: 4})), "infos has the key 3, expected strings"),
-        (inform(lambda infos: infos.update(_other=EVERY)), "infos has '_other' without 'other', expected a leading"),
-        (inform(lambda infos: infos.pop("_position")), "infos has no '_position', expected a bool array"),
+        (inform(lambda infos: infos.update({3: 4})), "infos has the key 3, expected strings as keys; rename it"),
+        (
+            inform(lambda infos: infos.update(_other=EVERY)),
+            "infos has '_other' without 'other', expected a leading .*; rename it, or add 'other'",
+        ),
+        (inform(lambda infos: infos.pop("_position")), "infos has no '_position', expected a bool array .*; add it"),
         (inform(lambda infos: infos.update(_position=[True] * 3)), r"infos\['_position'\] is list"),
         (inform(lambda infos: infos.update(_position=EVERY.astype(int))), r"infos\['_position'\] has .* int64"),
-        (inform(lambda infos: infos.update(_position=EVERY[:2])), r"infos\['_position'\] has shape \(2,\)"),
+        (
+            inform(lambda infos: infos.update(_position=EVERY[:2])),
+            r"infos\['_position'\] has shape \(2,\).*; return one",
+        ),
         (inform(lambda infos: infos.update(position=[1, 2, 3])), r"infos\['position'\] is list \[1, 2, 3\], expected"),
         (inform(lambda infos: infos.update(position=np.zeros(2))), r"infos\['position'\] has shape \(2,\).* length 3"),
         (
             inform(lambda infos: infos.update(x=NAN, _x=~EVERY | [False, True, False])),
-            r"infos\['x'\]\[slot 1\] holds NaN, expected a number",
+            r"infos\['x'\]\[slot 1\] contains NaN, expected a number; if .*, set its entry in '_x' to False",
         ),
         (
             inform(lambda infos: infos.update(y=np.array([(1.0,), [np.nan], None], object), _y=EVERY)),
-            r"infos\['y'\]\[slot 1\] holds NaN, expected a number",
+            r"infos\['y'\]\[slot 1\] contains NaN, expected a number",
         ),
         (inform(lambda infos: infos.get("terms", {}).pop("_score", 0)), r"infos\['terms'\] has no '_score'"),
         (
             inform(lambda infos: infos.update(action_mask=np.ones((3, 3), np.int8))),
             r"slot 0: .* expected shape .* \(2,\)",
         ),
-        (inform(lambda infos: infos.update(action_mask=infos["action_mask"] == 1)), r"Discrete\(2\) does not take"),
+        (
+            inform(lambda infos: infos.update(action_mask=infos["action_mask"] == 1)),
+            r"Discrete\(2\)\.sample\(\) rejected the last infos\['action_mask'\], array.*; return masks that",
+        ),
     ],
 )
 def test_returned_values(fault: Fault, message: str) -> None:
@@ -109,7 +124,7 @@ def test_returned_values(fault: Fault, message: str) -> None:
         (
             spaces.Text(3),
             lambda value: ("a", 3),
-            "slot 1: the observation 3 is not in the single observation space Text",
+            "slot 1: the observation is 3, expected a value of the single observation space Text",
         ),
     ],
 )
@@ -126,7 +141,7 @@ def test_observations_out_of_differing_spaces() -> None:
     make = [partial(Sampler, box, spaces.Discrete(2), None) for box in boxes]
     env = SyncVectorEnv(make, observation_mode="different")
     env.envs.reverse()
-    with pytest.raises(VectorEnvError, match="observations are not in the observation space"):
+    with pytest.raises(VectorEnvError, match=r"observations are outside their space, expected values of the .*Box"):
         check_vector_env(env, steps=20)
 
 
@@ -140,7 +155,7 @@ def test_dtypes_that_change(change: Callable[[Any], Any], kind: str) -> None:
             returned["infos"]["position"] = change(returned["infos"]["position"])
 
     found = warned(Walks(fault=fault))
-    assert found.startswith(f"step 1: infos['position'] has become {kind}, expected int64 as before")
+    assert found.startswith(f"step 1: infos['position'] is now {kind}, expected int64 as before; always use the same")
     assert found.count("\n") == 0
 
 
@@ -153,7 +168,7 @@ def test_dtypes_that_change(change: Callable[[Any], Any], kind: str) -> None:
         (
             NEXT_STEP,
             put("rewards", lambda array: array + 1),
-            r"^step \d+, slot \d: rewards is 1.0, expected 0.0: the ep",
+            r"^step \d+, slot \d: rewards is 1.0, expected 0.0: the episode ended in .* only reset the slot",
         ),
         (
             NEXT_STEP,
@@ -164,7 +179,7 @@ def test_dtypes_that_change(change: Callable[[Any], Any], kind: str) -> None:
         (
             DISABLED,
             inform(lambda infos: infos.update(final_obs=np.full(3, None), _final_obs=EVERY)),
-            "infos has 'final_obs', but the declared autoreset mode is AutoresetMode.DISABLED",
+            "infos has 'final_obs', expected no such key: the declared .* is AutoresetMode.DISABLED.* Remove the",
         ),
         (
             SAME_STEP,
@@ -179,17 +194,17 @@ def test_dtypes_that_change(change: Callable[[Any], Any], kind: str) -> None:
         (
             SAME_STEP,
             inform(lambda infos: "final_obs" in infos and infos.update(_final_obs=EVERY)),
-            "an entry 'final_obs', but",
+            "an entry 'final_obs', but the episode continues.*: set 'final_obs', and True in its mask",
         ),
         (
             SAME_STEP,
             inform(lambda infos: "final_obs" in infos and slot_one(np.full(2, 9.0))(infos["final_obs"])),
-            r"slot 1: infos\['final_obs'\] is array\(\[9., 9.\]\), which is not in the single observation space",
+            r"slot 1: infos\['final_obs'\] is array\(\[9., 9.\]\), expected a value of the single observation space",
         ),
         (
             SAME_STEP,
             inform(lambda infos: "final_info" in infos and infos.update(final_info=np.full(3, None))),
-            r"infos\['final_info'\] is a ndarray, expected .* final_info as a dict",
+            r"infos\['final_info'\] is a ndarray, expected a dict of arrays and masks, like infos; build it as",
         ),
     ],
 )
@@ -206,7 +221,9 @@ def test_an_action_that_should_be_ignored() -> None:
             observations[ended, 0] += actions[ended]
             return observations, *others
 
-    with pytest.raises(VectorEnvError, match="Only the actions that NEXT_STEP ignores were others"):
+    with pytest.raises(
+        VectorEnvError, match=r"Only actions right after the end of an episode were different: .* ignore"
+    ):
         check_vector_env(Eager(), steps=20)
 
 
@@ -222,7 +239,8 @@ def test_a_reset_that_forgets_what_was_to_be_reset() -> None:
             self.fresh = True
             return super().reset(**how)
 
-    with pytest.raises(VectorEnvError, match=r"^step 1: .* reset\(seed=...\) must start all state and randomness anew"):
+    message = r"^step 1: .* make reset\(seed=...\) restart all state and random numbers"
+    with pytest.raises(VectorEnvError, match=message):
         check_vector_env(Pending(), steps=20)
 
 
@@ -232,7 +250,8 @@ def test_a_partial_reset_of_more_than_the_mask() -> None:
             super().begin(mask | mask.any())
 
     with pytest.raises(
-        VectorEnvError, match=r"^reset of the finished slots after step \d+, slot \d: the observation.* is "
+        VectorEnvError,
+        match=r"^reset of the finished slots after step \d+, slot \d: the observation.* is .*, expected .* leave it",
     ):
         check_vector_env(Whole(DISABLED), steps=20)
 
@@ -242,7 +261,9 @@ def test_a_partial_reset_that_informs_about_others() -> None:
         def infos(self, mask: Any) -> dict[str, Any]:
             return super().infos(mask | True)
 
-    with pytest.raises(VectorEnvError, match=r"slot \d: infos\['_action_mask'\] is True, expected False"):
+    with pytest.raises(
+        VectorEnvError, match=r"slot \d: infos\['_action_mask'\] is True, expected False.* no infos for"
+    ):
         check_vector_env(Talkative(DISABLED), steps=20)
 
 
@@ -266,11 +287,11 @@ def test_slots_that_are_not_reset(mode: AutoresetMode) -> None:
             return returned
 
     found = warned(Stuck(mode), steps=9)
-    assert re.search("Each of .* episodes that ended was followed by its last observation", found)
+    assert re.search(r"Each of the \d+ episodes that ended was followed by its last observation again, expected", found)
 
 
 def test_no_end_in_sight() -> None:
-    assert "No episode ended within 1 steps" in warned(Walks(), steps=1)
+    assert "No episode ended within 1 steps, expected at least one" in warned(Walks(), steps=1)
 
 
 def test_a_mask_taken_out_of_the_options() -> None:
@@ -287,7 +308,8 @@ def test_finished_slots_that_go_on() -> None:
             self.begin(self.done)
             return super().step(actions)
 
-    assert re.search(r"Slot \d ended at step \d+ and, stepped without a reset, went on", warned(Restarting(DISABLED)))
+    found = warned(Restarting(DISABLED))
+    assert re.search(r"Slot \d ended at step \d+ and continued when .* without a reset, expected an error", found)
 
 
 # Memory
@@ -308,7 +330,9 @@ def test_memory_that_is_used_again(mode: AutoresetMode, name: str) -> None:
             else:
                 returned[name] = buffer
 
-    with pytest.raises(VectorEnvError, match=f"^.*: a later call changed what this one returned: {name}"):
+    with pytest.raises(
+        VectorEnvError, match=f"^.*: a later call changed what this call returned: {name}.*Return copies"
+    ):
         check_vector_env(Walks(mode, fault=fault), steps=20)
 
 
@@ -331,7 +355,7 @@ def test_memory_that_the_environment_depends_on(mode: AutoresetMode, name: str) 
             env.last = returned["infos"]["position"] if name == "infos" else returned[name]
             env.before = env.last.copy()
 
-    with pytest.raises(VectorEnvError, match="Only the arrays returned before had been overwritten"):
+    with pytest.raises(VectorEnvError, match="Only arrays returned earlier were overwritten"):
         check_vector_env(Dependent(mode, fault=fault), steps=20)
 
 
@@ -343,7 +367,7 @@ def test_last_observations_that_the_environment_depends_on() -> None:
             returned["observations"][...] = 0
         last[:] = [array for array in returned["infos"].get("final_obs", ()) if array is not None]
 
-    with pytest.raises(VectorEnvError, match="Only the arrays returned before had been overwritten"):
+    with pytest.raises(VectorEnvError, match="Only arrays returned earlier were overwritten"):
         check_vector_env(Walks(SAME_STEP, fault=fault), steps=20)
 
 
@@ -352,7 +376,7 @@ def test_last_observations_that_the_environment_depends_on() -> None:
 
 def test_randomness_without_a_seed() -> None:
     generator = np.random.default_rng()
-    with pytest.raises(VectorEnvError, match=r"rewards\[slot 0\] is .* expected .* reset\(seed=...\) must start all"):
+    with pytest.raises(VectorEnvError, match=r"rewards\[slot 0\] is .* expected .* make reset\(seed=...\) restart all"):
         check_vector_env(Walks(SAME_STEP, fault=put("rewards", lambda array: array + generator.random(3))), steps=20)
 
 
@@ -363,7 +387,7 @@ def test_a_reset_that_seeds_anew() -> None:
                 self.generators = [np.random.default_rng() for _ in self.generators]
             super().seed_slots(seed)
 
-    with pytest.raises(VectorEnvError, match="without a seed, go on with the stream of random numbers"):
+    with pytest.raises(VectorEnvError, match=r"make reset\(\) without a seed continue the random numbers"):
         check_vector_env(Anew(), steps=20)
 
 
@@ -375,7 +399,8 @@ def test_a_reset_that_repeats_the_seed() -> None:
             self.last = self.last if seed is None else seed
             super().seed_slots(self.last)
 
-    with pytest.raises(VectorEnvError, match=r"reset\(seed=0\) and then reset\(\) gave the same episodes again"):
+    message = r"reset\(seed=0\) and then reset\(\) gave the same episodes again, expected other ones: .*, continue"
+    with pytest.raises(VectorEnvError, match=message):
         check_vector_env(Repeating(SAME_STEP), steps=20)
 
 
@@ -384,7 +409,10 @@ def test_a_seed_that_does_not_come_in() -> None:
         def seed_slots(self, seed: Any) -> None:
             super().seed_slots(seed and 7 if seed is None else 7)
 
-    assert re.search(r"reset\(seed=0\) and reset\(seed=3\) were followed by the same", warned(Constant()))
+    found = warned(Constant())
+    assert re.search(
+        r"reset\(seed=0\) and reset\(seed=3\) gave the same episodes, expected different .* Use the", found
+    )
 
 
 def test_a_list_of_seeds_that_is_half_used() -> None:
@@ -392,5 +420,6 @@ def test_a_list_of_seeds_that_is_half_used() -> None:
         def seed_slots(self, seed: Any) -> None:
             super().seed_slots([seed[0], None, None] if isinstance(seed, list) else seed)
 
-    with pytest.raises(VectorEnvError, match=r"reset\(seed=\[5, None, 7\]\), slot 2: the second time, the observation"):
+    message = r"reset\(seed=\[5, None, 7\]\), slot 2: at the second call, the observation.* as at the first"
+    with pytest.raises(VectorEnvError, match=message):
         check_vector_env(Half(), seed=5, steps=20)

@@ -58,13 +58,13 @@ def test_no_infos() -> None:
 @pytest.mark.parametrize(
     ("infos", "message"),
     [
-        ([{}, {}], "dictionary of arrays, got a list. Leave out wrappers that change this, such as DictInfoToList"),
+        ([{}, {}], "must be a dict of arrays, got a list. Remove wrappers that convert infos, such as DictInfoToList"),
         (
             {"fps": 60.0},
-            r"info\['fps'\] must be an array with an entry for each of the 2 environments.* got float 60.0",
+            r"infos\['fps'\] must be an array with one entry for each of the 2 slots.* got float 60.0\. Correct the",
         ),
-        ({"a": {"short": np.zeros(1)}}, r"info\['short'\] must be an array .* got ndarray"),
-        ({"scalar": np.array(1)}, r"info\['scalar'\] must be an array"),
+        ({"a": {"short": np.zeros(1)}}, r"infos\['short'\] must be an array .* got ndarray"),
+        ({"scalar": np.array(1)}, r"infos\['scalar'\] must be an array"),
     ],
 )
 def test_anything_else_is_refused(infos: Any, message: str) -> None:

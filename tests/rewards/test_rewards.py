@@ -132,7 +132,10 @@ class _Broken(Reward):
         (lambda e: {"odd": torch.full((5,), math.nan)}, r"'odd' of the reward 'broken.v1' is nan for sentence 0"),
         (lambda e: {"odd": torch.zeros(4)}, r"shape \(5,\).*got \(4,\)"),
         (lambda e: {"odd": 1.0}, r"got float"),
-        (lambda e: {"odd": torch.ones(5, dtype=torch.int64)}, r"'odd'.* of floats.*got \(5,\) of torch.int64"),
+        (
+            lambda e: {"odd": torch.ones(5, dtype=torch.int64)},
+            r"'odd'.* must be a float tensor of shape .*got \(5,\) of torch.int64",
+        ),
         (lambda e: {"odd": torch.full((5,), 1e300, dtype=torch.float64)}, r"'odd' .* is inf for sentence 0"),
         (lambda e: {"odd": e.log_probs}, r"got \(5, 3\) of torch.float32"),
         (lambda e: None, r"'broken.v1' must return a dict .*got NoneType"),

@@ -111,7 +111,7 @@ def test_the_bonus_of_a_deletion_finds_the_share_that_was_asked_for():
     ],
 )
 def test_a_state_of_another_reward_is_refused(reward, state):
-    with pytest.raises(HsEnvError, match=r"no state of the reward|multiplier must be"):
+    with pytest.raises(HsEnvError, match=r"not a state of the reward|multiplier must be"):
         reward.load_state_dict(state)
 
 

@@ -1,4 +1,4 @@
-"""The checker of vector environments: it takes any `gymnasium.vector.VectorEnv`, and knows nothing of ours."""
+"""A checker for any `gymnasium.vector.VectorEnv`, independent of the environments of this package."""
 
 from hs_env.envs.checker.check import check_vector_env
 from hs_env.envs.checker.contract import VectorEnvError

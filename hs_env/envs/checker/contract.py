@@ -1,4 +1,4 @@
-"""What a vector environment says about itself, and the error for one that does not keep to it."""
+"""Read the attributes that a vector environment declares; define the error for one that breaks its contract."""
 
 from __future__ import annotations
 
@@ -14,22 +14,26 @@ from hs_env.errors import HsEnvError
 
 
 class VectorEnvError(HsEnvError, AssertionError):
-    """A vector environment breaks its contract: what was expected, what came, at which step and slot, what to do."""
+    """A vector environment breaks its contract.
+
+    The message says in which call and slot, what was expected, what came and what to do.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The attributes of a vector environment that its other checks rest on.
+    """The attributes of a vector environment that the other checks need.
 
     Attributes:
-        num_envs: Slots.
-        mode: When a finished slot is reset.
-        observation_space: Of all slots.
-        single_observation_space: Of one.
-        single_action_space: Of one.
-        uniform: Whether all slots have the single observation space. `observation_mode` of Gymnasium's own vector
-            environments may be another than "same".
-        copies: Whether returned observations are the caller's own. Gymnasium's vector environments have `copy=False`.
+        num_envs: Number of slots, N.
+        mode: Autoreset mode, which says when a finished slot is reset.
+        observation_space: Space of the observations of all slots.
+        single_observation_space: Space of the observations of one slot.
+        single_action_space: Space of the actions of one slot.
+        uniform: Whether the single observation space holds for all slots. It does not in Gymnasium's own vector
+            environments if their `observation_mode` is not "same".
+        copies: Whether each call returns new arrays of observations. Gymnasium's own vector environments do not if
+            they are created with `copy=False`.
     """
 
     num_envs: int
@@ -42,21 +46,21 @@ class Contract:
 
 
 def read_contract(env: VectorEnv[Any, Any, Any]) -> Contract:
-    """Check the attributes of `env`.
+    """Read and check the attributes of a vector environment.
 
     Raises:
-        VectorEnvError: One is missing, or two of them contradict each other.
+        VectorEnvError: If an attribute is missing or contradicts another one.
     """
     if not isinstance(env, VectorEnv):
         raise VectorEnvError(
             f"Expected a gymnasium.vector.VectorEnv, got {env!r}. "
-            "For a single environment there is gymnasium.utils.env_checker.check_env."
+            "Check a single environment with gymnasium.utils.env_checker.check_env."
         )
     if env.unwrapped.closed:
-        raise VectorEnvError("`closed` is True before the first call; give the checker a new environment.")
+        raise VectorEnvError("`closed` is True before the first call, expected False; pass a new environment.")
     num_envs = getattr(env, "num_envs", None)
     if not isinstance(num_envs, int) or num_envs < 1:
-        raise VectorEnvError(f"`num_envs` is {num_envs!r}, expected the number of slots, an integer from 1.")
+        raise VectorEnvError(f"`num_envs` is {num_envs!r}, expected the number of slots; set it to an int above 0.")
     uniform = getattr(env.unwrapped, "observation_mode", "same") == "same"
     single_observation_space, observation_space = _spaces(env, "observation_space", num_envs, uniform)
     single_action_space, _ = _spaces(env, "action_space", num_envs, True)
@@ -72,12 +76,12 @@ def read_contract(env: VectorEnv[Any, Any, Any]) -> Contract:
 
 
 def _spaces(env: VectorEnv[Any, Any, Any], name: str, num_envs: int, uniform: bool) -> tuple[Space[Any], Space[Any]]:
-    """The space of one slot and that of all."""
+    """Return the space of one slot and the space of all slots."""
     single, batched = _space(env, f"single_{name}"), _space(env, name)
     expected = batch_space(single, num_envs)
     if not (batched == expected if uniform else is_space_dtype_shape_equiv(batched, expected)):
         raise VectorEnvError(
-            f"`{name}` is {batched}, expected {expected}: make it by "
+            f"`{name}` is {batched}, expected {expected}; create it with "
             f"gymnasium.vector.utils.batch_space(single_{name}, num_envs)."
         )
     return single, batched
@@ -86,7 +90,7 @@ def _spaces(env: VectorEnv[Any, Any, Any], name: str, num_envs: int, uniform: bo
 def _space(env: VectorEnv[Any, Any, Any], name: str) -> Space[Any]:
     space = getattr(env, name, None)
     if not isinstance(space, Space):
-        raise VectorEnvError(f"`{name}` is {space!r}, expected a gymnasium.Space.")
+        raise VectorEnvError(f"`{name}` is {space!r}, expected a gymnasium.Space; set it in __init__().")
     return space
 
 
@@ -94,13 +98,13 @@ def _mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
     mode = (env.metadata or {}).get("autoreset_mode")
     if not isinstance(mode, AutoresetMode):
         raise VectorEnvError(
-            f"`metadata['autoreset_mode']` is {mode!r}, expected a gymnasium.vector.AutoresetMode; wrappers and "
-            "learning libraries read it there."
+            f"`metadata['autoreset_mode']` is {mode!r}, expected a member of gymnasium.vector.AutoresetMode; set it, "
+            "because wrappers and learning libraries look it up there."
         )
     attribute = getattr(env.unwrapped, "autoreset_mode", mode)
     if attribute != mode:
         raise VectorEnvError(
-            f"The attribute `autoreset_mode` is {attribute!r}, but `metadata['autoreset_mode']` is {mode!r}; "
+            f"The attribute `autoreset_mode` is {attribute!r}, expected {mode!r} as in `metadata['autoreset_mode']`; "
             "set both to the same member of AutoresetMode."
         )
     return mode

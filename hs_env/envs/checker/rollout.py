@@ -1,4 +1,4 @@
-"""Calls of `reset` and `step`: drawn and recorded, or made again as they were."""
+"""Record calls of `reset` and `step` with sampled actions, and replay them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from hs_env.envs.checker.values import difference, overwrite
 
 _RESET: Final = ("observations", "infos")
 RETURNED: Final = ("observations", "rewards", "terminations", "truncations", "infos")
-"""What `step` returns, in this order."""
+"""Names of the values that `step` returns, in their order."""
 
 _STATISTICS: Final = {"episode", "_episode"}
-"""What the wrapper RecordEpisodeStatistics adds: times that no seed fixes, without masks of their own."""
+"""Keys of infos that RecordEpisodeStatistics adds. They contain times, which no seed repeats, and lack inner masks."""
 
 Returned: TypeAlias = dict[str, Any]
-"""What a call returned, by name: the `RETURNED` of `step`, or those two of `reset`."""
+"""Values that a call returned, by name: all of `RETURNED` for `step`, observations and infos for `reset`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to call.
+    """A call of `reset` or `step` to make.
 
     Attributes:
-        where: Its place in the run, for messages.
-        actions: Of `step`, one for each slot; None calls `reset`.
-        seed: Of `reset`.
-        mask: (num_envs,) bool, the slots to reset; None for all.
+        where: Name of the call in messages, such as "step 3".
+        actions: Actions of `step`, one per slot; None calls `reset`.
+        seed: Seed of `reset`.
+        mask: (N,) bool, slots to reset; None resets all.
     """
 
     where: str
@@ -43,19 +43,25 @@ class Request:
     mask: NDArray[np.bool_] | None = None
 
     def make(self, env: VectorEnv[Any, Any, Any]) -> Returned:
-        """Call `env`.
+        """Make the call on a vector environment.
+
+        Returns:
+            Returned values by name, without the keys that RecordEpisodeStatistics adds to infos.
 
         Raises:
-            VectorEnvError: It does not return a tuple as long as it should be, or `infos` is no dict.
+            VectorEnvError: If the call does not return a tuple of the right length, or infos is not a dict.
         """
         names, found = self._call(env)
         if not isinstance(found, tuple) or len(found) != len(names):
-            raise VectorEnvError(f"{self.where}: expected a tuple of {', '.join(names)}, got {found!r}.")
+            raise VectorEnvError(
+                f"{self.where}: expected a tuple of {', '.join(names)}, in this order; return exactly these. "
+                f"Got {found!r}."
+            )
         returned = dict(zip(names, found, strict=True))
         if not isinstance(returned["infos"], dict):
             raise VectorEnvError(
-                f"{self.where}: infos is a {type(returned['infos']).__name__}, expected one dict of arrays; check the "
-                "environment without DictInfoToList and the like."
+                f"{self.where}: infos is a {type(returned['infos']).__name__}, expected one dict of arrays; remove "
+                "wrappers that convert infos, such as DictInfoToList."
             )
         return returned | {"infos": _without_statistics(returned["infos"])}
 
@@ -81,9 +87,9 @@ class Call:
     """A call that was made.
 
     Attributes:
-        request: What was called.
-        returned: The very objects that it returned.
-        copy: Copies of these, made at once.
+        request: The request.
+        returned: Objects that the call returned, which later calls might change.
+        copy: Deep copies of them, made right after the call.
     """
 
     request: Request
@@ -92,7 +98,7 @@ class Call:
 
 
 class _Actions:
-    """Draws actions: the same ones for the same masks, legal ones where `infos` holds an `action_mask`."""
+    """Samples reproducible actions, legal ones if infos contain an `action_mask`."""
 
     def __init__(self, contract: Contract) -> None:
         self._space = deepcopy(contract.single_action_space)
@@ -100,13 +106,13 @@ class _Actions:
         self._masks: list[Any] = [None] * contract.num_envs
 
     def see(self, call: Call) -> None:
-        """Take the masks of a call; a partial reset leaves those of the other slots."""
+        """Store the action masks of a call; a partial reset keeps those of the other slots."""
         for slot in range(len(self._masks)):
             if call.request.mask is None or call.request.mask[slot]:
                 self._masks[slot] = _entry(call.copy["infos"], "action_mask", slot)
 
     def draw(self, where: str) -> tuple[Any, ...]:
-        """One action for each slot."""
+        """Sample one action per slot."""
         return tuple(self._sample(mask, f"{where}, slot {slot}") for slot, mask in enumerate(self._masks))
 
     def _sample(self, mask: Any, where: str) -> Any:
@@ -114,13 +120,13 @@ class _Actions:
             return self._space.sample(mask)
         except Exception as error:
             raise VectorEnvError(
-                f"{where}: the last infos['action_mask'] is {mask!r}, which the sample() of {self._space} does not "
-                f"take: {error}"
+                f"{where}: {self._space}.sample() rejected the last infos['action_mask'], {mask!r}; return masks that "
+                f"it accepts. It said: {error}"
             ) from error
 
 
 def _entry(infos: Mapping[str, Any], key: str, slot: int) -> Any:
-    """What `infos` says for one slot under `key`; None if nothing."""
+    """Return the entry of one slot for `key`; None if it has none."""
     if key not in infos or not infos[f"_{key}"][slot]:
         return None
     value = infos[key]
@@ -136,14 +142,17 @@ def record(
     seeds: Sequence[int | None],
     check: Callable[[Call | None, Call], None],
 ) -> list[Call]:
-    """Reset once for each of `seeds`, then step with drawn actions.
+    """Reset once with each of `seeds`, then step with sampled actions.
 
     Args:
-        env: The environment.
-        contract: What it says about itself.
-        steps: Steps.
-        seeds: Of the resets.
-        check: Called with each call and the one before it.
+        env: Vector environment to call.
+        contract: Attributes of the environment.
+        steps: Number of steps.
+        seeds: Seeds of the resets.
+        check: Function to call with the previous call, None at first, and the current one.
+
+    Returns:
+        All calls in their order, with partial resets in the mode DISABLED.
     """
     actions, calls = _Actions(contract), list[Call]()
 
@@ -172,17 +181,17 @@ def replay(
     requests: Sequence[Request] | None = None,
     overwritten: Sequence[str] = (),
 ) -> None:
-    """Make calls again and compare each with what it returned before.
+    """Make recorded calls again and compare what they return.
 
     Args:
-        env: The environment.
-        calls: What to expect.
-        advice: What the error says after the difference.
-        requests: What to call; that of `calls` by default.
-        overwritten: Which of the returned values to overwrite before the next call.
+        env: Vector environment to call.
+        calls: Recorded calls, whose values are expected again.
+        advice: Text after the difference in the error message: what was repeated, and what to do.
+        requests: Requests to make, by default those of `calls`.
+        overwritten: Names of the returned values to overwrite before the next call.
 
     Raises:
-        VectorEnvError: With the first difference.
+        VectorEnvError: If a value differs; the first difference is reported.
     """
     for request, call in zip(requests or [call.request for call in calls], calls, strict=True):
         returned = request.make(env)
@@ -193,21 +202,21 @@ def replay(
 
 
 def returned_difference(expected: Returned, found: Returned, tolerance: float = 0.0) -> str | None:
-    """The first difference between what two calls returned."""
+    """Describe the first difference between the values of two calls; None if there is none."""
     both = ((name, expected[name], found[name]) for name in expected)
     differences = (difference(one, other, name, tolerance) for name, one, other in both)
     return next(filter(None, differences), None)
 
 
 def same(calls: Sequence[Call], others: Sequence[Call]) -> bool:
-    """Whether two series of calls returned the same."""
+    """Return whether two sequences of calls returned the same."""
     return len(calls) == len(others) and not any(
         returned_difference(one.copy, other.copy) for one, other in zip(calls, others, strict=True)
     )
 
 
 def ended(contract: Contract, call: Call) -> NDArray[np.bool_]:
-    """(num_envs,) bool: the slots whose episode ended with this call, none if it is a reset."""
+    """Return an (N,) bool mask of the slots whose episode ended in this call; all False for a reset."""
     if call.request.actions is None:
         return np.zeros(contract.num_envs, np.bool_)
     done: NDArray[np.bool_] = call.copy["terminations"] | call.copy["truncations"]
@@ -215,10 +224,10 @@ def ended(contract: Contract, call: Call) -> NDArray[np.bool_]:
 
 
 def until_end(contract: Contract, calls: Sequence[Call]) -> Sequence[Call]:
-    """The calls up to the one that first ends an episode; none if no one does."""
+    """Return the calls up to the first one that ends an episode, included; none if no call ends one."""
     return next((calls[: number + 1] for number, call in enumerate(calls) if ended(contract, call).any()), [])
 
 
 def per_slot(contract: Contract, observations: Any) -> list[Any]:
-    """The observation of each slot."""
+    """Split observations into one observation per slot."""
     return list(iterate(contract.observation_space, observations))

@@ -1,4 +1,4 @@
-"""Nested values as environments return them (dicts, tuples, arrays, arrays of objects): compare, search, overwrite."""
+"""Compare, search and overwrite nested values, as environments return them: dicts, tuples and arrays."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 
 
 def difference(expected: Any, found: Any, path: str, tolerance: float = 0.0, batched: bool = True) -> str | None:
-    """The first difference between two values.
+    """Describe the first difference between two nested values.
 
-    Keys, types, shapes and dtypes count. A number counts by its value, an object that compares by identity by its type.
+    Keys, lengths, shapes and dtypes must be equal. Scalars are compared by value. Objects whose class does not define
+    equality are compared by type.
 
     Args:
-        expected: What it should be.
-        found: What it is.
-        path: What to call it.
-        tolerance: Relative and absolute, of floats.
-        batched: Whether the first axis of arrays are the slots.
+        expected: Expected value.
+        found: Value to compare with it.
+        path: Name of the value in the description.
+        tolerance: Relative and absolute tolerance of floats.
+        batched: Whether the first axis of arrays counts slots.
 
     Returns:
-        "infos['token'][slot 1] is 3, expected 5", or None if there is none.
+        A description such as "infos['token'][slot 1] is 3, expected 5"; None if there is no difference.
     """
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         if expected.keys() != found.keys():
@@ -65,13 +66,13 @@ def _array_difference(
 
 
 def _place(path: str, at: tuple[int, ...], batched: bool) -> str:
-    """The name of an element of an array."""
+    """Return the name of an element of an array."""
     index = ", ".join(map(str, at))
     return f"{path}[{'slot ' if batched else ''}{index}]" if at else path
 
 
 def kind(array: NDArray[Any]) -> str:
-    """Its shape and dtype, for messages."""
+    """Describe shape and dtype of an array, for messages."""
     return f"shape {array.shape} and dtype {array.dtype}"
 
 
@@ -85,7 +86,7 @@ def _same(expected: Any, found: Any, tolerance: float) -> bool:
 
 
 def has_nan(value: Any) -> bool:
-    """Whether there is a NaN anywhere in it."""
+    """Return whether a nested value contains NaN."""
     if isinstance(value, Mapping):
         return any(map(has_nan, value.values()))
     if isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.dtype == object and value.ndim):
@@ -96,7 +97,7 @@ def has_nan(value: Any) -> bool:
 
 
 def overwrite(value: Any) -> None:
-    """Write other contents into every array of it that can be written to."""
+    """Write other contents into every writable array of a nested value."""
     if isinstance(value, Mapping):
         value = tuple(value.values())
     if isinstance(value, (tuple, list)):
