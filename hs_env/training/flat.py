@@ -13,13 +13,14 @@ from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_sco
 from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
 from hs_env.training.classifier import Learner
+from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.stages import Stage, StagedTrainer
+from hs_env.training.stages import Stage
 from hs_env.types import SentenceBatch
 
 
-class FlatTrainer(StagedTrainer):
+class FlatTrainer(ClassifierTrainer):
     """Trains a classifier without structure on what a C-Net gets: as many epochs, at the rates of the two stages.
 
     Vectors, batches, optimiser, learning rates, dropout, clipping, slow copy and the choice by dev are the C-Net's; the
@@ -39,7 +40,6 @@ class FlatTrainer(StagedTrainer):
             model = data.new_model(MODELS.get(config.model), config)
         assert isinstance(model, FlatClassifier)
         self.learner = Learner(model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate)
-        self.updates_an_epoch = -(-len(data.splits["train"]) // config.batch_size)
         self.learned, self.adapted = {"learner": self.learner}, {}
         assert config.warm_epochs is not None  # the configuration has filled it in
         self.stages = (
@@ -50,10 +50,6 @@ class FlatTrainer(StagedTrainer):
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         rate = self.config.learning_rate if stage == "warm" else self.config.joint_learning_rate
         assert rate is not None  # the configuration has filled it in
-        if stage == "warm":
-            self.progress.warm_updates += 1
-        else:
-            self.progress.joint_updates += 1
         annealed = self._anneal()
         learnt = self.learner.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in learnt.items()}
@@ -63,7 +59,7 @@ class FlatTrainer(StagedTrainer):
         annealed = {}
         for model in (self.learner.fast, self.learner.slow):
             if isinstance(model, HMLSTMClassifier):
-                model.anneal(self.progress.updates / self.updates_an_epoch, self.config.slope_per_epoch)
+                model.anneal(self.progress.updates / self.updates_per_epoch, self.config.slope_per_epoch)
                 annealed = {"boundaries/slope": model.levels.slope}
         return annealed
 

@@ -1,59 +1,156 @@
-"""The folder of a run: a new one is empty, and keeps what was asked for and what it ran on."""
+"""Folders of runs: begin, resume, finish and load a run of any kind."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
+from rich.console import Console
+
+from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
 from hs_env.storage import write_json
 from hs_env.training.record import describe
+from hs_env.training.stages import HISTORY, StagedTrainer
 
 CONFIG, RECORD = "config.json", "record.json"
 
 
+class Config(Protocol):
+    """What a configuration of a run has."""
+
+    @property
+    def threads(self) -> int:
+        """Number of threads of torch; 0 keeps torch's default."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+
+
+C = TypeVar("C", bound=Config)
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class RunKind(Generic[C, R]):
+    """A kind of run, with a configuration of type C and a loaded result of type R.
+
+    Attributes:
+        command: Command that starts a run, such as "hs-env train".
+        parse: Converts JSON values to a configuration.
+        new_trainer: Loads the data of a configuration and returns a trainer for a folder, with a console.
+        load_result: Loads the result of a finished run from its folder, its configuration and its history.
+    """
+
+    command: str
+    parse: Callable[[dict[str, Any]], C]
+    new_trainer: Callable[[C, Path, Console], StagedTrainer[Any]]
+    load_result: Callable[[Path, C, Any], R]
+
+    def train(self, config: C, folder: Path | None, name: str, console: Console | None) -> R:
+        """Train in a new folder: `folder`, or by default `runs/<name>-<date>-<time>`.
+
+        Raises:
+            HsEnvError: If the folder is not empty, or the configuration is not possible.
+        """
+        folder = new_folder(folder, name)
+        prepare(config.threads)
+        trainer = self.new_trainer(config, folder, console or Console(stderr=True))
+        if summary := trainer.summary():
+            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
+        begin_record(folder, config.to_json())
+        return self._finish(trainer)
+
+    def resume(self, folder: Path, console: Console | None) -> R:
+        """Resume a run that was stopped, or load it if it is finished.
+
+        Raises:
+            HsEnvError: If the folder holds no run, or the data has changed.
+        """
+        config = self.load_config(folder)
+        if (folder / HISTORY).exists():
+            return self.load(folder)
+        prepare(config.threads)
+        trainer = self.new_trainer(config, folder, console or Console(stderr=True))
+        trainer.load_checkpoint()
+        write_json(folder / RECORD, [*read_json(folder / RECORD), describe()])
+        return self._finish(trainer)
+
+    def train_or_resume(self, config: C, folder: Path, name: str, console: Console | None) -> R:
+        """Train in `folder`, or resume the run in it, or load it if it is finished.
+
+        Raises:
+            HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
+        """
+        if not (folder / CONFIG).is_file():
+            (folder / RECORD).unlink(missing_ok=True)  # left by a run that was killed between its first two files
+            return self.train(config, folder, name, console)
+        if self.load_config(folder) != config:
+            raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
+        return self.resume(folder, console)
+
+    def load(self, folder: Path) -> R:
+        """Load a finished run.
+
+        Raises:
+            HsEnvError: If the folder holds no run, or one that is not finished.
+        """
+        config = self.load_config(folder)
+        prepare(config.threads)
+        if not (folder / HISTORY).exists():
+            raise HsEnvError(f"The run in {folder} is not finished. Resume it with: {self.command} --resume {folder}")
+        return self.load_result(folder, config, read_json(folder / HISTORY))
+
+    def load_config(self, folder: Path) -> C:
+        """Load the configuration of the run in a folder.
+
+        Raises:
+            HsEnvError: If there is none, or it is not valid.
+        """
+        path = folder / CONFIG
+        if not path.is_file():
+            raise HsEnvError(f"{folder} is not the folder of a run: it has no {CONFIG}. Start one with: {self.command}")
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise HsEnvError(f"{path} holds no configuration of a run.")
+        try:
+            return self.parse(values)
+        except ValueError as error:
+            raise HsEnvError(f"{path}: {error}") from error
+
+    def _finish(self, trainer: StagedTrainer[Any]) -> R:
+        try:
+            trainer.run()
+        except KeyboardInterrupt:
+            trainer.console.print(f"Stopped. Resume with: {self.command} --resume {trainer.folder}", markup=False)
+            raise
+        return self.load(trainer.folder)
+
+
 def new_folder(folder: Path | None, name: str) -> Path:
-    """`folder`, or `runs/<name>-<date>-<time>`.
+    """Return `folder`, or by default `runs/<name>-<date>-<time>`.
 
     Raises:
         HsEnvError: If it is not empty.
     """
     folder = folder or Path("runs") / f"{Path(name.replace(':', '-')).stem}-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists() and any(path.suffix != ".tmp" for path in folder.iterdir()):
-        raise HsEnvError(f"{folder} is not empty. Go on with it (--resume {folder}) or choose another folder (--out).")
+        raise HsEnvError(f"{folder} is not empty. Resume its run (--resume {folder}) or choose another folder (--out).")
     return folder
 
 
 def begin_record(folder: Path, config: dict[str, Any]) -> None:
-    """Write down the resolved configuration, versions, machine and git state."""
+    """Save the configuration, and the versions, machine and git state of this process."""
     write_json(folder / RECORD, [describe()])
     write_json(folder / CONFIG, config)
 
 
-def continue_record(folder: Path) -> None:
-    """Add what a resumed run goes on with."""
-    write_json(folder / RECORD, [*read_json(folder / RECORD), describe()])
-
-
-def saved_config(folder: Path, command: str) -> dict[str, Any]:
-    """The configuration of the run in `folder`, which `command` starts.
-
-    Raises:
-        HsEnvError: If there is none.
-    """
-    path = folder / CONFIG
-    if not path.is_file():
-        raise HsEnvError(f"{folder} is not the folder of a run: it has no {CONFIG}. Start one with: {command}")
-    config = read_json(path)
-    if not isinstance(config, dict):
-        raise HsEnvError(f"{path} holds no configuration of a run.")
-    return config
-
-
 def read_json(path: Path) -> Any:
-    """The JSON value in a file.
+    """Return the JSON value in a file.
 
     Raises:
         HsEnvError: If it is damaged.

@@ -1,4 +1,4 @@
-"""The record of a run: versions, machine and git state of each process that trained."""
+"""Describe the process that trains: versions, machine and git state."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _RECORDED = ("torch", "numpy", "gymnasium", "stable-baselines3", "safetensors", 
 
 
 def describe() -> dict[str, Any]:
-    """Versions, machine and git state, as JSON values."""
+    """Return versions, machine and git state as JSON values."""
     return {
         "hs_env": hs_env.__version__,
         "python": platform.python_version(),
         "packages": {name: version for name in _RECORDED if (version := _version(name))},
         "machine": platform.machine(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),  # sums are rounded as these take them
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # rounding depends on it
         "system": platform.platform(),
         "threads": torch.get_num_threads(),
         "git": _git_state(),
@@ -39,7 +39,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_state() -> dict[str, Any] | None:
-    """Commit and whether files were changed, or None outside a checkout of this project."""
+    """Return the commit and whether files differ from it; None outside a checkout of this project."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

@@ -25,15 +25,16 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
 from hs_env.training.classifier import Learner
+from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.stages import Stage, StagedTrainer
+from hs_env.training.stages import Stage
 from hs_env.types import Episodes, SentenceBatch, Task
 
 AGENT = "agent.safetensors"
 
 
-class Trainer(StagedTrainer):
+class Trainer(ClassifierTrainer):
     """Warm-starts the C-Net on a heuristic structure, trains the P-Net with the rest frozen, then both in turn.
 
     Args:
@@ -82,7 +83,6 @@ class Trainer(StagedTrainer):
 
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         plan = self.structure.plan(batch)
-        self.progress.warm_updates += 1
         return _prefixed("c_net", self.learner.update(self.config.learning_rate, batch.labels, batch, plan))
 
     def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
@@ -92,7 +92,6 @@ class Trainer(StagedTrainer):
         episodes, metrics = self._agent_update(batch, generator)
         rate, labels = self.config.joint_learning_rate, episodes.sentences.labels
         assert rate is not None
-        self.progress.joint_updates += 1
         return metrics | _prefixed("c_net", self.learner.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
