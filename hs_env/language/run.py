@@ -34,12 +34,8 @@ class LMRun:
 
     @classmethod
     def load(cls, folder: Path) -> LMRun:
-        """Load a finished run.
-
-        Raises:
-            HsEnvError: If the folder holds no run of a language model, or one that is not finished.
-        """
-        return _LM.load(folder)
+        """Load a finished run: see `RunKind.load`."""
+        return _KIND.load(folder)
 
     def evaluate(self, split: str) -> dict[str, float]:
         """Return scores on "train", "dev" or "test" (see `evaluate_lm`), and save them in the run's folder."""
@@ -47,25 +43,6 @@ class LMRun:
         scores = evaluate_lm(self.language_model.model, encode(getattr(text, split), self.language_model.alphabet))
         write_json(self.folder / f"evaluation-{split}.json", scores)
         return scores
-
-
-def train_lm(config: LMConfig, folder: Path | None = None, console: Console | None = None) -> LMRun:
-    """Train from the start in a new folder.
-
-    Args:
-        config: Configuration of the run.
-        folder: Folder of the run; by default `runs/<text>-<date>-<time>`.
-        console: Console that shows progress; by default standard error.
-
-    Raises:
-        HsEnvError: If the folder is not empty, or the configuration is not possible.
-    """
-    return _LM.train(config, folder, config.text, console)
-
-
-def resume_lm(folder: Path, console: Console | None = None) -> LMRun:
-    """Resume a run that was stopped at any moment. It ends with the weights of an uninterrupted run."""
-    return _LM.resume(folder, console)
 
 
 def _new_trainer(config: LMConfig, folder: Path, console: Console) -> LMTrainer:
@@ -76,4 +53,5 @@ def _load_result(folder: Path, config: LMConfig, history: list[dict[str, float]]
     return LMRun(folder, config, LanguageModel.load(folder), history)
 
 
-_LM = RunKind("hs-env lm train", LMConfig.from_json, _new_trainer, _load_result)
+_KIND = RunKind("hs-env lm train", "text", LMConfig.from_json, _new_trainer, _load_result)
+train_lm, resume_lm = _KIND.train, _KIND.resume

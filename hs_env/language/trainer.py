@@ -50,7 +50,7 @@ class LMTrainer(StagedTrainer[int]):
     unit = "characters"
 
     def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, config.checkpoint_seconds)
+        super().__init__(folder, console, f"text {config.text!r}", text.digest, config.checkpoint_seconds)
         self.config, self.text = config, text
         train = encode(text.train, text.alphabet)
         length = (len(train) - 1) // config.batch_size
@@ -141,14 +141,6 @@ class LMTrainer(StagedTrainer[int]):
         best = min(entry["bits_per_character"] for entry in progress.history)
         notes = {"parameters": model.size, "cpu_seconds": progress.cpu_seconds, "dev": best}
         LanguageModel(model, self.text.alphabet, notes).save(self.folder / FILE_NAME)
-
-    def data_digest(self) -> str:
-        """Return a fingerprint of the text."""
-        return self.text.digest
-
-    def data_name(self) -> str:
-        """Return the name of the text."""
-        return f"text {self.config.text!r}"
 
     def summary(self) -> str:
         """Return the sizes of text and model."""

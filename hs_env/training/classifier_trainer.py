@@ -34,7 +34,8 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     unit = "sentences"
 
     def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, config.checkpoint_seconds, config.patience)
+        name = f"corpus {config.corpus!r} (its words or labels) or the encoder of its word vectors"
+        super().__init__(folder, console, name, data.digest, config.checkpoint_seconds, config.patience)
         self.config, self.data = config, data
         self.updates_per_epoch = -(-len(data.splits["train"]) // config.batch_size)
 
@@ -52,14 +53,6 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         torch.manual_seed(seed_for(self.config.seed, *place, "dropout"))
         batch = self.data.splits["train"].batch(unit)
         return stage.update(batch, generator_for(self.config.seed, *place)), len(unit)
-
-    def data_digest(self) -> str:
-        """Return a fingerprint of words, labels and encoder."""
-        return self.data.digest
-
-    def data_name(self) -> str:
-        """Return the name of the corpus."""
-        return f"corpus {self.config.corpus!r} (its words or labels) or the encoder of its word vectors"
 
     def summary(self) -> str:
         """Return how many words have a vector."""

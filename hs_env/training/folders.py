@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rich.console import Console
 
@@ -20,53 +20,54 @@ from hs_env.training.stages import HISTORY, StagedTrainer
 CONFIG, RECORD = "config.json", "record.json"
 
 
-class Config(Protocol):
-    """What a configuration of a run has."""
-
-    @property
-    def threads(self) -> int:
-        """Number of threads of torch; 0 keeps torch's default."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-
-
-C = TypeVar("C", bound=Config)
+C = TypeVar("C", bound=Any)
+"""A configuration, with `threads` and `to_json`."""
 R = TypeVar("R")
+"""The loaded result of a run."""
 
 
 @dataclass(frozen=True)
 class RunKind(Generic[C, R]):
-    """A kind of run, with a configuration of type C and a loaded result of type R.
+    """A kind of run: how to begin, resume and load one.
 
     Attributes:
         command: Command that starts a run, such as "hs-env train".
+        data_field: Field of the configuration that names the data, such as "corpus".
         parse: Converts JSON values to a configuration.
         new_trainer: Loads the data of a configuration and returns a trainer for a folder, with a console.
         load_result: Loads the result of a finished run from its folder, its configuration and its history.
     """
 
     command: str
+    data_field: str
     parse: Callable[[dict[str, Any]], C]
     new_trainer: Callable[[C, Path, Console], StagedTrainer[Any]]
     load_result: Callable[[Path, C, Any], R]
 
-    def train(self, config: C, folder: Path | None, name: str, console: Console | None) -> R:
-        """Train in a new folder: `folder`, or by default `runs/<name>-<date>-<time>`.
+    def train(self, config: C, folder: Path | None = None, console: Console | None = None) -> R:
+        """Train from the start in a new folder.
+
+        Args:
+            config: Configuration of the run.
+            folder: Folder of the run; by default `runs/<data>-<date>-<time>`.
+            console: Console that shows progress; by default standard error.
 
         Raises:
             HsEnvError: If the folder is not empty, or the configuration is not possible.
         """
-        folder = new_folder(folder, name)
+        folder = new_folder(folder, getattr(config, self.data_field))
         prepare(config.threads)
         trainer = self.new_trainer(config, folder, console or Console(stderr=True))
         if summary := trainer.summary():
             trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
-        begin_record(folder, config.to_json())
+        write_json(folder / RECORD, [describe()])
+        write_json(folder / CONFIG, config.to_json())
         return self._finish(trainer)
 
-    def resume(self, folder: Path, console: Console | None) -> R:
-        """Resume a run that was stopped, or load it if it is finished.
+    def resume(self, folder: Path, console: Console | None = None) -> R:
+        """Resume a run that was stopped at any moment, or load it if it is finished.
+
+        A resumed run ends with the weights of an uninterrupted run.
 
         Raises:
             HsEnvError: If the folder holds no run, or the data has changed.
@@ -80,7 +81,7 @@ class RunKind(Generic[C, R]):
         write_json(folder / RECORD, [*read_json(folder / RECORD), describe()])
         return self._finish(trainer)
 
-    def train_or_resume(self, config: C, folder: Path, name: str, console: Console | None) -> R:
+    def train_or_resume(self, config: C, folder: Path, console: Console | None = None) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
 
         Raises:
@@ -88,7 +89,7 @@ class RunKind(Generic[C, R]):
         """
         if not (folder / CONFIG).is_file():
             (folder / RECORD).unlink(missing_ok=True)  # left by a run that was killed between its first two files
-            return self.train(config, folder, name, console)
+            return self.train(config, folder, console)
         if self.load_config(folder) != config:
             raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
         return self.resume(folder, console)
@@ -141,12 +142,6 @@ def new_folder(folder: Path | None, name: str) -> Path:
     if folder.exists() and any(path.suffix != ".tmp" for path in folder.iterdir()):
         raise HsEnvError(f"{folder} is not empty. Resume its run (--resume {folder}) or choose another folder (--out).")
     return folder
-
-
-def begin_record(folder: Path, config: dict[str, Any]) -> None:
-    """Save the configuration, and the versions, machine and git state of this process."""
-    write_json(folder / RECORD, [describe()])
-    write_json(folder / CONFIG, config)
 
 
 def read_json(path: Path) -> Any:

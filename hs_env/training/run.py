@@ -54,45 +54,8 @@ class Run:
 
     @classmethod
     def load(cls, folder: Path) -> Run:
-        """Load a finished run.
-
-        Raises:
-            HsEnvError: If the folder holds no run, or one that is not finished.
-        """
-        return _CLASSIFIER.load(folder)
-
-
-def load_config(folder: Path) -> TrainConfig:
-    """Load the resolved configuration of the run in a folder."""
-    return _CLASSIFIER.load_config(folder)
-
-
-def train(config: TrainConfig, folder: Path | None = None, console: Console | None = None) -> Run:
-    """Train from the start in a new folder.
-
-    Args:
-        config: Configuration of the run.
-        folder: Folder of the run; by default `runs/<corpus>-<date>-<time>`.
-        console: Console that shows progress; by default standard error.
-
-    Raises:
-        HsEnvError: If the folder is not empty, or the configuration is not possible.
-    """
-    return _CLASSIFIER.train(config, folder, config.corpus, console)
-
-
-def resume(folder: Path, console: Console | None = None) -> Run:
-    """Resume a run that was stopped at any moment. It ends with the weights of an uninterrupted run."""
-    return _CLASSIFIER.resume(folder, console)
-
-
-def train_or_resume(config: TrainConfig, folder: Path, console: Console | None = None) -> Run:
-    """Train in `folder`, or resume the run in it, or load it if it is finished.
-
-    Raises:
-        HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
-    """
-    return _CLASSIFIER.train_or_resume(config, folder, config.corpus, console)
+        """Load a finished run: see `RunKind.load`."""
+        return _KIND.load(folder)
 
 
 def _new_trainer(config: TrainConfig, folder: Path, console: Console) -> ClassifierTrainer:
@@ -108,4 +71,5 @@ def _load_result(folder: Path, config: TrainConfig, history: Any) -> Run:
     return Run(folder, config, classifier, agent, history["classifier_updates"])
 
 
-_CLASSIFIER = RunKind("hs-env train", TrainConfig.from_json, _new_trainer, _load_result)
+_KIND = RunKind("hs-env train", "corpus", TrainConfig.from_json, _new_trainer, _load_result)
+train, resume, train_or_resume, load_config = _KIND.train, _KIND.resume, _KIND.train_or_resume, _KIND.load_config

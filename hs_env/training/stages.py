@@ -95,6 +95,8 @@ class StagedTrainer(ABC, Generic[Unit]):
     Args:
         folder: Folder of the run.
         console: Console that shows progress.
+        data_name: Name of the data in error messages, such as "text 'ptb'".
+        data_digest: Fingerprint of the data. A run resumes only on the data that it began with.
         checkpoint_seconds: Seconds between two checkpoints within an epoch.
         patience: Number of epochs without a better score that ends a stage.
 
@@ -110,8 +112,17 @@ class StagedTrainer(ABC, Generic[Unit]):
     learned: Mapping[str, Stateful]
     adapted: Mapping[str, Stateful]
 
-    def __init__(self, folder: Path, console: Console, checkpoint_seconds: float, patience: float = math.inf) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        console: Console,
+        data_name: str,
+        data_digest: str,
+        checkpoint_seconds: float,
+        patience: float = math.inf,
+    ) -> None:
         self.folder, self.console = folder, console
+        self._data_name, self._data_digest = data_name, data_digest
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
@@ -135,14 +146,6 @@ class StagedTrainer(ABC, Generic[Unit]):
         Returns:
             Numbers to log, and how many sentences or characters the update has read.
         """
-
-    @abstractmethod
-    def data_digest(self) -> str:
-        """Return a fingerprint of the data. A run resumes only on the data that it began with."""
-
-    @abstractmethod
-    def data_name(self) -> str:
-        """Return the name of the data for error messages, such as "text 'ptb'"."""
 
     @abstractmethod
     def save_result(self) -> None:
@@ -227,7 +230,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         """Save everything that resuming from here needs."""
         self.progress.cpu_seconds = process_time() - self._cpu_begun
         parts = {name: part.state_dict() for name, part in {**self.learned, **self.adapted}.items()}
-        state = {"data": self.data_digest(), "progress": asdict(self.progress), **parts, "best": self._best}
+        state = {"data": self._data_digest, "progress": asdict(self.progress), **parts, "best": self._best}
         save_state(self.folder / CHECKPOINT, "checkpoint", state)
         self._saved = monotonic()
 
@@ -241,9 +244,9 @@ class StagedTrainer(ABC, Generic[Unit]):
         if not path.exists():
             return
         state = load_state(path, "checkpoint")
-        if state["data"] != self.data_digest():
+        if state["data"] != self._data_digest:
             raise HsEnvError(
-                f"The {self.data_name()} has changed since this run began. Restore it as it was, or start a new run."
+                f"The {self._data_name} has changed since this run began. Restore it as it was, or start a new run."
             )
         try:
             self.progress = Progress(**state["progress"])
