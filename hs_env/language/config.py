@@ -33,7 +33,8 @@ class LMConfig:
     layer_norm: bool = True
     """Use layer normalisation in HM-LSTM."""
     boundary: Boundary = "step"
-    """How HM-LSTM decides boundaries in training: by a threshold (`step`), at random (`sample`) or not (`soft`)."""
+    """How HM-LSTM decides boundaries in training: `step` uses a threshold, `sample` draws them at random, and `soft`
+    keeps values between 0 and 1."""
     slope_per_epoch: float = 0.04
     """Growth of the slope of HM-LSTM's boundary detectors, which is min(5, 1 + slope_per_epoch * epoch)."""
     dropout: float = 0.0

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,11 +64,6 @@ class Text:
     def alphabet(self) -> str:
         """All characters of the three parts, sorted."""
         return "".join(sorted(set(self.train) | set(self.dev) | set(self.test)))
-
-    @cached_property
-    def digest(self) -> str:
-        """Fingerprint of the three parts."""
-        return hashlib.sha256("\0".join((self.train, self.dev, self.test)).encode()).hexdigest()
 
 
 def encode(text: str, alphabet: str) -> Tensor:

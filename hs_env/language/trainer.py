@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,10 @@ class LMTrainer(StagedTrainer[int]):
     unit = "characters"
 
     def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, f"text {config.text!r}", text.digest, config.checkpoint_seconds)
+        super().__init__(folder, console, config.checkpoint_seconds)
         self.config, self.text = config, text
+        self.data_name = f"text {config.text!r}"
+        self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
         train = encode(text.train, text.alphabet)
         length = (len(train) - 1) // config.batch_size
         if length < config.stretch:
@@ -130,10 +133,6 @@ class LMTrainer(StagedTrainer[int]):
     def history_entry(self, stage: Stage, scores: dict[str, float], better: bool) -> dict[str, Any]:
         """Return the scores with the updates and the processor time until then."""
         return {"updates": self.progress.updates, "cpu_seconds": self.progress.cpu_seconds, **scores}
-
-    def history(self) -> list[dict[str, float]]:
-        """Return all evaluations on dev."""
-        return self.progress.history
 
     def save_result(self) -> None:
         """Save the best weights with the size of the model, the processor time and the score on dev."""

@@ -34,9 +34,9 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     unit = "sentences"
 
     def __init__(self, config: TrainConfig, data: TrainingData, folder: Path, console: Console) -> None:
-        name = f"corpus {config.corpus!r} (its words or labels) or the encoder of its word vectors"
-        super().__init__(folder, console, name, data.digest, config.checkpoint_seconds, config.patience)
-        self.config, self.data = config, data
+        super().__init__(folder, console, config.checkpoint_seconds, config.patience)
+        self.config, self.data, self.data_digest = config, data, data.digest
+        self.data_name = f"corpus {config.corpus!r} (its words or labels) or the encoder of its word vectors"
         self.updates_per_epoch = -(-len(data.splits["train"]) // config.batch_size)
 
     def max_updates(self, stage: Stage) -> int:

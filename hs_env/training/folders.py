@@ -19,7 +19,6 @@ from hs_env.training.stages import HISTORY, StagedTrainer
 
 CONFIG, RECORD = "config.json", "record.json"
 
-
 C = TypeVar("C", bound=Any)
 """A configuration, with `threads` and `to_json`."""
 R = TypeVar("R")

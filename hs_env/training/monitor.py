@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -57,9 +56,7 @@ class Monitor:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._flush()
         self._progress.stop()
         self._writer.close()
@@ -92,7 +89,7 @@ class Monitor:
         self._count = 0
 
     def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:
-        """Show the dev scores of an epoch, in green if they are the best so far, and write them with examples."""
+        """Show the dev scores of epoch `number`, in green if they are the best so far, and write them with examples."""
         for name, value in scores.items():
             self._writer.add_scalar(f"dev/{name}", value, step)
         self._writer.add_text("sentences", text, step)

@@ -95,34 +95,27 @@ class StagedTrainer(ABC, Generic[Unit]):
     Args:
         folder: Folder of the run.
         console: Console that shows progress.
-        data_name: Name of the data in error messages, such as "text 'ptb'".
-        data_digest: Fingerprint of the data. A run resumes only on the data that it began with.
         checkpoint_seconds: Seconds between two checkpoints within an epoch.
         patience: Number of epochs without a better score that ends a stage.
 
     Attributes:
-        unit: Plural of what an update reads; progress shows how many it reads per second.
+        unit: Plural of what an update reads, shown with the speed.
         stages: Stages, in order.
         learned: Objects that a stage restores to their best epoch at its end, by name.
         adapted: Objects that only checkpoints save and restore, by name.
+        data_name: Name of the data in error messages, such as "text 'ptb'".
+        data_digest: Fingerprint of the data. A run resumes only on the data that it began with.
     """
 
     unit: ClassVar[str]
     stages: tuple[Stage, ...]
     learned: Mapping[str, Stateful]
     adapted: Mapping[str, Stateful]
+    data_name: str
+    data_digest: str
 
-    def __init__(
-        self,
-        folder: Path,
-        console: Console,
-        data_name: str,
-        data_digest: str,
-        checkpoint_seconds: float,
-        patience: float = math.inf,
-    ) -> None:
+    def __init__(self, folder: Path, console: Console, checkpoint_seconds: float, patience: float = math.inf) -> None:
         self.folder, self.console = folder, console
-        self._data_name, self._data_digest = data_name, data_digest
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
@@ -151,9 +144,9 @@ class StagedTrainer(ABC, Generic[Unit]):
     def save_result(self) -> None:
         """Save the result of the run, except for its history."""
 
-    @abstractmethod
     def history(self) -> Any:
-        """Return the JSON value of the history file."""
+        """Return the JSON value of the history file: by default all entries."""
+        return self.progress.history
 
     def summary(self) -> str:
         """Return what to show about data and model before training; nothing by default."""
@@ -221,8 +214,10 @@ class StagedTrainer(ABC, Generic[Unit]):
             progress.best, progress.scale = score, scale
             self._best = copy.deepcopy({name: part.state_dict() for name, part in self.learned.items()})
         progress.cpu_seconds = process_time() - self._cpu_begun
-        progress.history.append(self.history_entry(stage, scores, better))
-        monitor.epoch(progress.updates, stage.name, progress.epoch, scores, better, examples)
+        entry = self.history_entry(stage, scores, better)
+        progress.history.append(entry)
+        number = entry.get("epoch", progress.updates)  # a history without epochs is counted in updates
+        monitor.epoch(progress.updates, stage.name, number, scores, better, examples)
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +225,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         """Save everything that resuming from here needs."""
         self.progress.cpu_seconds = process_time() - self._cpu_begun
         parts = {name: part.state_dict() for name, part in {**self.learned, **self.adapted}.items()}
-        state = {"data": self._data_digest, "progress": asdict(self.progress), **parts, "best": self._best}
+        state = {"data": self.data_digest, "progress": asdict(self.progress), **parts, "best": self._best}
         save_state(self.folder / CHECKPOINT, "checkpoint", state)
         self._saved = monotonic()
 
@@ -244,14 +239,13 @@ class StagedTrainer(ABC, Generic[Unit]):
         if not path.exists():
             return
         state = load_state(path, "checkpoint")
-        if state["data"] != self._data_digest:
+        if state["data"] != self.data_digest:
             raise HsEnvError(
-                f"The {self._data_name} has changed since this run began. Restore it as it was, or start a new run."
+                f"The {self.data_name} has changed since this run began. Restore it as it was, or start a new run."
             )
         try:
-            self.progress = Progress(**state["progress"])
-        except TypeError as error:
+            self.progress, self._best = Progress(**state["progress"]), state["best"]
+            for name, part in {**self.learned, **self.adapted}.items():
+                part.load_state_dict(state[name])
+        except (KeyError, TypeError) as error:
             raise HsEnvError(f"{path} is from another version of hs-env: {error}. Start a new run.") from error
-        for name, part in {**self.learned, **self.adapted}.items():
-            part.load_state_dict(state[name])
-        self._best = state["best"]
