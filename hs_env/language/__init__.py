@@ -1,4 +1,4 @@
-"""Character language models: HM-LSTM, which finds boundaries in text by itself, and a stack of plain LSTM layers."""
+"""Character language models: HM-LSTM, which learns boundaries without labels, and a stack of plain LSTM layers."""
 
 from hs_env.language.config import LMConfig
 from hs_env.language.models import CharacterLM, LanguageModel

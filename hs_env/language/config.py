@@ -1,4 +1,4 @@
-"""The configuration of a character language model; the command line is generated from it."""
+"""Configuration of a character language model. The command line is generated from it."""
 
 from __future__ import annotations
 
@@ -15,55 +15,56 @@ class LMConfig:
     """Train a character language model."""
 
     text: str = "phrases"
-    """`ptb`, `tinyshakespeare`, `phrases`, or the path of a UTF-8 text file."""
+    """Name of a text (`ptb`, `tinyshakespeare` or `phrases`), or path of a UTF-8 text file."""
     data_dir: Path | None = None
-    """Folder that holds the texts which are not built in."""
+    """Folder with the texts that are not built in."""
     core: Literal["hm_lstm", "lstm"] = "hm_lstm"
-    """HM-LSTM, or a stack of plain LSTM layers to compare it with."""
+    """Recurrent layers: HM-LSTM, or a stack of plain LSTM layers for comparison."""
     layers: int = 3
     """Number of layers."""
     hidden_size: int = 256
-    """Width of each layer."""
+    """Number of units per layer."""
     equal_parameters: bool = True
-    """Make plain LSTM layers as wide as it takes to have as many parameters as HM-LSTM has with `hidden_size`."""
+    """Choose the width of plain LSTM layers so that the model has as many parameters as HM-LSTM with `hidden_size`."""
     embedding_size: int = 128
     """Width of the character embeddings."""
     output_size: int = 256
     """Width of the layer between the states and the softmax."""
     layer_norm: bool = True
-    """Normalise the summed inputs of HM-LSTM's layers."""
+    """Use layer normalisation in HM-LSTM."""
     boundary: Boundary = "step"
-    """How HM-LSTM decides its boundaries in training."""
+    """How HM-LSTM decides boundaries in training: `step` uses a threshold, `sample` draws them at random, and `soft`
+    keeps values between 0 and 1."""
     slope_per_epoch: float = 0.04
-    """The slope of the boundary detectors is min(5, 1 + slope_per_epoch * epoch)."""
+    """Growth of the slope of HM-LSTM's boundary detectors, which is min(5, 1 + slope_per_epoch * epoch)."""
     dropout: float = 0.0
-    """On the character embeddings and before the softmax."""
+    """Dropout probability of the character embeddings and of the input of the softmax."""
     batch_size: int = 64
-    """Streams that are read side by side."""
+    """Number of streams: parts of the text that are read in parallel."""
     stretch: int = 100
-    """Characters of each stream between two updates; the state is carried over, gradients are not."""
+    """Characters of each stream per update. The state is carried over to the next update; gradients are not."""
     updates: int = 2500
     """Number of updates."""
     learning_rate: float = 2e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
     decay_share: float = 0.3
-    """Last share of the updates, over which the learning rate falls to a fiftieth, linearly."""
+    """Share of the updates, at the end, in which the learning rate decreases linearly to 1/50."""
     clip_norm: float = 1.0
-    """Greatest norm of the gradient."""
+    """Maximum norm of the gradient."""
     evaluate_every: int = 250
-    """Updates between two evaluations on dev; the best weights are kept."""
+    """Updates between two evaluations on dev. The weights of the best evaluation are kept."""
     seed: int = 0
-    """Of everything random."""
+    """Seed of all random generators."""
     threads: int = 0
-    """Threads of torch; 0 leaves the choice to torch."""
+    """Number of threads of torch; 0 keeps torch's default."""
     checkpoint_seconds: float = 60.0
-    """A checkpoint is written this often, and after every evaluation."""
+    """Seconds between two checkpoints. Every evaluation is followed by a checkpoint, too."""
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot work.
+        """Check the values.
 
         Raises:
-            HsEnvError: Naming the field, its value and its range.
+            HsEnvError: If a value is out of range; names field, value and range.
         """
         check_boundary(self.boundary)
         if self.core not in ("hm_lstm", "lstm"):
@@ -89,18 +90,18 @@ class LMConfig:
         )
 
     def learning_rate_at(self, update: int) -> float:
-        """Of the update with this number, from 0: constant, then falling to a fiftieth."""
-        falling = self.decay_share * self.updates
-        left = (self.updates - update) / falling if falling else 1.0
+        """Return the learning rate of an update, numbered from 0: constant, then decreasing to 1/50."""
+        decreasing = self.decay_share * self.updates
+        left = (self.updates - update) / decreasing if decreasing else 1.0
         return self.learning_rate * min(1.0, 0.02 + 0.98 * left)
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """Return the fields as JSON values."""
         return asdict(self) | {"data_dir": None if self.data_dir is None else str(self.data_dir)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> LMConfig:
-        """The inverse of `to_json`.
+        """Return the configuration that `to_json` converted.
 
         Raises:
             HsEnvError: If a field is unknown or out of range.
@@ -109,4 +110,4 @@ class LMConfig:
             data_dir = None if values.get("data_dir") is None else Path(values["data_dir"])
             return cls(**values | {"data_dir": data_dir})
         except TypeError as error:
-            raise HsEnvError(f"This is no configuration of a language model: {error}.") from error
+            raise HsEnvError(f"Not a configuration of a language model: {error}.") from error

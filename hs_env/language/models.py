@@ -16,28 +16,28 @@ from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
 from hs_env.storage import load_state, save_state
 
 State = tuple[Tensor, ...]
-"""What is carried over from stretch to stretch, one row (or column) a stream."""
+"""Recurrent state that one stretch of text passes to the next."""
 
 FILE_NAME = "language_model.safetensors"
-"""The model's file in the folder of a run."""
+"""Name of the model's file in the folder of a run."""
 
 
 class CharacterLM(nn.Module):
-    """Predicts the next character, many streams side by side.
+    """Predicts the next character of B streams in parallel. V is the size of the alphabet, N the number of layers.
 
     `core="hm_lstm"` is the model of Chung, Ahn, Bengio 2017: HM-LSTM and the gated output module. `core="lstm"` is a
-    stack of `torch.nn.LSTM` layers, the top one read by a linear layer and ReLU.
+    stack of `torch.nn.LSTM` layers; a linear layer with ReLU follows the top one.
 
     Args:
-        alphabet_size: Number of characters.
+        alphabet_size: Number of different characters, V.
         core: "hm_lstm" or "lstm".
-        layers: Number of layers.
-        hidden_size: Width of each.
+        layers: Number of layers, N.
+        hidden_size: Number of units per layer.
         embedding_size: Width of the character embeddings.
         output_size: Width of the layer between the states and the softmax.
-        layer_norm: Of HM-LSTM.
-        boundary: Of HM-LSTM.
-        dropout: On the embeddings and before the softmax.
+        layer_norm: Whether HM-LSTM uses layer normalisation.
+        boundary: How HM-LSTM decides boundaries in training: "step", "sample" or "soft".
+        dropout: Dropout probability of the embeddings and of the input of the softmax.
     """
 
     def __init__(
@@ -65,21 +65,21 @@ class CharacterLM(nn.Module):
         else:
             self.core = nn.LSTM(embedding_size, hidden_size, layers)
             for name, parameter in self.core.named_parameters():
-                if name.startswith("bias_ih"):  # the forget gate, as everywhere here
+                if name.startswith("bias_ih"):  # the forget gate, as in the other models
                     nn.init.ones_(parameter.data[hidden_size : 2 * hidden_size])
             self.output = nn.Sequential(nn.Linear(hidden_size, output_size), nn.ReLU())
         self.softmax = nn.Linear(output_size, alphabet_size)
 
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, Tensor | None, State]:
-        """Read a stretch of each stream.
+        """Read T characters of each stream.
 
         Args:
-            tokens: (T, B) int64.
-            state: As it came out of the stretch before; nothing has been read by default.
+            tokens: (T, B) int64, positions in the alphabet.
+            state: State after the characters before; None at the start of the streams.
 
         Returns:
-            (T, B, V) log-probabilities of the next characters; boundaries (T, B, N - 1), None without HM-LSTM; the
-            state, a constant, to go on from.
+            Log-probabilities of the next characters, (T, B, V) float32; boundaries, (T, B, N - 1) float32, or None
+            without HM-LSTM; and the state after the last character, without gradient.
         """
         if isinstance(self.core, nn.LSTM):
             h, after = self.core(self.dropout(self.embedding(tokens)), None if state is None else tuple(state))
@@ -89,11 +89,11 @@ class CharacterLM(nn.Module):
         return torch.log_softmax(self.softmax(self.dropout(self.output(h))), -1), z, carried
 
     def _read(self, core: HMLSTM, tokens: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """The hidden states of HM-LSTM, boundaries, and its state; each character is projected once where it can be."""
+        """Return hidden states, boundaries and final state of HM-LSTM."""
         steps, batch = tokens.shape
         where = tokens.flatten()
-        vectors = self.embedding.weight
-        if self.training and self.dropout.p:  # which differs from place to place
+        vectors = self.embedding.weight  # each character of the alphabet is projected only once
+        if self.training and self.dropout.p:  # dropout differs between positions
             vectors, where = self.dropout(vectors[where]), torch.arange(steps * batch, device=tokens.device)
         before = None if state is None else HMState(*state)
         h, z, after = core.scan(core.project(vectors), where, [batch] * steps, before)
@@ -101,16 +101,16 @@ class CharacterLM(nn.Module):
 
     @property
     def size(self) -> int:
-        """Number of parameters."""
+        """Number of learned parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     def config(self) -> dict[str, Any]:
-        """The constructor's keyword arguments, as JSON values."""
+        """Return the constructor's keyword arguments as JSON values."""
         return dict(self._config)
 
 
 def new_model(config: LMConfig, alphabet_size: int) -> CharacterLM:
-    """The model that a configuration asks for, its first weights drawn from torch's global generator."""
+    """Return a model for a configuration. Torch's global generator draws its initial weights."""
     width = config.hidden_size
     if config.core == "lstm" and config.equal_parameters:
         width = _equal_width(config, alphabet_size)
@@ -118,13 +118,13 @@ def new_model(config: LMConfig, alphabet_size: int) -> CharacterLM:
 
 
 def hm_lstm_size(config: LMConfig, alphabet_size: int) -> int:
-    """Number of parameters that the model has, or would have, with HM-LSTM."""
+    """Return the number of parameters of the HM-LSTM model for a configuration, whatever its core."""
     with torch.device("meta"):
         return _make(config, alphabet_size, "hm_lstm", config.hidden_size).size
 
 
 def _equal_width(config: LMConfig, alphabet_size: int) -> int:
-    """The width at which plain LSTM layers come nearest to the parameters of HM-LSTM."""
+    """Return the width at which the number of parameters with plain LSTM layers is closest to that of HM-LSTM."""
     wanted = hm_lstm_size(config, alphabet_size)
     with torch.device("meta"):
 
@@ -139,27 +139,18 @@ def _equal_width(config: LMConfig, alphabet_size: int) -> int:
 
 
 def _make(config: LMConfig, alphabet_size: int, core: str, hidden_size: int) -> CharacterLM:
-    return CharacterLM(
-        alphabet_size,
-        core,
-        config.layers,
-        hidden_size,
-        config.embedding_size,
-        config.output_size,
-        config.layer_norm,
-        config.boundary,
-        config.dropout,
-    )
+    widths = (config.layers, hidden_size, config.embedding_size, config.output_size)
+    return CharacterLM(alphabet_size, core, *widths, config.layer_norm, config.boundary, config.dropout)
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A model and the characters it knows: what is saved and loaded.
+    """A model with its alphabet, as saved and loaded.
 
     Attributes:
-        model: The network, in eval mode.
-        alphabet: Its characters, in the order of their numbers.
-        notes: How it was made, its figures: JSON values.
+        model: Network, in eval mode.
+        alphabet: Characters in the order of their numbers.
+        notes: Facts about the training, such as `cpu_seconds`, as JSON values.
     """
 
     model: CharacterLM
@@ -168,27 +159,24 @@ class LanguageModel:
 
     def save(self, path: Path) -> None:
         """Save as one safetensors file."""
-        state = {
-            "config": self.model.config(),
-            "weights": self.model.state_dict(),
-            "alphabet": self.alphabet,
-            "notes": self.notes,
-        }
-        save_state(path, "language model", state)
+        state = {"config": self.model.config(), "weights": self.model.state_dict()}
+        save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
     def load(cls, path: Path) -> LanguageModel:
-        """Load one from its file or the folder of its run.
+        """Load a language model from its file or from the folder of its run.
 
         Raises:
-            HsEnvError: If there is none, or its file is damaged.
+            HsEnvError: If there is no such file, or it is damaged.
         """
         file = path / FILE_NAME if path.is_dir() else path
         state = load_state(file, "language model")
         try:
-            with torch.random.fork_rng():  # first weights are drawn for nothing
+            with torch.random.fork_rng():  # keep the caller's generator: the initial weights are replaced
                 model = CharacterLM(**state["config"])
             model.load_state_dict(state["weights"])
             return cls(model.eval(), state["alphabet"], state["notes"])
         except (KeyError, TypeError, RuntimeError) as error:
-            raise HsEnvError(f"The language model in {file} does not fit its own description: {error}") from error
+            raise HsEnvError(
+                f"The weights of the language model in {file} do not fit its configuration: {error}"
+            ) from error

@@ -1,4 +1,4 @@
-"""Bits per character of a language model on a text, and what its boundary detectors did."""
+"""Evaluate a language model on a text: bits per character, and rates of its boundaries and operations."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from hs_env.language.models import CharacterLM, State
 from hs_env.models.hm.boundary import operation_shares
 
 STREAMS = 50
-"""Parts of a text that are read side by side; the first characters of each are predicted from less context."""
+"""Default number of parts of a text that are read in parallel."""
 _STRETCH = 100
-_IGNORED = -100  # what `nll_loss` skips
+_IGNORED = -100  # target that `nll_loss` skips
 
 
 @torch.no_grad()
 def evaluate_lm(model: CharacterLM, text: Tensor, streams: int = STREAMS) -> dict[str, float]:
-    """Predict every character of a text but the first, once.
+    """Predict every character of a text once, except the first one.
 
-    The text is read as `streams` parts side by side, each from an empty state on, carried over to its end.
+    The model reads the text as `streams` parts in parallel. Each part begins with an empty state, so its first
+    characters have less context. One part is exact, and slowest.
 
     Args:
-        model: In eval mode.
-        text: (n,) int64, at least 2.
-        streams: Number of parts; 1 is slowest, and gives the first characters of no part a shorter context.
+        model: Model in eval mode.
+        text: (n,) int64 positions in the alphabet, n at least 2.
+        streams: Number of parts.
 
     Returns:
-        `bits_per_character`; and for HM-LSTM `boundaries_1`, ... (share of steps with a boundary, for each level) and
-        `update_1`, `copy_1`, `flush_1`, ... (shares of the operations, for each layer).
+        `bits_per_character`; and for HM-LSTM `boundaries_1`, ... (share of steps with a boundary, per level) and
+        `update_1`, `copy_1`, `flush_1`, ... (shares of the operations, per layer).
     """
     targets = len(text) - 1
     streams = min(streams, targets)

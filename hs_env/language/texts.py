@@ -1,10 +1,10 @@
-"""Texts for character language models: Penn Treebank, tiny Shakespeare, a generated one, or any file.
+"""Texts for character language models: Penn Treebank, tiny Shakespeare, a generated text, or any file.
 
 | name | folder of `data_dir` | files |
 |---|---|---|
-| `ptb` | `ptb/` | `ptb.char.train.txt`, `ptb.char.valid.txt`, `ptb.char.test.txt`, also gzip |
-| `tinyshakespeare` | `tinyshakespeare/` | `input.txt`, also gzip |
-| `phrases` | | sentences of the built-in corpus `phrases`, one a line |
+| `ptb` | `ptb/` | `ptb.char.train.txt`, `ptb.char.valid.txt`, `ptb.char.test.txt`, or the same with `.gz` |
+| `tinyshakespeare` | `tinyshakespeare/` | `input.txt` or `input.txt.gz` |
+| `phrases` | | none: sentences of the built-in corpus `phrases`, one per line |
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
 from hs_env.textfile import read_lines
 
-_SHARES: Final = (0.9, 0.05)  # of train and dev, where a text has no splits of its own
+_SHARES: Final = (0.9, 0.05)  # of train and dev, if a text has no splits of its own
 
 TextBuilder = Callable[[Path | None], "Text"]
 
 TEXTS: Final[Registry[TextBuilder]] = Registry("text")
-"""Texts by versioned name; each is read from `data_dir`."""
+"""Functions that load a text from `data_dir`, by versioned name."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Text:
     """A text in three parts.
 
     Attributes:
-        name: What it is called.
-        train: To learn from.
-        dev: To choose by.
-        test: To report on.
+        name: Name in error messages.
+        train: Part for training.
+        dev: Part that selects the best weights.
+        test: Part for the final scores.
     """
 
     name: str
@@ -50,25 +50,27 @@ class Text:
     def __post_init__(self) -> None:
         for split in ("train", "dev", "test"):
             if len(getattr(self, split)) < 2:
-                raise HsEnvError(f"The {split} part of the text {self.name!r} has fewer than 2 characters. Give more.")
+                raise HsEnvError(
+                    f"The {split} part of the text {self.name!r} has fewer than 2 characters. Use a longer text."
+                )
 
     @classmethod
     def cut(cls, name: str, whole: str) -> Text:
-        """Nine tenths to learn from, then a twentieth to choose by and one to report on."""
+        """Split a text in order: 90% train, 5% dev, 5% test."""
         first, second = int(_SHARES[0] * len(whole)), int(sum(_SHARES) * len(whole))
         return cls(name, whole[:first], whole[first:second], whole[second:])
 
     @cached_property
     def alphabet(self) -> str:
-        """Every character of it, sorted."""
+        """All characters of the three parts, sorted."""
         return "".join(sorted(set(self.train) | set(self.dev) | set(self.test)))
 
 
 def encode(text: str, alphabet: str) -> Tensor:
-    """(n,) int64: where each character stands in the alphabet.
+    """Return the position of each character in the alphabet, (n,) int64.
 
     Raises:
-        HsEnvError: Naming a character that is not in it.
+        HsEnvError: If a character is not in the alphabet.
     """
     places = {character: place for place, character in enumerate(alphabet)}
     try:
@@ -83,8 +85,8 @@ def load_text(name: str, data_dir: Path | None = None) -> Text:
     """Load a text.
 
     Args:
-        name: A registered name; or the path of a UTF-8 text file, gzip if it ends in `.gz`.
-        data_dir: The folder that holds `ptb/` and `tinyshakespeare/`.
+        name: Name in `TEXTS`, or path of a UTF-8 text file, compressed with gzip if it ends in `.gz`.
+        data_dir: Folder with the folders `ptb/` and `tinyshakespeare/`.
 
     Raises:
         HsEnvError: If there is no such text or file, or it is too short or not UTF-8.
@@ -97,25 +99,25 @@ def load_text(name: str, data_dir: Path | None = None) -> Text:
 
 @TEXTS.register("ptb.v1")
 def ptb(data_dir: Path | None) -> Text:
-    """Penn Treebank as Mikolov et al. 2012 prepared it for characters: 50 symbols, of which one ends a line."""
+    """Load the Penn Treebank as Mikolov et al. 2012 prepared it for characters: 50 symbols, including the line end."""
     parts = [_file("ptb", data_dir, f"ptb.char.{split}.txt") for split in ("train", "valid", "test")]
     return Text("ptb", *("".join(map(_joined, read_lines(path))) for path in parts))
 
 
 def _joined(line: str) -> str:
-    """`a _ c a t` is `a cat`."""
+    """Convert a line such as `a _ c a t` to `a cat`."""
     return line.strip().replace(" ", "").replace("_", " ") + "\n"
 
 
 @TEXTS.register("tinyshakespeare.v1")
 def tinyshakespeare(data_dir: Path | None) -> Text:
-    """Plays of Shakespeare, 1.1 million characters (Karpathy 2015), cut in order."""
+    """Load plays of Shakespeare: 1.1 million characters (Karpathy 2015), split in order."""
     return Text.cut("tinyshakespeare", "".join(read_lines(_file("tinyshakespeare", data_dir, "input.txt"))))
 
 
 @TEXTS.register("phrases.v1")
 def phrases(data_dir: Path | None) -> Text:
-    """Sentences of the generated corpus `phrases`, one a line; needs no files."""
+    """Load the sentences of the generated corpus `phrases`, one per line. Needs no files."""
     splits = load_corpus("phrases").splits
     parts = [
         "".join(" ".join(sentence.words) + "\n" for sentence in splits[split]) for split in ("train", "dev", "test")
@@ -125,10 +127,10 @@ def phrases(data_dir: Path | None) -> Text:
 
 def _file(text: str, data_dir: Path | None, name: str) -> Path:
     if data_dir is None:
-        raise HsEnvError(f"The text {text!r} is read from files: give data_dir, the folder that holds {text}/.")
+        raise HsEnvError(f"The text {text!r} needs files: give data_dir, the folder that contains {text}/.")
     for path in (data_dir / text / name, data_dir / text / f"{name}.gz"):
         if path.is_file():
             return path
     raise HsEnvError(
-        f"The text {text!r} is read from {data_dir / text / name}[.gz], which is not there; check data_dir."
+        f"The text {text!r} is read from {data_dir / text / name}[.gz], which does not exist. Check data_dir."
     )

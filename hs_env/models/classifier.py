@@ -47,6 +47,8 @@ FILE_NAME = "classifier.safetensors"
 """Name of the classifier's file in the folder of a run."""
 ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
+ENCODER_WEIGHTS = "words.network."
+"""Prefix of the weights of an encoder that learns with the classifier; they are saved in its folder."""
 _OWN = f"{PREFIX}./{ENCODER}"
 """Relative name of that folder in the classifier's file, so that file and folder can be moved together."""
 
@@ -106,10 +108,11 @@ class Classifier:
         Raises:
             HsEnvError: If the model's class is not registered in `MODELS`; `load` finds it by its name there.
         """
+        weights = self.model.state_dict()
         state = {
             "model": MODELS.name_of(type(self.model)),
             "config": self.model.config(),
-            "weights": self.model.state_dict(),
+            "weights": {name: weight for name, weight in weights.items() if not name.startswith(ENCODER_WEIGHTS)},
             "words": list(self.vocabulary.words),
             "labels": list(self.labels),
             "tokenisation": self.tokenisation,

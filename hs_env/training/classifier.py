@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hs_env.models.classifier import ENCODER_WEIGHTS
+
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
 """Updates over which the rate of an encoder rises: the classifier above it knows nothing at first."""
@@ -81,7 +83,7 @@ def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     decayed: list[nn.Parameter] = []
     encoder: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
-        if name.startswith("words.network."):  # of `FineTunedWords`
+        if name.startswith(ENCODER_WEIGHTS):
             encoder.append(weight)
         elif weight_decay and weight.ndim > 1 and not name.startswith("words."):
             decayed.append(weight)

@@ -13,13 +13,14 @@ from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_sco
 from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
 from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.stages import Stage, StagedTrainer
+from hs_env.training.stages import Stage
 from hs_env.types import SentenceBatch
 
 
-class FlatTrainer(StagedTrainer):
+class FlatTrainer(ClassifierTrainer):
     """Trains a classifier without structure on what a C-Net gets: as many epochs, at the rates of the two stages.
 
     Vectors, batches, optimiser, learning rates, dropout, clipping, slow copy and the choice by dev are the C-Net's; the
@@ -41,19 +42,14 @@ class FlatTrainer(StagedTrainer):
         self.classifier = ClassifierOptimizer(
             model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate
         )
-        self.updates_an_epoch = -(-len(data.splits["train"]) // config.batch_size)
         self.learned, self.adapted = {"learner": self.classifier}, {}
         self.stages = (
-            Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._evaluate, "log_likelihood"),
-            Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._evaluate, "log_likelihood"),
+            Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._scores, "log_likelihood"),
+            Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._scores, "log_likelihood"),
         )
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         rate = self.config.learning_rate if stage == "warm" else self.config.joint_learning_rate
-        if stage == "warm":
-            self.progress.warm_updates += 1
-        else:
-            self.progress.joint_updates += 1
         annealed = self._anneal()
         learnt = self.classifier.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in learnt.items()}
@@ -63,11 +59,11 @@ class FlatTrainer(StagedTrainer):
         annealed = {}
         for model in (self.classifier.fast, self.classifier.slow):
             if isinstance(model, HMLSTMClassifier):
-                model.anneal(self.progress.updates / self.updates_an_epoch)
+                model.anneal(self.progress.updates / self.updates_per_epoch)
                 annealed = {"boundaries/slope": model.levels.slope}
         return annealed
 
-    def _evaluate(self) -> tuple[dict[str, float], str]:
+    def _scores(self) -> tuple[dict[str, float], str]:
         model, dev = self.classifier.slow, self.data.splits["dev"]
         scores = flat_scores(model, dev)
         if not isinstance(model, HMLSTMClassifier):

@@ -1,4 +1,4 @@
-"""What a run shows while it trains: a progress bar with speed and time left, and TensorBoard."""
+"""Show the progress of a run: a progress bar with speed and time left, and curves in TensorBoard."""
 
 from __future__ import annotations
 
@@ -6,33 +6,32 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
-_EVERY = 10  # updates between two points of a curve
+_EVERY = 10  # updates per point of a curve
 _SHOWN = {
     "accuracy": "accuracy {:.1%}",
     "log_likelihood": "log-likelihood {:.3f}",
     "reward": "reward {:.3f}",
     "phrases_per_sentence": "{:.1f} phrases",
     "words_retained": "{:.1f} words retained",
-    "bits_per_character": "{:.3f} bits a character",
+    "bits_per_character": "{:.3f} bits per character",
     "boundaries_1": "{:.1%} boundaries",
 }
-"""How scores on dev are shown; others go to TensorBoard only."""
+"""Formats of the dev scores that the console shows. TensorBoard gets all scores."""
 
 
 class Monitor:
-    """Progress on the console and curves in TensorBoard.
+    """Shows progress on the console and writes curves for TensorBoard.
 
     Args:
-        folder: The run's folder, for TensorBoard's event files.
-        console: Where progress is shown.
-        step: Update that the run goes on from; later points of an earlier process are dropped.
-        unit: What is read.
+        folder: Folder of the run, for TensorBoard's event files.
+        console: Console that shows progress.
+        step: Number of updates done before. TensorBoard drops later points of an earlier process.
+        unit: Plural of what an update reads, shown with the speed.
     """
 
     def __init__(self, folder: Path, console: Console, step: int = 0, unit: str = "sentences") -> None:
@@ -57,15 +56,13 @@ class Monitor:
         self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._flush()
         self._progress.stop()
         self._writer.close()
 
     def stage(self, name: str, total: int, completed: int) -> None:
-        """A stage of `total` updates begins, or goes on after `completed` of them."""
+        """Begin a stage of `total` updates, or resume it after `completed` of them."""
         self._flush()
         if self._task is not None:
             self._progress.remove_task(self._task)
@@ -73,7 +70,7 @@ class Monitor:
         self._begun, self._read = time.monotonic(), 0
 
     def update(self, step: int, metrics: Mapping[str, float], read: int) -> None:
-        """One update is done, which read so many sentences; curves show the mean over ten."""
+        """Count update number `step`, which read `read` units. Curves show means over ten updates."""
         self._read += read
         if self._task is not None:
             speed = self._read / max(time.monotonic() - self._begun, 1e-9)
@@ -85,14 +82,14 @@ class Monitor:
             self._flush()
 
     def _flush(self) -> None:
-        """Write the mean of what came since the last point."""
+        """Write the means since the last point."""
         for name, total in self._sums.items():
             self._writer.add_scalar(name, total / self._count, self._step)
         self._sums.clear()
         self._count = 0
 
     def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:
-        """An epoch is over: its scores on dev (in green where it is the best), and examples as markdown."""
+        """Show the dev scores of epoch `number`, in green if they are the best so far, and write them with examples."""
         for name, value in scores.items():
             self._writer.add_scalar(f"dev/{name}", value, step)
         self._writer.add_text("sentences", text, step)

@@ -1,42 +1,38 @@
-"""Training in stages: epochs, the one that is best on dev, checkpoints, and the place in a run that seeds come from."""
+"""Training in stages: epochs, evaluation, the best weights, checkpoints. Independent of what is trained."""
 
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic
-from typing import Any, Protocol
+from time import monotonic, process_time
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from rich.console import Console
 
-from hs_env.compute import generator_for, seed_for
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier
-from hs_env.models.classifier import ENCODER, FILE_NAME, Model
-from hs_env.models.words import ContextualWords, FineTunedWords
 from hs_env.storage import load_state, save_state, write_json
-from hs_env.training.config import ResolvedConfig
-from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.monitor import Monitor
-from hs_env.types import SentenceBatch
-from hs_env.vectors.contextual import ContextualVectors
 
 HISTORY = "history.json"
 CHECKPOINT = "checkpoint.safetensors"
 
+Unit = TypeVar("Unit")
+"""What one update trains on, such as the indices of a batch."""
+
 
 class Stateful(Protocol):
-    """What can be saved and go on from there."""
+    """An object whose state can be saved and restored."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Nested dicts and lists of tensors and JSON values."""
+        """Return the state as nested dicts and lists of tensors and JSON values."""
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Take over a state made by `state_dict`."""
+        """Restore a state that `state_dict` returned."""
 
 
 @dataclass(frozen=True)
@@ -44,175 +40,212 @@ class Stage:
     """One stage of a run.
 
     Attributes:
-        name: "warm", "pnet" or "joint".
-        epochs: Greatest number of epochs.
-        update: Learns from a batch; returns numbers to log.
-        evaluate: Scores on dev, and examples as markdown.
-        score: Name of the score that decides which epoch was best.
+        name: Name, such as "joint".
+        epochs: Maximum number of epochs.
+        update: Trains on one batch and returns numbers to log. `StagedTrainer.update` calls it.
+        evaluate: Returns scores on dev, and examples as markdown.
+        score: Name of the score that selects the best epoch.
+        lower_is_better: Whether the lowest score is the best one.
+        evaluate_start: Whether the weights at the start of the stage are evaluated too, as epoch 0.
     """
 
     name: str
     epochs: int
-    update: Callable[[SentenceBatch, torch.Generator], dict[str, float]]
+    update: Callable[..., dict[str, float]]
     evaluate: Callable[[], tuple[dict[str, float], str]]
     score: str
+    lower_is_better: bool = False
+    evaluate_start: bool = True
 
 
 @dataclass
 class Progress:
-    """Where a run stands: the next batch is `batch` of `epoch` of the stage number `stage`.
+    """Position in a run: the next update is number `batch` of epoch `epoch` of stage number `stage`, from 0.
 
     Attributes:
-        updates: Updates done in all.
-        warm_updates: Those of the classifier in the warm start.
-        joint_updates: Those of the classifier in joint training.
-        waited: Epochs of this stage since the best one.
-        best: Score of the best epoch of this stage; None before the stage's start is scored.
-        scale: By what that epoch was scored: see `StagedTrainer.scale`.
-        history: Every scored epoch, with the seconds since its process began to train.
+        updates: Number of updates done.
+        updates_by_stage: Number of updates done, by the name of the stage.
+        waited: Number of epochs of this stage since the best one.
+        best: Score of the best epoch of this stage (negated if lower is better); None before the first evaluation.
+        scale: Scale of that score: see `StagedTrainer.scale`.
+        cpu_seconds: Processor time of training and evaluation. Work after the last checkpoint of a killed process is
+            repeated and counted once.
+        history: One entry per evaluation.
     """
 
     stage: int = 0
     epoch: int = 0
     batch: int = 0
     updates: int = 0
-    warm_updates: int = 0
-    joint_updates: int = 0
+    updates_by_stage: dict[str, int] = field(default_factory=dict)
     waited: int = 0
     best: float | None = None
     scale: dict[str, Any] | None = None
+    cpu_seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-class StagedTrainer(ABC):
-    """Goes through stages, each of which ends with the weights of its best epoch.
+class StagedTrainer(ABC, Generic[Unit]):
+    """Runs stages in order. Each stage ends with the weights of its best epoch.
 
-    Everything random in an update is seeded by the place of the update in the run. A checkpoint thus holds weights,
-    optimisers and the place, and a run that goes on from one repeats an uninterrupted run bit for bit (on the same
-    machine with the same number of threads).
+    A subclass seeds all randomness of an update from the position of the update in the run. A checkpoint therefore
+    holds only states and the position. A resumed run repeats an uninterrupted one bit for bit on the same machine
+    with the same number of threads.
 
     Args:
-        config: What to train.
-        data: What to train on.
-        folder: The run's folder.
-        console: Where progress is shown.
+        folder: Folder of the run.
+        console: Console that shows progress.
+        checkpoint_seconds: Seconds between two checkpoints within an epoch.
+        patience: Number of epochs without a better score that ends a stage.
 
     Attributes:
-        stages: The stages, in order.
-        learned: What learns, by name: at the end of a stage it is as it was in the best epoch.
-        adapted: What changes besides, by name, and is saved with it.
+        unit: Plural of what an update reads, shown with the speed.
+        stages: Stages, in order.
+        learned: Objects that a stage restores to their best epoch at its end, by name.
+        adapted: Objects that only checkpoints save and restore, by name.
+        data_name: Name of the data in error messages, such as "text 'ptb'".
+        data_digest: Fingerprint of the data. A run resumes only on the data that it began with.
     """
 
+    unit: ClassVar[str]
     stages: tuple[Stage, ...]
     learned: Mapping[str, Stateful]
     adapted: Mapping[str, Stateful]
+    data_name: str
+    data_digest: str
 
-    def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
-        self.config, self.data, self.folder, self.console = config, data, folder, console
+    def __init__(self, folder: Path, console: Console, checkpoint_seconds: float, patience: float = math.inf) -> None:
+        self.folder, self.console = folder, console
+        self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
         self._begun = self._saved = monotonic()
+        self._cpu_begun = process_time()
+
+    # What a subclass defines -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def max_updates(self, stage: Stage) -> int:
+        """Return the maximum number of updates of a stage."""
+
+    @abstractmethod
+    def units(self, stage: Stage, epoch: int) -> Sequence[Unit]:
+        """Return the units of an epoch in order, one per update. Equal arguments give equal units."""
+
+    @abstractmethod
+    def update(self, stage: Stage, unit: Unit) -> tuple[dict[str, float], int]:
+        """Seed all randomness of one update and do it.
+
+        Returns:
+            Numbers to log, and how many sentences or characters the update has read.
+        """
 
     @abstractmethod
     def save_result(self) -> None:
-        """Save what the run has made, but for its history."""
+        """Save the result of the run, except for its history."""
+
+    def history(self) -> Any:
+        """Return the JSON value of the history file: by default all entries."""
+        return self.progress.history
+
+    def summary(self) -> str:
+        """Return what to show about data and model before training; nothing by default."""
+        return ""
 
     def scale(self, stage: Stage) -> dict[str, Any] | None:
-        """What the scores of a stage are measured by, where that changes: epochs of two scales are not compared."""
+        """Return what defines the scale of a stage's score, if it changes. Scores on two scales are not comparable."""
         return None
+
+    def history_entry(self, stage: Stage, scores: dict[str, float], better: bool) -> dict[str, Any]:
+        """Return the entry of an evaluation in the history. Its seconds count from the start of this process."""
+        place = {"stage": stage.name, "epoch": self.progress.epoch, "updates": self.progress.updates}
+        return {**place, "seconds": monotonic() - self._begun, **scores, "best": better}
 
     # The run ---------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Train from where the run stands to the end, then save the result and the history; no checkpoint is left."""
-        progress, batches = self.progress, -(-len(self.data.splits["train"]) // self.config.batch_size)
-        self._begun = monotonic()
-        with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates) as monitor:
+        """Train to the end of the last stage, save result and history, and delete the checkpoint."""
+        progress = self.progress
+        self._begun, self._cpu_begun = monotonic(), process_time() - progress.cpu_seconds
+        with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates, self.unit) as monitor:
             while progress.stage < len(self.stages):
                 stage = self.stages[progress.stage]
-                monitor.stage(stage.name, stage.epochs * batches, progress.epoch * batches + progress.batch)
+                monitor.stage(stage.name, self.max_updates(stage), progress.updates_by_stage.get(stage.name, 0))
                 self._run_stage(stage, monitor)
                 progress.stage, progress.epoch, progress.batch = progress.stage + 1, 0, 0
                 progress.waited, progress.best = 0, None
                 self.save_checkpoint()
         self.save_result()
-        updates = {"warm": progress.warm_updates, "joint": progress.joint_updates}
-        write_json(self.folder / HISTORY, {"classifier_updates": updates, "epochs": progress.history})
+        write_json(self.folder / HISTORY, self.history())
         (self.folder / CHECKPOINT).unlink()
 
     def _run_stage(self, stage: Stage, monitor: Monitor) -> None:
-        """The epochs of one stage; ends with the weights of the best one."""
         progress = self.progress
-        if progress.best is None:
-            self._score(stage, monitor)
-        while progress.epoch < stage.epochs and progress.waited < self.config.patience:
+        if progress.best is None and stage.evaluate_start:
+            self._evaluate(stage, monitor)
+        while progress.epoch < stage.epochs and progress.waited < self._patience:
             self._run_epoch(stage, monitor)
             progress.epoch, progress.batch = progress.epoch + 1, 0
-            self._score(stage, monitor)
+            self._evaluate(stage, monitor)
             self.save_checkpoint()
         for name, part in self.learned.items():
             part.load_state_dict(self._best[name])
 
     def _run_epoch(self, stage: Stage, monitor: Monitor) -> None:
-        train, progress, seed = self.data.splits["train"], self.progress, self.config.seed
-        batches = training_batches(train, self.config.batch_size, seed, stage.name, progress.epoch)
-        for indices in batches[progress.batch :]:
-            place = (stage.name, progress.epoch, progress.batch)
-            torch.manual_seed(seed_for(seed, *place, "dropout"))
-            metrics = stage.update(train.batch(indices), generator_for(seed, *place))
+        progress = self.progress
+        for unit in self.units(stage, progress.epoch)[progress.batch :]:
+            metrics, read = self.update(stage, unit)
             progress.batch += 1
             progress.updates += 1
-            monitor.update(progress.updates, metrics, len(indices))
-            if monotonic() - self._saved > self.config.checkpoint_seconds:
+            progress.updates_by_stage[stage.name] = progress.updates_by_stage.get(stage.name, 0) + 1
+            monitor.update(progress.updates, metrics, read)
+            if monotonic() - self._saved > self._checkpoint_seconds:
                 self.save_checkpoint()
 
-    def _score(self, stage: Stage, monitor: Monitor) -> None:
-        """Score on dev and remember the best epoch."""
+    def _evaluate(self, stage: Stage, monitor: Monitor) -> None:
+        """Evaluate on dev and keep the weights if they are the best so far."""
         progress = self.progress
         scores, examples = stage.evaluate()
-        score, scale = scores[stage.score], self.scale(stage)
-        # On another scale than that of the best epoch the newer one counts.
+        score, scale = scores[stage.score] * (-1 if stage.lower_is_better else 1), self.scale(stage)
+        # If the scale has changed since the best epoch, the newer epoch is kept.
         better = progress.best is None or scale != progress.scale or score > progress.best
         progress.waited = 0 if better else progress.waited + 1
         if better:
             progress.best, progress.scale = score, scale
             self._best = copy.deepcopy({name: part.state_dict() for name, part in self.learned.items()})
-        place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
-        progress.history.append({**place, "seconds": monotonic() - self._begun, **scores, "best": better})
-        monitor.epoch(progress.updates, stage.name, progress.epoch, scores, better, examples)
+        progress.cpu_seconds = process_time() - self._cpu_begun
+        entry = self.history_entry(stage, scores, better)
+        progress.history.append(entry)
+        number = entry.get("epoch", progress.updates)  # a history without epochs is counted in updates
+        monitor.epoch(progress.updates, stage.name, number, scores, better, examples)
 
-    # What is saved ---------------------------------------------------------------------------------------------------
+    # Checkpoints -----------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
-        """Save all that the run needs to go on from here."""
+        """Save everything that resuming from here needs."""
+        self.progress.cpu_seconds = process_time() - self._cpu_begun
         parts = {name: part.state_dict() for name, part in {**self.learned, **self.adapted}.items()}
-        state = {"data": self.data.digest, "progress": asdict(self.progress), **parts, "best": self._best}
+        state = {"data": self.data_digest, "progress": asdict(self.progress), **parts, "best": self._best}
         save_state(self.folder / CHECKPOINT, "checkpoint", state)
         self._saved = monotonic()
 
     def load_checkpoint(self) -> None:
-        """Go on from the last checkpoint; from the start if the run was stopped before its first."""
-        if not (self.folder / CHECKPOINT).exists():
-            return
-        state = load_state(self.folder / CHECKPOINT, "checkpoint")
-        if state["data"] != self.data.digest:
-            raise HsEnvError(
-                f"The corpus {self.config.corpus!r} has other words or labels than when this run began, or its word "
-                "vectors another encoder. Bring the old ones back, or start a new run."
-            )
-        self.progress = Progress(**state["progress"])
-        for name, part in {**self.learned, **self.adapted}.items():
-            part.load_state_dict(state[name])
-        self._best = state["best"]
+        """Restore the last checkpoint, if the run was not stopped before its first one.
 
-    def save_classifier(self, model: Model) -> None:
-        """Save `model` with the words and labels of this run, and the scores of the epoch that it is from."""
-        kept = next(entry for entry in reversed(self.progress.history) if entry["best"])
-        corpus = self.data.corpus
-        vectors = self.data.vectors
-        contextual = vectors if isinstance(vectors, ContextualVectors) else None
-        if isinstance(model.words, FineTunedWords):  # what it reads is from now on as frozen as it is
-            contextual = model.words.save(self.folder / ENCODER)
-            model.words = ContextualWords.in_place_of(model.words)
-        classifier = Classifier(model, self.data.vocabulary, corpus.labels, corpus.tokenisation, kept, contextual)
-        classifier.save(self.folder / FILE_NAME)
+        Raises:
+            HsEnvError: If the checkpoint is damaged or from another version, or the data has changed.
+        """
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        state = load_state(path, "checkpoint")
+        if state["data"] != self.data_digest:
+            raise HsEnvError(
+                f"The {self.data_name} has changed since this run began. Restore it as it was, or start a new run."
+            )
+        try:
+            self.progress, self._best = Progress(**state["progress"]), state["best"]
+            for name, part in {**self.learned, **self.adapted}.items():
+                part.load_state_dict(state[name])
+        except (KeyError, TypeError) as error:
+            raise HsEnvError(f"{path} is from another version of hs-env: {error}. Start a new run.") from error

@@ -18,15 +18,16 @@ from hs_env.problems.problem import Problem
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
 from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.stages import Stage, StagedTrainer
+from hs_env.training.stages import Stage
 from hs_env.types import Episodes, SentenceBatch
 
 AGENT = "agent.safetensors"
 
 
-class Trainer(StagedTrainer):
+class Trainer(ClassifierTrainer):
     """Warm-starts the C-Net on a heuristic structure, trains the P-Net with the rest frozen, then both in turn.
 
     Args:
@@ -55,7 +56,7 @@ class Trainer(StagedTrainer):
             self.agent = agent_kind.make(setting, config.agent_settings)
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
         joint_score = kind.problem.defaults.joint_score if agent_kind.learns else "log_likelihood"
-        by_warm_start, by_agent = partial(self._evaluate, self.warm_start), partial(self._evaluate, self.agent)
+        by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)
         self.stages = (
             Stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood"),
             Stage("pnet", config.pnet_epochs if agent_kind.learns else 0, self._pnet, by_agent, "reward"),
@@ -66,7 +67,6 @@ class Trainer(StagedTrainer):
 
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         plan = self.warm_start.plan(batch)
-        self.progress.warm_updates += 1
         return _prefixed("c_net", self.classifier.update(self.config.learning_rate, batch.labels, batch, plan))
 
     def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
@@ -75,7 +75,6 @@ class Trainer(StagedTrainer):
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         episodes, metrics = self._agent_update(batch, generator)
         rate, labels = self.config.joint_learning_rate, episodes.sentences.labels
-        self.progress.joint_updates += 1
         return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
@@ -89,7 +88,7 @@ class Trainer(StagedTrainer):
 
     # Scores and results ----------------------------------------------------------------------------------------------
 
-    def _evaluate(self, policy: Agent) -> tuple[dict[str, float], str]:
+    def _scores(self, policy: Agent) -> tuple[dict[str, float], str]:
         """Scores of the slow copy on dev under a policy, and a few sentences as the policy decides them."""
         slow = self.classifier.slow
         scores = policy_scores(slow, policy, self.data.splits["dev"], self.reward)

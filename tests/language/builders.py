@@ -1,4 +1,4 @@
-"""What the tests of language models share."""
+"""Shared by the tests of language models."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ QUIET = Console(quiet=True)
 
 
 def write(folder: Path, content: bytes, name: str = "a.txt") -> Path:
-    """A file of this content."""
+    """Write a file and return its path."""
     (folder / name).write_bytes(content)
     return folder / name

@@ -1,7 +1,8 @@
-"""Runs of language models: what they leave, that they learn, repeat and go on after a kill."""
+"""Runs of language models: their files, that they learn, repeat, and resume after a kill."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -11,18 +12,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
 from hs_env.language import LMConfig, LMRun, load_text, resume_lm, train_lm
-from hs_env.language.run import LMTrainer
+from hs_env.language.trainer import LMTrainer
 from hs_env.models.hm.layers import HMLSTM
-from hs_env.storage import load_state
-from hs_env.training.folders import begin_record
-from hs_env.training.monitor import Monitor
+from hs_env.storage import load_state, save_state
+from hs_env.training.stages import CHECKPOINT
 from tests.language.builders import CONFIG, QUIET, write
 
 
@@ -46,7 +48,7 @@ def test_a_run_leaves_what_it_promises_and_repeats(finished: LMRun, tmp_path: Pa
     assert LMRun.load(finished.folder).config == finished.config
 
 
-def test_a_killed_run_goes_on_bit_for_bit(text_file: Path, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_bit_for_bit(text_file: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, text=str(text_file), boundary="sample", dropout=0.2, checkpoint_seconds=0.0)
     whole = train_lm(config, tmp_path / "whole", QUIET)
     options = [
@@ -58,7 +60,7 @@ def test_a_killed_run_goes_on_bit_for_bit(text_file: Path, tmp_path: Path) -> No
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
     checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
     while process.poll() is None:
-        if checkpoint.exists() and load_state(checkpoint, "checkpoint of a language model")["progress"]["updates"] >= 4:
+        if checkpoint.exists() and load_state(checkpoint, "checkpoint")["progress"]["updates"] >= 4:
             process.send_signal(signal.SIGKILL)
             break
         time.sleep(0.005)
@@ -71,34 +73,80 @@ def test_a_killed_run_goes_on_bit_for_bit(text_file: Path, tmp_path: Path) -> No
     assert len(json.loads((tmp_path / "killed" / "record.json").read_text())) == 2
 
 
-@pytest.mark.parametrize("last", [0, 1, 15, 22, 30])
-def test_a_stopped_run_goes_on_from_its_last_checkpoint(last: int, text_file: Path, tmp_path: Path) -> None:
-    """The last checkpoint may be none, after the first update, an evaluation, any update, or all of them."""
-    config = replace(CONFIG, text=str(text_file), core="lstm", stretch=300, dropout=0.2)  # epochs of 3 updates
+def stop(monkeypatch: pytest.MonkeyPatch, method: str, updates: int) -> None:
+    """Interrupt each run in a method of its trainer after so many updates."""
+    original = getattr(LMTrainer, method)
+
+    def interrupted(self: LMTrainer, *arguments: Any) -> Any:
+        if self.progress.updates == updates:
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    monkeypatch.setattr(LMTrainer, method, interrupted)
+
+
+@pytest.mark.parametrize(
+    ("method", "updates"),
+    [("update", 0), ("update", 1), ("_evaluate_dev", 15), ("update", 15), ("update", 22), ("save_result", 30)],
+)
+def test_a_stopped_run_resumes_from_its_last_checkpoint(
+    method: str, updates: int, text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last checkpoint may be none, after the first update, before or after an evaluation, or after all updates."""
+    config = replace(CONFIG, text=str(text_file), core="lstm", stretch=300, dropout=0.2)  # 3 updates read the text once
     whole = train_lm(config, tmp_path / "whole", QUIET)
-    stopped = LMTrainer(config, load_text(str(text_file)), tmp_path / "stopped", QUIET)
-    begin_record(stopped.folder, config.to_json())
-    with Monitor(stopped.folder, QUIET) as monitor:
-        for update in range(last):
-            stopped._update()
-            stopped.progress.updates += 1
-            if (update + 1) % config.evaluate_every == 0:
-                stopped._score(monitor)
-    if last:
-        stopped.save_checkpoint()
-    resumed = resume_lm(stopped.folder, QUIET)
+    stopped, shown = tmp_path / "stopped", io.StringIO()
+    with monkeypatch.context() as patch:
+        stop(patch, method, updates)
+        with pytest.raises(KeyboardInterrupt):
+            train_lm(replace(config, checkpoint_seconds=0.0), stopped, Console(file=shown, width=10_000))
+    assert f"Stopped. Resume with: hs-env lm train --resume {stopped}" in shown.getvalue()
+    assert (stopped / CHECKPOINT).exists() == (updates > 0)
+    resumed = resume_lm(stopped, QUIET)
+    assert not (stopped / CHECKPOINT).exists()
     assert_same(whole, resumed)
+    assert resumed.language_model.notes["dev"] == whole.language_model.notes["dev"]
     names = ("updates", "bits_per_character")
     assert [[entry[n] for n in names] for entry in whole.history] == [
         [entry[n] for n in names] for entry in resumed.history
     ]
 
 
-@pytest.mark.parametrize(("core", "updates"), [("hm_lstm", 60), ("lstm", 200)])
-def test_a_text_is_learnt_down_to_its_entropy_and_no_further(core: str, updates: int, tmp_path: Path) -> None:
-    """Each third character is one of four at random, the rest is certain: 2/3 bits a character.
+def test_a_run_resumes_only_on_its_own_text_and_version(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = write(tmp_path, text_file.read_bytes())
+    with monkeypatch.context() as patch:
+        stop(patch, "save_result", 30)
+        with pytest.raises(KeyboardInterrupt):
+            train_lm(replace(CONFIG, text=str(text)), tmp_path / "run", QUIET)
+    write(tmp_path, text_file.read_bytes()[:-1] + b"z")  # the same characters
+    with pytest.raises(HsEnvError, match=r"text '.*' has changed since this run began"):
+        resume_lm(tmp_path / "run", QUIET)
+    write(tmp_path, text_file.read_bytes())
+    checkpoint = tmp_path / "run" / CHECKPOINT
+    state = load_state(checkpoint, "checkpoint")
+    save_state(checkpoint, "checkpoint", state | {"progress": state["progress"] | {"old": 1}})
+    with pytest.raises(HsEnvError, match="another version of hs-env"):
+        resume_lm(tmp_path / "run", QUIET)
 
-    A model that saw what it is to predict would come below.
+
+def test_the_weights_of_the_best_evaluation_are_kept(text_file: Path, tmp_path: Path) -> None:
+    """The learning rate is so high that the last evaluation, after half an epoch, is worse than the first one."""
+    rates = {"learning_rate": 5.0, "decay_share": 0.0}
+    config = replace(CONFIG, text=str(text_file), core="lstm", updates=12, evaluate_every=8, **rates)
+    run = train_lm(config, tmp_path / "run", QUIET)
+    assert [entry["updates"] for entry in run.history] == [8, 12]
+    scores = [entry["bits_per_character"] for entry in run.history]
+    assert scores[0] < scores[1] - 1
+    assert run.evaluate("dev")["bits_per_character"] == run.language_model.notes["dev"] == scores[0]
+
+
+@pytest.mark.parametrize(("core", "updates"), [("hm_lstm", 60), ("lstm", 200)])
+def test_training_reaches_the_entropy_of_a_text_and_no_less(core: str, updates: int, tmp_path: Path) -> None:
+    """Every third character is one of four at random, all others are certain: 2/3 bits per character.
+
+    A model that saw the character to predict would score lower.
     """
     generator = random.Random(0)
     path = write(tmp_path, "".join(generator.choice("abcd") + "- " for _ in range(4000)).encode())
@@ -117,7 +165,7 @@ def test_a_gradient_that_is_not_finite_is_an_error(text_file: Path, tmp_path: Pa
     with torch.no_grad():
         trainer.model.softmax.bias[0] = float("inf")
     with pytest.raises(HsEnvError, match="update 1 is not finite"):
-        trainer._update()
+        trainer._update(0)
 
 
 def test_the_learning_rate_falls_to_a_fiftieth() -> None:

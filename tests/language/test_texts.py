@@ -51,7 +51,7 @@ def test_gzip_makes_no_difference(text_file: Path, tmp_path: Path) -> None:
     ("call", "message"),
     [
         (lambda path: load_text("ptb"), "give data_dir"),
-        (lambda path: load_text("ptb", path), "is not there"),
+        (lambda path: load_text("ptb", path), "does not exist. Check data_dir"),
         (lambda path: load_text("ptbb", path), "Did you mean 'ptb.v1'"),
         (lambda path: load_text("ptb.v1", path), "read from .*ptb.char.train"),
         (lambda path: load_text(str(path / "none.txt")), "cannot be read"),

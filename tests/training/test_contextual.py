@@ -143,7 +143,7 @@ def test_another_encoder_in_the_same_place_is_refused(config: TrainConfig, tmp_p
     make_tiny_encoder(encoder, seed=1)
     with pytest.raises(HsEnvError, match="trained on word vectors of another encoder than the one in"):
         Classifier.load(run.folder)
-    with pytest.raises(HsEnvError, match="or its word vectors another encoder"):
+    with pytest.raises(HsEnvError, match="or the encoder of its word vectors has changed"):
         resume(stopped, QUIET)
     make_tiny_encoder(encoder)
     assert resume(stopped, QUIET).classifier.contextual == Classifier.load(run.folder).contextual

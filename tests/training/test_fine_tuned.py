@@ -23,7 +23,7 @@ from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.classifier import Learner
-from hs_env.training.stages import StagedTrainer
+from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.types import Sentence
 from hs_env.vectors.contextual import load_contextual
 from hs_env.vectors.pieces import PieceEncoder
@@ -116,14 +116,14 @@ def test_it_learns_in_32_bits(tmp_path: Path) -> None:
 def test_the_slow_copy_is_saved(model: str, config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
     """As it was in the best epoch, and beside a relative path, too."""
     seen: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
-    save = StagedTrainer.save_classifier
+    save = ClassifierTrainer.save_classifier
 
     def watched(self, classifier):
         seen.append((weights(self.learner.slow), weights(self.learner.fast)))
         assert all(split.features is None for split in self.data.splits.values())
         save(self, classifier)
 
-    monkeypatch.setattr(StagedTrainer, "save_classifier", watched)
+    monkeypatch.setattr(ClassifierTrainer, "save_classifier", watched)
     monkeypatch.chdir(tmp_path)
     structure = {} if model == "hs_lstm" else {"structure": None, "reward": None, "reward_dropout": None}
     run = train(replace(config, model=model, **structure), Path("run"), QUIET)

@@ -1,0 +1,151 @@
+"""Training of character language models."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from hs_env.compute import seed_for
+from hs_env.errors import HsEnvError
+from hs_env.language.config import LMConfig
+from hs_env.language.models import FILE_NAME, LanguageModel, State, hm_lstm_size, new_model
+from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.language.scores import evaluate_lm
+from hs_env.language.texts import Text, encode
+from hs_env.models.hm.boundary import annealed_slope
+from hs_env.models.hm.layers import HMLSTM
+from hs_env.training.stages import Stage, StagedTrainer
+
+
+class _Carried:
+    """The recurrent state that one update passes to the next; None at the start of the text."""
+
+    state: State | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"state": None if self.state is None else list(self.state)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.state = None if state["state"] is None else tuple(state["state"])
+
+
+class LMTrainer(StagedTrainer[int]):
+    """Maximises the mean log-likelihood of the next character with Adam.
+
+    Training has one stage. A unit is the number of an update, from 0. An epoch of the stage is `evaluate_every` updates
+    long, whereas `updates_per_pass` updates read the whole text once.
+
+    Args:
+        config: Configuration of the run.
+        text: Text to train and evaluate on.
+        folder: Folder of the run.
+        console: Console that shows progress.
+    """
+
+    unit = "characters"
+
+    def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console) -> None:
+        super().__init__(folder, console, config.checkpoint_seconds)
+        self.config, self.text = config, text
+        self.data_name = f"text {config.text!r}"
+        self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
+        train = encode(text.train, text.alphabet)
+        length = (len(train) - 1) // config.batch_size
+        if length < config.stretch:
+            raise HsEnvError(
+                f"The training part of the text has {len(train):,} characters, {length:,} for each of "
+                f"{config.batch_size} streams. An update reads {config.stretch} of each stream. "
+                "Make batch_size or stretch smaller."
+            )
+        size = length * config.batch_size
+        self.inputs = train[:size].view(config.batch_size, length).t()  # (length, B)
+        self.targets = train[1 : size + 1].view(config.batch_size, length).t()
+        self.updates_per_pass = length // config.stretch
+        self.dev = encode(text.dev, text.alphabet)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed_for(config.seed, "weights"))
+            self.model = new_model(config, len(text.alphabet))
+        self.optimizer = torch.optim.Adam(self.model.parameters())
+        self.carried = _Carried()
+        self.learned, self.adapted = {"model": self.model}, {"optimizer": self.optimizer, "carried": self.carried}
+        epochs, score = -(-config.updates // config.evaluate_every), "bits_per_character"
+        self.stages = (Stage(config.core, epochs, self._update, self._evaluate_dev, score, True, False),)
+
+    def max_updates(self, stage: Stage) -> int:
+        """Return the number of updates of the run."""
+        return self.config.updates
+
+    def units(self, stage: Stage, epoch: int) -> range:
+        """Return the numbers of the updates up to the next evaluation."""
+        start = epoch * self.config.evaluate_every
+        return range(start, min(start + self.config.evaluate_every, self.config.updates))
+
+    def update(self, stage: Stage, unit: int) -> tuple[dict[str, float], int]:
+        """Do update number `unit`, which is its seed too."""
+        torch.manual_seed(seed_for(self.config.seed, "update", unit))
+        return stage.update(unit), self.config.batch_size * self.config.stretch
+
+    def _update(self, number: int) -> dict[str, float]:
+        config, model = self.config, self.model
+        passes, place = divmod(number, self.updates_per_pass)
+        if place == 0:
+            self.carried.state = None
+        now = slice(place * config.stretch, (place + 1) * config.stretch)
+        if isinstance(model.core, HMLSTM):
+            model.core.slope = annealed_slope(passes + place / self.updates_per_pass, config.slope_per_epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = config.learning_rate_at(number)
+        model.train()
+        log_probs, z, self.carried.state = model(self.inputs[now], self.carried.state)
+        loss = nn.functional.nll_loss(log_probs.flatten(0, 1), self.targets[now].flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        if not norm.isfinite():
+            raise HsEnvError(
+                f"The gradient of update {number + 1:,} is not finite; the loss is {loss.item()}. "
+                "Make learning_rate smaller."
+            )
+        self.optimizer.step()
+        metrics = {"train/bits_per_character": loss.item() / math.log(2), "train/gradient_norm": norm.item()}
+        if z is not None:
+            rates = z.mean((0, 1)).tolist()
+            metrics |= {f"train/boundaries_{level}": rate for level, rate in enumerate(rates, 1)}
+        return metrics
+
+    def _evaluate_dev(self) -> tuple[dict[str, float], str]:
+        """Return scores on dev, and a sample of the model's text with its boundaries."""
+        model, prompt = self.model.eval(), self.text.dev[0]
+        scores = evaluate_lm(model, self.dev)
+        language_model = LanguageModel(model, self.text.alphabet, {})
+        sample = sample_text(language_model, 200, prompt, seed=self.config.seed)
+        if isinstance(model.core, HMLSTM):
+            scores["slope"] = model.core.slope
+            sample = marked(sample, boundaries_in(language_model, sample, prompt))
+        return scores, sample
+
+    def history_entry(self, stage: Stage, scores: dict[str, float], better: bool) -> dict[str, Any]:
+        """Return the scores with the updates and the processor time until then."""
+        return {"updates": self.progress.updates, "cpu_seconds": self.progress.cpu_seconds, **scores}
+
+    def save_result(self) -> None:
+        """Save the best weights with the size of the model, the processor time and the score on dev."""
+        progress, model = self.progress, self.model.eval()
+        best = min(entry["bits_per_character"] for entry in progress.history)
+        notes = {"parameters": model.size, "cpu_seconds": progress.cpu_seconds, "dev": best}
+        LanguageModel(model, self.text.alphabet, notes).save(self.folder / FILE_NAME)
+
+    def summary(self) -> str:
+        """Return the sizes of text and model."""
+        characters = len(self.text.alphabet)
+        hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, characters):,})" if self.config.core == "lstm" else ""
+        return (
+            f"{len(self.text.train):,} characters for training, {characters} different ones; "
+            f"{self.model.size:,} parameters{hm_lstm}; {self.updates_per_pass:,} updates per epoch"
+        )

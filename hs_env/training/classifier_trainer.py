@@ -1,0 +1,78 @@
+"""What the trainers of classifiers share: batches of sentences, their seeds, and the saved classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from hs_env.compute import generator_for, seed_for
+from hs_env.models import Classifier
+from hs_env.models.classifier import ENCODER, FILE_NAME, Model
+from hs_env.models.words import FineTunedWords
+from hs_env.training.config import ResolvedConfig
+from hs_env.training.data import TrainingData, training_batches
+from hs_env.training.stages import Stage, StagedTrainer
+from hs_env.vectors import WordVectors
+from hs_env.vectors.contextual import ContextualVectors
+
+
+class ClassifierTrainer(StagedTrainer[Tensor]):
+    """Trains on batches of sentences in the stages "warm", "pnet" and "joint". A unit is the indices of a batch.
+
+    Args:
+        config: Configuration of the run.
+        data: Corpus, vocabulary and word vectors.
+        folder: Folder of the run.
+        console: Console that shows progress.
+    """
+
+    unit = "sentences"
+
+    def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
+        super().__init__(folder, console, config.checkpoint_seconds, config.patience)
+        self.config, self.data, self.data_digest = config, data, data.digest
+        self.data_name = f"corpus {config.corpus!r} (its words or labels) or the encoder of its word vectors"
+        self.updates_per_epoch = -(-len(data.splits["train"]) // config.batch_size)
+
+    def max_updates(self, stage: Stage) -> int:
+        """Return the maximum number of updates of a stage."""
+        return stage.epochs * self.updates_per_epoch
+
+    def units(self, stage: Stage, epoch: int) -> Sequence[Tensor]:
+        """Return the batches of an epoch, each as indices into the training split."""
+        return training_batches(self.data.splits["train"], self.config.batch_size, self.config.seed, stage.name, epoch)
+
+    def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
+        """Train on one batch. One seed is for dropout, another one for the generator that the stage gets."""
+        place = (stage.name, self.progress.epoch, self.progress.batch)
+        torch.manual_seed(seed_for(self.config.seed, *place, "dropout"))
+        batch = self.data.splits["train"].batch(unit)
+        return stage.update(batch, generator_for(self.config.seed, *place)), len(unit)
+
+    def summary(self) -> str:
+        """Return how many words have a vector."""
+        if not isinstance(self.data.vectors, WordVectors):
+            return ""
+        coverage = f"{self.data.vectors.type_coverage:.1%} of {len(self.data.vocabulary):,} words"
+        return f"{self.config.vectors} has {coverage}"
+
+    def history(self) -> Any:
+        """Return the number of updates of the C-Net per stage, and the evaluation of every epoch."""
+        updates = {name: self.progress.updates_by_stage.get(name, 0) for name in ("warm", "joint")}
+        return {"classifier_updates": updates, "epochs": self.progress.history}
+
+    def save_classifier(self, model: Model) -> None:
+        """Save a classifier with the words and labels of this run and the scores of its epoch."""
+        kept = next(entry for entry in reversed(self.progress.history) if entry["best"])
+        vectors = self.data.vectors
+        contextual = vectors if isinstance(vectors, ContextualVectors) else None
+        if isinstance(model.words, FineTunedWords):  # the saved classifier reads a frozen copy of its encoder
+            contextual = model.words.save(self.folder / ENCODER)
+        labels, tokenisation = self.data.corpus.labels, self.data.corpus.tokenisation
+        classifier = Classifier(model, self.data.vocabulary, labels, tokenisation, kept, contextual)
+        classifier.save(self.folder / FILE_NAME)
