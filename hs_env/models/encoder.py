@@ -204,7 +204,8 @@ class StructuredEncoder(nn.Module, ABC):
     def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
         """Apply an action to each row and move to the next word.
 
-        Finished rows do not change. An action that is not legal is replaced by the nearest one that is.
+        Finished rows do not change. An action that is not legal is replaced by the nearest one that is. After relaxed
+        actions, `Problem.legal` counts the last action with a positive weight as taken.
 
         Args:
             state: R rows.
@@ -212,10 +213,7 @@ class StructuredEncoder(nn.Module, ABC):
         """
         relaxed, progress = actions.is_floating_point(), state.progress
         if self.problem.keeps_progress:
-            hard = actions
-            if relaxed:
-                hard = actions.detach().round().long() if actions.ndim == 1 else actions.detach().argmax(1)
-            taken = nearest_legal(self.legal(state), hard)
+            taken = nearest_legal(self.legal(state), _last_weighted(actions) if relaxed else actions)
             progress = torch.where(state.reading, self.problem.progress_after(progress, taken), progress)
             actions = actions if relaxed else taken
         memory = self.mix(state, actions) if relaxed else self.move(state, actions)
@@ -269,3 +267,10 @@ class StructuredEncoder(nn.Module, ABC):
         """`forward` by `advance`."""
         state = self.start(batch, actions.shape[0] // len(batch))
         return self.finish(self.unroll(state, actions.shape[1], lambda t, _: actions[:, t]))
+
+
+def _last_weighted(actions: Tensor) -> Tensor:
+    """(R,) int64: the last action with a positive weight, of relaxed actions (R,) or (R, k)."""
+    if actions.ndim == 1:
+        return (actions > 0).long()
+    return ((actions > 0) * torch.arange(actions.shape[1], device=actions.device)).amax(1)

@@ -11,8 +11,12 @@ from typing import Any
 import torch
 
 from hs_env.corpora import Vocabulary
-from hs_env.envs.information_distillation import InformationDistillationEnv, InformationDistillationVectorEnv
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv, PhraseSegmentationVectorEnv
+from hs_env.envs.classes import (
+    InformationDistillationEnv,
+    InformationDistillationVectorEnv,
+    PhraseSegmentationEnv,
+    PhraseSegmentationVectorEnv,
+)
 from hs_env.envs.single import EncoderEnv
 from hs_env.models import HSLSTM, IDLSTM, Classifier, SentenceClassifier
 

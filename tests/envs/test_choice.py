@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 
+from hs_env.envs.classes import PhraseSegmentationEnv
 from hs_env.errors import HsEnvError
 from hs_env.problems.segmentation import END, INSIDE
 from tests.envs.builders import PHRASES, TEXT, Problem, read

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
+from hs_env.envs.classes import PhraseSegmentationEnv
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM
 from tests.envs.builders import PHRASES, PROBLEMS, Problem, make_classifier, write_corpus

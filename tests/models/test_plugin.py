@@ -6,11 +6,12 @@ import sys
 
 import pytest
 import torch
-from hs_env.envs.phrase_segmentation import PhraseSegmentationEnv
 
+from hs_env.envs.classes import PhraseSegmentationEnv
 from hs_env.envs.resources import ResourceNames, find_resources
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, MODELS, Classifier
+from hs_env.problems.distillation import InformationDistillation
 from hs_env.training import TrainConfig
 from tests.envs.builders import make_classifier
 from tests.test_docs import ENCODERS_PAGE, blocks
@@ -35,7 +36,7 @@ def plugin(tmp_path, monkeypatch):
 def test_a_plugin_is_saved_and_loaded_by_its_name(plugin, tmp_path):
     assert "mean_phrases.v1" in MODELS
     assert "mean_phrases" not in sys.modules
-    assert TrainConfig(model="mean_phrases").structure == "function_words"
+    assert TrainConfig(model="mean_phrases").resolve().warm_start == "function_words"
     classifier = make_classifier(MODELS.get("mean_phrases"), "negative", "positive")
     classifier.save(tmp_path / "classifier.safetensors")
     again = Classifier.load(tmp_path / "classifier.safetensors")
@@ -56,7 +57,12 @@ def test_a_model_that_is_not_registered_cannot_be_saved(tmp_path):
         classifier.save(tmp_path / "classifier.safetensors")
 
 
+class Summary(InformationDistillation):
+    title = "summary"
+    actions = ("SKIP", "READ")
+
+
 def test_an_environment_of_a_plugin_problem_refuses_classifiers_of_other_problems():
     names = ResourceNames("phrases", "phrases")
     with pytest.raises(HsEnvError, match=r"this environment is for summary\. .*hs_env/PhraseSegmentation-v0"):
-        find_resources(names, Task("summary", ("SKIP", "READ"), "selection"))
+        find_resources(names, Summary())
