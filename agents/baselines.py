@@ -225,7 +225,7 @@ class Random(Baseline):
 
 def baselines_for(problem: Problem) -> list[str]:
     """The names of the baselines that decide `problem`."""
-    return [name for name in BASELINES if isinstance(problem, BASELINES.get(name).problems)]
+    return [name for name, kind in BASELINES.items() if isinstance(problem, kind.problems)]
 
 
 def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **parameters: Any) -> Baseline:

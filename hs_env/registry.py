@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
@@ -143,6 +144,14 @@ class Registry(Generic[T]):
         if full in self._own and full not in self._entries:
             self._entries[full] = self._own[full].load()
         return self._entries[full] if full in self._entries else self._load(full, self._plugins()[full])
+
+    def items(self) -> Iterator[tuple[str, T]]:
+        """Yield names and entries, sorted by name. A plug-in that cannot be loaded is left out with a warning."""
+        for name in self:
+            try:
+                yield name, self.get(name)
+            except HsEnvError as error:
+                warnings.warn(f"{error} It is left out.", stacklevel=2)
 
     def name_of(self, entry: T) -> str:
         """Find the name of an entry.

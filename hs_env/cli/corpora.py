@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hs_env.corpora import CORPORA, Corpus, load_corpus
+from hs_env.problems import PROBLEMS
 from hs_env.render import Segmented, to_text
 
 
@@ -28,8 +29,8 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
 def _print_list() -> None:
     """Print the registered corpora, and the other forms that a name of a corpus can have."""
     table = Table("Name", "Description", box=None, padding=(0, 2, 0, 0))
-    for full in CORPORA:
-        table.add_row(full.rpartition(".")[0], (CORPORA.get(full).__doc__ or "").strip().split("\n")[0])
+    for full, builder in CORPORA.items():
+        table.add_row(full.rpartition(".")[0], (builder.__doc__ or "").strip().split("\n")[0])
     table.add_row("hf:NAME", "A data set of the Hugging Face hub.")
     table.add_row("PATH", "A JSON lines, CSV or TSV file, or a folder with train, dev and test files.")
     Console().print(table)
@@ -38,9 +39,10 @@ def _print_list() -> None:
 def _print_description(corpus: Corpus) -> None:
     """Print the description and the first training sentences, with gold phrases if the corpus has them."""
     print(corpus.description, corpus.source, sep="\n")
+    problem = PROBLEMS.get(corpus.problem)
     for sentence in corpus.splits["train"][:8]:
         label = corpus.labels[sentence.label]
         if sentence.gold_actions:
-            print(f"  {to_text(Segmented(sentence.words, sentence.gold_actions, prediction=label))}")
+            print(f"  {to_text(Segmented(sentence.words, sentence.gold_actions, prediction=label, problem=problem))}")
         else:
             print(f"  {' '.join(sentence.words)}  → {label}")

@@ -8,4 +8,4 @@ from hs_env.models import MODELS
 
 def models() -> None:
     """List the models and their parameters, for `--model` and `--model-parameters`."""
-    print_kinds({name: (MODELS.get(name).title, MODELS.get(name).Parameters) for name in MODELS})
+    print_kinds({name: (kind.title, kind.Parameters) for name, kind in MODELS.items()})

@@ -109,7 +109,7 @@ CorpusBuilder: TypeAlias = Callable[..., Corpus]
 passes the whole numbers that a user adds to the name (`my_corpus:depth=3`).
 """
 
-CORPORA: Final[Registry[CorpusBuilder]] = Registry("corpus")
+CORPORA: Final[Registry[CorpusBuilder]] = Registry("corpus", group="hs_env.corpora")
 """Builders of corpora by versioned name."""
 
 

@@ -146,7 +146,7 @@ def _checked_encoder(names: ResourceNames, classifier: Classifier, problem: Prob
 
 def _environment(problem: Problem, unknown: str) -> str:
     """The id of the environment of a problem, or `unknown` if the problem is not registered."""
-    return next((environment_id(name) for name in PROBLEMS if PROBLEMS.get(name) == problem), unknown)
+    return next((environment_id(name) for name, known in PROBLEMS.items() if known == problem), unknown)
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:

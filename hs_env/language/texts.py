@@ -27,7 +27,7 @@ _SHARES: Final = (0.9, 0.05)  # of train and dev, if a text has no splits of its
 
 TextBuilder = Callable[[Path | None], "Text"]
 
-TEXTS: Final[Registry[TextBuilder]] = Registry("text")
+TEXTS: Final[Registry[TextBuilder]] = Registry("text", group="hs_env.texts")
 """Functions that load a text from `data_dir`, by versioned name."""
 
 

@@ -1,0 +1,1 @@
+"""A decision problem of another distribution: clauses of a sentence, each added or subtracted."""
