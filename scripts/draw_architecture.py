@@ -1,6 +1,6 @@
 """Draw docs/architecture.svg: the parts of hs_env, their import order, and what each of them imports.
 
-The order comes from the list `LAYERS` in tests/test_imports.py, which a test enforces; the imports come from the source.
+The order is the list `LAYERS` in tests/test_imports.py, which a test enforces. The imports are read from the source.
 """
 
 from __future__ import annotations

@@ -112,10 +112,43 @@ def test_commands_name_existing_ones(page):
     assert {line[1] for line in commands(page)} <= known
 
 
+FOREIGN = {
+    "random:16",
+    "dropout must be",
+    "NameNotFound",
+    "Cannot call env.step()",
+    "The expected dtype",
+    "The environment is of type",
+}
+"""How quoted texts begin that are made of parts, or come from other packages."""
+
+
+def test_quoted_messages_exist():
+    sources = [path for folder in ("hs_env", "agents", "rewards") for path in (ROOT / folder).rglob("*.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in (*sources, ROOT / "Makefile"))
+    source = re.sub(r"""["']\s*\n\s*f?["']""", "", source)  # a literal that goes over several lines
+    cells = re.findall(r"^\| ([^|]+) \|", (DOCS / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    quoted = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell) if text.count(" ") > 2]
+    assert len(quoted) > 25
+    for message in quoted:
+        if not message.startswith(tuple(FOREIGN)):
+            parts = re.split(r"""['"]\S+['"]|\d[\d.]*|\[.*\]|…|[.?] |[A-Z]+ \(|\(|python3""", message)
+            assert any(len(part.strip()) >= 8 and part.strip() in source for part in parts), message
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_link_leads_somewhere():
-    for page in (ROOT / "README.md", *PAGES):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page}: {target}"
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES):
+        for target in re.findall(r"\]\(([^):]+)\)", page.read_text(encoding="utf-8")):
+            name, _, anchor = target.partition("#")
+            path = page.parent / name if name else page
+            assert path.exists(), f"{page}: {target}"
+            assert not anchor or anchor in anchors(path), f"{page}: {target}"
 
 
 def test_every_page_is_in_the_index():
