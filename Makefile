@@ -42,8 +42,9 @@ benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 classifier: $(INSTALLED)  ## make a classifier that is shipped in hs_env/data again; ARGS=hs_lstm or ARGS=id_lstm
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
-docs: $(INSTALLED)  ## make the pages of the environments from their docstrings again
+docs: $(INSTALLED)  ## make the pages of the environments and the picture of the architecture again
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python scripts/draw_architecture.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,contextual,hf]'

@@ -1,4 +1,4 @@
-"""The code on the pages of docs/ is run as it stands."""
+"""The code on the pages of docs/ runs as printed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,31 @@ from pathlib import Path
 
 import pytest
 
+from hs_env.agents import ESTIMATORS
+from hs_env.cli import main
 from hs_env.models import MODELS, shipped_runs
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-REWARDS_PAGE, ENCODERS_PAGE = DOCS / "rewards.md", DOCS / "encoders.md"
+REWARDS_PAGE = DOCS / "rewards.md"
+COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY = DOCS / "command_line.md", DOCS / "architecture.md", DOCS / "glossary.md"
+RL_TUTORIAL, NLP_TUTORIAL, DECISIONS_TUTORIAL = (
+    DOCS / "tutorials" / f"{name}.md" for name in ("rl_user", "nlp_user", "hard_decisions")
+)
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """The code blocks of a page, also those inside lists."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [textwrap.dedent(code) for _, code in found]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The `hs-env` commands in the shell blocks of a page, each as its arguments."""
+    lines = "".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    return [line for line in (shlex.split(line, comments=True) for line in lines) if line[:1] == ["hs-env"]]
 
 
 @pytest.fixture
@@ -37,13 +49,27 @@ def my_rewards(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_python_runs(page, tmp_path, monkeypatch):
+def test_python_runs(page, tmp_path, monkeypatch, capsys):
     if page.stem == "information_distillation" and "phrases_id_lstm" not in shipped_runs():
         pytest.skip("its default classifier is not shipped")
-    for registry in (MODELS, REWARDS):
+    for registry in (ESTIMATORS, MODELS, REWARDS):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     monkeypatch.chdir(tmp_path)
     exec(compile("\n".join(blocks(page, "python")), str(page), "exec"), {})
+    if page == NLP_TUTORIAL:  # its commands are for the file that its Python writes
+        for line in commands(page):
+            main(line[1:])
+        assert {"runs", "report.html"} <= {path.name for path in tmp_path.iterdir()}
+        assert "[the movie]" in capsys.readouterr().out
+    if page == RL_TUTORIAL:  # random actions earn about -2.9
+        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", capsys.readouterr().out, re.MULTILINE)
+        assert float(reward) > -1.5
+    if page == DECISIONS_TUTORIAL:  # unbiased estimators climb
+        figures = re.findall(r"^(\w+) +expected reward (\S+) -> (\S+)$", capsys.readouterr().out, re.MULTILINE)
+        gained = {name: float(after) - float(before) for name, before, after in figures}
+        assert gained["rloo"] > 4
+        assert gained["disarm"] > 4
+        assert gained["st_sigmoid"] < 2
 
 
 def test_pages_of_environments_are_made_from_docstrings():
@@ -54,10 +80,75 @@ def test_pages_of_environments_are_made_from_docstrings():
         assert path.read_text(encoding="utf-8") == text, f"{path} is not what its docstring says. Run: make docs"
 
 
+def test_the_architecture_is_drawn_from_the_source():
+    script = runpy.run_path(str(ROOT / "scripts" / "draw_architecture.py"))
+    assert script["PICTURE"].read_text(encoding="utf-8") == script["draw"](), "run: python scripts/draw_architecture.py"
+
+
+def test_the_architecture_explains_every_part():
+    layers = runpy.run_path(str(ROOT / "tests" / "test_imports.py"))["LAYERS"]
+    explained = re.findall(r"^\| `(\w+)` \|", ARCHITECTURE_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(explained) == sorted(part for layer in layers for part in layer)
+
+
+def test_the_glossary_has_every_term_once():
+    tables = GLOSSARY.read_text(encoding="utf-8").split("## Shape letters")
+    for table in tables:
+        terms = re.findall(r"^\| ([^|]+) \| ", table, re.MULTILINE)
+        names = [name for term in terms for name in term.split(", ") if name not in {"term", "letter"}]
+        assert len(names) == len(set(names))
+
+
+def test_every_command_is_documented(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = set(re.findall(r"•\s+(\w+)", capsys.readouterr().out))
+    assert listed == set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_name_existing_ones(page):
+    known = set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
+    assert {line[1] for line in commands(page)} <= known
+
+
+FOREIGN = {
+    "random:16",
+    "dropout must be",
+    "NameNotFound",
+    "Cannot call env.step()",
+    "The expected dtype",
+    "The environment is of type",
+}
+"""How quoted texts begin that are made of parts, or come from other packages."""
+
+
+def test_quoted_messages_exist():
+    sources = [path for folder in ("hs_env", "agents", "rewards") for path in (ROOT / folder).rglob("*.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in (*sources, ROOT / "Makefile"))
+    source = re.sub(r"""["']\s*\n\s*f?["']""", "", source)  # a literal that goes over several lines
+    cells = re.findall(r"^\| ([^|]+) \|", (DOCS / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    quoted = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell) if text.count(" ") > 2]
+    assert len(quoted) > 25
+    for message in quoted:
+        if not message.startswith(tuple(FOREIGN)):
+            parts = re.split(r"""['"]\S+['"]|\d[\d.]*|\[.*\]|…|[.?] |[A-Z]+ \(|\(|python3""", message)
+            assert any(len(part.strip()) >= 8 and part.strip() in source for part in parts), message
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_every_link_leads_somewhere():
-    for page in (ROOT / "README.md", *PAGES):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page}: {target}"
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *PAGES):
+        for target in re.findall(r"\]\(([^):]+)\)", page.read_text(encoding="utf-8")):
+            name, _, anchor = target.partition("#")
+            path = page.parent / name if name else page
+            assert path.exists(), f"{page}: {target}"
+            assert not anchor or anchor in anchors(path), f"{page}: {target}"
 
 
 def test_every_page_is_in_the_index():
