@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors"},
-    {"types", "registry", "storage", "textfile", "compute"},
+    {"types", "registry", "compute", "storage", "textfile"},
+    {"parameters"},
+    {"problems"},
     {"corpora"},
     {"vectors"},
     {"models", "rewards"},
@@ -32,7 +34,7 @@ LAYERS = [
 
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
-NARROWER = {"rewards": {"errors", "types", "registry"}, "interop": {"errors", "types", "registry"}}
+NARROWER = {"rewards": {"errors", "types", "registry", "problems"}, "interop": {"errors", "types", "registry"}}
 """Parts that may import less than their layer allows: a reward sees finished episodes and nothing that made them, and
 an adapter serves environments of other packages too."""
 

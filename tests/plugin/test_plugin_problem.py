@@ -120,7 +120,7 @@ def test_the_trainer_learns_it_and_evaluation_shows_its_columns(run):
     epochs = json.loads((run.folder / "history.json").read_text())["epochs"]
     warm, pnet = ([epoch for epoch in epochs if epoch["stage"] == stage] for stage in ("warm", "pnet"))
     assert warm[-1]["accuracy"] == 1  # under its own baseline
-    assert max(epoch["reward"] for epoch in pnet) > pnet[0]["reward"] + 1
+    assert max(epoch["reward"] for epoch in pnet) > pnet[0]["reward"] + 0.5
     assert rows["oracle"].intervals["log_likelihood"].value > rows["signed sum"].intervals["log_likelihood"].value
     gold = [sentence.gold_actions for sentence in load_corpus("clauses").splits["test"]]
     expected = np.mean([sum(action != 0 for action in actions) for actions in gold])
@@ -129,12 +129,9 @@ def test_the_trainer_learns_it_and_evaluation_shows_its_columns(run):
 
 
 def test_ppo_is_a_p_net_for_it(installed, tmp_path):
-    parameters = {"slots": 16, "steps": 32, "n_epochs": 2}
-    config = TrainConfig(
-        **SMALL | {"corpus": "clauses:train=64", "warm_epochs": 1, "joint_epochs": 1},
-        agent="ppo",
-        agent_parameters=parameters,
-    )
+    ppo = {"agent": "ppo", "agent_parameters": {"slots": 16, "steps": 32, "n_epochs": 2}}
+    short = {"corpus": "clauses:train=64", "warm_epochs": 1, "pnet_epochs": 1, "joint_epochs": 1}
+    config = TrainConfig(**SMALL | short | ppo)
     trained = train(config, tmp_path / "ppo")
     assert trained.agent.policy.action_space.n == 3
     again = train(config, tmp_path / "again")
