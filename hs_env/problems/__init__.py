@@ -1,36 +1,9 @@
 """Decision problems: what is decided at each word, and what the decisions make of a sentence.
 
-One file a problem. `hs_env.problems.problem` defines the contract; this module only knows their names, so that `import
-hs_env` can register the environments without importing torch.
+One file a problem; `hs_env.problems.problem` defines the contract. This module imports none of them, so that `import
+hs_env` can register their environments without importing torch.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final
-
-from hs_env.registry import Registry
-
-if TYPE_CHECKING:
-    from hs_env.problems.problem import Problem
+from hs_env.problems.catalogue import PROBLEMS, class_stem, environment_id
 
 __all__ = ["PROBLEMS", "class_stem", "environment_id"]
-
-PROBLEMS: Final[Registry[Problem]] = Registry(
-    "problem",
-    group="hs_env.problems",
-    own={
-        "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
-        "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
-    },
-)
-"""Decision problems by versioned name. Name and version are those of the environment: see `environment_id`."""
-
-
-def class_stem(name: str) -> str:
-    """How the classes of a problem's environments begin: `PhraseSegmentation` for `phrase_segmentation.v0`."""
-    return name.rpartition(".")[0].title().replace("_", "")
-
-
-def environment_id(name: str) -> str:
-    """The Gymnasium id of a problem's environment: `hs_env/PhraseSegmentation-v0` for `phrase_segmentation.v0`."""
-    return f"hs_env/{class_stem(name)}-{name.rpartition('.')[2]}"
