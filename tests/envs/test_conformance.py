@@ -177,6 +177,23 @@ envs.close()
     subprocess.run([sys.executable, "-c", code], cwd=Path(hs_env.__file__).parents[1], check=True, timeout=60)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not fork by default")
+def test_an_environment_goes_through_a_fork(problem: Problem, names: dict[str, Any]) -> None:
+    code = f"""
+import multiprocessing, gymnasium, hs_env, torch
+torch.set_num_threads(2)
+envs = gymnasium.make_vec("{problem.id}", 64, **{names!r})
+envs.reset(seed=0)
+envs.step(envs.action_space.sample())
+child = multiprocessing.get_context("fork").Process(target=lambda: envs.step(envs.action_space.sample()))
+child.start()
+child.join(20)
+assert child.exitcode == 0, child.exitcode
+assert torch.get_num_threads() == 2
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(hs_env.__file__).parents[1], check=True, timeout=60)
+
+
 def test_ppo_learns_without_errors(problem: Problem, names: dict[str, Any]) -> None:
     stable_baselines3 = pytest.importorskip("stable_baselines3")
     env = make(problem, names)
