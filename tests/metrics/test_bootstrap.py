@@ -123,6 +123,8 @@ def test_errors_say_what_is_wrong(predictions: Predictions, simulate: Simulate) 
         difference(predictions, predictions, "acuracy")
     with pytest.raises(HsEnvError, match="'boundary_f1' does not apply"):
         difference(predictions, plain, "boundary_f1")
+    with pytest.raises(HsEnvError, match="'boundary_f1' does not apply"):
+        difference(plain, predictions, "boundary_f1")
     with pytest.raises(HsEnvError, match="needs the same sentences"):
         difference(predictions, simulate(len(predictions), seed=1))
     with pytest.raises(HsEnvError, match="at least one resample"):
