@@ -17,6 +17,11 @@ PADDING: Final = 0
 UNKNOWN: Final = 1
 """Token id of every word outside the vocabulary."""
 
+INSIDE: Final = 0
+"""Action of phrase segmentation: the phrase continues with the next word."""
+END: Final = 1
+"""Action of phrase segmentation: the word is the last one of its phrase."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:

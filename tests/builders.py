@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -22,6 +23,16 @@ def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, se
     boundaries = torch.randint(0, 2, tokens.shape, generator=generator) * mask
     boundaries = boundaries.scatter(1, size[:, None] - 1, 1)
     return SentenceBatch(tokens * mask, size, labels, torch.arange(len(lengths)), boundaries)
+
+
+def phrases_of(words: Sequence[str], actions: Sequence[int]) -> list[tuple[str, ...]]:
+    """The phrases of a sentence, word by word: each ends at a 1 or at the last word."""
+    phrases: list[tuple[str, ...]] = [()]
+    for word, action in zip(words, actions, strict=True):
+        phrases[-1] += (word,)
+        if action == 1:
+            phrases.append(())
+    return [phrase for phrase in phrases if phrase]
 
 
 def make_encoder(kind: type[E] = HSLSTM, *, classes: int = 3, seed: int = 0, dropout: float = 0.0) -> E:  # type: ignore[assignment]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
-from hs_env.problems.distillation import DISTILLATION
+from hs_env.problems.distillation import DISTILLATION, InformationDistillation
+from hs_env.problems.problem import Problem, Spans
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.render import PALETTE, Segmented, to_ansi, to_html, to_rgb, to_svg, to_text
 from hs_env.render.episodes import segmented as segmented_episodes
@@ -47,8 +48,8 @@ def segmented(draw: st.DrawFn) -> Segmented:
     actions = draw(st.lists(st.integers(0, 1), max_size=len(sentence)))
     names = st.none() | st.sampled_from(["negative", "positive", "<odd> & new"])
     probability = draw(st.none() | st.floats(0, 1))
-    task = draw(st.sampled_from([SEGMENTATION, DISTILLATION]))
-    return Segmented(tuple(sentence), tuple(actions), draw(names), draw(names), probability, task)
+    problem: Problem = draw(st.sampled_from([SEGMENTATION, DISTILLATION]))
+    return Segmented(tuple(sentence), tuple(actions), draw(names), draw(names), probability, problem)
 
 
 def distilled(actions: tuple[int, ...], sentence: tuple[str, ...] = WORDS) -> Segmented:
@@ -64,15 +65,28 @@ def test_text_of_a_finished_sentence() -> None:
     assert to_text(drawn) == "[the movie] [is not] [very good]  → negative 0.93"
 
 
+class Clauses(Problem):
+    """Defines spans only; that the last word ends a clause is a matter of its spans."""
+
+    title, actions, span, closing_action = "clauses", ("GO_ON", "STOP"), ("clause", "clauses"), 1
+
+    def spans(self, actions: torch.Tensor, lengths: torch.Tensor) -> Spans:
+        return SEGMENTATION.spans(actions, lengths)
+
+
+class Summary(InformationDistillation):
+    title, actions = "summary", ("SKIP", "READ")
+
+
 @pytest.mark.parametrize(
-    ("task", "text"),
+    ("problem", "text"),
     [
-        (Task("clauses", ("GO_ON", "STOP"), "phrases"), "[the movie] [is not] [very good]"),
-        (Task("summary", ("SKIP", "READ"), "selection"), "~~the~~ movie ~~is~~ not ~~very~~ good"),
+        (Clauses(), "[the movie] [is not] [very good]"),
+        (Summary(), "~~the~~ movie ~~is~~ not ~~very~~ good"),
     ],
 )
-def test_a_task_of_others_is_drawn_by_its_structure(task: Task, text: str) -> None:
-    assert to_text(Segmented(WORDS, ACTIONS, task=task)) == text
+def test_a_problem_of_others_is_drawn_by_its_parts(problem: Problem, text: str) -> None:
+    assert to_text(Segmented(WORDS, ACTIONS, problem=problem)) == text
 
 
 def test_text_without_a_prediction() -> None:
@@ -109,7 +123,7 @@ def test_spans_are_the_sentence(drawn: Segmented) -> None:
     assert [word for span in drawn.spans for word in drawn.words[span.start : span.stop]] == list(drawn.words)
     assert all(span.start < span.stop for span in drawn.spans)
     read = drawn.words[: len(drawn.actions)]
-    if drawn.task == SEGMENTATION:
+    if drawn.problem == SEGMENTATION:
         assert tuple(word for phrase in drawn.phrases for word in phrase) == read
         assert drawn.retained == ()
     else:
@@ -164,13 +178,13 @@ def test_finished_episodes() -> None:
     sentences = [Sentence(WORDS, 1), Sentence(WORDS[3:], 2)]
     actions = torch.tensor([[0, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0]])
     episodes = Episodes(batch, actions, torch.tensor([[0.1, 0.7, 0.2]] * 2).log())
-    shown = list(segmented_episodes(episodes, sentences, ("a", "b", "c"), task=DISTILLATION))
+    shown = list(segmented_episodes(episodes, sentences, ("a", "b", "c"), problem=DISTILLATION))
     assert [to_text(each) for each in shown] == [
         "~~the movie is~~ not ~~very~~ good  → b 0.70",
         "~~not~~ very ~~good~~  → b 0.70 (gold c)",
     ]
     assert [each.retained for each in shown] == [("not", "good"), ("very",)]
-    unsure = segmented_episodes(episodes, sentences, ("a", "b", "c"), gold=False)
+    unsure = segmented_episodes(episodes, sentences, ("a", "b", "c"), problem=SEGMENTATION, gold=False)
     assert [to_text(each) for each in unsure] == [
         "[the movie is not] [very good]  → b 0.70",
         "[not very] [good]  → b 0.70",

@@ -21,9 +21,8 @@ from typing import Any, Final
 
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import END, INSIDE
 from hs_env.textfile import file_error, read_lines
-from hs_env.types import Sentence
+from hs_env.types import END, INSIDE, Sentence
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 

@@ -40,8 +40,7 @@ import numpy as np
 from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
 from hs_env.corpora.published import POLARITY
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import END, INSIDE
-from hs_env.types import Sentence
+from hs_env.types import END, INSIDE, Sentence
 
 # Pairs of a positive word and its negative opposite.
 MILD_ADJECTIVES: Final = (

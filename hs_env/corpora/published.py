@@ -24,8 +24,7 @@ from hs_env.corpora.files import read_rows, to_sentences
 from hs_env.corpora.layouts import corpus_from_folds, corpus_from_parts, find_file
 from hs_env.corpora.treebanks import Span, load_treebank
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import END, INSIDE
-from hs_env.types import Sentence
+from hs_env.types import END, INSIDE, Sentence
 
 POLARITY: Final = ("negative", "positive")
 """Names of the two classes of sentiment, by class index."""

@@ -17,10 +17,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import END, INSIDE
 from hs_env.registry import unknown_name
 from hs_env.textfile import read_lines
-from hs_env.types import Sentence
+from hs_env.types import END, INSIDE, Sentence
 
 Span: TypeAlias = tuple[int, int]
 """Position of the first word, and one past that of the last word; positions count from 0."""

@@ -106,7 +106,7 @@ def difference(
     Raises:
         HsEnvError: If the sentences are not the same, or the metric is unknown or does not apply to both.
     """
-    known = metrics_of(a)
+    known = metrics_of(a) | metrics_of(b)
     if metric not in known:
         raise unknown_name("metric", metric, known)
     if not (np.array_equal(a.labels, b.labels) and np.array_equal(a.lengths, b.lengths)):

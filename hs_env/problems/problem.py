@@ -272,21 +272,26 @@ class Problem(ABC):
                     return place, f"action {position} is {action!r}, expected {self.choices}"
         actions = pad_sequence([torch.tensor(sequence) for sequence in sequences], batch_first=True)
         lengths = torch.tensor([len(sequence) for sequence in sequences])
-        progress = torch.zeros_like(lengths)
+        progress, fault = torch.zeros_like(lengths), torch.full_like(lengths, -1)
         for position, taken in enumerate(actions.unbind(1)):
             left = lengths - 1 - position
-            allowed = self.legal(progress, left).gather(1, taken[:, None]).squeeze(1) | (left < 0)
-            if not allowed.all():
-                place = int(allowed.long().argmin())
-                return place, f"action {position} is {self.expected(int(taken[place]))}, which is not legal there"
-            progress = self.progress_after(progress, taken)
-        return None
+            legal = self.legal(progress, left)
+            allowed = legal.gather(1, taken[:, None]).squeeze(1) | (left < 0)
+            fault = torch.where(allowed | (fault >= 0), fault, position)
+            progress = self.progress_after(progress, nearest_legal(legal, taken))
+        if (fault < 0).all():
+            return None
+        place = int((fault >= 0).long().argmax())
+        position = int(fault[place])
+        return place, f"action {position} is {self.expected(int(actions[place, position]))}, which is not legal there"
 
     # What they make of a sentence ------------------------------------------------------------------------------------
 
     @abstractmethod
     def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
         """The spans that finished sequences of actions make.
+
+        `parts` also asks for those of an unfinished sequence, which may have none.
 
         Args:
             actions: (R, T) int64; what is after the last word does not matter.
@@ -332,13 +337,16 @@ class Problem(ABC):
         if not actions:
             return []
         spans = self.spans(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
-        found, at = [], 0
+        found: list[Part] = []
+        at = 0
         for start, stop, action in zip(spans.start.tolist(), spans.stop.tolist(), spans.action.tolist(), strict=True):
             if start > at:
                 found.append(Part(at, start, "deleted"))
             found.append(Part(start, stop, "phrase" if finished or self.closes(actions[stop - 1]) else "open", action))
             at = stop
-        return found if at == len(actions) else [*found, Part(at, len(actions), "deleted")]
+        if at < len(actions):  # words of a span that is not complete, if spans cover the sentence
+            found.append(Part(at, len(actions), "open" if self.covers else "deleted"))
+        return found
 
     def closes(self, action: int) -> bool:
         """Whether no later word can join the span of a word with this action."""

@@ -8,12 +8,9 @@ import torch
 from torch import Tensor
 
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
-from hs_env.types import SentenceBatch
+from hs_env.types import END, INSIDE, SentenceBatch
 
-INSIDE: Final = 0
-"""The phrase continues with the next word."""
-END: Final = 1
-"""The word is the last one of its phrase."""
+__all__ = ["END", "INSIDE", "SEGMENTATION", "PhraseSegmentation", "phrase_ends"]
 
 
 def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:

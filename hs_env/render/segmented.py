@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from hs_env.errors import HsEnvError
-from hs_env.problems.problem import Problem
-from hs_env.problems.segmentation import SEGMENTATION
+from hs_env.problems import PROBLEMS
+
+if TYPE_CHECKING:
+    from hs_env.problems.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Segmented:
     label: str | None = None
     prediction: str | None = None
     probability: float | None = None
-    problem: Problem = SEGMENTATION
+    problem: Problem = field(default_factory=lambda: PROBLEMS.get("phrase_segmentation"))  # imports torch
     ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hs_env.agents import BASELINES, Decision, Heuristic, baselines_for, make_baseline, rollout
+from hs_env.agents import BASELINES, Decision, Heuristic, PolicyInput, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
 from hs_env.problems.distillation import DISTILLATION
-from hs_env.problems.segmentation import SEGMENTATION
+from hs_env.problems.segmentation import SEGMENTATION, PhraseSegmentation
 from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder
 
@@ -22,7 +22,7 @@ def taken(name: str, kind: type[HSLSTM | IDLSTM], sentence: list[str] = WORDS, *
     vocabulary = Vocabulary(sorted(set(sentence)))
     tokens = torch.tensor([vocabulary.encode(sentence)])
     batch = SentenceBatch(tokens, torch.tensor([len(sentence)]), torch.tensor([0]), torch.tensor([0]))
-    agent = make_baseline(name, vocabulary, kind.task, **parameters)
+    agent = make_baseline(name, vocabulary, kind.problem, **parameters)
     return rollout(make_encoder(kind), agent, batch, deterministic=True).episodes.actions[0].tolist()
 
 
@@ -61,16 +61,13 @@ def test_what_is_retained(name, sentence, expected):
     assert " ".join(word for word, kept in zip(words, taken(name, IDLSTM, words), strict=True) if kept) == expected
 
 
-TASKS = {name: BASELINES.get(name).tasks for name in BASELINES}
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for kind in (HSLSTM, IDLSTM) for name, tasks in TASKS.items() if kind.task in tasks],
+    [(name, kind) for kind in (HSLSTM, IDLSTM) for name in baselines_for(kind.problem)],
 )
 def test_every_baseline_reads_any_batch(name, kind):
     encoder, batch = make_encoder(kind), make_batch([5, 1, 8])
-    agent = make_baseline(name, Vocabulary([f"w{number}" for number in range(28)]), kind.task)
+    agent = make_baseline(name, Vocabulary([f"w{number}" for number in range(28)]), kind.problem)
     sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
     actions, sentences = sampled.episodes.actions, sampled.episodes.sentences
     assert not (actions * ~sentences.mask).any()
@@ -78,19 +75,19 @@ def test_every_baseline_reads_any_batch(name, kind):
     assert (sampled.log_probs <= 0).all()
 
 
-def test_each_task_has_its_baselines():
+def test_each_problem_has_its_baselines():
     assert baselines_for(DISTILLATION) == ["all_retain.v1", "content_words.v1", "no_punctuation.v1", "random.v1"]
     assert {*baselines_for(SEGMENTATION), *baselines_for(DISTILLATION)} == {*BASELINES}
     with pytest.raises(HsEnvError, match=r"'all_end' is for phrase segmentation.*: all_retain, content_words"):
         make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)
     with pytest.raises(HsEnvError, match=r"'all_retain' is for information distillation.*: all_end"):
-        make_baseline("all_retain", Vocabulary(["a"]))
+        make_baseline("all_retain", Vocabulary(["a"]), SEGMENTATION)
 
 
 def test_gold_needs_gold_phrases():
     batch = make_batch([3])
     bare = SentenceBatch(batch.tokens, batch.lengths, batch.labels, batch.indices)
-    gold = make_baseline("gold", Vocabulary(["a"]))
+    gold = make_baseline("gold", Vocabulary(["a"]), SEGMENTATION)
     assert torch.equal(gold.begin(batch), batch.gold_actions)
     with pytest.raises(HsEnvError, match="needs gold phrases"):
         gold.begin(bare)
@@ -98,7 +95,7 @@ def test_gold_needs_gold_phrases():
 
 def test_random_draws_with_its_probability():
     encoder, batch = make_encoder(), make_batch([9] * 50)
-    agent = make_baseline("random", Vocabulary(["a"]), p=0.3)
+    agent = make_baseline("random", Vocabulary(["a"]), SEGMENTATION, p=0.3)
     sampled = rollout(encoder, agent, batch, samples=20, deterministic=True, generator=torch.Generator().manual_seed(0))
     assert sampled.episodes.actions[:, :-1].float().mean().item() == pytest.approx(0.3, abs=0.015)
 
@@ -106,13 +103,13 @@ def test_random_draws_with_its_probability():
 @pytest.mark.parametrize(("name", "parameters"), [("every_k", {"k": 0}), ("random", {"p": 1.5})])
 def test_bad_parameters(name, parameters):
     with pytest.raises(HsEnvError):
-        make_baseline(name, Vocabulary(["a"]), **parameters)
+        make_baseline(name, Vocabulary(["a"]), SEGMENTATION, **parameters)
 
 
 class _Stubborn(Heuristic):
     """Decides the same for every word, legal or not."""
 
-    tasks = (SEGMENTATION,)
+    problems = (PhraseSegmentation,)
 
     def __init__(self, actions):
         self.actions = actions
@@ -120,9 +117,9 @@ class _Stubborn(Heuristic):
     def plan(self, batch):
         return torch.zeros_like(batch.tokens)
 
-    def act(self, observation, legal, memory, *, deterministic=True, generator=None):
-        zeros = observation.new_zeros(len(legal))
-        return Decision(self.actions(len(legal)), zeros, zeros, memory)
+    def act(self, inputs: PolicyInput) -> Decision:
+        zeros = inputs.observation.new_zeros(len(inputs.legal))
+        return Decision(self.actions(len(inputs.legal)), zeros, zeros, inputs.memory)
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceConfig
-from hs_env.agents.estimators import Estimator, Exact, LeaveOneOut, MovingAverage, Problem, lab
+from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceParameters
+from hs_env.agents.estimators import Estimator, Exact, ExpectedReward, LeaveOneOut, MovingAverage, lab
 from hs_env.agents.estimators.base import walk
-from hs_env.agents.estimators.branching import flipped_rewards
+from hs_env.agents.estimators.branching import branch_rewards
 from hs_env.agents.estimators.lab import Measured, measure
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
+from hs_env.problems.segmentation import END, SEGMENTATION
 from hs_env.rewards import HSLSTMReward, Reward, make_reward
 from hs_env.storage import load_state, save_state
 from hs_env.types import Episodes
@@ -35,24 +37,24 @@ def make_policy(state_size: int, spread: float = 1.0) -> PNet:
     return policy
 
 
-def gradient(estimator: Estimator, problem: Problem, policy: PNet, seed: int = 0) -> Tensor:
-    return lab.gradient(estimator, problem, list(policy.parameters()), torch.Generator().manual_seed(seed))[0]
+def gradient(estimator: Estimator, expected: ExpectedReward, policy: PNet, seed: int = 0) -> Tensor:
+    return lab.gradient(estimator, expected, list(policy.parameters()), torch.Generator().manual_seed(seed))[0]
 
 
-def make_problem(kind: type = HSLSTM, copies: int = 1, samples: int = 2) -> tuple[Problem, PNet]:
+def make_expected(kind: type = HSLSTM, copies: int = 1, samples: int = 2) -> tuple[ExpectedReward, PNet]:
     """Sentences of 3 and 5 words, which many times over are an average over as many estimates."""
     encoder = make_encoder(kind)
     policy = make_policy(encoder.state_size)
     batch = make_batch([3, 5]).repeat(copies)
-    return Problem(encoder, policy, batch, HSLSTMReward(gamma=1.0), samples), policy
+    return ExpectedReward(encoder, policy, batch, HSLSTMReward(gamma=1.0), samples), policy
 
 
 def test_enumeration_has_the_gradient_of_finite_differences() -> None:
-    problem, policy = make_problem()
-    exact, weight = gradient(Exact(), problem, policy), policy.layers[-1].weight
+    expected, policy = make_expected()
+    exact, weight = gradient(Exact(), expected, policy), policy.layers[-1].weight
 
     def expected_reward() -> float:
-        return Exact().estimate(problem).objective.item()
+        return Exact().estimate(expected).objective.item()
 
     for place in range(0, weight.numel(), 7):
         with torch.no_grad():
@@ -66,9 +68,9 @@ def test_enumeration_has_the_gradient_of_finite_differences() -> None:
 
 def sample(name: str, kind: type = HSLSTM, copies: int = 150) -> Measured:
     """30 means over `copies` estimates each; by then those that learn have learnt something."""
-    problem, policy = make_problem(kind)
-    estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
-    return measure(estimator, problem, list(policy.parameters()), 30, warm_up=4, copies=copies)
+    expected, policy = make_expected(kind)
+    estimator = ESTIMATORS.get(name)(expected.encoder.state_size)
+    return measure(estimator, expected, list(policy.parameters()), 30, warm_up=4, copies=copies)
 
 
 def scores(sampled: Measured) -> Tensor:
@@ -96,85 +98,87 @@ class Square(Reward):
     """(n/L)^2, which is not linear in the decisions."""
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
-        return {"square": (episodes.num_phrases / episodes.sentences.lengths).square()}
+        return {"square": (episodes.weight(END).sum(1) / episodes.sentences.lengths).square()}
 
 
-def constant_problem(reward: Reward, logit: float, length: int, copies: int) -> tuple[Problem, PNet]:
+def constant_expected(reward: Reward, logit: float, length: int, copies: int) -> tuple[ExpectedReward, PNet]:
     """Independent decisions, all with the same logit: what is learnt is the bias of the policy."""
     encoder = make_encoder()
     policy = PNet(encoder.state_size)
     torch.nn.init.zeros_(policy.layers[-1].weight)
     torch.nn.init.constant_(policy.layers[-1].bias, logit)
-    return Problem(encoder, policy, make_batch([length]).repeat(copies), reward, 2), policy
+    return ExpectedReward(encoder, policy, make_batch([length]).repeat(copies), reward, 2), policy
 
 
 @pytest.mark.parametrize("logit", [-1.5, 0.3, 0.8])
 def test_straight_through_a_reward_that_is_linear(logit: float) -> None:
     """With the probability's gradient it is exact, and without noise; else it is off by a known factor."""
-    problem, policy = constant_problem(make_reward("phrases"), logit, 6, 1)
+    expected, policy = constant_expected(make_reward("phrases"), logit, 6, 1)
     theta = torch.tensor(logit).sigmoid().item()
     exact = 5 / 6 * theta * (1 - theta)
-    assert gradient(Exact(), problem, policy)[-1].item() == pytest.approx(exact, abs=1e-6)
+    assert gradient(Exact(), expected, policy)[-1].item() == pytest.approx(exact, abs=1e-6)
     backward = {"st_sigmoid": theta * (1 - theta), "st_identity": 1.0, "st_hard": 0.5 if abs(logit) < 1 else 0.0}
     for name, slope in backward.items():
         for seed in range(3):
-            estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
-            assert gradient(estimator, problem, policy, seed)[-1].item() == pytest.approx(5 / 6 * slope, abs=1e-6)
+            estimator = ESTIMATORS.get(name)(expected.encoder.state_size)
+            assert gradient(estimator, expected, policy, seed)[-1].item() == pytest.approx(5 / 6 * slope, abs=1e-6)
 
 
 @pytest.mark.parametrize("logit", [-1.0, 0.7])
 def test_straight_through_a_square_misses_the_variance(logit: float) -> None:
     """For n = 1 + Binomial(m, theta), E[n^2] grows by m (1 - 2 theta) + 2 m E[n]; straight through, by 2 m E[n]."""
-    problem, policy = constant_problem(Square(), logit, 6, 3000)
+    expected, policy = constant_expected(Square(), logit, 6, 3000)
     theta, m = torch.tensor(logit).sigmoid().item(), 5
     slope, mean = theta * (1 - theta) / 36, 1 + 5 * theta
-    one = Problem(problem.encoder, policy, problem.batch.select(torch.tensor([0])), problem.reward, 2)
+    one = replace(expected, batch=expected.batch.select(torch.tensor([0])))
     assert gradient(Exact(), one, policy)[-1].item() == pytest.approx(
         slope * (m * (1 - 2 * theta) + 2 * m * mean), abs=1e-5
     )
-    straight = gradient(ESTIMATORS.get("st_sigmoid")(0), problem, policy)[-1].item()
+    straight = gradient(ESTIMATORS.get("st_sigmoid")(0), expected, policy)[-1].item()
     assert straight == pytest.approx(slope * 2 * m * mean, rel=0.02)
 
 
 def total_variance(name: str) -> float:
-    problem, policy = make_problem()
-    estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
-    return measure(estimator, problem, list(policy.parameters()), 300, copies=4).variance
+    expected, policy = make_expected()
+    estimator = ESTIMATORS.get(name)(expected.encoder.state_size)
+    return measure(estimator, expected, list(policy.parameters()), 300, copies=4).variance
 
 
 def test_variances_are_ordered() -> None:
     """DisARM is ARM averaged over what it does not need; local expectation averages more."""
     arm, disarm, local = (total_variance(name) for name in ("arm", "disarm", "local_expectation"))
     assert local < disarm < arm
-    problem, policy = make_problem(copies=4)
+    expected, policy = make_expected(copies=4)
     # The moving average of no batch at all is no baseline.
-    without = torch.stack([gradient(MovingAverage(), problem, policy, seed) for seed in range(300)])
+    without = torch.stack([gradient(MovingAverage(), expected, policy, seed) for seed in range(300)])
     relative = (
-        without.var(0).sum() / gradient(Exact(), replace(problem, batch=make_batch([3, 5])), policy).square().sum()
+        without.var(0).sum() / gradient(Exact(), replace(expected, batch=make_batch([3, 5])), policy).square().sum()
     ).item()
     assert disarm < total_variance("rloo") < relative
 
 
 @torch.no_grad()
 def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
-    problem, _ = make_problem(copies=3)
-    walked = walk(problem, torch.Generator().manual_seed(0))
-    rewards, steps = flipped_rewards(problem, walked, walked.free)
-    for row, t in walked.free.nonzero().tolist():
+    expected, _ = make_expected(copies=3)
+    walked = walk(expected, torch.Generator().manual_seed(0))
+    free = walked.choices.free
+    flipped = free[..., None] & ~one_hot(walked.actions, 2).bool()
+    rewards, steps = branch_rewards(expected, walked, flipped)
+    for row, t in free.nonzero().tolist():
         state, actions = walked.states[t].select(torch.tensor([row])), walked.actions[row].clone()
         actions[t] = 1 - actions[t]
-        state = problem.encoder.advance(state, actions[t : t + 1])
+        state = expected.encoder.advance(state, actions[t : t + 1])
         while state.reading.item():
             position = int(state.position)
-            theta = problem.logits(problem.encoder.observe(state)).sigmoid()
+            theta = expected.logits(expected.encoder.observe(state)).sigmoid()
             actions[position] = int(walked.uniforms[row, position] < theta) if not state.at_last_word.item() else 1
-            state = problem.encoder.advance(state, actions[position : position + 1])
+            state = expected.encoder.advance(state, actions[position : position + 1])
         one = walked.sentences.select(torch.tensor([row]))
-        earned = problem.earned(one, actions[None], state)[1].total
-        assert rewards[row, t].item() == pytest.approx(earned.item(), abs=1e-5)
-    assert (rewards[~walked.free] == 0).all()
+        earned = expected.earned(one, actions[None], state)[1].total
+        assert rewards[row, t, 1 - walked.actions[row, t]].item() == pytest.approx(earned.item(), abs=1e-5)
+    assert (rewards[~flipped] == 0).all()
     lengths = walked.sentences.lengths
-    assert steps == sum(int(lengths[row]) - t for row, t in walked.free.nonzero().tolist())
+    assert steps == sum(int(lengths[row]) - t for row, t in free.nonzero().tolist())
 
 
 @pytest.mark.parametrize("name", [*UNBIASED, *BIASED])
@@ -182,11 +186,14 @@ def test_every_estimator_learns(name: str) -> None:
     encoder, batch = make_encoder(), make_batch([4, 6, 5, 6])
     for expression, best in (("log_likelihood + 2 * phrases", 1.0), ("log_likelihood - 2 * phrases", 0.25)):
         torch.manual_seed(0)
-        agent = Reinforce(encoder.state_size, ReinforceConfig(samples=4, learning_rate=0.05, hidden_size=4), name)
+        parameters = ReinforceParameters(estimator=name, samples=4, learning_rate=0.05, hidden_size=4)
+        agent = Reinforce(encoder.state_size, SEGMENTATION, parameters)
         reward = make_reward(expression)
         for seed in range(40):
             update = agent.update(encoder, batch, reward, generator=torch.Generator().manual_seed(seed))
-        share = (update.episodes.num_phrases / update.episodes.sentences.lengths).mean().item()
+        lengths = update.episodes.sentences.lengths
+        phrases = SEGMENTATION.spans(update.episodes.actions, lengths).counts(len(lengths))
+        share = (phrases / lengths).mean().item()
         assert share == pytest.approx(best, abs=0.1)
         assert update.metrics["passes"] >= 4
 
@@ -194,6 +201,7 @@ def test_every_estimator_learns(name: str) -> None:
 @pytest.mark.parametrize("name", ["moving_average", "rebar", "relax", "st_hard", "disarm"])
 def test_what_an_estimator_has_learnt_is_saved(name: str, tmp_path: Path) -> None:
     encoder, batch, reward = make_encoder(), make_batch([4, 6]), HSLSTMReward()
+    parameters = ReinforceParameters(estimator=name, samples=3)
 
     def trained(agent: Reinforce, seeds: range) -> dict[str, Tensor]:
         for seed in seeds:
@@ -203,30 +211,30 @@ def test_what_an_estimator_has_learnt_is_saved(name: str, tmp_path: Path) -> Non
     agents = []
     for _ in range(2):
         torch.manual_seed(0)
-        agents.append(Reinforce(encoder.state_size, ReinforceConfig(samples=3), name))
+        agents.append(Reinforce(encoder.state_size, SEGMENTATION, parameters))
     whole = trained(agents[0], range(6))
     torch.manual_seed(0)
     trained(agents[1], range(3))
     save_state(tmp_path / "state", "test", agents[1].state_dict())
     torch.manual_seed(5)
-    resumed = Reinforce(encoder.state_size, ReinforceConfig(samples=3), name)
+    resumed = Reinforce(encoder.state_size, SEGMENTATION, parameters)
     resumed.load_state_dict(load_state(tmp_path / "state", "test"))
     for key, value in trained(resumed, range(3, 6)).items():
         assert torch.equal(value, whole[key]), key
 
 
 def test_errors_teach() -> None:
-    problem, _ = make_problem()
-    smooth = Problem(problem.encoder, problem.logits, problem.batch, make_reward("log_likelihood + accuracy"), 2)
+    expected, _ = make_expected()
+    smooth = replace(expected, reward=make_reward("log_likelihood + accuracy"))
     with pytest.raises(HsEnvError, match="'accuracy' of the reward does not depend smoothly"):
         ESTIMATORS.get("st_sigmoid")(0).estimate(smooth)
-    long = Problem(problem.encoder, problem.logits, make_batch([13]), problem.reward, 2)
+    long = replace(expected, batch=make_batch([13]))
     with pytest.raises(HsEnvError, match="at most 12 words, got one of 13"):
         Exact().estimate(long)
     with pytest.raises(HsEnvError, match="no state of REINFORCE"):
         LeaveOneOut().load_state_dict({"average": 1})
     with pytest.raises(HsEnvError, match=r"Did you mean 'disarm\.v1'"):
-        Reinforce(4, estimator="disarms")
+        ReinforceParameters(estimator="disarms")
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,25 @@ import itertools
 
 import pytest
 import torch
+from torch.distributions import Bernoulli
 
-from hs_env.agents import LEARNERS, Reinforce, ReinforceConfig, Rollout, load_agent, rollout
+from hs_env.agents import (
+    AGENTS,
+    AgentSetting,
+    Reinforce,
+    ReinforceParameters,
+    Rollout,
+    load_agent,
+    make_baseline,
+    rollout,
+)
 from hs_env.agents.estimators import Estimate
 from hs_env.agents.estimators.score import LeaveOneOut, score_objective
-from hs_env.agents.policy import binary_entropy
+from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward, LogLikelihood, Reward
-from hs_env.training import TrainConfig
 from hs_env.types import Episodes, SentenceBatch
 from tests.builders import make_batch, make_encoder
 
@@ -33,7 +43,7 @@ def replay(encoder: HSLSTM, agent: Reinforce, batch: SentenceBatch, actions: tor
         logits = agent.pnet(encoder.observe(state).detach())
         free = encoder.legal(state).all(1)
         log_probs.append(torch.where(column == 1, logits.sigmoid(), 1 - logits.sigmoid()).log() * free)
-        entropy.append(binary_entropy(logits) * free)
+        entropy.append(Bernoulli(logits=logits).entropy() * free)
         state = encoder.advance(state, column)
     with torch.no_grad():
         episodes = Episodes(rows, actions, encoder.finish(state))
@@ -52,8 +62,8 @@ def test_expected_gradient_equals_exact_enumeration(length, hidden_size):
     """Over all pairs of segmentations, the estimator with S = 2 averages to the gradient of the expected reward."""
     encoder, batch = make_encoder(), make_batch([length])
     torch.manual_seed(1)
-    config = ReinforceConfig(samples=2, entropy_bonus=0.0, hidden_size=hidden_size)
-    agent = Reinforce(encoder.state_size, config)
+    parameters = ReinforceParameters(samples=2, entropy_bonus=0.0, hidden_size=hidden_size)
+    agent = Reinforce(encoder.state_size, SEGMENTATION, parameters)
     torch.nn.init.normal_(agent.pnet.layers[-1].weight, std=2.0)  # far from the uniform policy
 
     actions = every_segmentation(length)
@@ -81,7 +91,7 @@ def test_rollouts_are_sampled_from_the_policy():
     """20,000 sampled segmentations of one sentence have the frequencies that enumeration gives them."""
     encoder, batch = make_encoder(), make_batch([4])
     torch.manual_seed(2)
-    agent = Reinforce(encoder.state_size)
+    agent = Reinforce(encoder.state_size, SEGMENTATION)
     torch.nn.init.normal_(agent.pnet.layers[-1].weight, std=2.0)
     actions = every_segmentation(4)
     with torch.no_grad():
@@ -96,7 +106,7 @@ def test_rollouts_are_sampled_from_the_policy():
 
 def test_a_rollout_equals_replaying_its_actions():
     encoder, batch = make_encoder(), make_batch([3, 1, 6, 2, 6])
-    agent = Reinforce(encoder.state_size)
+    agent = Reinforce(encoder.state_size, SEGMENTATION)
     sampled = rollout(encoder, agent, batch, samples=3, generator=torch.Generator().manual_seed(0))
     again = replay(encoder, agent, batch, sampled.episodes.actions)
     torch.testing.assert_close(sampled.episodes.log_probs, again.episodes.log_probs, atol=1e-5, rtol=0)
@@ -109,7 +119,7 @@ def test_a_rollout_equals_replaying_its_actions():
 
 def test_forced_actions_are_no_choice():
     encoder, batch = make_encoder(), make_batch([1, 4])
-    agent = Reinforce(encoder.state_size)
+    agent = Reinforce(encoder.state_size, SEGMENTATION)
     sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
     last = sampled.episodes.sentences.lengths - 1
     rows = torch.arange(4)
@@ -122,7 +132,7 @@ def test_forced_actions_are_no_choice():
 def test_huge_logits_stay_finite():
     """The authors' code takes the log of an unclipped sigmoid and gives NaN beyond a logit of about 17."""
     encoder, batch = make_encoder(), make_batch([5, 3])
-    agent = Reinforce(encoder.state_size)
+    agent = Reinforce(encoder.state_size, SEGMENTATION)
     torch.nn.init.constant_(agent.pnet.layers[-1].bias, 500.0)
     update = agent.update(encoder, batch, HSLSTMReward(), generator=torch.Generator().manual_seed(0))
     assert all(torch.isfinite(parameter).all() for parameter in agent.pnet.parameters())
@@ -146,7 +156,9 @@ def test_learning_reaches_the_known_optimum():
     encoder = HSLSTM(30, 3, embedding_size=8, hidden_size=16, dropout=0.0).eval()
     with torch.no_grad():
         encoder.words.weight[:, :4] = 2.0 - 4.0 * (torch.arange(30)[:, None] % 2)  # what matters can be seen
-    agent = Reinforce(encoder.state_size, ReinforceConfig(samples=5, learning_rate=0.01, hidden_size=32))
+    agent = Reinforce(
+        encoder.state_size, SEGMENTATION, ReinforceParameters(samples=5, learning_rate=0.01, hidden_size=32)
+    )
     generator = torch.Generator().manual_seed(0)
     for seed in range(150):
         agent.update(encoder, make_batch([6, 7, 5, 8] * 8, seed=seed), _EvenTokensEnd(), generator=generator)
@@ -159,7 +171,7 @@ def test_updates_are_deterministic():
     encoder, batch, weights = make_encoder(), make_batch([4, 6, 3]), []
     for _ in range(2):
         torch.manual_seed(0)
-        agent = Reinforce(encoder.state_size)
+        agent = Reinforce(encoder.state_size, SEGMENTATION)
         for number in range(3):
             agent.update(encoder, batch, HSLSTMReward(), generator=torch.Generator().manual_seed(number))
         weights.append([parameter.detach().clone() for parameter in agent.pnet.parameters()])
@@ -168,7 +180,7 @@ def test_updates_are_deterministic():
 
 def test_saving_and_loading(tmp_path):
     encoder, batch = make_encoder(), make_batch([4, 6, 3])
-    agent = Reinforce(encoder.state_size, ReinforceConfig(hidden_size=4))
+    agent = Reinforce(encoder.state_size, SEGMENTATION, ReinforceParameters(hidden_size=4))
     agent.save(tmp_path / "agent.safetensors")
     loaded = load_agent(tmp_path / "agent.safetensors")
     with torch.no_grad():
@@ -180,13 +192,16 @@ def test_saving_and_loading(tmp_path):
 
 def test_one_sample_has_no_baseline():
     with pytest.raises(HsEnvError, match="2 or more samples"):
-        ReinforceConfig(samples=1)
+        ReinforceParameters(samples=1)
 
 
 @pytest.mark.parametrize(("kind", "share"), [(HSLSTM, 0.5), (IDLSTM, 0.88)])
 def test_a_policy_begins_near_what_its_classifier_has_read(kind, share):
     """ID-LSTM is warm-started on whole sentences, so that its P-Net begins by retaining nearly all words."""
     encoder, batch = make_encoder(kind), make_batch([30] * 40)
-    agent = LEARNERS.get("reinforce")(encoder, batch, LogLikelihood(), TrainConfig())
+    name, reinforce = kind.problem.defaults.warm_start, AGENTS.get("reinforce")
+    warm_start = make_baseline(name, Vocabulary(["a"]), kind.problem)
+    setting = AgentSetting(encoder, batch, LogLikelihood(), warm_start, name)
+    agent = reinforce.make(setting, reinforce.parameters())
     actions = rollout(encoder, agent, batch, generator=torch.Generator().manual_seed(0)).episodes.actions
     assert actions.float().mean().item() == pytest.approx(share, abs=0.05)

@@ -12,12 +12,13 @@ import torch
 
 import hs_env
 from hs_env.agents import (
+    AGENTS,
     ALGORITHMS,
-    LEARNERS,
+    PolicyInput,
     Reinforce,
     SB3Agent,
-    SB3Config,
     SB3Learner,
+    SB3Parameters,
     load_agent,
     make_baseline,
     rollout,
@@ -26,6 +27,7 @@ from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.envs.resources import NamedResources
 from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward
 from tests.builders import make_batch, make_encoder
 
@@ -40,10 +42,10 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def make_learner(name: str, **more: Any) -> SB3Learner:
-    config = SB3Config(slots=4, steps=32, samples=2, parameters=SMALL[name], **more)
+    parameters = SB3Parameters(slots=4, steps=32, samples=2, arguments=SMALL[name], **more)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return SB3Learner(name, make_encoder(), BATCH, HSLSTMReward(), config)
+        return SB3Learner(name, make_encoder(), BATCH, HSLSTMReward(), parameters)
 
 
 def update(learner: SB3Learner, seed: int) -> dict[str, float]:
@@ -161,25 +163,25 @@ def test_no_zip_unless_asked_for(tmp_path: Path) -> None:
 
 def test_every_algorithm_is_a_learner_with_defaults() -> None:
     assert set(sb3_defaults()) == set(ALGORITHMS)
-    assert {f"{name}.v1" for name in ALGORITHMS} | {"reinforce.v1"} == set(LEARNERS)
+    assert {f"{name}.v1" for name in ALGORITHMS} | {"reinforce.v1", "fixed.v1"} == set(AGENTS)
     assert all(defaults["gamma"] == 1 for defaults in sb3_defaults().values())
 
 
 def test_bad_parameters_are_named() -> None:
-    config = SB3Config(parameters={"learning_rte": 1e-3})
+    parameters = SB3Parameters(arguments={"learning_rte": 1e-3})
     with pytest.raises(HsEnvError, match=r"ppo does not take the parameters .*learning_rte"):
-        SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), config)
+        SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), parameters)
     with pytest.raises(HsEnvError, match="slots must be a whole number"):
-        SB3Config(slots=0)
+        SB3Parameters(slots=0)
 
 
 def test_steps_that_do_not_fit_are_refused() -> None:
     for name, unit in (("ppo", "n_steps"), ("dqn", "train_freq")):
         for steps, asked in ((20, 16), (16, 32), (16, 0), (16, 0.5)):
-            config = SB3Config(steps=steps, parameters={unit: asked})
+            parameters = SB3Parameters(steps=steps, arguments={unit: asked})
             with pytest.raises(HsEnvError, match=f"steps must be a multiple of {unit}"):
-                SB3Learner(name, make_encoder(), BATCH, HSLSTMReward(), config)
-    learner = SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), SB3Config(slots=2, steps=16))
+                SB3Learner(name, make_encoder(), BATCH, HSLSTMReward(), parameters)
+    learner = SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), SB3Parameters(slots=2, steps=16))
     update(learner, 1)
     assert learner.model.num_timesteps == 2 * 16
 
@@ -207,9 +209,9 @@ def test_divergence_is_named() -> None:
 
 def test_an_agent_of_another_width_is_refused() -> None:
     learner = make_learner("ppo")
-    for agent in (learner, Reinforce(learner.state_size)):
+    for agent in (learner, Reinforce(learner.state_size, SEGMENTATION)):
         with pytest.raises(HsEnvError, match=f"made for states of width {learner.state_size}"):
-            agent.act(torch.zeros(1, 7), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 0))
+            agent.act(PolicyInput(torch.zeros(1, 7), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 0)))
 
 
 def test_a_policy_of_another_kind_is_refused() -> None:
@@ -230,7 +232,9 @@ def test_ppo_learns_on_the_native_vector_environment() -> None:
         episodes = rollout(resources.encoder, agent, batch, deterministic=True, generator=generator).episodes
         return resources.reward(episodes).total.mean().item()
 
-    random, gold = (earned(make_baseline(each, resources.classifier.vocabulary)) for each in ("random", "gold"))
+    random, gold = (
+        earned(make_baseline(each, resources.classifier.vocabulary, SEGMENTATION)) for each in ("random", "gold")
+    )
     model = sb3_algorithm("ppo")(env=SB3VecEnv(envs), device="cpu", seed=0, **sb3_defaults()["ppo"])  # type: ignore[call-arg]
     model.learn(60_000)
     assert earned(SB3Agent(model.policy)) > random + (gold - random) * 2 / 3

@@ -1,4 +1,4 @@
-"""Exhaustive search, for both tasks."""
+"""Exhaustive search, for both problems."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from hs_env.agents import beam_search, best_segmentation, every_segmentation, make_baseline, rollout
+from hs_env.agents import beam_search, best_actions, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
@@ -21,32 +21,36 @@ from tests.builders import make_batch, make_encoder
 @pytest.mark.parametrize("length", [1, 2, 5])
 def test_all_that_is_legal_is_tried_once(length):
     everything = set(itertools.product((0, 1), repeat=length))
-    segmentations = every_segmentation(length, SEGMENTATION).tolist()
+    segmentations = SEGMENTATION.sequences(length).tolist()
     assert sorted(map(tuple, segmentations)) == sorted(each for each in everything if each[-1] == 1)
-    choices = every_segmentation(length, DISTILLATION).tolist()
+    choices = DISTILLATION.sequences(length).tolist()
     assert sorted(map(tuple, choices)) == sorted(everything - {(0,) * length})
 
 
 @pytest.mark.parametrize(("kind", "name"), [(HSLSTM, "hs_lstm"), (IDLSTM, "id_lstm")])
 def test_nothing_is_better_than_the_best(kind, name):
     encoder, batch, reward = make_encoder(kind), make_batch([4, 1, 6]), make_reward(name)
-    actions, greatest = best_segmentation(encoder, batch, reward)
+    actions, greatest = best_actions(encoder, batch, reward)
     with torch.no_grad():
         earned = reward(Episodes(batch, actions, encoder(batch, actions))).total
         torch.testing.assert_close(earned, greatest)
-        drawn = rollout(encoder, make_baseline("random", Vocabulary(["a"]), kind.task), batch, samples=30).episodes
+        drawn = rollout(encoder, make_baseline("random", Vocabulary(["a"]), kind.problem), batch, samples=30).episodes
         assert (reward(drawn).total <= greatest.repeat_interleave(30) + 1e-6).all()
 
 
 def test_a_long_sentence_is_refused():
-    with pytest.raises(HsEnvError, match="17 words takes too long; 16 words are the most"):
-        best_segmentation(make_encoder(), make_batch([17]), make_reward("hs_lstm"))
+    """As many sequences as `LONGEST_ENUMERATION` are tried, and no more."""
+    assert len(SEGMENTATION.sequences(17)) == 2**16
+    assert len(DISTILLATION.sequences(16)) == 2**16 - 1
+    for kind, length in ((HSLSTM, 18), (IDLSTM, 17)):
+        with pytest.raises(HsEnvError, match=f"{length} words has more than 65,536 legal sequences.* shorter"):
+            best_actions(make_encoder(kind), make_batch([length]), make_reward("log_likelihood"))
 
 
 @pytest.mark.parametrize("kind", [HSLSTM, IDLSTM])
 def test_a_wide_beam_tries_everything(kind):
     encoder, batch = make_encoder(kind), make_batch([4, 1, 6, 9, 2])
-    _, greatest = best_segmentation(encoder, batch, make_reward("log_likelihood"))
+    _, greatest = best_actions(encoder, batch, make_reward("log_likelihood"))
     torch.testing.assert_close(beam_search(encoder, batch, 2**9)[1], greatest)
     short = torch.tensor([0, 1, 4])
     width = 2**3 if kind is HSLSTM else 2**4

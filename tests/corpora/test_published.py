@@ -6,7 +6,7 @@ import pytest
 
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.errors import HsEnvError
-from hs_env.types import phrases_of
+from hs_env.problems.segmentation import SEGMENTATION
 from tests.corpora.conftest import WriteRows
 
 
@@ -51,7 +51,8 @@ def phrased(corpus: Corpus) -> list[str]:
     """The first test sentence as phrases."""
     sentence = corpus.splits["test"][0]
     assert sentence.gold_actions is not None
-    return [" ".join(phrase) for phrase in phrases_of(sentence.words, sentence.gold_actions)]
+    phrases: list[str] = SEGMENTATION.describe(sentence.words, sentence.gold_actions)["phrases"]
+    return phrases
 
 
 @pytest.fixture

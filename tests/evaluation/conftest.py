@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hs_env.metrics.definitions import Outcome
+from hs_env.metrics import Predictions
 from tests.metrics.builders import simulate
 
 
 @pytest.fixture
-def outcome() -> Outcome:
+def predictions() -> Predictions:
     """200 sentences of three classes."""
     return simulate(200)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hs_env.corpora import Vocabulary
 from hs_env.evaluation.deletions import Deletions
+from hs_env.problems.distillation import DISTILLATION
 from hs_env.types import Episodes, SentenceBatch
 
 VOCABULARY = Vocabulary(["good", "rare", "the", "very"])
@@ -33,7 +34,7 @@ EPISODES = [
 
 
 def test_words_are_ranked_by_the_share_that_is_deleted() -> None:
-    deletions = Deletions.of(EPISODES, VOCABULARY)
+    deletions = Deletions.of(EPISODES, VOCABULARY, DISTILLATION)
     assert list(map(str, deletions.most)) == ["the 91% (10/11)", "very 36% (4/11)", "good 0% (0/11)"]
     assert [each.word for each in deletions.least] == ["good", "very", "the"]
     assert deletions.to_json()["most"][0] == {"word": "the", "deleted": 10, "count": 11}
@@ -42,6 +43,6 @@ def test_words_are_ranked_by_the_share_that_is_deleted() -> None:
 
 def test_the_table_has_a_row_for_each_pair() -> None:
     console = Console(file=io.StringIO(), width=80, record=True)
-    console.print(Deletions.of(EPISODES, VOCABULARY).to_rich())
+    console.print(Deletions.of(EPISODES, VOCABULARY, DISTILLATION).to_rich())
     shown = console.export_text()
     assert [word in shown for word in ("the 91% (10/11)", "good 0% (0/11)", "rare")] == [True, True, False]

@@ -27,13 +27,13 @@ from hs_env.models import Classifier, HMLSTMClassifier
 from hs_env.models.hm.boundary import annealed_slope
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train
-from hs_env.training.classifier import Learner
+from hs_env.training.classifier import ClassifierOptimizer
 
 QUIET = Console(quiet=True)
 SMALL = {
     "corpus": "phrases:train=64,dev=20,test=20",
     "vectors": "random:6",
-    "hidden_size": 8,
+    "model_parameters": {"hidden_size": 8},
     "batch_size": 16,
     "warm_epochs": 2,
     "joint_epochs": 1,
@@ -143,7 +143,7 @@ def test_its_boundaries_drive_the_environments(hm_run: Run) -> None:
 
 @pytest.mark.parametrize("stop", [3, 10])  # of 12 updates, 8 of them in the first stage
 def test_stopped_and_resumed_equals_uninterrupted(hm_run: Run, stop, tmp_path, monkeypatch) -> None:
-    count, update = 0, Learner.update
+    count, update = 0, ClassifierOptimizer.update
 
     def interrupted(self, *arguments):
         nonlocal count
@@ -152,7 +152,7 @@ def test_stopped_and_resumed_equals_uninterrupted(hm_run: Run, stop, tmp_path, m
             raise KeyboardInterrupt
         return update(self, *arguments)
 
-    monkeypatch.setattr(Learner, "update", interrupted)
+    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(replace(hm_run.config, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
     again = resume(tmp_path / "run", QUIET)
@@ -168,9 +168,8 @@ def epochs_of(run: Run) -> list[dict[str, Any]]:
 
 
 def test_the_slope_of_what_is_saved_is_that_of_its_last_update(tmp_path: Path) -> None:
-    run = train(
-        TrainConfig(model="hm_lstm", slope_per_epoch=2.0, **SMALL | {"joint_epochs": 0}), tmp_path / "run", QUIET
-    )
+    changed = {"joint_epochs": 0, "model_parameters": {"hidden_size": 8, "slope_per_epoch": 2.0}}
+    run = train(TrainConfig(model="hm_lstm", **SMALL | changed), tmp_path / "run", QUIET)
     assert isinstance(run.classifier.model, HMLSTMClassifier)
     updates = run.classifier.notes["updates"]  # of the epoch that was best; none before the first
     expected = 1.0 if updates == 0 else annealed_slope((updates - 1) / 4, 2.0)

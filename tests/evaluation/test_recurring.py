@@ -9,6 +9,7 @@ from rich.console import Console
 
 from hs_env.corpora import Vocabulary
 from hs_env.evaluation.recurring import Recurring
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.types import Episodes, SentenceBatch
 
 VOCABULARY = Vocabulary(["good", "not", "very"])
@@ -30,17 +31,18 @@ EPISODES = [
 
 
 def test_phrases_are_counted_and_so_are_their_words() -> None:
-    found = Recurring.of(EPISODES, VOCABULARY)
+    found = Recurring.of(EPISODES, VOCABULARY, SEGMENTATION)
     assert list(map(str, found.phrases)) == ["not very good (2/3)", "not good (2/3)"]
     assert (found.distinct, found.share) == (2, 4 / 5)
     assert found.to_json()["phrases"][1] == {"phrase": "not good", "count": 2, "occurrences": 3}
-    nothing = Recurring.of([episodes([NOT_GOOD], [[1, 1, 0]])], VOCABULARY)
+    nothing = Recurring.of([episodes([NOT_GOOD], [[1, 1, 0]])], VOCABULARY, SEGMENTATION)
     assert nothing == Recurring((), 0, 0.0)
 
 
 def test_the_table_holds_every_phrase() -> None:
     console = Console(file=io.StringIO(), width=80, record=True)
-    for found in (Recurring.of(EPISODES, VOCABULARY), Recurring.of(EPISODES[:1], VOCABULARY), Recurring((), 0, 0.0)):
+    some = Recurring.of(EPISODES[:1], VOCABULARY, SEGMENTATION)
+    for found in (Recurring.of(EPISODES, VOCABULARY, SEGMENTATION), some, Recurring((), 0, 0.0)):
         console.print(found.to_rich())
         shown = console.export_text()
         assert all(str(phrase) in shown for phrase in found.phrases)

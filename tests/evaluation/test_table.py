@@ -14,8 +14,10 @@ from rich.text import Text
 
 from hs_env.evaluation.deletions import Deletions, WordDeletions
 from hs_env.evaluation.table import Comparison, Row
+from hs_env.metrics import Predictions
 from hs_env.metrics.bootstrap import Interval, intervals
-from hs_env.metrics.definitions import METRICS, Outcome
+from hs_env.problems.segmentation import SEGMENTATION
+from tests.metrics.builders import METRICS
 
 FIGURES = {
     "accuracy": Interval(0.842, 0.829, 0.854),
@@ -29,6 +31,7 @@ PLAIN = {"accuracy": Interval(0.771, 0.75, 0.79), "log_likelihood": Interval(-0.
 COMPARISON = Comparison(
     "Movie reviews [test]",
     [Row("Plain LSTM", PLAIN), Row("HS-LSTM [joint]", FIGURES, "S = 5"), Row("All | END")],
+    columns=SEGMENTATION.columns,
 )
 
 
@@ -59,10 +62,10 @@ def test_nothing_is_cut(width: int) -> None:
 
 
 def test_parts_hold_every_figure_once() -> None:
-    verdicts, structure = COMPARISON.parts()
-    assert [*verdicts.metrics, *structure.metrics] == COMPARISON.metrics
-    assert [row.name for row in structure.rows] == ["HS-LSTM [joint]"]
-    assert [row.name for row in verdicts.rows] == ["Plain LSTM", "HS-LSTM [joint]"]
+    scores, agreement = COMPARISON.parts()
+    assert [*scores.metrics, *agreement.metrics] == COMPARISON.metrics
+    assert [row.name for row in agreement.rows] == ["HS-LSTM [joint]"]
+    assert [row.name for row in scores.rows] == ["Plain LSTM", "HS-LSTM [joint]"]
     assert len(Comparison("", [Row("a", PLAIN)]).parts()) == 1
 
 
@@ -79,8 +82,8 @@ def test_columns_are_the_metrics_that_apply() -> None:
     assert lines(Comparison("nothing", []), 100)
 
 
-def test_json_and_csv_hold_the_figures_as_they_are(outcome: Outcome) -> None:
-    found = intervals(outcome, 50)
+def test_json_and_csv_hold_the_figures_as_they_are(predictions: Predictions) -> None:
+    found = intervals(predictions, 50)
     comparison = Comparison("t", [Row('a, "b"', found, "note"), Row("plain", PLAIN)])
     first = json.loads(json.dumps(comparison.to_json()))["rows"][0]
     assert (first["name"], first["note"]) == ('a, "b"', "note")

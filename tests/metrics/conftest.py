@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import pytest
 
-from hs_env.metrics.definitions import Outcome
+from hs_env.metrics import Predictions
 from tests.metrics.builders import simulate
 
 
 @pytest.fixture(name="simulate")
-def _simulate() -> Callable[..., Outcome]:
+def _simulate() -> Callable[..., Predictions]:
     """The function `simulate`."""
     return simulate
 
 
 @pytest.fixture
-def outcome() -> Outcome:
+def predictions() -> Predictions:
     """200 sentences of three classes."""
     return simulate(200)

@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from hs_env.errors import HsEnvError
 from hs_env.metrics import bootstrap
 from hs_env.metrics.bootstrap import Interval, difference, intervals, resample
-from hs_env.metrics.definitions import METRICS, Outcome
+from hs_env.metrics.predictions import Predictions
+from tests.metrics.builders import METRICS
 
-Simulate = Callable[..., Outcome]
+Simulate = Callable[..., Predictions]
 
 COVERAGE = 3.5 * (0.95 * 0.05 / 400) ** 0.5
 """How far the coverage of 400 intervals may be from 95%: three standard deviations, and a little for small samples."""
 
 
-def verdicts(right: NDArray[np.bool_]) -> Outcome:
-    """A plain model, sure of itself, on one-word sentences of class 0."""
+def flat(right: NDArray[np.bool_]) -> Predictions:
+    """Confident predictions of a flat model on one-word sentences of class 0."""
     labels = np.zeros(len(right), np.int64)
-    return Outcome(labels, np.where(right[:, None], [-0.1, -2.4], [-2.4, -0.1]), labels + 1)
+    return Predictions(labels, np.where(right[:, None], [-0.1, -2.4], [-2.4, -0.1]), labels + 1)
 
 
 def test_resamples_are_draws_with_replacement() -> None:
@@ -34,39 +35,39 @@ def test_resamples_are_draws_with_replacement() -> None:
     assert (counts == 0).mean() == pytest.approx((1 - 1 / 50) ** 50, rel=0.02)
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
-    expected, (counts,) = intervals(outcome, 101), resample(len(outcome), 101)
-    monkeypatch.setattr(bootstrap, "_BLOCK", 7 * len(outcome))
-    blocks = list(resample(len(outcome), 101))
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, predictions: Predictions) -> None:
+    expected, (counts,) = intervals(predictions, 101), resample(len(predictions), 101)
+    monkeypatch.setattr(bootstrap, "_BLOCK", 7 * len(predictions))
+    blocks = list(resample(len(predictions), 101))
     assert [len(block) for block in blocks] == [7] * 14 + [3]
     np.testing.assert_array_equal(np.concatenate(blocks), counts)
-    for name, interval in intervals(outcome, 101).items():
+    for name, interval in intervals(predictions, 101).items():
         assert (interval.low, interval.high) == pytest.approx((expected[name].low, expected[name].high), abs=1e-12)
 
 
-def test_intervals_are_percentiles_of_the_metrics(outcome: Outcome) -> None:
-    found = intervals(outcome, 300, seed=5)
+def test_intervals_are_percentiles_of_the_metrics(predictions: Predictions) -> None:
+    found = intervals(predictions, 300, seed=5)
     assert list(found) == list(METRICS)
-    (counts,) = resample(len(outcome), 300, seed=5)
+    (counts,) = resample(len(predictions), 300, seed=5)
     for name, metric in METRICS.items():
-        values, point = metric(outcome, counts), metric(outcome)
+        values, point = metric(predictions, counts), metric(predictions)
         assert values is not None
         assert found[name].value == pytest.approx(point)
         assert [found[name].low, found[name].high] == pytest.approx(np.percentile(values, [2.5, 97.5]))
 
 
-def test_the_seed_decides(outcome: Outcome) -> None:
-    assert intervals(outcome, 200, seed=1) == intervals(outcome, 200, seed=1)
-    assert intervals(outcome, 200, seed=1) != intervals(outcome, 200, seed=2)
+def test_the_seed_decides(predictions: Predictions) -> None:
+    assert intervals(predictions, 200, seed=1) == intervals(predictions, 200, seed=1)
+    assert intervals(predictions, 200, seed=1) != intervals(predictions, 200, seed=2)
 
 
 def test_only_what_applies() -> None:
-    assert list(intervals(verdicts(np.array([True, False])), 10)) == ["accuracy", "log_likelihood", "macro_f1"]
+    assert list(intervals(flat(np.array([True, False])), 10)) == ["accuracy", "log_likelihood", "macro_f1"]
 
 
 def test_all_correct_and_one_sentence(simulate: Simulate) -> None:
     for right in (np.ones(40, bool), np.ones(1, bool)):
-        found = intervals(verdicts(right))
+        found = intervals(flat(right))
         assert found["accuracy"] == found["macro_f1"] == Interval(1, 1, 1)
     for interval in intervals(simulate(1)).values():
         assert interval.low == interval.value == interval.high
@@ -75,7 +76,7 @@ def test_all_correct_and_one_sentence(simulate: Simulate) -> None:
 def test_coverage_of_accuracy() -> None:
     """95% intervals of 400 simulated splits hold the true accuracy about 95% of the time."""
     generator = np.random.default_rng(0)
-    found = [intervals(verdicts(generator.random(150) < 0.8), 400)["accuracy"] for _ in range(400)]
+    found = [intervals(flat(generator.random(150) < 0.8), 400)["accuracy"] for _ in range(400)]
     assert np.mean([interval.low <= 0.8 <= interval.high for interval in found]) == pytest.approx(0.95, abs=COVERAGE)
 
 
@@ -86,43 +87,45 @@ def test_coverage_of_a_paired_difference() -> None:
     def draw() -> Interval:
         shared, luck = generator.random(150) < 0.6, generator.random((3, 150))
         a, b = (np.where(shared, luck[2], luck[k]) < p for k, p in ((0, 0.8), (1, 0.75)))
-        return difference(verdicts(a), verdicts(b), resamples=400)
+        return difference(flat(a), flat(b), resamples=400)
 
     held = [interval.low <= 0.05 <= interval.high for interval in (draw() for _ in range(400))]
     assert np.mean(held) == pytest.approx(0.95, abs=COVERAGE)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_a_difference_is_paired(name: str, outcome: Outcome, simulate: Simulate) -> None:
-    other = simulate(len(outcome), skill=2.0)
-    found = difference(other, outcome, name, 200, seed=3)
-    a, b = intervals(other, 200, seed=3)[name], intervals(outcome, 200, seed=3)[name]
+def test_a_difference_is_paired(name: str, predictions: Predictions, simulate: Simulate) -> None:
+    other = simulate(len(predictions), skill=2.0)
+    found = difference(other, predictions, name, 200, seed=3)
+    a, b = intervals(other, 200, seed=3)[name], intervals(predictions, 200, seed=3)[name]
     assert found.value == pytest.approx(a.value - b.value)
-    (counts,) = resample(len(outcome), 200, seed=3)
+    (counts,) = resample(len(predictions), 200, seed=3)
     metric = METRICS[name]
-    left, right = metric(other, counts), metric(outcome, counts)
+    left, right = metric(other, counts), metric(predictions, counts)
     assert left is not None
     assert right is not None
     assert [found.low, found.high] == pytest.approx(np.percentile(left - right, [2.5, 97.5]))
-    back = difference(outcome, other, name, 200, seed=3)
+    back = difference(predictions, other, name, 200, seed=3)
     assert (back.value, back.low, back.high) == pytest.approx((-found.value, -found.high, -found.low))
 
 
 def test_pairing_narrows_and_nothing_differs_from_itself(simulate: Simulate) -> None:
     a, b = simulate(500, skill=1.2, seed=4), simulate(500, skill=1.0, seed=4)
-    paired, alone = difference(a, b), [intervals(outcome)["accuracy"] for outcome in (a, b)]
+    paired, alone = difference(a, b), [intervals(each)["accuracy"] for each in (a, b)]
     unpaired = sum((interval.high - interval.low) ** 2 for interval in alone) ** 0.5
     assert paired.high - paired.low < 0.6 * unpaired
     assert difference(a, a, "macro_f1") == Interval(0, 0, 0)
 
 
-def test_errors_say_what_is_wrong(outcome: Outcome, simulate: Simulate) -> None:
-    plain = Outcome(outcome.labels, outcome.log_probs, outcome.lengths)
+def test_errors_say_what_is_wrong(predictions: Predictions, simulate: Simulate) -> None:
+    plain = Predictions(predictions.labels, predictions.log_probs, predictions.lengths)
     with pytest.raises(HsEnvError, match="Did you mean 'accuracy'"):
-        difference(outcome, outcome, "acuracy")
+        difference(predictions, predictions, "acuracy")
     with pytest.raises(HsEnvError, match="'boundary_f1' does not apply"):
-        difference(outcome, plain, "boundary_f1")
+        difference(predictions, plain, "boundary_f1")
+    with pytest.raises(HsEnvError, match="'boundary_f1' does not apply"):
+        difference(plain, predictions, "boundary_f1")
     with pytest.raises(HsEnvError, match="needs the same sentences"):
-        difference(outcome, simulate(len(outcome), seed=1))
+        difference(predictions, simulate(len(predictions), seed=1))
     with pytest.raises(HsEnvError, match="at least one resample"):
-        intervals(outcome, resamples=0)
+        intervals(predictions, resamples=0)

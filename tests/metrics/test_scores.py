@@ -7,7 +7,7 @@ import torch
 from hs_env.agents import Reinforce, make_baseline, rollout
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.metrics.scores import sampled_verdicts
+from hs_env.metrics.scores import sampled_predictions
 from tests.builders import make_batch, make_encoder
 
 
@@ -15,11 +15,11 @@ def test_drawn_readings_converge_to_the_mean_over_all_segmentations():
     encoder, split = make_encoder(), EncodedSplit.from_batch(make_batch([3, 2]))
     with torch.no_grad():
         for parameter in encoder.parameters():
-            parameter *= 10  # so that the segmentations differ in their verdicts
+            parameter *= 10  # so that the segmentations differ in their predictions
     torch.manual_seed(0)
-    agent = Reinforce(encoder.state_size)
+    agent = Reinforce(encoder.state_size, encoder.problem)
     drawn = {}
-    for batch, log_probs in sampled_verdicts(encoder, agent, split, 4000):
+    for batch, log_probs in sampled_predictions(encoder, agent, split, 4000):
         drawn.update(zip(batch.indices.tolist(), log_probs.exp(), strict=True))
     for index in (0, 1):
         batch = split.batch(torch.tensor([index]))
@@ -41,7 +41,7 @@ def test_drawn_readings_converge_to_the_mean_over_all_segmentations():
 
 def test_a_policy_that_draws_nothing_gives_what_it_gives_once():
     encoder, split = make_encoder(), EncodedSplit.from_batch(make_batch([5, 3, 8]))
-    agent = make_baseline("all_end", Vocabulary(["word"]), encoder.task)
-    for batch, log_probs in sampled_verdicts(encoder, agent, split, 3):
+    agent = make_baseline("all_end", Vocabulary(["word"]), encoder.problem)
+    for batch, log_probs in sampled_predictions(encoder, agent, split, 3):
         once = rollout(encoder, agent, batch, deterministic=True).episodes.log_probs
         torch.testing.assert_close(log_probs, once)
