@@ -76,7 +76,7 @@ class Reinforce(LearningAgent):
             raise HsEnvError(
                 f"The estimator {self.parameters.estimator!r} is for decisions between two actions, and "
                 f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', "
-                "'local_expectation' or 'st_gumbel'."
+                "'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
         self.pnet = PNet(state_size, self.parameters.hidden_size, problem.num_actions, problem.defaults.initial_logits)
         self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.parameters.learning_rate)

@@ -48,18 +48,19 @@ def plain_values(parameters: Any) -> dict[str, Any]:
     return values | rest
 
 
-def describe_fields(kind: type[Any]) -> list[tuple[str, str, str]]:
-    """Name, default and description of each field of a dataclass whose fields have docstrings."""
+def field_texts(kind: type[Any]) -> dict[str, str]:
+    """Return the docstring of each field of a dataclass, inherited ones included, as one paragraph."""
     import docstring_parser
 
-    texts = {
-        each.arg_name: " ".join((each.description or "").split())
-        for each in docstring_parser.parse_from_object(kind).params
-    }
-    return [
-        (field.name, "" if field.default is MISSING else str(field.default), texts.get(field.name, ""))
-        for field in fields(kind)
-    ]
+    documented = [each for base in kind.__mro__[-2::-1] for each in docstring_parser.parse_from_object(base).params]
+    return {each.arg_name: " ".join((each.description or "").split()) for each in documented}
+
+
+def describe_fields(kind: type[Any]) -> list[tuple[str, str, str]]:
+    """Name, default and description of each field of a dataclass whose fields have docstrings."""
+    texts = field_texts(kind)
+    defaults = {field.name: "" if field.default is MISSING else str(field.default) for field in fields(kind)}
+    return [(name, default, texts.get(name, "")) for name, default in defaults.items()]
 
 
 def _coerced(name: str, value: Any, hint: Any, owner: str) -> Any:

@@ -21,8 +21,8 @@ COMMANDS: Final = {
     "segment": "Segment or distil sentences and classify them.",
     "corpora": "List the corpora, or describe one and show some of its sentences.",
     "rewards": "List the rewards and their parameters, for expressions such as `log_likelihood + 0.1 * boundary_f1`.",
-    "models": "List the models and their parameters, for `--model` and `--model-parameters`.",
-    "agents": "List the agents and their parameters, for `--agent` and `--agent-parameters`.",
+    "models": "List the models and their parameters, which are options of `hs-env train --model NAME`.",
+    "agents": "List the agents and their parameters, which are options of `hs-env train --agent NAME`.",
     "lm": "Train, evaluate and sample character language models.",
 }
 """Summary of each command. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is its docstring's first
@@ -87,6 +87,8 @@ def _run(command: str, arguments: Sequence[str]) -> None:
         tyro.extras.subcommand_cli_from_dict(
             module.COMMANDS, prog=prog, description=COMMANDS[command], args=list(arguments)
         )
+    elif command == "train":
+        tyro.cli(module.command(arguments), prog=prog, args=list(arguments))
     else:
         tyro.cli(getattr(module, command), prog=prog, args=list(arguments))
 

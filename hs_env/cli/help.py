@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import docstring_parser
 import tyro
+
+from hs_env.parameters import field_texts
 
 
 def join_lines(*configs: type) -> None:
@@ -14,7 +15,7 @@ def join_lines(*configs: type) -> None:
     Without this, tyro prints the docstring with its line breaks and indentation.
     """
     for config in configs:
-        kinds = config.__annotations__
-        for field in docstring_parser.parse_from_object(config).params:
-            text = " ".join((field.description or "").split())
-            kinds[field.arg_name] = Annotated[kinds[field.arg_name], tyro.conf.arg(help=text)]
+        for base in config.__mro__[:-1]:
+            for name, kind in vars(base).get("__annotations__", {}).items():
+                if not hasattr(kind, "__metadata__"):
+                    base.__annotations__[name] = Annotated[kind, tyro.conf.arg(help=field_texts(base).get(name, ""))]

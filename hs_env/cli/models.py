@@ -7,5 +7,5 @@ from hs_env.models import MODELS
 
 
 def models() -> None:
-    """List the models and their parameters, for `--model` and `--model-parameters`."""
+    """List the models and their parameters, which are options of `hs-env train --model NAME`."""
     print_kinds({name: (kind.title, kind.Parameters) for name, kind in MODELS.items()})

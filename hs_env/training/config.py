@@ -39,7 +39,7 @@ class TrainConfig:
     `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they learn in the epochs of the warm start and of joint
     training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
-    """Parameters of the model, such as `hidden_size 100 dropout 0.3`; `hs-env models` lists them."""
+    """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
     """Baseline policy that the C-Net is warm-started on; by default that of the decision problem: `function_words` for
     phrases, `all_retain` for ID-LSTM."""
@@ -53,7 +53,7 @@ class TrainConfig:
     """The P-Net: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`. With `fixed` nothing learns to
     decide: the policy of the warm start is kept throughout."""
     agent_parameters: dict[str, Value] = field(default_factory=dict)
-    """Parameters of the agent, such as `estimator disarm samples 3` or `steps 64`; `hs-env agents` lists them."""
+    """Parameters of the agent, such as `{"estimator": "disarm", "samples": 3}`. `hs-env agents` lists them."""
     reward_dropout: bool | None = None
     """Whether `reinforce` learns from a classifier with dropout, whose predictions on the training sentences are then
     no better than on other sentences; by default only for ID-LSTM, to which deleted words would otherwise seem to cost
