@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from hs_env.errors import HsEnvError
 
@@ -27,11 +28,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         OSError: If the file cannot be written; it then keeps its old content.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(
-        f".{path.name}.tmp"
-    )  # a fixed name: the next write replaces the leftover of a killed process
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # which no other process uses
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

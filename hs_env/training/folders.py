@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from hs_env.compute import prepare
@@ -17,7 +20,7 @@ from hs_env.storage import write_json
 from hs_env.training.record import describe
 from hs_env.training.stages import HISTORY, StagedTrainer
 
-CONFIG, RECORD = "config.json", "record.json"
+CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
 
 Q = TypeVar("Q")
 """A configuration as a user writes it."""
@@ -58,14 +61,17 @@ class RunKind(Generic[Q, C, R]):
         Raises:
             HsEnvError: If the folder is not empty, or the configuration is not possible.
         """
-        folder, resolved = new_folder(folder, getattr(config, self.data_field)), self.resolve(config)
+        resolved = self.resolve(config)
         prepare(resolved.threads)
-        trainer = self.new_trainer(resolved, folder, console or Console(stderr=True))
-        if summary := trainer.summary():
-            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
-        write_json(folder / RECORD, [describe()])
-        write_json(folder / CONFIG, resolved.to_json())
-        return self._finish(trainer)
+        folder = new_folder(folder, getattr(config, self.data_field))
+        with alone(folder):
+            check_empty(folder)
+            trainer = self.new_trainer(resolved, folder, console or Console(stderr=True))
+            if summary := trainer.summary():
+                trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
+            write_json(folder / RECORD, [describe()])
+            write_json(folder / CONFIG, resolved.to_json())
+            return self._finish(trainer)
 
     def resume(self, folder: Path, console: Console | None = None) -> R:
         """Resume a run that was stopped at any moment, or load it if it is finished.
@@ -79,10 +85,11 @@ class RunKind(Generic[Q, C, R]):
         if (folder / HISTORY).exists():
             return self.load(folder)
         prepare(config.threads)
-        trainer = self.new_trainer(config, folder, console or Console(stderr=True))
-        trainer.load_checkpoint()
-        write_json(folder / RECORD, [*read_json(folder / RECORD), describe()])
-        return self._finish(trainer)
+        with alone(folder):
+            trainer = self.new_trainer(config, folder, console or Console(stderr=True))
+            trainer.load_checkpoint()
+            write_json(folder / RECORD, [*read_json(folder / RECORD), describe()])
+            return self._finish(trainer)
 
     def train_or_resume(self, config: Q, folder: Path, console: Console | None = None) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
@@ -136,15 +143,56 @@ class RunKind(Generic[Q, C, R]):
 
 
 def new_folder(folder: Path | None, name: str) -> Path:
-    """Return `folder`, or by default `runs/<name>-<date>-<time>`.
+    """Make `folder`, or by default `runs/<name>-<date>-<time>`, which no other process has made.
 
     Raises:
-        HsEnvError: If it is not empty.
+        HsEnvError: If `folder` is not empty.
     """
-    folder = folder or Path("runs") / f"{Path(name.replace(':', '-')).stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    if folder.exists() and any(path.suffix != ".tmp" for path in folder.iterdir()):
+    if folder is not None:
+        check_empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    stem = f"{Path(name.replace(':', '-')).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    for number in count(1):
+        made = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
+        with suppress(FileExistsError):
+            made.mkdir(parents=True)
+            break
+    return made
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds anything but a lock and files that a killed process left half written.
+
+    Raises:
+        HsEnvError: If it does.
+    """
+    if folder.exists() and any(path.name != LOCK and path.suffix != ".tmp" for path in folder.iterdir()):
         raise HsEnvError(f"{folder} is not empty. Resume its run (--resume {folder}) or choose another folder (--out).")
-    return folder
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Lock a folder while this process trains in it; the lock ends with the process, however that ends.
+
+    Raises:
+        HsEnvError: If another process trains there.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise HsEnvError(f"Another process trains in {folder}. Wait until it ends, or choose another folder.") from None
+    try:
+        for path in folder.glob(".*.tmp"):  # left by a process that was killed
+            path.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+        if not (folder / CONFIG).exists():  # nothing has been trained: leave no trace
+            with suppress(OSError):
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
 
 
 def read_json(path: Path) -> Any:

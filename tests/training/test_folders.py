@@ -1,0 +1,43 @@
+"""The folder of a run belongs to one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hs_env.errors import HsEnvError
+from hs_env.training.folders import CONFIG, LOCK, alone, new_folder
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = [new_folder(None, "phrases:train=10") for _ in range(20)]
+    assert len(set(made)) == 20
+    assert all(folder.is_dir() and not any(folder.iterdir()) for folder in made)
+
+
+def test_a_folder_that_is_not_empty_is_refused(tmp_path):
+    (tmp_path / ".history.json.0.tmp").touch()  # left by a process that was killed
+    assert new_folder(tmp_path, "phrases") == tmp_path
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(HsEnvError, match=r"is not empty. Resume its run \(--resume"):
+        new_folder(tmp_path, "phrases")
+
+
+def test_one_process_trains_in_a_folder(tmp_path):
+    (tmp_path / CONFIG).touch()
+    (tmp_path / ".classifier.safetensors.0.tmp").touch()
+    with alone(tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK, CONFIG]
+        with pytest.raises(HsEnvError, match="Another process trains in"), alone(tmp_path):
+            raise AssertionError("two processes train in one folder")
+    with alone(tmp_path):
+        pass
+
+
+def test_a_run_that_never_began_leaves_no_folder(tmp_path):
+    folder: Path = new_folder(tmp_path / "run", "phrases")
+    with pytest.raises(HsEnvError, match="no such corpus"), alone(folder):
+        raise HsEnvError("no such corpus")
+    assert not folder.exists()
