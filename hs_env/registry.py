@@ -80,10 +80,13 @@ class Registry(Generic[T]):
         kind: Kind of the entries for messages, such as "reward".
         group: Group of the entry points, whose names are versioned names such as `my_reward.v1`. Default: no plug-ins.
         own: Entries of this package that are imported when they are needed, as `package.module:name` by versioned name.
+        first_version: Lowest version of a name.
     """
 
-    def __init__(self, kind: str, group: str | None = None, own: Mapping[str, str] | None = None) -> None:
-        self.kind, self.group = kind, group
+    def __init__(
+        self, kind: str, group: str | None = None, own: Mapping[str, str] | None = None, first_version: int = 1
+    ) -> None:
+        self.kind, self.group, self._first_version = kind, group, first_version
         self._entries: dict[str, T] = {}
         self._own = {name: EntryPoint(name, reference, "") for name, reference in (own or {}).items()}
 
@@ -99,7 +102,7 @@ class Registry(Generic[T]):
         Raises:
             HsEnvError: If the name is not of the form `stem.vN`, or is taken.
         """
-        if not _VERSIONED.fullmatch(name):
+        if not self._is_versioned(name):
             raise HsEnvError(f"A {self.kind} needs a versioned name such as 'my_{self.kind}.v1', got {name!r}.")
         if name in self._entries:
             raise HsEnvError(
@@ -165,7 +168,7 @@ class Registry(Generic[T]):
         Raises:
             HsEnvError: If the object is not registered.
         """
-        for name in self:
+        for name in (*self._entries, *self._own, *self._plugins()):
             with suppress(HsEnvError):  # another plug-in may be broken
                 if self.get(name) is entry:
                     return name
@@ -181,6 +184,11 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(sorted({*self._entries, *self._own, *self._plugins()}))
 
+    def _is_versioned(self, name: str) -> bool:
+        """Return whether a name has the form `stem.vN`."""
+        found = _VERSIONED.fullmatch(name)
+        return found is not None and int(found["version"]) >= self._first_version
+
     def _plugins(self) -> dict[str, list[EntryPoint]]:
         """Look up the entry points of each name; several if distributions use the same name."""
         plugins: dict[str, list[EntryPoint]] = {}
@@ -193,7 +201,7 @@ class Registry(Generic[T]):
         where = f"The {self.kind} {name!r} of the distribution {owners}"
         if len(points) > 1:
             raise HsEnvError(f"{where} is defined more than once. Uninstall all but one of them.")
-        if not _VERSIONED.fullmatch(name):
+        if not self._is_versioned(name):
             raise HsEnvError(f"{where} needs a versioned name such as 'my_{self.kind}.v1'; its author must rename it.")
         try:
             entry: T = points[0].load()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 PROBLEMS: Final[Registry[Problem]] = Registry(
     "problem",
     group="hs_env.problems",
+    first_version=0,  # environments begin at v0
     own={
         "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
