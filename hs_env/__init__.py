@@ -10,7 +10,7 @@ from hs_env.problems import PROBLEMS, class_stem, environment_id
 
 __version__ = "0.2.0"
 
-for _name in PROBLEMS:
+for _name in filter(PROBLEMS.is_versioned, PROBLEMS):
     if environment_id(_name) not in gymnasium.registry:  # after a reload it is
         gymnasium.register(
             environment_id(_name),

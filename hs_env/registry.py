@@ -102,7 +102,7 @@ class Registry(Generic[T]):
         Raises:
             HsEnvError: If the name is not of the form `stem.vN`, or is taken.
         """
-        if not self._is_versioned(name):
+        if not self.is_versioned(name):
             raise HsEnvError(f"A {self.kind} needs a versioned name such as 'my_{self.kind}.v1', got {name!r}.")
         if name in self._entries:
             raise HsEnvError(
@@ -184,7 +184,7 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(sorted({*self._entries, *self._own, *self._plugins()}))
 
-    def _is_versioned(self, name: str) -> bool:
+    def is_versioned(self, name: str) -> bool:
         """Return whether a name has the form `stem.vN`."""
         found = _VERSIONED.fullmatch(name)
         return found is not None and int(found["version"]) >= self._first_version
@@ -201,7 +201,7 @@ class Registry(Generic[T]):
         where = f"The {self.kind} {name!r} of the distribution {owners}"
         if len(points) > 1:
             raise HsEnvError(f"{where} is defined more than once. Uninstall all but one of them.")
-        if not self._is_versioned(name):
+        if not self.is_versioned(name):
             raise HsEnvError(f"{where} needs a versioned name such as 'my_{self.kind}.v1'; its author must rename it.")
         try:
             entry: T = points[0].load()

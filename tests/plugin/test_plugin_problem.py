@@ -79,6 +79,18 @@ def test_it_is_found_by_name(run):
     assert ID in (gymnasium.make(ID, classifier=str(run.folder)).unwrapped.__doc__ or "")
 
 
+def test_a_problem_with_a_bad_name_does_not_break_the_import(tmp_path, monkeypatch):
+    info = tmp_path / "odd-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hs_env.problems]\nodd name! = nowhere:X\nodd.v0 = nowhere:X\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.reload(hs_env)
+    with pytest.raises(HsEnvError, match=r"odd\.v0.* of the distribution 'odd' cannot be loaded"):
+        gymnasium.make("hs_env/Odd-v0")
+    gymnasium.registry.pop("hs_env/Odd-v0")
+
+
 def test_the_encoder_keeps_the_contract(run):
     check_encoder(MODELS.get("signed_sum")(30, 2, 5, 6))
     check_encoder(run.classifier.model)
