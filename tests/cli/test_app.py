@@ -27,7 +27,10 @@ ROOT = Path(__file__).parents[2]
         (["corpora", "movie_reveiws"], "Did you mean 'movie_reviews"),
         (["train", "--resume", "nowhere"], "is not the folder of a run"),
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),
-        (["train", "--model", "id_lstm", "--warm-start", "all_end", *SMALL], "Choose one of: all_retain, content_words"),
+        (
+            ["train", "--model", "id_lstm", "--warm-start", "all_end", *SMALL],
+            "Choose one of: all_retain, content_words",
+        ),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
         (["neighbours", "zzz", "--split", "test"], "knows no word of 'zzz'"),
         (["neighbours", "good", "--run", "phrases_id_lstm"], "has no phrase vectors"),

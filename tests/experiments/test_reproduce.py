@@ -140,5 +140,5 @@ def test_an_old_ledger_is_converted(script, tmp_path, capsys):
     script(["convert", str(ledger)])
     assert "0 entries" in capsys.readouterr().out
     assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
-    with pytest.raises(SystemExit, match="There is no ledger .*nowhere"):
+    with pytest.raises(SystemExit, match=r"There is no ledger .*nowhere"):
         script(["convert", str(tmp_path / "nowhere")])

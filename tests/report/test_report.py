@@ -101,7 +101,14 @@ def test_nothing_is_loaded(page):
 
 def test_the_page_shows_what_it_promises(run, page):
     text = " ".join("".join(parse(page).itertext()).split())
-    for promised in ("plain LSTM", "function_words", "Mistakes", "Least certain", "learning_rate", "agent_parameters.samples"):
+    for promised in (
+        "plain LSTM",
+        "function_words",
+        "Mistakes",
+        "Least certain",
+        "learning_rate",
+        "agent_parameters.samples",
+    ):
         assert promised in text
     table = json.loads((run.folder / "evaluation-test.json").read_text())
     assert f"{100 * table['rows'][1]['metrics']['accuracy']['value']:.1f}" in text

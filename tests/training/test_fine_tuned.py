@@ -17,7 +17,7 @@ from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.compare import compare
-from hs_env.metrics.scores import policy_scores, flat_scores
+from hs_env.metrics.scores import flat_scores, policy_scores
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward

@@ -12,7 +12,7 @@ from rich.console import Console
 from hs_env.agents import FixedPolicy, make_baseline
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
-from hs_env.metrics.scores import flat_scores, flat_predictions, greedy_episodes
+from hs_env.metrics.scores import flat_predictions, flat_scores, greedy_episodes
 from hs_env.models import FlatClassifier
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train, train_or_resume

@@ -243,7 +243,8 @@ def test_with_reward_dropout_and_weight_decay_a_run_goes_on_alike(tmp_path, monk
     norms = [weights(run)["model.phrase_level.weight_hh"].norm() for run in (steady, heavy)]
     assert norms[0] < norms[1]
     for run in (steady, without):
-        scored = policy_scores(run.classifier.model, run.agent, TrainingData.load(config.resolve()).splits["dev"], HSLSTMReward())
+        dev = TrainingData.load(run.config).splits["dev"]
+        scored = policy_scores(run.classifier.model, run.agent, dev, HSLSTMReward())
         assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 
@@ -387,7 +388,7 @@ def test_hs_lstm_with_attention_is_trained(tmp_path):
     config = replace(CONFIG, model="attentive_hs_lstm", warm_epochs=1, pnet_epochs=1, joint_epochs=1)
     run = train(config, tmp_path / "run", QUIET)
     assert isinstance(run.classifier.model, AttentiveHSLSTM)
-    scored = policy_scores(run.classifier.model, run.agent, TrainingData.load(config.resolve()).splits["dev"], HSLSTMReward())
+    scored = policy_scores(run.classifier.model, run.agent, TrainingData.load(run.config).splits["dev"], HSLSTMReward())
     assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 

@@ -17,7 +17,7 @@ from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import HSLSTM, MODELS
 from hs_env.storage import load_state, save_state
 from hs_env.training import Run, TrainConfig, train, train_or_resume
-from hs_env.training.config import ResolvedConfig
+from hs_env.training.config import LATER, ResolvedConfig
 
 QUIET = Console(quiet=True)
 OLD: dict[str, Any] = {
@@ -106,11 +106,7 @@ CASES = {
         ),
     ),
     "before reward_dropout, weight_decay and encoder_rate": (
-        {
-            name: value
-            for name, value in OLD.items()
-            if name not in ("reward_dropout", "weight_decay", "encoder_rate")
-        },
+        {name: OLD[name] for name in OLD if name not in LATER},
         NEW,
     ),
 }
