@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import hs_env
@@ -44,6 +45,20 @@ def space_of(section: str, sections: str) -> str:
     return found[1]
 
 
+def wrapped(text: str) -> str:
+    """Wrap the paragraphs of a page; headings, tables and code stay as they are."""
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
+    for number in range(0, len(parts), 2):
+        blocks = parts[number].split("\n\n")
+        parts[number] = "\n\n".join(block if re.match(r"\s*([#|!<-]|$)", block) else fill(block) for block in blocks)
+    return "".join(parts)
+
+
+def fill(paragraph: str) -> str:
+    """Wrap a paragraph at 120 characters, between words only."""
+    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
+
+
 def page(name: str, problem: Problem) -> dict[Path, str]:
     """Make the page of a problem's environment and its picture, by file."""
     stem = name.rpartition(".")[0]
@@ -58,7 +73,7 @@ def page(name: str, problem: Problem) -> dict[Path, str]:
         picture=f"{' '.join(WORDS)}, an example",
         action_space=space_of("Action Space", sections),
         observation_space=space_of("Observation Space", sections),
-        sections=re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE),
+        sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
     drawn = to_svg(Segmented(WORDS, ACTIONS, problem=problem), size=28)
     return {FOLDER / f"{stem}.md": text, FOLDER / f"{stem}.svg": drawn}
