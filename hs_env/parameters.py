@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -54,9 +54,7 @@ def describe_fields(kind: type[Any]) -> list[tuple[str, str, str]]:
 
     texts = {
         each.arg_name: " ".join((each.description or "").split())
-        for base in reversed(kind.__mro__)
-        if is_dataclass(base)
-        for each in docstring_parser.parse_from_object(base).params
+        for each in docstring_parser.parse_from_object(kind).params
     }
     return [
         (field.name, "" if field.default is MISSING else str(field.default), texts.get(field.name, ""))
