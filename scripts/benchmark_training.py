@@ -24,13 +24,14 @@ from rich.console import Console
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
-from hs_env.agents import Reinforce, ReinforceConfig, make_baseline, rollout
+from hs_env.agents import Reinforce, ReinforceParameters, make_baseline, rollout
 from hs_env.compute import prepare
 from hs_env.models import HSLSTM
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import write_json
-from hs_env.training.classifier import Learner
-from hs_env.training.config import TrainConfig
+from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe
 from hs_env.types import SentenceBatch
@@ -62,43 +63,44 @@ def floor(d: int, e: int, words: int, steps: int, phrases: int) -> int:
     return 8 * d * e * words + 8 * d * d * steps + 16 * d * d * phrases
 
 
-def measure(config: TrainConfig, sentences: int, samples: int, batches: int) -> dict[str, Any]:
+def measure(config: ResolvedConfig, sentences: int, samples: int, batches: int) -> dict[str, Any]:
     """Measure all phases on `batches` batches of real sentences."""
     data = TrainingData.load(config)
     torch.manual_seed(config.seed)
-    learner = Learner(data.new_model(HSLSTM, config), 0.1, 5.0)
-    agent = Reinforce(learner.fast.state_size, ReinforceConfig(samples=samples, learning_rate=1e-9))
+    classifier = ClassifierOptimizer(data.new_model(HSLSTM, config), 0.1, 5.0)
+    parameters = ReinforceParameters(samples=samples, learning_rate=1e-9)
+    agent = Reinforce(classifier.fast.state_size, SEGMENTATION, parameters)
     train = data.splits["train"]
     chosen = [train.batch(indices) for indices in training_batches(train, sentences, config.seed)[:batches]]
     chosen = [batch for batch in chosen if len(batch) == sentences]
-    structure, reward = make_baseline(config.structure, data.vocabulary), HSLSTMReward()
-    rate, calls = gemm_rate(sentences * samples, config.hidden_size), cell_calls(config.hidden_size)
-    d, e = config.hidden_size, data.vectors.matrix.shape[1]
+    warm_start, reward = make_baseline(config.warm_start, data.vocabulary, SEGMENTATION), HSLSTMReward()
+    d, e = config.model_parameters["hidden_size"], data.vectors.matrix.shape[1]
+    rate, calls = gemm_rate(sentences * samples, d), cell_calls(d)
 
     def plan(batch: SentenceBatch) -> torch.Tensor:
-        actions: torch.Tensor = structure.plan(batch) * batch.mask  # type: ignore[attr-defined]
+        actions: torch.Tensor = warm_start.plan(batch) * batch.mask  # type: ignore[attr-defined]
         return actions.scatter(1, batch.lengths[:, None] - 1, 1)
 
     def joint(batch: SentenceBatch) -> torch.Tensor:
-        episodes = agent.update(learner.slow, batch, reward).episodes
-        learner.update(1e-9, episodes.sentences.labels, batch, episodes.actions)
+        episodes = agent.update(classifier.slow, batch, reward).episodes
+        classifier.update(1e-9, episodes.sentences.labels, batch, episodes.actions)
         return episodes.actions
 
     def sampled(batch: SentenceBatch) -> torch.Tensor:
         with torch.no_grad():
-            return rollout(learner.slow, agent, batch, samples=samples).episodes.actions
+            return rollout(classifier.slow, agent, batch, samples=samples).episodes.actions
 
     def greedy(batch: SentenceBatch) -> torch.Tensor:
         with torch.no_grad():
-            return rollout(learner.slow, agent, batch, deterministic=True).episodes.actions
+            return rollout(classifier.slow, agent, batch, deterministic=True).episodes.actions
 
     def warm(batch: SentenceBatch) -> torch.Tensor:
         actions = plan(batch)
-        learner.update(1e-9, batch.labels, batch, actions)
+        classifier.update(1e-9, batch.labels, batch, actions)
         return actions
 
     def alone(batch: SentenceBatch) -> torch.Tensor:
-        return agent.update(learner.slow, batch, reward).episodes.actions
+        return agent.update(classifier.slow, batch, reward).episodes.actions
 
     passes = {  # name: (call, number of forward passes in its floor)
         "sampling rollouts": (sampled, 1),
@@ -183,7 +185,7 @@ def benchmark_training(
         threads: Threads of torch; 0 lets torch choose.
     """
     prepare(threads)
-    config = TrainConfig(corpus=corpus, hidden_size=hidden_size)
+    config = TrainConfig(corpus=corpus, model_parameters={"hidden_size": hidden_size}).resolve()
     result = measure(config, sentences, samples, batches) | {"import": import_seconds(), "record": describe()}
     console = Console(width=120)
     console.print(

@@ -23,6 +23,7 @@ from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.corpora import load_corpus
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import Classifier
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import make_reward
 from hs_env.types import SentenceBatch
 
@@ -80,7 +81,7 @@ def main(
     vocabulary = frozen_classifier().vocabulary
     print("| agent | mean reward | seeds | seconds |\n|:--|--:|:--|--:|")
     for name in ("random", "gold"):
-        print(f"| {name} | {score(make_baseline(name, vocabulary)):.2f} | | |")
+        print(f"| {name} | {score(make_baseline(name, vocabulary, SEGMENTATION)):.2f} | | |")
     for name in agents:
         runs = track(range(seeds), name, console=Console(stderr=True), transient=True)
         scores, seconds = zip(*(learn(name, steps, slots, seed) for seed in runs), strict=True)

@@ -13,8 +13,8 @@ import torch
 import tyro
 from rich.progress import track
 
-from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceConfig
-from hs_env.agents.estimators import Problem
+from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceParameters
+from hs_env.agents.estimators import ExpectedReward
 from hs_env.agents.estimators.exact import LONGEST
 from hs_env.agents.estimators.lab import Measured, measure
 from hs_env.corpora import load_corpus
@@ -29,13 +29,13 @@ def sentences(classifier: Classifier, number: int) -> SentenceBatch:
     return classifier.batch(short[:number])
 
 
-def measured(problem: Problem, policy: PNet, estimates: int, seed: int) -> dict[str, Measured]:
+def measured(expected: ExpectedReward, policy: PNet, estimates: int, seed: int) -> dict[str, Measured]:
     """Measure all estimators except the exact one; sort them by variance times passes."""
     names = [name for name in ESTIMATORS if name != "exact.v1"]
     results = {}
     for name in track(names, "estimating", transient=True):
-        estimator = ESTIMATORS.get(name)(problem.encoder.state_size)
-        results[name] = measure(estimator, problem, list(policy.parameters()), estimates, seed, warm_up=estimates // 2)
+        estimator = ESTIMATORS.get(name)(expected.encoder.state_size)
+        results[name] = measure(estimator, expected, list(policy.parameters()), estimates, seed, warm_up=estimates // 2)
     return dict(sorted(results.items(), key=lambda item: item[1].variance * item[1].passes))
 
 
@@ -96,17 +96,17 @@ def main(
     encoder.requires_grad_(False)
     torch.manual_seed(seed)
     batch, reward = sentences(classifier, number), HSLSTMReward(gamma)
-    learner = Reinforce(encoder.state_size, ReinforceConfig(hidden_size=32))
+    learner = Reinforce(encoder.state_size, encoder.problem, ReinforceParameters(hidden_size=32))
     for _ in range(updates):
         learner.update(encoder, batch, reward)
     policies = {
-        "a policy that has learnt nothing": PNet(encoder.state_size, 32),
+        "an untrained policy": PNet(encoder.state_size, 32),
         f"a policy after {updates} updates": learner.pnet,
     }
     panels = {}
     for title, policy in policies.items():
-        problem = Problem(encoder, policy, batch, reward, samples)
-        panels[title] = measured(problem, policy, estimates, seed)
+        expected = ExpectedReward(encoder, policy, batch, reward, samples)
+        panels[title] = measured(expected, policy, estimates, seed)
         print(f"\n{title}\n\n{table(panels[title])}")
     if out is not None:
         draw(panels, out)

@@ -19,7 +19,7 @@ import tyro
 from rich.console import Console
 
 import hs_env
-from hs_env.agents import Agent, ReinforceConfig, baselines_for, best_segmentation, make_baseline, rollout
+from hs_env.agents import Agent, baselines_for, best_actions, make_baseline, rollout
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.rewards import make_reward
@@ -31,9 +31,7 @@ from hs_env.training.trainer import AGENT
 _COMMON = TrainConfig(
     corpus="phrases:train=20000,dev=1000,test=2000",
     vectors="random:32",
-    hidden_size=64,
-    dropout=0.1,
-    word_dropout=0.0,
+    model_parameters={"hidden_size": 64, "dropout": 0.1, "word_dropout": 0.0},
     learning_rate=4e-3,
     warm_epochs=12,
     patience=4,
@@ -43,19 +41,19 @@ _COMMON = TrainConfig(
 CONFIGS = {
     "hs_lstm": replace(
         _COMMON,
-        structure="gold",
-        reinforce=ReinforceConfig(samples=20, learning_rate=3e-3, entropy_bonus=0.3),
+        warm_start="gold",
+        agent_parameters={"samples": 20, "learning_rate": 3e-3, "entropy_bonus": 0.3},
     ),
     "id_lstm": replace(
         _COMMON,
         corpus="phrases:train=10000,dev=1000,test=2000",
         model="id_lstm",
-        structure="all_retain",
+        model_parameters={"hidden_size": 64, "dropout": 0.1, "word_dropout": 0.2},
+        warm_start="all_retain",
         reward="id_lstm",
         warm_epochs=7,
         pnet_epochs=3,
         joint_epochs=12,
-        word_dropout=0.2,
         joint_learning_rate=2e-3,
         tau=0.1,
     ),
@@ -69,7 +67,6 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     """Compute mean rewards on short test sentences, and the P-Net's position between random (0) and best (1)."""
     test, encoder = data.splits["test"], run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
-    assert run.config.reward is not None
     reward = make_reward(run.config.reward)
     batch = test.batch((test.lengths <= LONGEST).nonzero().squeeze(1)[:SEARCHED])
 
@@ -78,9 +75,9 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=torch.Generator().manual_seed(0))
         return reward(episodes.episodes).total.mean().item()
 
-    names = (name.rpartition(".")[0] for name in baselines_for(encoder.task))
-    baselines = {name: earned(make_baseline(name, data.vocabulary, encoder.task)) for name in names}
-    best, learned = best_segmentation(encoder, batch, reward)[1].mean().item(), earned(run.agent)
+    names = (name.rpartition(".")[0] for name in baselines_for(encoder.problem))
+    baselines = {name: earned(make_baseline(name, data.vocabulary, encoder.problem)) for name in names}
+    best, learned = best_actions(encoder, batch, reward)[1].mean().item(), earned(run.agent)
     share = (learned - baselines["random"]) / (best - baselines["random"])
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 

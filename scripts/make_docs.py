@@ -1,16 +1,16 @@
-"""Generate the pages of the environments, docs/environments/, from the docstrings of their classes."""
+"""Generate the pages of the environments, docs/environments/, from the decision problems."""
 
 from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from pathlib import Path
 
-import gymnasium
-from gymnasium.envs.registration import EnvSpec, load_env_creator
-
 import hs_env
-from hs_env.envs.resources import ENVIRONMENTS
+from hs_env.envs import classes
+from hs_env.problems import PROBLEMS, class_stem, environment_id
+from hs_env.problems.problem import Problem
 from hs_env.render import Segmented, to_svg
 
 FOLDER = Path(hs_env.__file__).parents[1] / "docs" / "environments"
@@ -18,7 +18,7 @@ WORDS = tuple("the movie is not very good".split())
 ACTIONS = (0, 1, 0, 1, 0, 1)
 
 PAGE = """\
-<!-- Made by `make docs` from the docstring of {class_name}: change that one. -->
+<!-- Made by `make docs` from {source} and hs_env/problems/page.py: change these. -->
 
 # {title}
 
@@ -45,32 +45,47 @@ def space_of(section: str, sections: str) -> str:
     return found[1]
 
 
-def page(spec: EnvSpec, task: Task) -> dict[Path, str]:
-    """Make the page of an environment and its picture, by file."""
-    assert isinstance(spec.entry_point, str)
-    environment = load_env_creator(spec.entry_point)
+def wrapped(text: str) -> str:
+    """Wrap the paragraphs of a page; headings, tables and code stay as they are."""
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.DOTALL | re.MULTILINE)
+    for number in range(0, len(parts), 2):
+        blocks = parts[number].split("\n\n")
+        parts[number] = "\n\n".join(block if re.match(r"\s*([#|!<-]|$)", block) else fill(block) for block in blocks)
+    return "".join(parts)
+
+
+def fill(paragraph: str) -> str:
+    """Wrap a paragraph at 120 characters, between words only."""
+    return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def page(name: str, problem: Problem) -> dict[Path, str]:
+    """Make the page of a problem's environment and its picture, by file."""
+    stem = name.rpartition(".")[0]
+    environment = getattr(classes, f"{class_stem(name)}Env")
     summary, sections = (inspect.getdoc(environment) or "").split("\n\n", 1)
-    name = spec.entry_point.partition(":")[0].rpartition(".")[2]
     text = PAGE.format(
-        id=spec.id,
-        title=re.sub(r"(?<=[a-z])(?=[A-Z])", " ", spec.name),
-        class_name=spec.entry_point.replace(":", "."),
+        id=environment_id(name),
+        title=problem.title.title(),
+        source=f"{type(problem).__module__.replace('.', '/')}.py",
         summary=summary,
-        name=name,
+        name=stem,
         picture=f"{' '.join(WORDS)}, an example",
         action_space=space_of("Action Space", sections),
         observation_space=space_of("Observation Space", sections),
-        sections=re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE),
+        sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
-    drawn = to_svg(Segmented(WORDS, ACTIONS, task=task), size=28)
-    return {FOLDER / f"{name}.md": text, FOLDER / f"{name}.svg": drawn}
+    drawn = to_svg(Segmented(WORDS, ACTIONS, problem=problem), size=28)
+    return {FOLDER / f"{stem}.md": text, FOLDER / f"{stem}.svg": drawn}
 
 
 def pages() -> dict[Path, str]:
-    """Make the contents of all files in docs/environments/."""
+    """Make the contents of all files in docs/environments/: the problems of this package, without plug-ins."""
     made: dict[Path, str] = {}
-    for task, name in ENVIRONMENTS.items():
-        made |= page(gymnasium.spec(name), task)
+    for name in PROBLEMS:
+        problem = PROBLEMS.get(name)
+        if type(problem).__module__.startswith("hs_env."):
+            made |= page(name, problem)
     return made
 
 

@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.grid import Cell, load_grid
+from hs_env.experiments.grid import Cell, load_grid, rekeyed
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.plots import save_figures
 from hs_env.experiments.result import result_of
@@ -139,9 +139,22 @@ def figures(grid: Path = GRID, out: Path = OUT) -> None:
         print(path)
 
 
+def convert(ledger: tyro.conf.Positional[Path]) -> None:
+    """Give the results of a ledger that an older version wrote the keys of today, so that they count as done.
+
+    The old file stays beside it, with `.bak` after its name. Stop `run` before.
+
+    Args:
+        ledger: File of the ledger.
+    """
+    if not ledger.is_file():
+        raise HsEnvError(f"There is no ledger {ledger}.")
+    print(f"{Ledger(ledger).rewrite(rekeyed)} entries of {ledger} have a new key")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
-    commands = {"run": run, "cell": cell, "table": table, "figures": figures}
+    commands = {"run": run, "cell": cell, "table": table, "figures": figures, "convert": convert}
     try:
         tyro.extras.subcommand_cli_from_dict(commands, description=__doc__, args=arguments)
     except (HsEnvError, OSError) as error:

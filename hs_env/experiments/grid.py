@@ -47,6 +47,21 @@ class Cell:
         return re.sub(r"[^\w.]+", "-", f"{self.corpus}-{self.variant}-{self.number}-{digest}")
 
 
+def rekeyed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of a ledger with the key that its configuration has today.
+
+    Keys are digests of configurations, so they change when the format of configurations changes. The configuration in
+    the entry stays as it was written. A failure has no configuration and keeps its key.
+
+    Raises:
+        HsEnvError: If the configuration is not valid.
+    """
+    if "config" not in entry:
+        return dict(entry)
+    config = ResolvedConfig.from_json(entry["config"])
+    return {**entry, "key": Cell(entry["corpus"], entry["variant"], entry["number"], config).key}
+
+
 def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
     """Load the cells of a grid: every variant on every corpus with every seed or fold.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hs_env.errors import HsEnvError
+from hs_env.storage import write_atomically
 
 
 class Ledger:
@@ -27,7 +28,7 @@ class Ledger:
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Append an entry. It is on disk when this method returns."""
-        line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = _line(entry)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -37,6 +38,25 @@ class Ledger:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+
+    def rewrite(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
+        """Change all entries, in one step; nothing may append meanwhile.
+
+        The old file is kept beside the new one, with `.bak` after its name. Nothing is written if no entry changes.
+
+        Args:
+            change: Returns the new entry for an old one.
+
+        Returns:
+            Number of entries that have changed.
+        """
+        old = self.entries()
+        new = [change(entry) for entry in old]
+        changed = sum(one != other for one, other in zip(old, new, strict=True))
+        if changed:
+            write_atomically(self.path.with_name(f"{self.path.name}.bak"), self.path.read_bytes())
+            write_atomically(self.path, b"".join(map(_line, new)))
+        return changed
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all entries, oldest first; none if there is no file.
@@ -61,3 +81,8 @@ class Ledger:
     def results(self) -> dict[str, dict[str, Any]]:
         """Return the newest result of each key."""
         return {entry["key"]: entry for entry in self.entries() if "error" not in entry}
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    """Return an entry as a line of the file."""
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"

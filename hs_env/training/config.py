@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -219,6 +219,8 @@ class ResolvedConfig(TrainConfig):
         try:
             current = LATER | upgraded(values)
             data_dir = current.get("data_dir")
-            return cls(**current | {"data_dir": None if data_dir is None else Path(data_dir)})
+            config = cls(**current | {"data_dir": None if data_dir is None else Path(data_dir)})
         except (KeyError, TypeError) as error:
             raise HsEnvError(f"This is no configuration of a run: {error}.") from error
+        agent = plain_values(config.agent_settings) if config.agent else {}
+        return replace(config, model_parameters=plain_values(config.model_settings), agent_parameters=agent)

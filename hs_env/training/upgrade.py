@@ -6,37 +6,31 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _MODEL: Final = ("hidden_size", "dropout", "word_dropout")
-_STRUCTURED: Final = ("hs_lstm", "attentive_hs_lstm", "id_lstm")
+_SEPARATE: Final = ("reinforce", "sb3", "estimator", "slope_per_epoch", "structure", *_MODEL)
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a configuration as they are called today; one of today is returned as it is."""
+    """Return a resolved configuration with today's fields; one of today is returned as it is."""
     if "reinforce" not in values and "structure" not in values:
         return dict(values)
-    old = dict(values)
-    model, agent = old["model"].partition(".")[0], old.get("agent", "reinforce").partition(".")[0]
-    reinforce, sb3, estimator = old.pop("reinforce", {}), dict(old.pop("sb3", {})), old.pop("estimator", "rloo")
-    slope, structure = old.pop("slope_per_epoch", 0.04), old.pop("structure", None)
-    parameters: dict[str, Any] = {name: old.pop(name) for name in _MODEL if name in old}
-    if model == "hm_lstm":
-        parameters["slope_per_epoch"] = slope
+    shared = {name: value for name, value in values.items() if name not in _SEPARATE}
+    model_parameters = {name: values[name] for name in _MODEL}
+    if values["model"].partition(".")[0] == "hm_lstm":
+        model_parameters["slope_per_epoch"] = values["slope_per_epoch"]
+    if values["structure"] is None:  # a classifier without actions
+        agent = {"agent": "", "warm_start": "", "reward": "", "pnet_epochs": 0}
+        return shared | {"model_parameters": model_parameters, "agent_parameters": {}} | agent
     agent_parameters: dict[str, Any] = {}
-    if model not in _STRUCTURED:
-        agent = ""
-    elif agent == "structure":
-        agent = "fixed"
-    elif agent == "reinforce":
-        agent_parameters = {**reinforce, "estimator": estimator}
-    else:
-        arguments = sb3.pop("parameters", {})
-        agent_parameters = {**sb3, **arguments}
-    flat = {"pnet_epochs": 0, "reward_dropout": False} if model not in _STRUCTURED else {}
-    return {
-        **old,
-        "model_parameters": parameters,
-        "agent": agent,
+    match values["agent"].partition(".")[0]:
+        case "structure":
+            shared["agent"] = "fixed"
+        case "reinforce":
+            agent_parameters = {**values["reinforce"], "estimator": values["estimator"]}
+        case _:
+            settings = dict(values["sb3"])
+            agent_parameters = settings.pop("parameters") | settings
+    return shared | {
+        "model_parameters": model_parameters,
         "agent_parameters": agent_parameters,
-        "warm_start": structure or "",
-        "reward": old.get("reward") or "",
-        **flat,
+        "warm_start": values["structure"],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,13 @@ from tests.cli.builders import SMALL
 ROOT = Path(__file__).parents[2]
 
 
+def function_of(name: str) -> Callable[..., None]:
+    """The function that a command calls."""
+    module = import_module(f"hs_env.cli.{name}")
+    function: Callable[..., None] = module.command([]) if name == "train" else getattr(module, name)
+    return function
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -27,7 +35,10 @@ ROOT = Path(__file__).parents[2]
         (["corpora", "movie_reveiws"], "Did you mean 'movie_reviews"),
         (["train", "--resume", "nowhere"], "is not the folder of a run"),
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),
-        (["train", "--model", "id_lstm", "--structure", "all_end", *SMALL], "Choose one of: all_retain, content_words"),
+        (
+            ["train", "--model", "id_lstm", "--warm-start", "all_end", *SMALL],
+            "Choose one of: all_retain, content_words",
+        ),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
         (["neighbours", "zzz", "--split", "test"], "knows no word of 'zzz'"),
         (["neighbours", "good", "--run", "phrases_id_lstm"], "has no phrase vectors"),
@@ -59,8 +70,7 @@ def test_help_lists_every_command_with_its_summary(capsys):
     for name, summary in app.COMMANDS.items():
         assert [name, summary] in lines
         if name != "lm":
-            command = getattr(import_module(f"hs_env.cli.{name}"), name)
-            assert inspect.getdoc(command).splitlines()[0] == summary
+            assert inspect.getdoc(function_of(name)).splitlines()[0] == summary
 
 
 @pytest.mark.parametrize("name", app.COMMANDS)
@@ -106,7 +116,6 @@ def test_it_runs_as_a_module():
 
 @pytest.mark.parametrize("name", [name for name in app.COMMANDS if name != "lm"])
 def test_help_of_an_argument_is_one_line_of_its_docstring(name):  # tyro would print the line break
-    command = getattr(import_module(f"hs_env.cli.{name}"), name)
-    for argument in docstring_parser.parse_from_object(command).params:
+    for argument in docstring_parser.parse_from_object(function_of(name)).params:
         assert argument.description.endswith("."), argument.arg_name
         assert "\n" not in argument.description, argument.arg_name

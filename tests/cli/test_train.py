@@ -11,9 +11,12 @@ from typing import get_type_hints
 import pytest
 
 from hs_env import cli
-from hs_env.agents import ReinforceConfig, SB3Config
+from hs_env.agents import AGENTS
 from hs_env.language import LMConfig
+from hs_env.models import MODELS
+from hs_env.parameters import describe_fields
 from hs_env.training import TrainConfig
+from hs_env.training.config import ResolvedConfig
 from tests.cli.builders import SMALL
 
 
@@ -64,15 +67,28 @@ def test_a_flat_run_has_a_table_and_nothing_to_segment(tmp_path, capsys):
 
 
 def test_flags_reach_the_config(folder):
-    saved = TrainConfig.from_json(json.loads((folder / "config.json").read_text()))
-    assert (saved.hidden_size, saved.reinforce.samples, saved.vectors) == (10, 3, "random:6")
+    saved = ResolvedConfig.from_json(json.loads((folder / "config.json").read_text()))
+    assert (saved.model_parameters["hidden_size"], saved.agent_parameters["samples"]) == (10, 3)
+    assert saved.vectors == "random:6"
 
 
-@pytest.mark.parametrize("config", [TrainConfig, ReinforceConfig, SB3Config, LMConfig])
+@pytest.mark.parametrize("config", [TrainConfig, LMConfig])
 def test_every_option_has_help_in_one_paragraph(config):
-    for command in ("train", "lm"):
-        import_module(f"hs_env.cli.{command}")  # sets the help of its options
+    import_module("hs_env.cli.train").command([])  # sets the help of its options
+    import_module("hs_env.cli.lm")
     for name, kind in get_type_hints(config, include_extras=True).items():
+        if name in ("model_parameters", "agent_parameters"):  # each parameter is an option instead
+            continue
         (option,) = kind.__metadata__
         assert option.help.endswith("."), name
         assert "\n" not in option.help, name
+
+
+PARAMETERS = {AGENTS.get(name).parameters for name in AGENTS} | {MODELS.get(name).Parameters for name in MODELS}
+
+
+@pytest.mark.parametrize("kind", sorted(PARAMETERS, key=str))
+def test_every_parameter_has_a_description_in_one_paragraph(kind):
+    for name, _, text in describe_fields(kind):
+        assert text.endswith("."), name
+        assert "\n" not in text, name

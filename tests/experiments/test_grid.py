@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.grid import Cell, load_grid
+from hs_env.experiments.grid import Cell, load_grid, rekeyed
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.summary import load_published
+from hs_env.training.config import ResolvedConfig
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 GRID = """
 [settings]
-hidden_size = 20
-[settings.reinforce]
-samples = 3
+model_parameters = { hidden_size = 20, dropout = 0.5 }
 [corpora]
 mr = { folds = 2 }
 movie_reviews = { seeds = 3 }
@@ -25,8 +24,8 @@ movie_reviews = { seeds = 3 }
 model = "plain_lstm"
 [variants.hs_lstm]
 corpora = ["mr"]
-hidden_size = 10
-reinforce = { hidden_size = 0 }
+model_parameters.hidden_size = 10
+agent_parameters = { samples = 3, hidden_size = 0 }
 """
 
 
@@ -47,19 +46,29 @@ def test_cells_are_corpus_by_variant_by_number(tmp_path: Path) -> None:
         ("movie_reviews", "plain_lstm", 2),
     ]
     fold, seed, own = cells[3].config, cells[4].config, cells[5].config
-    assert (fold.corpus, fold.seed, fold.model, fold.hidden_size) == ("mr:fold=1", 1, "plain_lstm", 20)
+    assert (fold.corpus, fold.seed, fold.model) == ("mr:fold=1", 1, "plain_lstm")
+    assert fold.model_parameters["hidden_size"] == 20
     assert fold.data_dir == tmp_path
     assert (seed.corpus, seed.seed) == ("movie_reviews", 1)
-    assert (own.hidden_size, own.threads, own.reward) == (10, 1, "hs_lstm")
-    assert (own.reinforce.samples, own.reinforce.hidden_size, fold.reinforce.samples) == (3, 0, 3)
+    assert (own.model_parameters["hidden_size"], own.threads, own.reward) == (10, 1, "hs_lstm")
+    assert (own.model_parameters["dropout"], fold.model_parameters["dropout"]) == (0.5, 0.5)
+    assert (own.agent_parameters["samples"], own.agent_parameters["hidden_size"]) == (3, 0)
+
+
+def test_agent_parameters_of_all_variants_and_of_one_are_merged(tmp_path: Path) -> None:
+    shared = "[settings]\nagent_parameters.samples = 3\n[corpora]\nmr = { seeds = 1 }\n"
+    variants = "[variants.a]\nagent_parameters.hidden_size = 0\n[variants.b]\n"
+    one, other = (cell.config.agent_parameters for cell in grid(tmp_path, shared + variants))
+    assert (one["samples"], one["hidden_size"], other["samples"], other["hidden_size"]) == (3, 0, 3, 64)
 
 
 def test_a_number_may_stand_in_a_text(tmp_path: Path) -> None:
     text = GRID.replace("[settings]", '[settings]\nvectors = "hf:encoders/mr-{number}"', 1)
-    text = text.replace("hidden_size = 10", 'hidden_size = 10\nsb3 = { parameters = { note = "of {number}" } }')
+    text = text.replace("agent_parameters = { samples = 3, hidden_size = 0 }", 'agent_parameters.note = "of {number}"')
+    text = text.replace('corpora = ["mr"]', 'corpora = ["mr"]\nagent = "ppo"')
     cells = [cell for cell in grid(tmp_path, text) if cell.variant == "hs_lstm"]
     assert [cell.config.vectors for cell in cells] == ["hf:encoders/mr-0", "hf:encoders/mr-1"]
-    assert [cell.config.sb3.parameters["note"] for cell in cells] == ["of 0", "of 1"]
+    assert [cell.config.agent_parameters["note"] for cell in cells] == ["of 0", "of 1"]
 
 
 def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
@@ -68,7 +77,7 @@ def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
     for cell in cells:
         changes = {"data_dir": None, "threads": 2, "checkpoint_seconds": 1.0}
         assert replace(cell, config=replace(cell.config, **changes)).key == cell.key
-        assert replace(cell, config=replace(cell.config, dropout=0.1)).key != cell.key
+        assert replace(cell, config=replace(cell.config, model_parameters={"dropout": 0.1})).key != cell.key
         assert "/" not in cell.key
 
 
@@ -81,6 +90,7 @@ def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
         (GRID.replace("folds = 2", "folds = 0"), "needs `folds = N`"),
         (GRID.replace('["mr"]', '["subj"]'), "names the corpus 'subj'; the grid has mr, movie_reviews"),
         (GRID.replace("hidden_size = 10", "hiden_size = 10"), "variant 'hs_lstm': .*hiden_size"),
+        (GRID.replace("agent_parameters", "agent_parametres"), "variant 'hs_lstm': .*agent_parametres"),
         (GRID.replace("hidden_size = 10", "hidden_size = 0"), "variant 'hs_lstm': hidden_size must be"),
     ],
 )
@@ -94,6 +104,39 @@ def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, le
     """What is added to configurations must not orphan them."""
     results = Ledger(SCRIPTS.parent / "docs" / "results" / f"{ledger}.jsonl").results()
     assert set(results) <= {cell.key for cell in load_grid(SCRIPTS / f"{name}.toml")}
+
+
+@pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
+def test_every_published_configuration_is_that_of_its_cell(name: str, ledger: str) -> None:
+    """They are of version 0.1, in all its variants."""
+    cells = {(cell.corpus, cell.variant, cell.number): cell for cell in load_grid(SCRIPTS / f"{name}.toml")}
+    entries = Ledger(SCRIPTS.parent / "docs" / "results" / f"{ledger}.jsonl").entries()
+    assert entries
+    for entry in entries:
+        cell = cells[entry["corpus"], entry["variant"], entry["number"]]
+        assert {"structure", "reinforce", "sb3"} <= entry["config"].keys()
+        assert ResolvedConfig.from_json(entry["config"]) == cell.config
+        assert rekeyed(entry | {"key": "old"}) == entry == entry | {"key": cell.key}
+
+
+def test_the_grid_of_estimators_is_what_version_0_1_ran() -> None:
+    """Each cell, from a configuration of version 0.1."""
+    results = Ledger(SCRIPTS.parent / "docs" / "results" / "ledger.jsonl").results().values()
+    old = {entry["variant"]: entry["config"] for entry in results}
+    cells = load_grid(SCRIPTS / "estimators.toml")
+    assert len(cells) == 3 * 14
+    for cell in cells:
+        config = old.get(cell.variant) or old["hs_lstm"] | {"estimator": cell.variant}
+        place = {"corpus": "movie_reviews", "vectors": "glove-6b-50d", "seed": cell.number, "joint_epochs": 2}
+        samples = {"reinforce": config["reinforce"] | {"samples": 2}}
+        assert ResolvedConfig.from_json(config | place | samples) == cell.config
+
+
+def test_a_failure_keeps_its_key() -> None:
+    failure = {"key": "a", "error": "no file"}
+    assert rekeyed(failure) == failure
+    with pytest.raises(HsEnvError, match="no configuration of a run"):
+        rekeyed({"key": "a", "corpus": "mr", "variant": "cnn", "number": 0, "config": {"reinforce": {}}})
 
 
 def test_the_grid_of_the_repository_is_valid_and_what_is_published_is_in_it() -> None:

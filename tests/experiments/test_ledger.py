@@ -37,6 +37,27 @@ def test_half_a_line_is_no_entry_and_goes_with_the_next(tmp_path: Path) -> None:
     assert ledger.entries() == [{"key": "c"}]
 
 
+def test_it_is_rewritten_as_a_whole_and_the_old_file_is_kept(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    for entry in ({"key": "a"}, {"key": "ü", "x": 0.1}):
+        ledger.append(entry)
+    before = ledger.path.read_bytes()
+    assert ledger.rewrite(lambda entry: entry) == 0
+    assert list(tmp_path.iterdir()) == [ledger.path]
+    assert ledger.rewrite(lambda entry: {**entry, "key": entry["key"].replace("a", "b")}) == 1
+    assert ledger.entries() == [{"key": "b"}, {"key": "ü", "x": 0.1}]
+    assert (tmp_path / "ledger.jsonl.bak").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"ledger.jsonl", "ledger.jsonl.bak"}
+
+    def fail(entry: dict[str, object]) -> dict[str, object]:
+        raise HsEnvError("not valid")
+
+    after = ledger.path.read_bytes()
+    with pytest.raises(HsEnvError, match="not valid"):
+        ledger.rewrite(fail)
+    assert (ledger.path.read_bytes(), (tmp_path / "ledger.jsonl.bak").read_bytes()) == (after, before)
+
+
 def test_a_line_that_is_no_entry_is_named(tmp_path: Path) -> None:
     (tmp_path / "ledger.jsonl").write_text('{"key": "a"}\n[1]\n')
     with pytest.raises(HsEnvError, match="line 2: expected a JSON object with a key"):

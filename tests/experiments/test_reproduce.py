@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
-from hs_env.training.classifier import Learner
+from hs_env.training.classifier import ClassifierOptimizer
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
 GRID = """
 [settings]
 vectors = "random:6"
-hidden_size = 8
+model_parameters.hidden_size = 8
 batch_size = 16
 warm_epochs = 1
 joint_epochs = 1
@@ -69,7 +71,7 @@ def test_a_job_that_was_stopped_goes_on_to_the_same_result(script, grid, tmp_pat
     key = next(cell.key for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm")
     script(["cell", key, *grid])
     stopped = ["--grid", grid[1], "--out", str(tmp_path / "stopped")]
-    count, update = 0, Learner.update
+    count, update = 0, ClassifierOptimizer.update
 
     def interrupted(self, *arguments):
         nonlocal count
@@ -78,7 +80,7 @@ def test_a_job_that_was_stopped_goes_on_to_the_same_result(script, grid, tmp_pat
             raise KeyboardInterrupt
         return update(self, *arguments)
 
-    monkeypatch.setattr(Learner, "update", interrupted)
+    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         script(["cell", key, *stopped])
     assert Ledger(tmp_path / "stopped" / "ledger.jsonl").entries() == []
@@ -112,3 +114,31 @@ def test_what_is_wanted_can_be_named(script, grid, tmp_path, monkeypatch, capsys
         cell.key for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm" and cell.number < 2
     }
     assert set(asked) == wanted
+
+
+def test_the_published_results_make_the_published_table(script, tmp_path, capsys):
+    """Which was made before their ledger was converted."""
+    shutil.copyfile(RESULTS / "ledger.jsonl", tmp_path / "ledger.jsonl")
+    script(["table", "--out", str(tmp_path)])
+    assert (tmp_path / "table.csv").read_bytes() == (RESULTS / "table.csv").read_bytes()
+    published = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(rows) == 77
+    assert set(rows) <= set(published)
+
+
+def test_an_old_ledger_is_converted(script, tmp_path, capsys):
+    """Under any other keys the grid does not find its results; converted, the file is that of the repository."""
+    ledger = tmp_path / "ledger.jsonl"
+    whole = (RESULTS / "gaps.jsonl").read_text(encoding="utf-8")
+    old = "".join(line.replace('{"key": "', '{"key": "old-') for line in whole.splitlines(keepends=True))
+    ledger.write_text(old, encoding="utf-8")
+    script(["convert", str(ledger)])
+    assert "57 entries" in capsys.readouterr().out
+    assert ledger.read_text(encoding="utf-8") == whole
+    assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
+    script(["convert", str(ledger)])
+    assert "0 entries" in capsys.readouterr().out
+    assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
+    with pytest.raises(SystemExit, match=r"There is no ledger .*nowhere"):
+        script(["convert", str(tmp_path / "nowhere")])

@@ -15,28 +15,29 @@ import pytest
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
-from hs_env.evaluation import collect, intervals
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.plots import save_figures
 from hs_env.experiments.result import pack, phrase_lengths, result_of, unpack
 from hs_env.experiments.statistics import paired_test, t_interval
 from hs_env.experiments.summary import ALL, Line, _Runs, overlap, summarise, to_csv, to_markdown
+from hs_env.metrics import collect, intervals
 from hs_env.metrics.scores import greedy_episodes
-from hs_env.problems.segmentation import END
+from hs_env.problems.segmentation import END, SEGMENTATION
 from hs_env.training import TrainConfig, TrainingData, train
+from hs_env.training.config import ResolvedConfig
 from hs_env.types import Episodes
 from tests.builders import make_batch, random_actions
 
 CONFIG = TrainConfig(
     corpus="phrases:train=80,dev=20,test=30",
     vectors="random:6",
-    hidden_size=8,
+    model_parameters={"hidden_size": 8},
     batch_size=16,
     warm_epochs=1,
     pnet_epochs=0,
     joint_epochs=1,
-    agent="structure",
-    structure="gold",
+    agent="fixed",
+    warm_start="gold",
     threads=1,
 )
 
@@ -61,7 +62,7 @@ def test_phrase_lengths_are_counted_word_by_word() -> None:
                 if action == END:
                     expected[words] = expected.get(words, 0) + 1
                     words = 0
-    counts = phrase_lengths(batches)
+    counts = phrase_lengths(batches, SEGMENTATION)
     assert {length: count for length, count in enumerate(counts) if count} == expected
     assert sum(length * count for length, count in enumerate(counts)) == 4 + 1 + 9 + 2 + 24
 
@@ -69,16 +70,16 @@ def test_phrase_lengths_are_counted_word_by_word() -> None:
 def test_a_result_holds_the_figures_of_its_run(tmp_path: Path) -> None:
     run = train(CONFIG, tmp_path / "run", Console(quiet=True))
     result = json.loads(json.dumps(result_of(run)))
-    assert TrainConfig.from_json(result["config"]) == CONFIG
-    split = TrainingData.load(CONFIG).splits["test"]
+    assert ResolvedConfig.from_json(result["config"]) == CONFIG.resolve()
+    split = TrainingData.load(CONFIG.resolve()).splits["test"]
     episodes = list(greedy_episodes(run.classifier.model, run.agent, split))
-    outcome = collect(episodes)
+    predictions = collect(episodes, SEGMENTATION)
     test = result["test"]
     assert test["boundary_f1"] == 1  # by gold phrases
-    for name, interval in intervals(outcome, 10).items():
+    for name, interval in intervals(predictions, 10).items():
         assert test[name] == pytest.approx(interval.value), name
     correct = unpack(test["correct"], test["sentences"])
-    assert np.array_equal(correct, outcome.predictions == outcome.labels)
+    assert np.array_equal(correct, predictions.classes == predictions.labels)
     assert correct.mean() == pytest.approx(test["accuracy"])
     assert sum(test["phrase_lengths"]) / test["sentences"] == pytest.approx(test["phrases_per_sentence"])
     assert [(epoch["stage"], epoch["epoch"]) for epoch in result["epochs"]] == [
@@ -123,8 +124,8 @@ def grid() -> tuple[list[Cell], dict[str, Any]]:
     cells, results = [], {}
     for (corpus, variant), values in ACCURACY.items():
         for number, accuracy in enumerate([*values, None] if corpus == "subj" else values):
-            config = replace(CONFIG, corpus=corpus, seed=number, hidden_size=len(variant))
-            cell = Cell(corpus, variant, number, config)
+            config = replace(CONFIG, corpus=corpus, seed=number, model_parameters={"hidden_size": len(variant)})
+            cell = Cell(corpus, variant, number, config.resolve())
             cells.append(cell)
             if accuracy is not None:
                 phrased = {"phrases_per_sentence": 4.5, "phrase_lengths": [0, 3, 2]} if variant == "hs_lstm" else {}
@@ -207,10 +208,14 @@ def test_over_all_corpora_each_counts_with_as_many_runs() -> None:
 
 
 def test_few_runs_do_not_cut_down_those_of_the_others() -> None:
+    def config(seed: int, hidden_size: int) -> ResolvedConfig:
+        sizes = {"hidden_size": hidden_size}
+        return replace(CONFIG, corpus="subj", seed=seed, model_parameters=sizes).resolve()
+
     cells, results = grid()
-    more = Cell("subj", "plain_lstm", 2, replace(CONFIG, corpus="subj", seed=2, hidden_size=10))
+    more = Cell("subj", "plain_lstm", 2, config(seed=2, hidden_size=10))
     assert more in cells
-    few = Cell("subj", "cnn", 0, replace(CONFIG, corpus="subj", hidden_size=3))
+    few = Cell("subj", "cnn", 0, config(seed=0, hidden_size=3))
     results |= {more.key: entry(0.93, "subj"), few.key: entry(0.9, "subj")}
     overall = {line.variant: line.runs for line in summarise([*cells, few], results, {}) if line.corpus == ALL}
     assert overall == {"plain_lstm": 3, "hs_lstm": 3}  # the cnn has one run on subj
@@ -218,7 +223,7 @@ def test_few_runs_do_not_cut_down_those_of_the_others() -> None:
 
 def test_a_corpus_that_has_not_been_run_does_not_count() -> None:
     cells, results = grid()
-    unrun = Cell("ag_news", "plain_lstm", 0, replace(CONFIG, corpus="ag_news"))
+    unrun = Cell("ag_news", "plain_lstm", 0, replace(CONFIG, corpus="ag_news").resolve())
     assert to_csv(summarise([*cells, unrun], results, {})) == to_csv(summarise(cells, results, {}))
 
 

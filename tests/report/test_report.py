@@ -14,7 +14,6 @@ import pytest
 from markupsafe import Markup
 from rich.console import Console
 
-from hs_env.agents import ReinforceConfig
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.recurring import RecurringPhrase
 from hs_env.report import make_report
@@ -25,13 +24,13 @@ from hs_env.training import Run, TrainConfig, train
 CONFIG = TrainConfig(
     corpus="phrases:train=60,dev=20,test=40",
     vectors="random:4",
-    hidden_size=6,
+    model_parameters={"hidden_size": 6},
     batch_size=20,
     warm_epochs=1,
     pnet_epochs=1,
     joint_epochs=1,
     threads=1,
-    reinforce=ReinforceConfig(samples=2, hidden_size=4),
+    agent_parameters={"samples": 2, "hidden_size": 4},
 )
 QUIET = Console(quiet=True)
 HOSTILE = ["<script>alert(1)</script>", '"onload="x', "]]>", "&amp;", "</td>", "{{7*7}}", "$x^2$", "a\x01b"]
@@ -67,7 +66,7 @@ def hostile(tmp_path_factory) -> Run:
     rows = [{"text": " ".join([*HOSTILE, f"word{number}"]), "label": ("<b>", "&")[number % 2]} for number in range(60)]
     corpus = folder / "corpus.jsonl"
     corpus.write_text("\n".join(map(json.dumps, rows)))
-    config = replace(CONFIG, corpus=str(corpus), model="id_lstm", structure="all_retain", reward="id_lstm")
+    config = replace(CONFIG, corpus=str(corpus), model="id_lstm", warm_start="all_retain", reward="id_lstm")
     return train(config, folder / '<i>&"', QUIET)
 
 
@@ -102,7 +101,14 @@ def test_nothing_is_loaded(page):
 
 def test_the_page_shows_what_it_promises(run, page):
     text = " ".join("".join(parse(page).itertext()).split())
-    for promised in ("plain LSTM", "function_words", "Mistakes", "Least certain", "learning_rate", "reinforce.samples"):
+    for promised in (
+        "plain LSTM",
+        "function_words",
+        "Mistakes",
+        "Least certain",
+        "learning_rate",
+        "agent_parameters.samples",
+    ):
         assert promised in text
     table = json.loads((run.folder / "evaluation-test.json").read_text())
     assert f"{100 * table['rows'][1]['metrics']['accuracy']['value']:.1f}" in text

@@ -9,35 +9,35 @@ import torch
 from torch import Tensor
 
 from hs_env.models import HSLSTM
-from hs_env.training.classifier import Learner
+from hs_env.training.classifier import ClassifierOptimizer
 from tests.builders import make_batch, make_encoder, random_actions
 
 BATCH, ACTIONS = make_batch([7, 1, 4]), random_actions(3, 7)
 
 
-def weights(learner: Learner[HSLSTM]) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in learner.fast.named_parameters()}
+def weights(optimizer: ClassifierOptimizer[HSLSTM]) -> dict[str, Tensor]:
+    return {name: weight.detach().clone() for name, weight in optimizer.fast.named_parameters()}
 
 
 def test_without_decay_it_is_adam() -> None:
-    learner, model = Learner(make_encoder(), 0.1, 5.0), make_encoder()
+    optimizer, model = ClassifierOptimizer(make_encoder(), 0.1, 5.0), make_encoder()
     adam = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(3):
-        learner.update(0.01, BATCH.labels, BATCH, ACTIONS)
+        optimizer.update(0.01, BATCH.labels, BATCH, ACTIONS)
         adam.zero_grad()
         torch.nn.functional.nll_loss(model(BATCH, ACTIONS), BATCH.labels).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         adam.step()
     for name, weight in model.named_parameters():
-        assert torch.equal(weights(learner)[name], weight), name
+        assert torch.equal(weights(optimizer)[name], weight), name
 
 
 def test_decay_shrinks_matrices_and_leaves_word_vectors_and_biases() -> None:
     """Decoupled: what decay takes away does not depend on the gradient."""
-    plain, decaying = (Learner(make_encoder(), 0.1, 5.0, weight_decay) for weight_decay in (0.0, 2.0))
+    plain, decaying = (ClassifierOptimizer(make_encoder(), 0.1, 5.0, weight_decay) for weight_decay in (0.0, 2.0))
     before = weights(plain)
-    for learner in (plain, decaying):
-        learner.update(0.01, BATCH.labels, BATCH, ACTIONS)
+    for optimizer in (plain, decaying):
+        optimizer.update(0.01, BATCH.labels, BATCH, ACTIONS)
     shrunk = {
         "word_level.weight_ih",
         "word_level.weight_hh",
@@ -52,9 +52,9 @@ def test_decay_shrinks_matrices_and_leaves_word_vectors_and_biases() -> None:
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.5])
 def test_it_goes_on_from_its_state(weight_decay: float) -> None:
-    first, second = (Learner(make_encoder(seed=seed), 0.1, 5.0, weight_decay) for seed in (0, 1))
+    first, second = (ClassifierOptimizer(make_encoder(seed=seed), 0.1, 5.0, weight_decay) for seed in (0, 1))
     first.update(0.01, BATCH.labels, BATCH, ACTIONS)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
-    for learner in (first, second):
-        learner.update(0.01, BATCH.labels, BATCH, ACTIONS)
+    for optimizer in (first, second):
+        optimizer.update(0.01, BATCH.labels, BATCH, ACTIONS)
     assert all(torch.equal(weight, weights(second)[name]) for name, weight in weights(first).items())

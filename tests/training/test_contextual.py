@@ -13,7 +13,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from rich.console import Console
 
-from hs_env.agents import HMBoundaries, ReinforceConfig, SB3Config, rollout
+from hs_env.agents import HMBoundaries, PolicyInput, rollout
 from hs_env.envs.checker import check_vector_env
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, check_encoder
@@ -31,20 +31,19 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return TrainConfig(
         corpus="phrases:train=60,dev=20,test=20",
         vectors=f"hf:{make_tiny_encoder(tmp_path_factory.mktemp('encoder'))}@1",
-        hidden_size=6,
+        model_parameters={"hidden_size": 6},
         batch_size=16,
         warm_epochs=1,
         pnet_epochs=1,
         joint_epochs=1,
         threads=1,
-        reinforce=ReinforceConfig(samples=2, hidden_size=4),
+        agent_parameters={"samples": 2, "hidden_size": 4},
     )
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
 def run(request: pytest.FixtureRequest, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    chosen = replace(config, model=request.param, structure=None, reward=None, reward_dropout=None)
-    return train(chosen, tmp_path_factory.mktemp("runs") / request.param, QUIET)
+    return train(replace(config, model=request.param), tmp_path_factory.mktemp("runs") / request.param, QUIET)
 
 
 def encoder_of(run: Run) -> StructuredEncoder:
@@ -75,7 +74,7 @@ def test_both_routes_agree(run: Run) -> None:
     encoder, batch = encoder_of(run), TrainingData.load(run.config).splits["dev"].batch(torch.tensor([3, 1, 7]))
     actions = torch.randint(0, 2, (6, batch.tokens.shape[1]), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        torch.testing.assert_close(encoder(batch, actions), encoder._read(batch, actions))
+        torch.testing.assert_close(encoder(batch, actions), encoder._step_by_step(batch, actions))
 
 
 def test_the_environment_gives_what_a_rollout_gives(run: Run) -> None:
@@ -89,7 +88,7 @@ def test_the_environment_gives_what_a_rollout_gives(run: Run) -> None:
         while not ended:
             legal = torch.from_numpy(info["action_mask"]).bool()[None]
             with torch.no_grad():
-                decision = run.agent.act(torch.from_numpy(observation)[None], legal, None, deterministic=True)
+                decision = run.agent.act(PolicyInput(torch.from_numpy(observation)[None], legal, torch.zeros(1, 0)))
             actions.append(int(decision.actions))
             observation, _, ended, _, info = env.step(actions[-1])
         assert actions == episode.episodes.actions[0].tolist()
@@ -115,14 +114,14 @@ def test_texts_are_read(run: Run) -> None:
 
 
 def test_an_agent_of_stable_baselines3_learns_on_them(config: TrainConfig, tmp_path: Path) -> None:
-    settings = SB3Config(slots=4, steps=8, samples=1)
-    run = train(replace(config, agent="maskable_ppo", sb3=settings), tmp_path / "run", QUIET)
+    settings = {"slots": 4, "steps": 8, "samples": 1}
+    run = train(replace(config, agent="maskable_ppo", agent_parameters=settings), tmp_path / "run", QUIET)
     assert Run.load(tmp_path / "run").config.agent == "maskable_ppo"
     assert "words.weight" not in run.classifier.model.state_dict()
 
 
 def test_a_classifier_without_structure_reads_them(config: TrainConfig, tmp_path: Path) -> None:
-    run = train(replace(config, model="bilstm", structure=None, reward=None), tmp_path / "run", QUIET)
+    run = train(replace(config, model="bilstm", agent_parameters={}), tmp_path / "run", QUIET)
     assert run.classifier.contextual is not None
     assert run.classifier.contextual.layer == 1
 
@@ -156,9 +155,9 @@ def test_another_encoder_in_the_same_place_is_refused(config: TrainConfig, tmp_p
 
 def test_a_policy_reads_the_vectors_of_its_own_encoder(run: Run, config: TrainConfig, tmp_path: Path) -> None:
     other = f"hf:{make_tiny_encoder(tmp_path / 'other', seed=1)}@2"  # of the same width
-    settings = replace(config, model="hm_lstm", vectors=other, structure=None, reward=None)
+    settings = replace(config, model="hm_lstm", vectors=other, agent_parameters={})
     hm_lstm = train(settings, tmp_path / "run", QUIET).classifier
-    sentences = TrainingData.load(config).corpus.splits["dev"]
+    sentences = TrainingData.load(config.resolve()).corpus.splits["dev"]
     expected = hm_lstm.model.boundaries(hm_lstm.batch(sentences))[..., 0]
     policy = HMBoundaries.load(run.classifier.vocabulary, tmp_path / "run")
     assert torch.equal(policy.plan(run.classifier.batch(sentences)), expected)

@@ -12,17 +12,17 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hs_env.agents import Reinforce, ReinforceConfig, SB3Config, SB3Learner
+from hs_env.agents import Reinforce, SB3Learner
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.compare import compare
-from hs_env.metrics.scores import dev_scores, flat_scores
+from hs_env.metrics.scores import flat_scores, policy_scores
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
-from hs_env.training.classifier import Learner
+from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.types import Sentence
 from hs_env.vectors.contextual import load_contextual
@@ -41,7 +41,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         corpus="phrases:train=60,dev=20,test=20",
         vectors=f"hf:{make_tiny_encoder(tmp_path_factory.mktemp('encoder'))}@1",
         encoder_rate=1.0,
-        hidden_size=6,
+        model_parameters={"hidden_size": 6},
         batch_size=16,
         learning_rate=0.05,
         tau=0.5,
@@ -49,7 +49,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
         pnet_epochs=1,
         joint_epochs=2,
         threads=1,
-        reinforce=ReinforceConfig(samples=2, hidden_size=4),
+        agent_parameters={"samples": 2, "hidden_size": 4},
     )
 
 
@@ -119,14 +119,14 @@ def test_the_slow_copy_is_saved(model: str, config: TrainConfig, tmp_path: Path,
     save = ClassifierTrainer.save_classifier
 
     def watched(self, classifier):
-        seen.append((weights(self.learner.slow), weights(self.learner.fast)))
+        seen.append((weights(self.classifier.slow), weights(self.classifier.fast)))
         assert all(split.features is None for split in self.data.splits.values())
         save(self, classifier)
 
     monkeypatch.setattr(ClassifierTrainer, "save_classifier", watched)
     monkeypatch.chdir(tmp_path)
-    structure = {} if model == "hs_lstm" else {"structure": None, "reward": None, "reward_dropout": None}
-    run = train(replace(config, model=model, **structure), Path("run"), QUIET)
+    parameters = config.agent_parameters if model == "hs_lstm" else {}
+    run = train(replace(config, model=model, agent_parameters=parameters), Path("run"), QUIET)
     assert run.classifier.contextual is not None
     network = weights(run.classifier.contextual.load().network)
     saved = weights(run.classifier.model) | {f"words.network.{name}": weight for name, weight in network.items()}
@@ -147,7 +147,7 @@ def test_what_is_saved_is_what_was_scored(run: Run, config: TrainConfig) -> None
     assert run.classifier.contextual.folder == run.folder.resolve() / "encoder"
     before, after = (weights(load_contextual(spec).load().network) for spec in (config.vectors, run_spec(run)))
     assert max((before[name] - after[name]).abs().max().item() for name in after) > 0.01
-    scores = dev_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
+    scores = policy_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
     assert scores["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-3)
     assert run.data("dev").splits["test"].features is None
 
@@ -194,7 +194,7 @@ def test_a_plain_lstm_is_compared_that_has_an_encoder_of_its_own(run: Run, tmp_p
 
 @pytest.mark.parametrize("stage", ["warm", "joint"])
 def test_killed_and_resumed_equals_uninterrupted(run: Run, config: TrainConfig, stage: str, tmp_path, monkeypatch):
-    update, calls = Learner.update, []
+    update, calls = ClassifierOptimizer.update, []
     reached = {"warm": 6, "joint": 13}[stage]  # of eight updates before and eight in joint training
 
     def interrupted(self, *arguments):
@@ -203,10 +203,10 @@ def test_killed_and_resumed_equals_uninterrupted(run: Run, config: TrainConfig, 
             raise KeyboardInterrupt
         return update(self, *arguments)
 
-    monkeypatch.setattr(Learner, "update", interrupted)
+    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(replace(config, checkpoint_seconds=0), tmp_path / "run", QUIET)
-    monkeypatch.setattr(Learner, "update", update)
+    monkeypatch.setattr(ClassifierOptimizer, "update", update)
     assert not (tmp_path / "run" / "encoder").exists()
     resumed = resume(tmp_path / "run", QUIET)
     assert_equal(weights(resumed.classifier.model), weights(run.classifier.model))
@@ -222,7 +222,7 @@ def test_other_architectures_learn(kind: str, config: TrainConfig, tmp_path: Pat
     run = train(replace(config, vectors=f"hf:{folder}@1", pnet_epochs=0, joint_epochs=1), tmp_path / "run", QUIET)
     assert run.agent is not None
     assert isinstance(run.classifier.model, StructuredEncoder)
-    scores = dev_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
+    scores = policy_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
     assert scores["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-3)
 
 
@@ -239,22 +239,22 @@ def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
             vectors, where = self.words(batch)
             return self.output(vectors[where].mean(1)).log_softmax(1)
 
-    learner = Learner(Mean(), 0.1, 5.0, weight_decay=0.5, encoder_rate=0.2)
+    optimizer = ClassifierOptimizer(Mean(), 0.1, 5.0, weight_decay=0.5, encoder_rate=0.2)
     rates = []
     for _ in range(120):
-        before = weights(learner.slow)
-        learner.update(0.01, batch.labels, batch)
-        fast = weights(learner.fast)
-        assert_equal(weights(learner.slow), {name: old.lerp(fast[name], 0.1) for name, old in before.items()})
-        assert learner.fast.words.network.training
-        assert not learner.slow.words.network.training
-        rates.append({group["params"][0].shape: group["lr"] for group in learner.optimizer.param_groups})
+        before = weights(optimizer.slow)
+        optimizer.update(0.01, batch.labels, batch)
+        fast = weights(optimizer.fast)
+        assert_equal(weights(optimizer.slow), {name: old.lerp(fast[name], 0.1) for name, old in before.items()})
+        assert optimizer.fast.words.network.training
+        assert not optimizer.slow.words.network.training
+        rates.append({group["params"][0].shape: group["lr"] for group in optimizer.optimizer.param_groups})
     c_net, encoder = torch.Size([2]), next(iter(words.network.parameters())).shape
     assert {each[c_net] for each in rates} == {0.01}
     assert rates[0][encoder] == pytest.approx(0.01 * 0.2 / 100)
     assert rates[49][encoder] == pytest.approx(0.01 * 0.2 / 2)
     assert rates[119][encoder] == pytest.approx(0.01 * 0.2)
-    assert [group["weight_decay"] for group in learner.optimizer.param_groups] == [0.0, 0.5, 0.0]
+    assert [group["weight_decay"] for group in optimizer.optimizer.param_groups] == [0.0, 0.5, 0.0]
 
 
 def test_the_p_net_alone_leaves_it_as_it_is(config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
@@ -289,8 +289,8 @@ def test_an_update_of_the_p_net_reads_each_sentence_once(config: TrainConfig, tm
     update = SB3Learner.update
     monkeypatch.setattr(PieceEncoder, "word_states", counted)
     monkeypatch.setattr(SB3Learner, "update", watched)
-    settings = SB3Config(slots=4, steps=8, samples=1)
-    train(replace(config, agent="maskable_ppo", sb3=settings, joint_epochs=1), tmp_path / "run", QUIET)
+    settings = {"slots": 4, "steps": 8, "samples": 1}
+    train(replace(config, agent="maskable_ppo", agent_parameters=settings, joint_epochs=1), tmp_path / "run", QUIET)
 
 
 def test_vectors_that_are_looked_up_are_refused() -> None:

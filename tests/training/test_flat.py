@@ -1,4 +1,4 @@
-"""Runs of classifiers without structure, and runs whose structure is given."""
+"""Runs of classifiers without structure, and runs with a fixed policy."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import pytest
 import torch
 from rich.console import Console
 
-from hs_env.agents import FixedStructure, ReinforceConfig, make_baseline
+from hs_env.agents import FixedPolicy, make_baseline
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
-from hs_env.metrics.scores import flat_scores, flat_verdicts, greedy_episodes
+from hs_env.metrics.scores import flat_predictions, flat_scores, greedy_episodes
 from hs_env.models import FlatClassifier
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train, train_or_resume
-from hs_env.training.classifier import Learner
+from hs_env.training.classifier import ClassifierOptimizer
 
 STRUCTURED = TrainConfig(
     corpus="phrases:train=160,dev=40,test=40",
     vectors="random:6",
-    hidden_size=10,
+    model_parameters={"hidden_size": 10},
     batch_size=16,
     warm_epochs=2,
     pnet_epochs=1,
     joint_epochs=1,
     threads=1,
     weight_decay=1.0,
-    reinforce=ReinforceConfig(samples=2, hidden_size=4),
+    agent_parameters={"samples": 2, "hidden_size": 4},
 )
-FLAT = replace(STRUCTURED, model="bilstm", structure=None, reward=None)
+FLAT = replace(STRUCTURED, model="bilstm", agent_parameters={})
 QUIET = Console(quiet=True)
 
 
@@ -57,7 +58,7 @@ def test_the_epoch_that_is_best_on_dev_is_saved(finished):
     assert [(entry["stage"], entry["epoch"]) for entry in epochs] == [
         ("warm", 0), ("warm", 1), ("warm", 2), ("joint", 0), ("joint", 1),
     ]  # fmt: skip
-    scores = flat_scores(finished.classifier.model, TrainingData.load(FLAT).splits["dev"])
+    scores = flat_scores(finished.classifier.model, TrainingData.load(FLAT.resolve()).splits["dev"])
     lighter = train(replace(FLAT, weight_decay=100.0), finished.folder.parent / "lighter", QUIET)
     assert lighter.classifier.model.output.weight.norm() < finished.classifier.model.output.weight.norm()
     best = max(epochs, key=lambda entry: entry["log_likelihood"])
@@ -68,7 +69,7 @@ def test_the_epoch_that_is_best_on_dev_is_saved(finished):
 
 @pytest.mark.parametrize("stop", [7, 27])  # of 30 updates, 20 of them in the first stage
 def test_stopped_and_resumed_equals_uninterrupted(finished, stop, tmp_path, monkeypatch):
-    count, update = 0, Learner.update
+    count, update = 0, ClassifierOptimizer.update
 
     def interrupted(self, *arguments):
         nonlocal count
@@ -77,7 +78,7 @@ def test_stopped_and_resumed_equals_uninterrupted(finished, stop, tmp_path, monk
             raise KeyboardInterrupt
         return update(self, *arguments)
 
-    monkeypatch.setattr(Learner, "update", interrupted)
+    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(replace(FLAT, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
     assert_same(finished, resume(tmp_path / "run", QUIET))
@@ -104,34 +105,34 @@ def test_a_flat_run_is_compared_with_the_plain_lstm_alone(finished):
     assert "bidirectional LSTM less plain LSTM" in table.caption
 
 
-def test_verdicts_are_those_of_each_sentence(finished):
-    split = TrainingData.load(FLAT).splits["test"]
+def test_predictions_are_those_of_each_sentence(finished):
+    split = TrainingData.load(FLAT.resolve()).splits["test"]
     model = finished.classifier.model
-    indices, log_probs = zip(*((b.indices, v) for b, v in flat_verdicts(model, split)), strict=True)
+    indices, log_probs = zip(*((b.indices, v) for b, v in flat_predictions(model, split)), strict=True)
     together = torch.cat(log_probs)[torch.cat(indices).argsort()]
     with torch.no_grad():
         torch.testing.assert_close(together[3:4], model(split.batch(torch.tensor([3]))), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("values", [{"structure": "gold"}, {"reward": "hs_lstm"}])
+@pytest.mark.parametrize("values", [{"warm_start": "gold"}, {"reward": "hs_lstm"}])
 def test_what_a_flat_model_has_not_is_refused(values):
     with pytest.raises(HsEnvError, match="takes no actions and has no"):
         replace(FLAT, **values)
 
 
-# A given structure
+# A fixed policy
 
 
-@pytest.mark.parametrize("structure", ["gold", "every_k"])
-def test_a_run_by_structure_trains_and_decides_by_it_alone(structure, tmp_path):
-    config = replace(STRUCTURED, agent="structure", structure=structure, pnet_epochs=5)
+@pytest.mark.parametrize("policy", ["gold", "every_k"])
+def test_a_run_with_a_fixed_policy_trains_and_decides_by_it_alone(policy, tmp_path):
+    config = replace(STRUCTURED, agent="fixed", agent_parameters={}, warm_start=policy, pnet_epochs=5)
     run = train(config, tmp_path / "run", QUIET)
-    assert isinstance(run.agent, FixedStructure)
+    assert isinstance(run.agent, FixedPolicy)
     stages = [entry["stage"] for entry in json.loads((run.folder / "history.json").read_text())["epochs"]]
     assert stages == ["warm"] * 3 + ["pnet"] + ["joint"] * 2  # the start of each stage, and its epochs
     assert run.classifier_updates == {"warm": 20, "joint": 10}
-    data = TrainingData.load(config)
-    heuristic = make_baseline(structure, data.vocabulary)
+    data = TrainingData.load(config.resolve())
+    heuristic = make_baseline(policy, data.vocabulary, SEGMENTATION)
     for one, two in zip(
         greedy_episodes(run.classifier.model, run.agent, data.splits["test"]),
         greedy_episodes(run.classifier.model, heuristic, data.splits["test"]),
@@ -139,8 +140,8 @@ def test_a_run_by_structure_trains_and_decides_by_it_alone(structure, tmp_path):
     ):
         assert torch.equal(one.actions, two.actions)
     first, _, *others = compare(run, "test", QUIET).rows
-    assert first.note == f"structure: {structure}"
-    assert first.intervals == next(row for row in others if row.name == structure).intervals
+    assert first.note == f"{policy}, kept"
+    assert first.intervals == next(row for row in others if row.name == policy).intervals
 
 
 def test_a_folder_with_another_configuration_is_refused(finished):

@@ -18,14 +18,14 @@ import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hs_env.agents import Reinforce, ReinforceConfig, SB3Agent, SB3Config, SB3Learner
+from hs_env.agents import Reinforce, SB3Agent, SB3Learner
 from hs_env.errors import HsEnvError
-from hs_env.metrics.scores import dev_scores
+from hs_env.metrics.scores import policy_scores
 from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
-from hs_env.training.config import LATER
+from hs_env.training.config import LATER, ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
 from hs_env.training.stages import CHECKPOINT
@@ -35,13 +35,13 @@ from tests.training.stopped import train_almost_to_the_end
 CONFIG = TrainConfig(
     corpus="phrases:train=160,dev=40,test=40",
     vectors="random:6",
-    hidden_size=10,
+    model_parameters={"hidden_size": 10},
     batch_size=16,
     warm_epochs=2,
     pnet_epochs=2,
     joint_epochs=2,
     threads=1,
-    reinforce=ReinforceConfig(samples=3, hidden_size=4),
+    agent_parameters={"samples": 3, "hidden_size": 4},
 )
 QUIET = Console(quiet=True)
 
@@ -76,7 +76,7 @@ def test_a_run_leaves_what_it_promises(finished):
     assert [entry["stage"] for entry in history["epochs"]] == sorted(
         (entry["stage"] for entry in history["epochs"]), key=["warm", "pnet", "joint"].index
     )
-    assert finished.config == CONFIG
+    assert finished.config == CONFIG.resolve()
     assert finished.classifier_updates == history["classifier_updates"]
 
 
@@ -99,9 +99,7 @@ def test_tensorboard_shows_what_matters(finished):
     assert "→" in text
 
 
-DISTILLED = replace(
-    CONFIG, model="id_lstm", structure=None, reward=None, reward_dropout=None, reinforce=ReinforceConfig(samples=3)
-)
+DISTILLED = replace(CONFIG, model="id_lstm", agent_parameters={"samples": 3})
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +108,14 @@ def distilled(tmp_path_factory) -> Run:
 
 
 def test_id_lstm_has_its_own_defaults_and_scores(distilled):
-    config = TrainConfig(model="id_lstm")
-    assert config.structure == "all_retain"
+    config, phrases = TrainConfig(model="id_lstm").resolve(), TrainConfig().resolve()
+    assert config.warm_start == "all_retain"
     assert "deletion_rate" in config.reward
     assert (config.warm_epochs, config.pnet_epochs, config.joint_learning_rate) == (10, 2, 1e-4)
-    assert (TrainConfig().warm_epochs, TrainConfig(model="cnn").joint_learning_rate) == (5, 5e-4)
-    assert (config.reward_dropout, config.reinforce.learning_rate) == (True, 1e-3)
-    assert (TrainConfig().reward_dropout, TrainConfig().reinforce.learning_rate) == (False, 5e-3)
-    assert TrainConfig(model="id_lstm", agent="ppo").reward_dropout is False
+    assert (phrases.warm_epochs, TrainConfig(model="cnn").resolve().joint_learning_rate) == (5, 5e-4)
+    assert (config.reward_dropout, config.agent_parameters["learning_rate"]) == (True, 1e-3)
+    assert (phrases.reward_dropout, phrases.agent_parameters["learning_rate"]) == (False, 5e-3)
+    assert TrainConfig(model="id_lstm", agent="ppo").resolve().reward_dropout is False
     epochs = json.loads((distilled.folder / "history.json").read_text())["epochs"]
     warm, later = epochs[0], epochs[-1]
     assert warm["share_retained"] == 1
@@ -155,20 +153,21 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from hs_env.training import TrainConfig, resume, train
+from hs_env.training import resume, train
+from hs_env.training.config import ResolvedConfig
 import json
 folder = Path(sys.argv[1])
 if (folder / "config.json").exists():
     resume(folder, Console(quiet=True))
 else:
-    train(TrainConfig.from_json(json.loads(sys.argv[2])), folder, Console(quiet=True))
+    train(ResolvedConfig.from_json(json.loads(sys.argv[2])), folder, Console(quiet=True))
 """
 
 
 def test_killed_and_resumed_equals_uninterrupted(finished, tmp_path):
     """SIGKILL in each stage, within an epoch; then on to the end."""
     folder = tmp_path / "killed"
-    config = json.dumps(replace(CONFIG, checkpoint_seconds=0.0).to_json())  # a checkpoint after every update
+    config = json.dumps(replace(CONFIG, checkpoint_seconds=0.0).resolve().to_json())  # a checkpoint after every update
     command = [sys.executable, "-c", PROGRAM, str(folder), config]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     kills = []
@@ -196,9 +195,10 @@ def test_killed_and_resumed_equals_uninterrupted(finished, tmp_path):
 def test_an_algorithm_of_stable_baselines_goes_on_alike(agent, tmp_path, monkeypatch):
     """Stopped in the joint stage, with a reward that adapts, too."""
     small = {"maskable_ppo": {"n_steps": 16, "batch_size": 64, "n_epochs": 1}, "dqn": {"buffer_size": 512}}
-    sb3 = SB3Config(slots=8, steps=16, samples=2, parameters=small[agent])
+    parameters = {"slots": 8, "steps": 16, "samples": 2, **small[agent]}
     reward = "log_likelihood + boundary_rate(rate=0.1)"
-    config = replace(CONFIG, agent=agent, sb3=sb3, reward=reward, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
+    chosen = replace(CONFIG, agent=agent, agent_parameters=parameters, reward=reward)
+    config = replace(chosen, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
     ends, save_result = [], Trainer.save_result
     monkeypatch.setattr(Trainer, "save_result", lambda self: (ends.append(self.reward.state_dict()), save_result(self)))
     steady = train(config, tmp_path / "steady", QUIET)
@@ -243,7 +243,8 @@ def test_with_reward_dropout_and_weight_decay_a_run_goes_on_alike(tmp_path, monk
     norms = [weights(run)["model.phrase_level.weight_hh"].norm() for run in (steady, heavy)]
     assert norms[0] < norms[1]
     for run in (steady, without):
-        scored = dev_scores(run.classifier.model, run.agent, TrainingData.load(config).splits["dev"], HSLSTMReward())
+        dev = TrainingData.load(run.config).splits["dev"]
+        scored = policy_scores(run.classifier.model, run.agent, dev, HSLSTMReward())
         assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 
@@ -251,7 +252,7 @@ def test_with_reward_dropout_and_weight_decay_a_run_goes_on_alike(tmp_path, monk
     ("values", "message"),
     [
         ({"agent": "ppo"}, "takes no rewards under dropout"),
-        ({"agent": "structure"}, "takes no rewards under dropout"),
+        ({"agent": "fixed"}, "takes no rewards under dropout"),
         ({"model": "plain_lstm"}, "has no reward_dropout"),
         ({"reward_dropout": "no"}, "must be true or false"),
     ],
@@ -293,7 +294,7 @@ def test_nothing_is_overwritten(finished):
 def test_an_unfinished_run_says_how_to_go_on(tmp_path):
     with pytest.raises(HsEnvError, match="is not the folder of a run"):
         Run.load(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG.to_json()))
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG.resolve().to_json()))
     with pytest.raises(HsEnvError, match="--resume"):
         Run.load(tmp_path)
 
@@ -369,10 +370,17 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "values", [{"batch_size": 0}, {"dropout": 1.0}, {"tau": 0.0}, {"warm_epochs": -1}, {"weight_decay": 500}]
+    ("name", "values"),
+    [
+        ("batch_size", {"batch_size": 0}),
+        ("dropout", {"model_parameters": {"dropout": 1.0}}),
+        ("tau", {"tau": 0.0}),
+        ("warm_epochs", {"warm_epochs": -1}),
+        ("weight_decay", {"weight_decay": 500}),
+    ],
 )
-def test_impossible_values_are_refused(values):
-    with pytest.raises(HsEnvError, match=next(iter(values))):
+def test_impossible_values_are_refused(name, values):
+    with pytest.raises(HsEnvError, match=name):
         replace(CONFIG, **values)
 
 
@@ -380,13 +388,13 @@ def test_hs_lstm_with_attention_is_trained(tmp_path):
     config = replace(CONFIG, model="attentive_hs_lstm", warm_epochs=1, pnet_epochs=1, joint_epochs=1)
     run = train(config, tmp_path / "run", QUIET)
     assert isinstance(run.classifier.model, AttentiveHSLSTM)
-    scored = dev_scores(run.classifier.model, run.agent, TrainingData.load(config).splits["dev"], HSLSTMReward())
+    scored = policy_scores(run.classifier.model, run.agent, TrainingData.load(run.config).splits["dev"], HSLSTMReward())
     assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 
-def test_the_structure_of_the_warm_start_is_fixed(tmp_path):
+def test_the_policy_of_the_warm_start_is_fixed(tmp_path):
     with pytest.raises(HsEnvError, match="must be fixed"):
-        train(replace(CONFIG, structure="random"), tmp_path / "run", QUIET)
+        train(replace(CONFIG, warm_start="random"), tmp_path / "run", QUIET)
 
 
 def test_a_refused_configuration_leaves_no_run_behind(tmp_path):
@@ -396,18 +404,19 @@ def test_a_refused_configuration_leaves_no_run_behind(tmp_path):
 
 
 def test_config_survives_json():
-    assert TrainConfig.from_json(json.loads(json.dumps(CONFIG.to_json()))) == CONFIG
+    config = CONFIG.resolve()
+    assert ResolvedConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 def test_a_configuration_of_before_an_option_is_a_run_without_it():
-    config = TrainConfig(model="id_lstm")
+    config = TrainConfig(model="id_lstm").resolve()
     before = {name: value for name, value in config.to_json().items() if name not in LATER}
-    assert TrainConfig.from_json(before) == replace(config, reward_dropout=False)
+    assert ResolvedConfig.from_json(before) == replace(config, reward_dropout=False)
 
 
-def test_by_a_fixed_structure_id_lstm_keeps_the_epoch_that_classifies_best(tmp_path):
+def test_with_a_fixed_policy_id_lstm_keeps_the_epoch_that_classifies_best(tmp_path):
     """Its reward adapts, and says nothing where nothing is deleted."""
-    config = replace(DISTILLED, agent="structure", reward_dropout=None, joint_learning_rate=0.5, patience=1)
+    config = replace(DISTILLED, agent="fixed", agent_parameters={}, joint_learning_rate=0.5, patience=1)
     run = train(config, tmp_path / "run", QUIET)
     joint = [e for e in json.loads((run.folder / "history.json").read_text())["epochs"] if e["stage"] == "joint"]
     assert joint[0]["log_likelihood"] > joint[1]["log_likelihood"]
@@ -420,11 +429,9 @@ def test_joint_training_learns(tmp_path):
         CONFIG,
         corpus="phrases:train=1200,dev=200,test=200",
         vectors="random:16",
-        hidden_size=32,
-        dropout=0.0,
-        word_dropout=0.0,
+        model_parameters={"hidden_size": 32, "dropout": 0.0, "word_dropout": 0.0},
         tau=0.1,
-        structure="gold",
+        warm_start="gold",
         learning_rate=2e-2,
         joint_learning_rate=1e-3,
         warm_epochs=6,
