@@ -19,13 +19,10 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def prepare(threads: int) -> None:
-    """Set the number of threads, and let the process keep the memory of freed tensors.
+    """Set the number of threads (0 keeps it), and let the process keep the memory of freed tensors.
 
     By default glibc returns large blocks to the system at once. Every batch then waits for new pages; this took a fifth
     of the time of an update.
-
-    Args:
-        threads: Number of threads of PyTorch; 0 keeps the current number.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -61,27 +58,16 @@ def fork_safe(call: Callable[P, T]) -> Callable[P, T]:
 
 
 def seed_for(seed: int, *place: str | int) -> int:
-    """Derive a seed for one place in a run. Seeds of different places are independent.
+    """Derive a seed from 0 to 2**63 - 1 for one place in a run. Seeds of different places are independent.
 
     Args:
         seed: Seed of the run, from 0.
         *place: Names and numbers (from 0) that identify the place, such as `"joint", epoch, batch`.
-
-    Returns:
-        A seed from 0 to 2**63 - 1.
     """
     entropy = [seed, *(zlib.crc32(part.encode()) if isinstance(part, str) else part for part in place)]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def generator_for(seed: int, *place: str | int) -> torch.Generator:
-    """Make a random generator for one place in a run.
-
-    Args:
-        seed: Seed of the run, from 0.
-        *place: Names and numbers that identify the place (see `seed_for`).
-
-    Returns:
-        A PyTorch generator on the CPU.
-    """
+    """Make a random generator on the CPU for one place in a run (see `seed_for`)."""
     return torch.Generator().manual_seed(seed_for(seed, *place))

@@ -16,16 +16,7 @@ _VERSIONED = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.v(?P<version>0|[1-9][0-9]*)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
-    """Build the error for an unknown name; the message suggests the nearest known name.
-
-    Args:
-        kind: Kind of thing that has the name, such as "corpus".
-        name: Unknown name.
-        known: Known names.
-
-    Returns:
-        The error.
-    """
+    """Build the error for an unknown name; the message suggests the nearest known name."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -33,16 +24,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
 
 
 def load_reference(kind: str, reference: str) -> Any:
-    """Import the object that `package.module:name` refers to.
+    """Import the object that `package.module:name` refers to; `kind` is a word for messages, such as "reward".
 
     Registries accept no references, because saved models and agents hold names of registries.
-
-    Args:
-        kind: Kind of object for messages, such as "reward".
-        reference: Module and name of the object.
-
-    Returns:
-        The object.
 
     Raises:
         HsEnvError: If there is no such module or name, or the module cannot be imported.
@@ -91,13 +75,7 @@ class Registry(Generic[T]):
         self._own = {name: EntryPoint(name, reference, "") for name, reference in (own or {}).items()}
 
     def register(self, name: str) -> Callable[[T], T]:
-        """Return a decorator that registers its argument.
-
-        Args:
-            name: Versioned name such as `my_reward.v1`.
-
-        Returns:
-            A decorator that returns its argument unchanged.
+        """Return a decorator that registers its argument under a versioned name such as `my_reward.v1`.
 
         Raises:
             HsEnvError: If the name is not of the form `stem.vN`, or is taken.
@@ -116,13 +94,9 @@ class Registry(Generic[T]):
         return add
 
     def resolve(self, name: str) -> str:
-        """Find the full name of an entry. Registered entries come first, even before newer versions in plug-ins.
+        """Return the full name of an entry: the name itself, or its newest version.
 
-        Args:
-            name: Name with or without version.
-
-        Returns:
-            The name itself, or its newest version.
+        Registered entries come first, even before newer versions in plug-ins.
 
         Raises:
             HsEnvError: If there is no such entry; the message suggests the nearest name.
@@ -132,13 +106,7 @@ class Registry(Generic[T]):
         raise unknown_name(self.kind, name, self)
 
     def get(self, name: str) -> T:
-        """Look up an entry, and import it if it is a plug-in.
-
-        Args:
-            name: Name with or without version (see `resolve`).
-
-        Returns:
-            The entry.
+        """Look up an entry by its name with or without version, and import it if it is a plug-in.
 
         Raises:
             HsEnvError: If there is none, or it is a plug-in that cannot be loaded; the message names its distribution.
@@ -157,13 +125,7 @@ class Registry(Generic[T]):
                 warnings.warn(f"{error} It is left out.", stacklevel=2)
 
     def name_of(self, entry: T) -> str:
-        """Find the name of an entry.
-
-        Args:
-            entry: Registered object or plug-in, compared by identity.
-
-        Returns:
-            The full name.
+        """Return the full name of a registered object or plug-in, compared by identity.
 
         Raises:
             HsEnvError: If the object is not registered.

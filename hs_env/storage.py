@@ -20,9 +20,7 @@ _KIND, _STATE, _TENSOR, _ITEMS = "kind", "state", "__tensor__", "__items__"
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file in one step. Readers find all of the old content or all of the new, even after a crash.
 
-    Args:
-        path: Path of the file. Missing parent folders are created.
-        content: New content.
+    Missing parent folders are created.
 
     Raises:
         OSError: If the file cannot be written; it then keeps its old content.
@@ -43,10 +41,6 @@ def write_atomically(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically.
 
-    Args:
-        path: Path of the file.
-        value: Value that JSON can represent.
-
     Raises:
         OSError: If the file cannot be written.
     """
@@ -56,11 +50,8 @@ def write_json(path: Path, value: Any) -> None:
 def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
     """Save nested dicts and lists of tensors and JSON values as one safetensors file, atomically.
 
-    Args:
-        path: Path of the file.
-        kind: Kind of content, such as "classifier"; `load_state` checks it.
-        state: Values under keys that are strings or numbers. Tensors are stored in the body of the file, and all other
-            values as JSON in its header.
+    Keys are strings or numbers. Tensors are stored in the body of the file, all other values as JSON in its header.
+    `load_state` checks `kind`, such as "classifier".
 
     Raises:
         OSError: If the file cannot be written.
@@ -73,14 +64,7 @@ def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: Path, kind: str) -> dict[str, Any]:
-    """Load a file that `save_state` wrote.
-
-    Args:
-        path: Path of the file.
-        kind: Expected kind of content.
-
-    Returns:
-        The saved values; tensors are on the CPU, and tuples have become lists.
+    """Load a file of this kind that `save_state` wrote; tensors are on the CPU, and tuples have become lists.
 
     Raises:
         HsEnvError: If the file is missing, damaged, or of another kind.

@@ -11,27 +11,12 @@ from hs_env.errors import HsEnvError
 
 
 def file_error(path: Path, line: int, fault: str) -> HsEnvError:
-    """Build the error for a fault in a line of a file.
-
-    Args:
-        path: Path of the file.
-        line: Number of the line, from 1.
-        fault: Description of the fault, without full stop.
-
-    Returns:
-        An error whose message names file, line and fault.
-    """
+    """Build the error for a fault in a line of a file, lines counted from 1; the fault has no full stop."""
     return HsEnvError(f"{path}, line {line}: {fault}.")
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Read the lines of a UTF-8 text file, which is gzip if its name ends in `.gz`.
-
-    Args:
-        path: Path of the file.
-
-    Yields:
-        Lines with their line ends, without a byte order mark.
+    """Yield the lines of a UTF-8 text file, plain or gzip (`.gz`), with their line ends but no byte order mark.
 
     Raises:
         HsEnvError: If the file cannot be read, is broken or truncated gzip, or is not UTF-8.

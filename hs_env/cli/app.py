@@ -30,10 +30,7 @@ line, repeated here so that `hs-env --help` imports no command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `hs-env`.
-
-    Args:
-        arguments: Command-line arguments without the program name; None takes those of the process.
+    """Run `hs-env` with these arguments, or with those of the process.
 
     Raises:
         SystemExit: With status 1 after an error that the user can correct, and with status 2 after wrong usage.
@@ -79,7 +76,6 @@ def _make_parser() -> argparse.ArgumentParser:
 
 
 def _run(command: str, arguments: Sequence[str]) -> None:
-    """Import the module of a command and run it."""
     import tyro
 
     module, prog = import_module(f"hs_env.cli.{command}"), f"hs-env {command}"
@@ -94,7 +90,6 @@ def _run(command: str, arguments: Sequence[str]) -> None:
 
 
 def _print_error(error: Exception) -> None:
-    """Print an error on one line of standard error."""
     from rich.console import Console
     from rich.text import Text
 

@@ -24,10 +24,7 @@ Split = Literal["train", "dev", "test"]
 
 
 def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
-    """Load the classifier, its encoder and the agent of a run.
-
-    Args:
-        run: Folder of a run, or name of a run that ships with the package.
+    """Load the classifier, its encoder and the agent of a run: a folder, or a name that ships with the package.
 
     Raises:
         HsEnvError: If there is no such run, or its model takes no actions.
@@ -58,11 +55,7 @@ def print_comparison(comparison: Comparison, format: Format = "table") -> None:
 
 
 def print_kinds(kinds: Mapping[str, tuple[str, type[Any]]]) -> None:
-    """Print the parameters of models or agents; kinds with the same parameters share a table.
-
-    Args:
-        kinds: Title and dataclass of the parameters by versioned name.
-    """
+    """Print the parameters of models or agents: title and dataclass by name. Equal parameters share a table."""
     console, shared = Console(), defaultdict[type[Any], list[str]](list)
     for name, (title, parameters) in kinds.items():
         shared[parameters].append(f"{name.rpartition('.')[0]} ({title})")

@@ -27,7 +27,6 @@ def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None
 
 
 def _print_list() -> None:
-    """Print the registered corpora, and the other forms that a name of a corpus can have."""
     table = Table("Name", "Description", box=None, padding=(0, 2, 0, 0))
     for full, builder in CORPORA.items():
         table.add_row(full.rpartition(".")[0], (builder.__doc__ or "").strip().split("\n")[0])
@@ -37,7 +36,6 @@ def _print_list() -> None:
 
 
 def _print_description(corpus: Corpus) -> None:
-    """Print the description and the first training sentences, with gold phrases if the corpus has them."""
     print(corpus.description, corpus.source, sep="\n")
     problem = PROBLEMS.get(corpus.problem)
     for sentence in corpus.splits["train"][:8]:

@@ -92,7 +92,6 @@ def sample(
 
 
 def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
-    """Print the scores of a run on a split."""
     scores = run.evaluate(split)
     if as_json:
         print(json.dumps(scores, indent=2))

@@ -67,7 +67,6 @@ def _load_segmenter(run: str) -> tuple[Classifier, _Segmenter]:
 
 
 def _to_json(text: str, result: Segmented) -> dict[str, Any]:
-    """Return the JSON values of a segmented or distilled sentence."""
     return {"text": text, **result.description, "label": result.prediction, "probability": result.probability}
 
 

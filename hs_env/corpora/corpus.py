@@ -16,15 +16,7 @@ SPLITS: Final = ("train", "dev", "test")
 
 
 def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
-    """Find the first fault of a sentence.
-
-    Args:
-        sentence: Sentence to check.
-        num_labels: Number of classes of its corpus.
-
-    Returns:
-        The fault in words for an error message, or None if the sentence is valid.
-    """
+    """Return the first fault of a sentence, in words for an error message, or None if it is valid."""
     words, gold = sentence.words, sentence.gold_actions
     if not words:
         return "it has no words"
@@ -71,7 +63,7 @@ class Corpus:
 
         Raises:
             HsEnvError: If a split has an unknown name, "train" is empty, there are fewer than two distinct labels, or a
-                sentence has no words, an empty word, a label out of range, or boundaries that do not fit its words.
+                sentence has no words, an empty word, a label out of range, or gold actions that do not fit its words.
         """
         if strange := self.splits.keys() - set(SPLITS):
             raise HsEnvError(f"Corpus {self.name!r}: the splits are {', '.join(SPLITS)}, got {sorted(strange)}.")
@@ -114,13 +106,7 @@ CORPORA: Final[Registry[CorpusBuilder]] = Registry("corpus", group="hs_env.corpo
 
 
 def register_corpus(name: str) -> Callable[[CorpusBuilder], CorpusBuilder]:
-    """Return a decorator that registers a builder, so that `load_corpus` finds it.
-
-    Args:
-        name: Versioned name such as `my_corpus.v1`.
-
-    Returns:
-        A decorator that registers its argument and returns it unchanged.
+    """Return a decorator that registers a builder under a versioned name such as `my_corpus.v1`.
 
     Raises:
         HsEnvError: If the name has no version, or is taken.

@@ -42,16 +42,7 @@ class EncodedSplit:
     def from_sentences(
         cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: Vectorise | None = None
     ) -> EncodedSplit:
-        """Encode sentences.
-
-        Args:
-            sentences: Sentences, each with at least one word.
-            vocabulary: Vocabulary that gives the token ids.
-            contextual: Function that computes contextual word vectors. Default: no `features`.
-
-        Returns:
-            The sentences in the same order.
-        """
+        """Encode sentences of at least one word each, in the same order. `contextual` computes the `features`."""
         lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)
         tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
         gold = [sentence.gold_actions for sentence in sentences if sentence.gold_actions is not None]
@@ -67,14 +58,7 @@ class EncodedSplit:
 
     @classmethod
     def from_batch(cls, batch: SentenceBatch) -> EncodedSplit:
-        """Turn a batch into a split whose sentences are renumbered from 0.
-
-        Args:
-            batch: Padded batch of B sentences.
-
-        Returns:
-            A split of these B sentences.
-        """
+        """Turn a batch into a split whose sentences are renumbered from 0."""
         mask = batch.mask
         gold_actions = None if batch.gold_actions is None else batch.gold_actions[mask].to(torch.uint8)
         offsets = batch.lengths.cumsum(0) - batch.lengths
@@ -85,13 +69,7 @@ class EncodedSplit:
         return len(self.lengths)
 
     def batch(self, indices: Tensor) -> SentenceBatch:
-        """Build a padded batch.
-
-        Args:
-            indices: (B,) int64 positions of sentences in the split, from 0.
-
-        Returns:
-            The sentences in the order of `indices`, padded to the longest of them.
+        """Build a padded batch of the sentences at positions `indices`, (B,) int64, in this order.
 
         Raises:
             HsEnvError: If `indices` is empty, or an index is out of range.
@@ -117,15 +95,9 @@ class EncodedSplit:
         )
 
     def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:
-        """Iterate over all sentences once, in batches.
+        """Yield all sentences once, in padded batches of `size`; the last batch may be smaller.
 
-        Args:
-            size: Number of sentences per batch; the last batch may be smaller.
-            by_length: Whether to sort the sentences by length, which saves padding. `SentenceBatch.indices` holds their
-                positions in the split. Default: the order of the split.
-
-        Yields:
-            Padded batches.
+        Sorting `by_length` saves padding; `SentenceBatch.indices` holds the positions of the sentences in the split.
         """
         order = self.lengths.argsort(stable=True) if by_length else torch.arange(len(self))
         for start in range(0, len(self), size):

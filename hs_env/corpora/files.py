@@ -136,13 +136,7 @@ DATA_SUFFIXES: Final = tuple(f"{suffix}{packed}" for suffix in _READERS for pack
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read the rows of a file, in the format that its suffix names.
-
-    Args:
-        path: File whose name ends in one of `DATA_SUFFIXES`.
-
-    Returns:
-        At least one row, in the order of the file.
+    """Read the rows of a file whose name ends in one of `DATA_SUFFIXES`; there is at least one.
 
     Raises:
         HsEnvError: If the suffix is unknown, or the file cannot be read, is broken or holds no rows.
@@ -159,13 +153,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Collect the classes of a train split.
-
-    Args:
-        rows: Rows of the train split, at least one.
-
-    Returns:
-        The sorted names if the labels are names, or "0", "1", ... up to the highest index.
+    """Return the classes of a train split: the sorted names, or "0", "1", ... up to the highest index.
 
     Raises:
         HsEnvError: If indices and names are mixed, or an index below the highest never occurs.
@@ -186,17 +174,9 @@ def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str = "glove") -> tuple[Sentence, ...]:
-    """Tokenise rows and turn their labels into class indices.
+    """Tokenise rows and turn their labels into class indices, the positions in `labels`.
 
     If tokenisation divides the last word of a phrase, the phrase ends at the last part of that word.
-
-    Args:
-        rows: Rows from `read_rows`.
-        labels: Name of each class, by class index.
-        tokenisation: Name of the tokenisation (see `tokenise`).
-
-    Returns:
-        One sentence per row, in the same order.
 
     Raises:
         HsEnvError: If a label is unknown or boundaries do not fit the words (with file and line), or there is no such

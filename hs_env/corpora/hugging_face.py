@@ -15,16 +15,10 @@ _SPLITS: Final = {"train": "train", "dev": "validation", "test": "test"}
 
 
 def corpus_from_hugging_face(name: str) -> Corpus:
-    """Load a data set of the hub as a corpus.
+    """Load a data set of the hub as a corpus called `hf:NAME`.
 
     It needs the columns `text` (or `sentence`) and `label` and the splits `train` and `test`. If it has no split
     `validation`, a stratified tenth of the train split becomes the dev split.
-
-    Args:
-        name: Name of the data set on the hub.
-
-    Returns:
-        The corpus, called `hf:NAME`.
 
     Raises:
         HsEnvError: If `datasets` is not installed, or the data set cannot be loaded, lacks these columns or splits, or

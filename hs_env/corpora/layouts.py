@@ -30,14 +30,7 @@ _STEMS: Final[Mapping[str, Sequence[str]]] = {
 
 
 def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
-    """Find the data file of a folder by its possible names.
-
-    Args:
-        folder: Folder to search.
-        stems: Possible names without the suffix; every suffix in `DATA_SUFFIXES` is tried.
-
-    Returns:
-        Path of the file, or None if there is none.
+    """Find the file of a folder with one of these stems and a suffix in `DATA_SUFFIXES`; None if there is none.
 
     Raises:
         HsEnvError: If there are several such files.
@@ -52,18 +45,10 @@ def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
 def corpus_from_parts(
     name: str, parts: Mapping[str, Path], *, labels: Sequence[str] | None = None, source: str = ""
 ) -> Corpus:
-    """Load a corpus with one file per split.
+    """Load a corpus from files of "train" and "test", and optionally of "dev".
 
-    Without a dev file, a stratified tenth of the train split becomes the dev split.
-
-    Args:
-        name: Name of the corpus.
-        parts: Files of "train" and "test", and optionally of "dev".
-        labels: Name of each class, by class index. Default: the classes that occur in the train split.
-        source: Origin and licence of the corpus, in one line.
-
-    Returns:
-        The corpus.
+    Without a dev file, a stratified tenth of the train split becomes the dev split. `labels` are by default the classes
+    of the train split.
 
     Raises:
         HsEnvError: If a file is missing or broken, or a label is unknown.
@@ -79,19 +64,10 @@ def corpus_from_parts(
 def corpus_from_folds(
     name: str, folder: Path, *, fold: int = 0, labels: Sequence[str] | None = None, source: str = ""
 ) -> Corpus:
-    """Load a corpus for cross-validation.
+    """Load a corpus for cross-validation from a folder with `all.*` and `folds.json`.
 
-    The test fold becomes the test split, the next fold (cyclically) the dev split, and the others the train split.
-
-    Args:
-        name: Name of the corpus.
-        folder: Folder with `all.*` and `folds.json`.
-        fold: Test fold, from 0.
-        labels: Name of each class, by class index. Default: the classes that occur.
-        source: Origin and licence of the corpus, in one line.
-
-    Returns:
-        The corpus.
+    Fold `fold`, from 0, becomes the test split, the next one (cyclically) the dev split, the others the train split.
+    `labels` are by default the classes that occur.
 
     Raises:
         HsEnvError: If a file is missing or broken, a label is unknown, or there is no such fold.
@@ -125,16 +101,10 @@ def _read_folds(path: Path, num_rows: int, data: Path) -> list[int]:
 
 
 def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
-    """Load a corpus from a file or a folder.
+    """Load a corpus from a file or a folder, and name it after its path.
 
-    A single file is divided 80/10/10 into stratified splits, always the same way.
-
-    Args:
-        path: File, folder with one file per split, or folder with `all.*` and `folds.json`.
-        fold: Test fold, from 0; only allowed with `folds.json`. Default: fold 0 if there is a `folds.json`.
-
-    Returns:
-        The corpus, named after its path.
+    A single file is divided 80/10/10 into stratified splits, always the same way. A `fold` is only allowed with
+    `folds.json`; it is 0 by default.
 
     Raises:
         HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such

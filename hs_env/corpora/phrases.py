@@ -91,15 +91,9 @@ _Phrases = list[list[str]]
 
 
 def compose(words: Sequence[str], boundaries: Sequence[int]) -> float:
-    """Compute the value of a sentence under a segmentation.
+    """Compute the value of a sentence under a segmentation: above 0 if positive, below 0 if negative.
 
-    Args:
-        words: Words of the sentence.
-        boundaries: Action of each word: `END` for the last word of a phrase, otherwise `INSIDE`. Words after the last
-            `END` do not count.
-
-    Returns:
-        The value: above 0 for a positive sentence, below 0 for a negative one.
+    Words after the last `END` do not count.
 
     Raises:
         ValueError: If there is not one action per word.
@@ -210,18 +204,10 @@ def _sentence_phrases(draw: _Draws) -> _Phrases:
 
 
 def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
-    """Generate one sentence of the corpus.
-
-    Args:
-        seed: Seed of the corpus, from 0.
-        split: "train", "dev" or "test".
-        index: Position of the sentence in the split, from 0.
-
-    Returns:
-        The sentence with its label and gold phrases.
+    """Generate the sentence at position `index` of a split, with its label and gold phrases.
 
     Raises:
-        ValueError: If the split has another name, or a number is negative.
+        ValueError: If there is no such split, or a number is negative.
     """
     part = SPLITS.index(split)
     label = (index + int(_Draws(seed, part, index // 2, 1).chance(0.5))) % 2
@@ -241,15 +227,6 @@ def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
 @register_corpus("phrases.v1")
 def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 1000) -> Corpus:
     """Generate the corpus.
-
-    Args:
-        seed: Seed of all sentences, from 0.
-        train: Number of training sentences, from 1.
-        dev: Number of dev sentences, from 0.
-        test: Number of test sentences, from 0.
-
-    Returns:
-        The corpus.
 
     Raises:
         HsEnvError: If the seed or a size is negative, or `train` is 0.

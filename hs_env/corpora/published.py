@@ -9,7 +9,8 @@
 | `sst2_phrases`, `sst5_phrases` | `sst/` | the same, and `sst5.train_phrases.jsonl.gz` | the same, and phrases |
 | `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 in test |
 
-Instead of `.jsonl.gz` a file may have any suffix that `read_rows` knows.
+Instead of `.jsonl.gz` a file may have any suffix that `read_rows` knows. Folds count from 0. Every function raises an
+`HsEnvError` if a folder or file is missing or broken, a sentence has no tree, or there is no such fold or size.
 """
 
 from __future__ import annotations
@@ -63,35 +64,13 @@ def _parts(folder: Path, stems: Mapping[str, Sequence[str]]) -> dict[str, Path]:
 
 @register_corpus("mr.v1")
 def mr(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
-    """Load `mr`: sentences of movie reviews, negative or positive, in ten folds.
-
-    Args:
-        data_dir: Folder that holds `mr/`.
-        fold: Test fold, from 0.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken, or there is no such fold.
-    """
+    """Load `mr`: sentences of movie reviews, negative or positive, in ten folds."""
     return corpus_from_folds("mr", _folder("mr", data_dir, "mr"), fold=fold, labels=POLARITY, source=_MR)
 
 
 @register_corpus("subj.v1")
 def subj(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
-    """Load `subj`: sentences of reviews (subjective) and of plots (objective), in ten folds.
-
-    Args:
-        data_dir: Folder that holds `subj/`.
-        fold: Test fold, from 0.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken, or there is no such fold.
-    """
+    """Load `subj`: sentences of reviews (subjective) and of plots (objective), in ten folds."""
     labels = ("subjective", "objective")
     return corpus_from_folds("subj", _folder("subj", data_dir, "subj"), fold=fold, labels=labels, source=_SUBJ)
 
@@ -104,33 +83,13 @@ def _sst(name: str, data_dir: Path | None, labels: Sequence[str]) -> Corpus:
 
 @register_corpus("sst2.v1")
 def sst2(*, data_dir: Path | None = None) -> Corpus:
-    """Load `sst2`: the sentences of the Stanford Sentiment Treebank without neutral ones, in two classes.
-
-    Args:
-        data_dir: Folder that holds `sst/`.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken.
-    """
+    """Load `sst2`: the sentences of the Stanford Sentiment Treebank without neutral ones, in two classes."""
     return _sst("sst2", data_dir, POLARITY)
 
 
 @register_corpus("sst5.v1")
 def sst5(*, data_dir: Path | None = None) -> Corpus:
-    """Load `sst5`: the sentences of the Stanford Sentiment Treebank, in five classes.
-
-    Args:
-        data_dir: Folder that holds `sst/`.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken.
-    """
+    """Load `sst5`: the sentences of the Stanford Sentiment Treebank, in five classes."""
     return _sst("sst5", data_dir, _FIVE)
 
 
@@ -172,33 +131,13 @@ def _tree_phrases(sentence: Sentence, brackets: Iterable[Span]) -> tuple[int, ..
 
 @register_corpus("sst2_trees.v1")
 def sst2_trees(*, data_dir: Path | None = None) -> Corpus:
-    """Load `sst2_trees`: the sentences of `sst2` with gold phrases from their parse trees.
-
-    Args:
-        data_dir: Folder that holds `sst/`.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken, or a sentence has no tree.
-    """
+    """Load `sst2_trees`: the sentences of `sst2` with gold phrases from their parse trees."""
     return _with_trees(sst2(data_dir=data_dir), data_dir)
 
 
 @register_corpus("sst5_trees.v1")
 def sst5_trees(*, data_dir: Path | None = None) -> Corpus:
-    """Load `sst5_trees`: the sentences of `sst5` with gold phrases from their parse trees.
-
-    Args:
-        data_dir: Folder that holds `sst/`.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken, or a sentence has no tree.
-    """
+    """Load `sst5_trees`: the sentences of `sst5` with gold phrases from their parse trees."""
     return _with_trees(sst5(data_dir=data_dir), data_dir)
 
 
@@ -221,15 +160,6 @@ def sst2_phrases(*, data_dir: Path | None = None) -> Corpus:
     """Load `sst2_phrases`: `sst2`, with all phrases of its training trees as the train split.
 
     Neutral phrases are left out, and so are phrases that equal a dev or test sentence.
-
-    Args:
-        data_dir: Folder that holds `sst/`.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken.
     """
     return _with_phrases(sst2(data_dir=data_dir), data_dir, {0: 0, 1: 0, 3: 1, 4: 1})
 
@@ -239,15 +169,6 @@ def sst5_phrases(*, data_dir: Path | None = None) -> Corpus:
     """Load `sst5_phrases`: `sst5`, with all phrases of its training trees as the train split.
 
     Phrases that equal a dev or test sentence are left out.
-
-    Args:
-        data_dir: Folder that holds `sst/`.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken.
     """
     return _with_phrases(sst5(data_dir=data_dir), data_dir, {label: label for label in range(5)})
 
@@ -256,18 +177,8 @@ def sst5_phrases(*, data_dir: Path | None = None) -> Corpus:
 def ag_news(*, data_dir: Path | None = None, train: int = 0) -> Corpus:
     """Load `ag_news`: titles and descriptions of news, in four classes.
 
-    A stratified tenth of the train split becomes the dev split.
-
-    Args:
-        data_dir: Folder that holds `ag_news/`.
-        train: Number of training sentences to keep, from 9; the dev split then keeps a ninth as many. Default: 0, which
-            keeps all.
-
-    Returns:
-        The corpus.
-
-    Raises:
-        HsEnvError: If a folder or file is missing or broken, or there are too few sentences for `train`.
+    A stratified tenth of the train split becomes the dev split. `train` keeps this many training sentences, from 9, and
+    a ninth as many dev sentences; 0 keeps all.
     """
     parts = _parts(_folder("ag_news", data_dir, "ag_news"), {"train": ("train", "train_subset"), "test": ("test",)})
     corpus = corpus_from_parts("ag_news", parts, labels=("world", "sports", "business", "sci/tech"), source=_AG_NEWS)

@@ -24,13 +24,8 @@ def stratified_split(sentences: Sequence[Sentence], shares: Mapping[str, float])
     Sentences with the same words go to the same split. Within a split the sentences keep their order. The same
     sentences give the same splits on every machine.
 
-    Args:
-        sentences: All sentences.
-        shares: Share of each split, 0 to 1. The last split gets the rest. Each other split gets at least one sentence
-            per label, if that label has at least as many distinct sentences as there are splits.
-
-    Returns:
-        The sentences of each split in `shares`.
+    The last split of `shares` gets the rest. Each other split gets at least one sentence per label, if that label has
+    at least as many distinct sentences as there are splits.
     """
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for index, sentence in enumerate(sentences):
@@ -54,17 +49,9 @@ def stratified_split(sentences: Sequence[Sentence], shares: Mapping[str, float])
 
 
 def fold_splits(sentences: Sequence[Sentence], folds: Sequence[int], fold: int) -> dict[str, tuple[Sentence, ...]]:
-    """Divide sentences for cross-validation.
+    """Divide sentences for cross-validation; `folds` has the fold of each sentence, from 0.
 
     The test fold becomes the test split, the next fold (cyclically) the dev split, and the others the train split.
-
-    Args:
-        sentences: All sentences.
-        folds: Fold of each sentence, from 0.
-        fold: Test fold.
-
-    Returns:
-        The sentences of "train", "dev" and "test".
 
     Raises:
         ValueError: If there is not one fold per sentence.

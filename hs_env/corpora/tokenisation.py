@@ -82,14 +82,7 @@ TOKENISATIONS: Final[Mapping[str, Callable[[str], tuple[str, ...]]]] = MappingPr
 
 
 def tokenise(text: str, name: str = "glove") -> tuple[str, ...]:
-    """Tokenise a text.
-
-    Args:
-        text: Raw or tokenised text.
-        name: Name of the tokenisation, one of `TOKENISATIONS`.
-
-    Returns:
-        The words; empty if the text is empty or white space.
+    """Tokenise a text by one of `TOKENISATIONS`. Blank text has no words.
 
     Raises:
         HsEnvError: If there is no such tokenisation.

@@ -51,16 +51,8 @@ class _Marked(NamedTuple):
 def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", tokenisation: str = "glove") -> Treebank:
     """Read a treebank and tokenise its sentences.
 
-    If tokenisation divides a word, its brackets contain all parts of the word.
-
-    Args:
-        name: `conll2000` or `sst`. In `conll2000` a word outside all chunks is a phrase of its own.
-        data_dir: Folder that holds `conll2000/` and `sst/`.
-        split: "train", "dev" or "test"; `conll2000` has no dev split.
-        tokenisation: Name of the tokenisation (see `tokenise`).
-
-    Returns:
-        The treebank.
+    If tokenisation divides a word, its brackets contain all parts of the word. `conll2000` has no dev
+    split; in it a word outside all chunks is a phrase of its own.
 
     Raises:
         HsEnvError: If there is no such treebank, file or tokenisation, `data_dir` is None, or the file is broken.

@@ -37,15 +37,7 @@ class Vocabulary:
 
     @classmethod
     def from_sentences(cls, sentences: Iterable[Sentence], min_count: int = 1) -> Vocabulary:
-        """Collect the words of sentences, the most frequent ones first, ties in alphabetical order.
-
-        Args:
-            sentences: Sentences to count words in.
-            min_count: Smallest number of occurrences for a word to be included.
-
-        Returns:
-            The vocabulary.
-        """
+        """Collect the words that occur `min_count` times or more, by frequency, ties in alphabetical order."""
         counts = Counter(word for sentence in sentences for word in sentence.words)
         for special in SPECIAL_WORDS:
             counts.pop(special, None)
@@ -53,14 +45,9 @@ class Vocabulary:
         return cls(sorted(kept, key=lambda word: (-counts[word], word)))
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """Look up token ids.
+        """Look up token ids. Words outside the vocabulary get `UNKNOWN`.
 
-        Args:
-            words: Words in any number.
-
-        Returns:
-            The id of each word, `UNKNOWN` for words outside the vocabulary. The word `<pad>` is unknown too, since
-            padding occurs only after the last word of a sentence.
+        The word `<pad>` is unknown too, since padding occurs only after the last word of a sentence.
         """
         ids = self._ids
         return [ids.get(word, UNKNOWN) or UNKNOWN for word in words]

@@ -1,4 +1,4 @@
-"""The comparison of a run: its agent, the baseline policies on its classifier, and a plain LSTM."""
+"""Compare a run with the baseline policies on its classifier and with a plain LSTM."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from hs_env.training.run import Run, train_or_resume
 from hs_env.types import Episodes
 
 _PLAIN = "plain_lstm"
-"""Name of the model, and of its folder in the folder of the run that it is compared with."""
+"""Name of the model, and of its folder in the folder of the run."""
 
 
 def compare(
@@ -39,25 +39,24 @@ def compare(
     policies: Sequence[Path] = (),
     samples: int = 0,
 ) -> Comparison:
-    """Evaluate a run next to honest baselines on one split.
+    """Evaluate a run, the baseline policies of its decision problem and a plain LSTM on one split.
 
-    The baseline policies, those of its task, decide for the run's own classifier. The plain LSTM is trained as the
-    classifier was, for as many updates: a run of its own in the run's folder. The comparison is saved there too,
+    The baseline policies decide for the run's own classifier. The plain LSTM is trained like the classifier, with as
+    many updates, if the run's folder does not hold it yet. The comparison is saved there too, as
     `evaluation-<split>.json` and `.csv`.
 
     Args:
-        run: The run.
+        run: Run to evaluate.
         split: Sentences to evaluate on.
-        console: Where progress is shown; None is standard error.
-        oracle: Width of a beam that searches the decisions under which the gold class is most probable, for a row that
-            says how much a perfect P-Net could gain on this classifier, at least; 0 searches none. It costs some
-            `4 * oracle` times what the policy does.
-        policies: Folders of runs of HM-LSTM, whose lowest boundaries are policies on the run's classifier.
-        samples: How often each sentence is read by decisions that the policy draws, for a row of the mean class
-            probabilities; 0 draws none.
+        console: Console that shows progress. Default: standard error.
+        oracle: Width of a beam search for the actions that make the gold class most probable. Its row shows what a
+            perfect P-Net could at least gain on this classifier. It takes about `4 * oracle` times as long as the
+            policy; 0 skips it.
+        policies: Folders of HM-LSTM runs, whose lowest boundaries are used as policies on the run's classifier.
+        samples: Sampled action sequences per sentence, for a row with their mean class probabilities; 0 skips it.
 
     Raises:
-        HsEnvError: If policies or samples are asked for that the model has no use for, or the samples are less than 0.
+        HsEnvError: If the model cannot use `policies` or `samples`, or `samples` is negative.
     """
     model = run.classifier.model
     _check_wishes(model, policies, samples)
@@ -96,25 +95,25 @@ def compare(
 
 
 def _check_wishes(model: Model, policies: Sequence[Path], samples: int) -> None:
-    """Refuse what this model has no use for."""
+    """Reject options that the model cannot use."""
     if samples < 0:
-        raise HsEnvError(f"Readings are drawn 0 times or more often, got {samples}.")
+        raise HsEnvError(f"samples must be 0 or more, got {samples}.")
     if policies and not (isinstance(model, StructuredEncoder) and isinstance(model.problem, PhraseSegmentation)):
-        raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies with a run of HS-LSTM.")
+        raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies for a run of HS-LSTM.")
     if samples and not isinstance(model, StructuredEncoder):
-        raise HsEnvError(f"{model.title} takes a sentence as it is: there are no decisions to draw. Leave samples out.")
+        raise HsEnvError(f"{model.title} takes no actions, so none can be sampled. Leave samples out.")
 
 
 def _readings(encoder: StructuredEncoder, agent: Agent, sentences: EncodedSplit, samples: int) -> list[Row]:
-    """The mean over drawn readings, if there are to be any."""
+    """Return the row of the mean over sampled action sequences, if any are wanted."""
     if not samples:
         return []
     drawn = collect_flat(sampled_predictions(encoder, agent, sentences, samples))
-    return [Row(encoder.title, intervals(drawn), f"mean over {samples} drawn readings")]
+    return [Row(encoder.title, intervals(drawn), f"mean over {samples} samples")]
 
 
 def _hm_boundaries(encoder: StructuredEncoder, data: TrainingData, split: str, folders: Sequence[Path]) -> list[Row]:
-    """The lowest boundaries of trained HM-LSTMs, on the run's own classifier."""
+    """Return rows of the lowest boundaries of trained HM-LSTMs, on the run's own classifier."""
     rows = []
     for folder in folders:
         found = collect(
@@ -125,7 +124,7 @@ def _hm_boundaries(encoder: StructuredEncoder, data: TrainingData, split: str, f
 
 
 def _oracle(encoder: StructuredEncoder, episodes: Sequence[Episodes], width: int) -> list[Row]:
-    """The best decisions that a beam finds, if it is to look for any."""
+    """Return the row of the best actions that a beam search finds, if it is wanted."""
     if not width:
         return []
     found = collect((_best_found(encoder, batch, width) for batch in episodes), encoder.problem)
@@ -133,7 +132,7 @@ def _oracle(encoder: StructuredEncoder, episodes: Sequence[Episodes], width: int
 
 
 def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> list[Row]:
-    """The policies that learn nothing, on the run's own classifier."""
+    """Return rows of the baseline policies, on the run's own classifier."""
     sentences, rows = data.splits[split], []
     has_gold = sentences.batch(torch.tensor([0])).gold_actions is not None
     for name in baselines_for(encoder.problem):
@@ -146,7 +145,7 @@ def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> li
 
 @torch.no_grad()
 def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> Episodes:
-    """The actions that make the gold class most probable, as far as a beam finds them: never worse than those given."""
+    """Search the actions that make the gold class most probable; they are never worse than the given ones."""
     actions, log_likelihood = beam_search(encoder, episodes.sentences, width)
     better = log_likelihood > episodes.log_likelihood
     actions = torch.where(better[:, None], actions, episodes.actions)
@@ -154,13 +153,13 @@ def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> E
 
 
 def _policy(config: ResolvedConfig) -> str:
-    """A note on what decides: how it learned, such as `REINFORCE` or `MASKABLE PPO`; or the policy in its place."""
+    """Describe the policy: its algorithm, such as `REINFORCE` or `MASKABLE PPO`, or the fixed policy."""
     kind = AGENTS.get(config.agent)
     return f"{kind.title(config.agent_settings)}, greedy" if kind.learns else f"{config.warm_start}, kept"
 
 
 def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console | None) -> Predictions:
-    """The predictions of the run's plain LSTM on a split; it is trained the first time it is asked for."""
+    """Return the predictions of the run's plain LSTM; it is trained at the first request."""
     console, folder = console or Console(stderr=True), run.folder / _PLAIN
     per_epoch = -(-len(data.splits["train"]) // run.config.batch_size)
     same = {each.name: getattr(run.config, each.name) for each in fields(TrainConfig)}
@@ -180,7 +179,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     }
     config = TrainConfig(**same | plain_config)
     if not folder.exists():
-        console.print("The plain LSTM, to compare with")
+        console.print("Plain LSTM to compare with")
     plain = train_or_resume(config, folder, console)
     assert isinstance(plain.classifier.model, FlatClassifier)
     return collect_flat(flat_predictions(plain.classifier.model, plain.data(split).splits[split]))

@@ -1,4 +1,4 @@
-"""Which words a policy deletes most and least (table 5 of Zhang, Huang, Zhao, AAAI 2018)."""
+"""Find the words that a policy deletes most and least (table 5 of Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from hs_env.problems.problem import Problem
 from hs_env.types import Episodes
 
 MIN_COUNT: Final = 10
-"""How often a word must occur to be ranked."""
+"""Minimum number of occurrences of a word to be ranked."""
 _SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class WordDeletions:
-    """How often a word was deleted.
+    """Deletions of one word.
 
     Attributes:
-        word: The word.
-        deleted: How often it was deleted.
-        count: How often it occurs.
+        word: Word.
+        deleted: Number of deleted occurrences.
+        count: Number of occurrences.
     """
 
     word: str
@@ -36,7 +36,7 @@ class WordDeletions:
 
     @property
     def share(self) -> float:
-        """Deleted ones of all."""
+        """Share of occurrences that are deleted, 0 to 1."""
         return self.deleted / self.count
 
     def __str__(self) -> str:
@@ -45,10 +45,10 @@ class WordDeletions:
 
 @dataclass(frozen=True)
 class Deletions:
-    """Words in the order of how large a share of them is deleted.
+    """Words ranked by the share of their occurrences that is deleted.
 
     Attributes:
-        words: Those that occur `MIN_COUNT` times or more; the most deleted ones first, the more frequent before others.
+        words: Words that occur at least `MIN_COUNT` times, most deleted first; among equals, most frequent first.
     """
 
     words: tuple[WordDeletions, ...]
@@ -68,16 +68,16 @@ class Deletions:
 
     @property
     def most(self) -> tuple[WordDeletions, ...]:
-        """The most deleted ones."""
+        """The 10 most deleted words."""
         return self.words[:_SHOWN]
 
     @property
     def least(self) -> tuple[WordDeletions, ...]:
-        """The least deleted ones, the least deleted and most frequent first."""
+        """The 10 least deleted words, least deleted first; among equals, most frequent first."""
         return tuple(sorted(self.words, key=lambda each: (each.share, -each.count, each.word)))[:_SHOWN]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the most and least deleted words as JSON values."""
         sides = {"most": self.most, "least": self.least}
         return {"min_count": MIN_COUNT} | {
             side: [{"word": each.word, "deleted": each.deleted, "count": each.count} for each in words]
@@ -85,8 +85,8 @@ class Deletions:
         }
 
     def to_rich(self) -> Table:
-        """A table for the terminal."""
-        caption = f"Words that occur {MIN_COUNT} times or more: share deleted, deleted ones of all."
+        """Return a table for the terminal."""
+        caption = f"Words that occur {MIN_COUNT} times or more: share deleted (number deleted / occurrences)."
         table = Table("Most deleted", "Least deleted", box=box.SIMPLE_HEAD, caption=caption, caption_style="dim")
         table.caption_justify = "left"
         for most, least in zip(self.most, self.least, strict=True):

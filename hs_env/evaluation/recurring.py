@@ -1,4 +1,4 @@
-"""Which phrases of several words a policy makes again and again."""
+"""Find the phrases of several words that a policy makes repeatedly."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class RecurringPhrase:
-    """How often some words were a phrase.
+    """Counts of one phrase.
 
     Attributes:
-        words: Two or more.
-        count: How often they were a phrase.
-        occurrences: How often they occur at all, one after the other.
+        words: Words of the phrase, at least two.
+        count: Number of times that they were a phrase.
+        occurrences: Number of times that they occur in a row, as a phrase or not.
     """
 
     words: tuple[str, ...]
@@ -38,12 +38,12 @@ class RecurringPhrase:
 
 @dataclass(frozen=True)
 class Recurring:
-    """The phrases of two words or more that occur twice or more.
+    """Phrases of two words or more that recur, that is, occur at least twice.
 
     Attributes:
-        phrases: The most frequent ones first, of equals the longer one, at most 20.
-        distinct: How many such phrases there are.
-        share: Share of all phrases of two words or more that they are the occurrences of.
+        phrases: At most 20 of them, most frequent first; among equals, longest first.
+        distinct: Number of distinct recurring phrases.
+        share: Share of the phrases of two words or more that recur, counting every occurrence; 0 to 1.
     """
 
     phrases: tuple[RecurringPhrase, ...]
@@ -52,7 +52,7 @@ class Recurring:
 
     @classmethod
     def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary, problem: Problem) -> Recurring:
-        """Count in finished episodes."""
+        """Count the phrases of finished episodes."""
         sentences = [sentence for batch in episodes for sentence in _phrased(batch, vocabulary, problem)]
         counts = Counter(words[start:stop] for words, spans in sentences for start, stop in spans if stop - start > 1)
         again = {phrase: count for phrase, count in counts.items() if count > 1}
@@ -68,7 +68,7 @@ class Recurring:
         return cls(shown, len(again), sum(again.values()) / counts.total() if counts else 0.0)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values."""
+        """Return the counts as JSON values."""
         shown = [
             {"phrase": " ".join(each.words), "count": each.count, "occurrences": each.occurrences}
             for each in self.phrases
@@ -76,10 +76,10 @@ class Recurring:
         return {"distinct": self.distinct, "share": self.share, "phrases": shown}
 
     def to_rich(self) -> Table:
-        """A table for the terminal."""
+        """Return a table for the terminal."""
         caption = (
-            "How often the words are a phrase, of how often they occur. Of the phrases of two words or more "
-            f"{100 * self.share:.0f}% are among {self.distinct:,} that recur."
+            "Times that the words are a phrase / times that they occur. "
+            f"{self.distinct:,} recurring phrases make up {100 * self.share:.0f}% of the phrases of two words or more."
         )
         table = Table("Recurring phrases", "", box=box.SIMPLE_HEAD, caption=caption, caption_style="dim")
         table.caption_justify = "left"
@@ -92,7 +92,7 @@ class Recurring:
 def _phrased(
     batch: Episodes, vocabulary: Vocabulary, problem: Problem
 ) -> Iterable[tuple[tuple[str, ...], list[tuple[int, int]]]]:
-    """The words and spans of each row."""
+    """Yield the words and spans of each row."""
     lengths = batch.sentences.lengths
     rows = zip(batch.sentences.tokens.tolist(), lengths.tolist(), strict=True)
     for (tokens, length), spans in zip(rows, problem.spans(batch.actions, lengths).by_row(len(batch)), strict=True):

@@ -1,8 +1,8 @@
-"""Phrases against brackets that linguists have marked: chunks, and the constituents of trees.
+"""Compare phrases with brackets that linguists have marked: chunks, or constituents of parse trees.
 
-A policy that was trained for classification has never seen them, so the question is whether it comes nearer to them
-than chance does. What chance is depends on how long phrases are: long ones cross more, short ones are constituents
-more often. So a policy stands next to its own phrases in random order, which are as many and as long.
+A policy that was trained for classification has never seen brackets, so the question is whether it agrees with them
+more than chance. Chance depends on the lengths of phrases: long ones cross more brackets, and short ones are
+constituents more often. Each policy is therefore compared with its own phrases in random order.
 """
 
 from __future__ import annotations
@@ -30,28 +30,27 @@ COLUMNS: Final = (
     Column("constituents", ("Constituents", "%"), "constituents", "brackets", 100, 1, "brackets", agreement=True),
     Column("crossing_brackets", ("Crossing /", "sentence"), "crossing", "sentences", 1, 2, "brackets", agreement=True),
 )
-"""Share of phrases that are a constituent, and phrases that cross a bracket, per sentence."""
+"""Columns of the share of phrases that are constituents, and of phrases per sentence that cross a bracket."""
 
 
 def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
-    """How the phrases of a policy, of its own phrases in random order, and of the baselines agree with a treebank.
+    """Compare a policy, its own phrases in random order, and the baselines with the brackets of a treebank.
 
-    Metrics are those of `STRUCTURE`: against flat brackets also the boundaries and whole phrases, against all brackets
-    the share of phrases that are one, and how many cross one. Phrases of one word, and the whole sentence as a phrase,
-    are left out of these two: they cannot be wrong. (In a binary tree a phrase crosses a bracket if it is none.)
+    Metrics are the columns of the decision problem and `COLUMNS`. `COLUMNS` leave out phrases of one word and phrases
+    that are the whole sentence, which cannot be wrong. In a binary tree a phrase is a constituent or crosses one.
 
     Args:
-        classifier: The frozen classifier, of whose states the policy decides.
-        agent: The policy.
+        classifier: Frozen classifier that computes the states of the policy.
+        agent: Policy to compare.
         treebank: Sentences and brackets.
 
     Raises:
-        HsEnvError: If the classifier's task is not phrase segmentation.
+        HsEnvError: If the classifier makes no phrases.
     """
     encoder = classifier.model
     if not isinstance(encoder, StructuredEncoder) or not encoder.problem.covers:
         raise HsEnvError(
-            f"Brackets are compared with phrases, and a {type(encoder).__name__} makes none. Give another run."
+            f"Brackets are compared with phrases, but a {type(encoder).__name__} makes none. Give another run."
         )
     split = classifier.encode(treebank.sentences)
     episodes = list(greedy_episodes(encoder, agent, split))
@@ -71,9 +70,9 @@ def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treeba
 
 
 def shuffled(episodes: Iterable[Episodes], problem: Problem, seed: int = 0) -> Iterable[Episodes]:
-    """The same episodes with the phrases of each sentence in random order, the words where they are.
+    """Yield the episodes with the phrase lengths of each sentence in random order; words keep their places.
 
-    The verdicts stay those of the phrases as they were.
+    The class log-probabilities are not computed again.
     """
     generator = np.random.default_rng(seed)
     for batch in episodes:
@@ -87,16 +86,16 @@ def shuffled(episodes: Iterable[Episodes], problem: Problem, seed: int = 0) -> I
 def predictions_against(
     episodes: Sequence[Episodes], brackets: Sequence[frozenset[Span]], problem: Problem
 ) -> Predictions:
-    """The predictions of a policy, with counts of how its phrases agree with brackets.
+    """Collect the predictions of a policy, and count how its phrases agree with brackets.
 
     Args:
-        episodes: Every sentence once.
-        brackets: The brackets of each sentence, by its index.
-        problem: The decision problem.
+        episodes: One episode per sentence.
+        brackets: Brackets of each sentence, by its index.
+        problem: Decision problem of the episodes.
 
     Returns:
         Predictions with the counts "brackets" (phrases of two words or more that are not the whole sentence),
-        "constituents" (those that are a bracket) and "crossing" (those that cross a bracket).
+        "constituents" (those that equal a bracket) and "crossing" (those that cross a bracket).
     """
     tested, constituents, crossing = np.zeros((3, len(brackets)), np.int64)
     for batch in episodes:
@@ -118,10 +117,10 @@ def _intervals(predictions: Predictions) -> dict[str, Interval]:
 
 
 def _spans(episodes: Episodes, problem: Problem) -> list[list[Span]]:
-    """The spans of each row."""
+    """Return the spans of each row."""
     return problem.spans(episodes.actions, episodes.sentences.lengths).by_row(len(episodes))
 
 
 def _cross(one: Span, other: Span) -> bool:
-    """Whether each holds a word of the other and one that the other has not."""
+    """Tell whether two spans overlap and neither contains the other."""
     return one[0] < other[0] < one[1] < other[1] or other[0] < one[0] < other[1] < one[1]

@@ -1,4 +1,4 @@
-"""A grid of runs, read from a TOML file: corpora with seeds or folds, and variants of the configuration."""
+"""Read a grid of runs from a TOML file: corpora with seeds or folds, and variants of the configuration."""
 
 from __future__ import annotations
 
@@ -67,16 +67,12 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 
     The file is TOML::
 
-        [settings]              # fields of TrainConfig that all runs share, as model_parameters.hidden_size = 100
+        [settings]              # fields of TrainConfig for all runs, such as model_parameters.hidden_size = 100
         [corpora.NAME]          # folds = 10, or seeds = 5
         [variants.NAME]         # fields of TrainConfig; corpora = [...] restricts the variant to some corpora
 
     In texts of settings and variants, `{number}` is replaced by the seed or fold, for example to give each fold its own
     word vectors. Cells are sorted by number, so a grid that is stopped early has results of every variant and corpus.
-
-    Args:
-        path: Path of the file.
-        data_dir: Folder that contains the data sets which are not built in.
 
     Raises:
         HsEnvError: If the file is missing or malformed, or the configuration of a variant is invalid.
@@ -128,7 +124,7 @@ def _numbered(value: Any, number: int) -> Any:
 
 
 def _config(number: int, *layers: Mapping[str, Any]) -> ResolvedConfig:
-    """The configuration with these fields, later ones before earlier ones; tables are merged."""
+    """Build the configuration from layers of fields. Later layers override earlier ones; tables are merged."""
     values: dict[str, Any] = {"threads": 1}
     for name, value in (field for layer in layers for field in layer.items()):
         values[name] = values[name] | value if isinstance(values.get(name), dict) else value

@@ -24,13 +24,9 @@ Entries = Mapping[str, Sequence[Mapping[str, Any]]]
 def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[Path]:
     """Draw accuracy, learning curves, phrases per sentence and phrase lengths on each corpus.
 
-    Args:
-        cells: Cells of the grid.
-        results: Results by key of the cell.
-        folder: Folder of the files `accuracy.svg`, `curves.svg`, `phrases.svg` and `phrase_lengths.svg`.
-
     Returns:
-        Paths of the files. A figure without data is not written.
+        Paths of `accuracy.svg`, `curves.svg`, `phrases.svg` and `phrase_lengths.svg`. A figure without data is not
+        written.
     """
     corpora: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for cell in cells:
@@ -91,13 +87,11 @@ def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
 
 
 def _accuracy(axes: Axes, entries: Entries) -> None:
-    """Draw the accuracy on test."""
     _points(axes, entries, "accuracy", 100)
     axes.set_xlabel("accuracy on test, %")
 
 
 def _phrases(axes: Axes, entries: Entries) -> None:
-    """Draw the phrases per sentence of test."""
     _points(axes, entries, "phrases_per_sentence", 1)
     axes.set_xlabel("phrases per sentence of test")
 

@@ -1,4 +1,4 @@
-"""The result of a finished run in a ledger: enough for tables, curves and statistical tests without the run itself."""
+"""Build the result of a finished run for a ledger, enough for tables, curves and tests without the run itself."""
 
 from __future__ import annotations
 
@@ -24,18 +24,15 @@ _CURVE: Final = ("stage", "epoch", "updates", "seconds", "accuracy", "log_likeli
 
 
 def result_of(run: Run) -> dict[str, Any]:
-    """Return the result of a run as JSON values.
+    """Return the result of a run as JSON values with these keys.
 
-    Returns:
-        A dictionary with the keys
-
-        - "config": the configuration;
-        - "record": versions, machine and command of each process that trained the run;
-        - "epochs": scores on dev during training;
-        - "classifier_updates": number of updates of the classifier by stage;
-        - "train_sentences": number of training sentences;
-        - "dev" and "test": every metric that applies, "sentences" (their number), "correct" (see `unpack`) and, if the
-          model segments sentences into phrases, "phrase_lengths" (see `phrase_lengths`).
+    - "config": configuration.
+    - "record": versions, machine and command of each process that trained the run.
+    - "epochs": scores on dev during training.
+    - "classifier_updates": number of updates of the classifier by stage.
+    - "train_sentences": number of training sentences.
+    - "dev" and "test": every metric that applies, "sentences" (their number), "correct" (see `unpack`) and, if the
+      model segments sentences into phrases, "phrase_lengths" (see `phrase_lengths`).
     """
     data = run.data("dev", "test")
     epochs = json.loads((run.folder / HISTORY).read_text())["epochs"]
@@ -71,7 +68,7 @@ def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
 
 
 def phrase_lengths(episodes: list[Episodes], problem: Problem) -> list[int]:
-    """How many phrases have 0, 1, 2, ... words."""
+    """Count the phrases of 0, 1, 2, ... words."""
     counts = np.zeros(1, dtype=np.int64)
     for batch in episodes:
         spans = problem.spans(batch.actions, batch.sentences.lengths)

@@ -42,15 +42,12 @@ class Line:
         runs: Number of finished runs.
         planned: Number of runs in the grid.
         accuracy: Mean accuracy on test.
-        low: Lower end of the 95% interval of `accuracy`.
-        high: Upper end of the 95% interval of `accuracy`.
+        low, high: 95% interval of `accuracy`.
         dev_accuracy: Mean accuracy on dev.
         log_likelihood: Mean log-probability of the gold class on test, in nats.
-        phrases: Phrases per sentence of test.
-        words: Words retained per sentence of test.
+        phrases, words: Phrases, and words retained, per sentence of test.
         gain: Mean of accuracy minus that of the plain LSTM, over the pairs of runs with the same seed or fold.
-        gain_low: Lower end of the 95% interval of `gain`.
-        gain_high: Upper end of the 95% interval of `gain`.
+        gain_low, gain_high: 95% interval of `gain`.
         p: p value of the paired t test of `gain`, adjusted for all comparisons of the table (Holm).
         seconds: Mean CPU seconds of a run, over the runs that were never interrupted.
         published: Published accuracy.
@@ -91,15 +88,12 @@ class _Runs:
 
     @property
     def overlap(self) -> float:
-        """Overlap of the runs (see the function `overlap`)."""
         return overlap(list(self.results.values()))
 
     def accuracy(self, number: int) -> float:
-        """Return the accuracy of one run on test."""
         return float(self.results[number]["test"]["accuracy"])
 
     def sentence_accuracies(self, numbers: Sequence[int]) -> list[float]:
-        """Return the accuracy of each test sentence over some of the runs (see the function of this name)."""
         return sentence_accuracies([self.results[number] for number in numbers])
 
 
@@ -133,15 +127,12 @@ def overlap(results: Sequence[Mapping[str, Any]]) -> float:
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
-    """Summarise each variant on each corpus, and each variant over all corpora.
+    """Summarise each variant on each corpus, then each variant over all corpora.
 
     Args:
         cells: Cells of the grid.
         results: Results by key of the cell; other keys are ignored.
         published: Published accuracy by corpus and variant.
-
-    Returns:
-        A line for each corpus and variant with a result, then the lines over all corpora.
     """
     groups = _groups(cells, results)
     raw = [_line(corpus, variant, runs, groups, published) for (corpus, variant), runs in groups.items()]
@@ -209,7 +200,6 @@ def _line(
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean; NaN of no values."""
     return float(np.mean(values)) if values else math.nan
 
 
@@ -277,7 +267,6 @@ def to_markdown(lines: Sequence[Line]) -> str:
 
 
 def _table(corpus: str, lines: Sequence[Line]) -> str:
-    """Return the table of a corpus."""
     best = max(line.accuracy for line in lines)
     rows = [
         f"## {corpus}\n",
@@ -309,7 +298,6 @@ def _runs(line: Line) -> str:
 
 
 def _pooled(lines: Sequence[Line]) -> str:
-    """Return the table over all corpora."""
     best = max(line.accuracy for line in lines)
     rows = [f"## {ALL}\n", f"| | Interquartile mean %, {lines[0].runs} runs each |", "|:--|--:|"]
     for line in lines:

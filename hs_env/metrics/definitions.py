@@ -1,7 +1,7 @@
-"""The metrics of predictions on a split.
+"""Define the metrics of predictions on a split.
 
-A metric is a function of sums over sentences. So its value on a bootstrap resample needs only how often each sentence
-was drawn: one matrix product with the statistics of the sentences gives the values of all resamples.
+A metric is a function of sums over sentences. Its value on a bootstrap resample therefore depends only on how often
+each sentence was drawn: one matrix product with the statistics of the sentences gives the values of all resamples.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Metric:
     """A function of sums over sentences.
 
     Attributes:
-        column: Its name, and how a table shows it.
-        statistics: (N, statistics) float64 of the predictions, or None if the metric does not apply to them.
-        value: (resamples,) values from the (resamples, statistics) sums over each resample.
+        column: Name and format in tables.
+        statistics: Function from N predictions to (N, statistics) float64, or to None if the metric does not apply.
+        value: Function from (resamples, statistics) sums over the sentences of each resample to (resamples,) values.
     """
 
     column: Column
@@ -31,14 +31,12 @@ class Metric:
     value: Callable[[FloatArray], FloatArray]
 
     def __call__(self, predictions: Predictions, counts: IntArray | None = None) -> FloatArray | None:
-        """The values on resamples, or None if the metric does not apply.
+        """Compute the values on resamples, (resamples,) float64, or None if the metric does not apply.
 
         Args:
-            predictions: N sentences.
-            counts: (resamples, N) int64, how often each resample has each sentence; None is all of them once.
-
-        Returns:
-            (resamples,) float64.
+            predictions: Predictions on N sentences.
+            counts: (resamples, N) int64, number of times each resample has each sentence. Default: one resample with
+                every sentence once.
         """
         table = self.statistics(predictions)
         weights = np.ones((1, len(predictions))) if counts is None else counts.astype(np.float64)
@@ -46,7 +44,7 @@ class Metric:
 
 
 def ratio(column: Column) -> Metric:
-    """The metric of a column: a ratio of two counts."""
+    """Return the metric of a column: the ratio of its two counts."""
 
     def statistics(predictions: Predictions) -> FloatArray | None:
         counts = [predictions.count(column.numerator), predictions.count(column.denominator)]
@@ -61,19 +59,19 @@ def ratio(column: Column) -> Metric:
 
 
 def _ratio(sums: FloatArray) -> FloatArray:
-    """Ratio of two sums; 1 where both are 0."""
+    """Compute the ratio of two sums; 1 where the second is 0."""
     return np.divide(sums[:, 0], sums[:, 1], out=np.ones(len(sums)), where=sums[:, 1] > 0)
 
 
 def _confusion(predictions: Predictions) -> FloatArray:
-    """(N, 3C): of each class, correct predictions, predictions, labels; F1 needs no other confusions."""
+    """Return correct predictions, predictions and labels of each class, (N, 3C); F1 needs nothing else."""
     classes = np.eye(predictions.log_probs.shape[1])
     predicted, labelled = classes[predictions.classes], classes[predictions.labels]
     return np.hstack([predicted * labelled, predicted, labelled])
 
 
 def _macro_f1(sums: FloatArray) -> FloatArray:
-    """The mean F1 of the classes that a resample has, in its labels or its predictions."""
+    """Compute the mean F1 over the classes that occur in the labels or predictions of a resample."""
     right, predicted, labelled = np.split(sums, 3, axis=1)
     total = predicted + labelled
     f1 = np.divide(2 * right, total, out=np.zeros_like(total), where=total > 0)
@@ -86,15 +84,15 @@ CLASSIFICATION: Final = (
     ratio(Column("log_likelihood", ("Log-", "likelihood"), "log_likelihood", "sentences")),
     Metric(Column("macro_f1", ("Macro", "F1 %"), "", "", 100, 1), _confusion, _macro_f1),
 )
-"""The metrics of every classifier: accuracy, mean log-probability of the gold class, macro-averaged F1."""
+"""Metrics of every classifier: accuracy, mean log-probability of the gold class in nats, macro-averaged F1."""
 
 
 def metrics_of(predictions: Predictions) -> dict[str, Metric]:
-    """The metrics by name: those of every classifier, then the columns of the predictions."""
+    """Return the metrics by name: those of every classifier, then those of the predictions' columns."""
     return {metric.column.name: metric for metric in (*CLASSIFICATION, *map(ratio, predictions.columns))}
 
 
 def values_of(predictions: Predictions) -> dict[str, float]:
-    """The value of every metric that applies, by name."""
+    """Compute every metric that applies, by name."""
     found = {name: metric(predictions) for name, metric in metrics_of(predictions).items()}
     return {name: float(value[0]) for name, value in found.items() if value is not None}

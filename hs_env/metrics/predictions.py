@@ -1,4 +1,4 @@
-"""What a policy or a classifier predicts on a split, and how its decisions count."""
+"""Collect the predictions of a policy or a classifier on a split, and counts of the policy's decisions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The predictions on the N sentences of a split, in its order.
+    """Predictions on the N sentences of a split, in the order of the split.
 
     Attributes:
         labels: (N,) int64 gold classes.
-        log_probs: (N, C) float, finite class log-probabilities.
-        lengths: (N,) int64 words.
-        counts: (N,) numbers by name: what `Problem.counts` gives for the decisions of a policy; empty without one.
-        columns: The columns that these counts are for.
+        log_probs: (N, C) finite floats, class log-probabilities.
+        lengths: (N,) int64 number of words.
+        counts: (N,) numbers by name, from `Problem.counts` for the decisions of a policy; empty without a policy.
+        columns: Columns that are computed from `counts`.
 
     Raises:
         HsEnvError: If there is no sentence, a label is out of range, or a log-probability is not finite.
@@ -47,8 +47,8 @@ class Predictions:
         classes = self.log_probs.shape[1]
         if self.labels.min() < 0 or self.labels.max() >= classes:
             raise HsEnvError(
-                f"The model tells {classes} classes apart, and the labels go from {self.labels.min()} to "
-                f"{self.labels.max()}. Evaluate it on the corpus that it was trained for."
+                f"The model has {classes} classes, but the labels range from {self.labels.min()} to "
+                f"{self.labels.max()}. Evaluate it on the corpus that it was trained on."
             )
         broken = np.flatnonzero(~np.isfinite(self.log_probs).all(1))
         if broken.size:
@@ -62,12 +62,12 @@ class Predictions:
 
     @property
     def classes(self) -> IntArray:
-        """(N,) int64: the most probable class."""
+        """Most probable class of each sentence, (N,) int64."""
         classes: IntArray = self.log_probs.argmax(1)
         return classes
 
     def count(self, name: str) -> NDArray[Any] | None:
-        """(N,): a count by name, also "sentences", "words", "correct" and "log_likelihood"; None if it is unknown."""
+        """Return a count (N,) by name, also "sentences", "words", "correct" or "log_likelihood"; None if unknown."""
         match name:
             case "sentences":
                 return np.ones_like(self.labels)
@@ -82,14 +82,10 @@ class Predictions:
 
 
 def collect(episodes: Iterable[Episodes], problem: Problem) -> Predictions:
-    """The predictions of a policy.
-
-    Args:
-        episodes: Its finished episodes in batches of any order, one episode for each sentence.
-        problem: The decision problem.
+    """Collect the predictions of a policy from its finished episodes, one per sentence, in any order.
 
     Raises:
-        HsEnvError: If there are none, or several of one sentence.
+        HsEnvError: If there are no episodes, or several of one sentence.
     """
     parts = [
         _classified(batch.sentences, batch.log_probs) | problem.counts(batch.actions, batch.sentences)
@@ -99,17 +95,17 @@ def collect(episodes: Iterable[Episodes], problem: Problem) -> Predictions:
 
 
 def collect_flat(batches: Iterable[tuple[SentenceBatch, Tensor]]) -> Predictions:
-    """The predictions of a classifier without actions, from batches and their (B, C) class log-probabilities."""
+    """Collect the predictions of a flat classifier from batches and their (B, C) class log-probabilities."""
     return _join([_classified(batch, log_probs) for batch, log_probs in batches], ())
 
 
 def _classified(batch: SentenceBatch, log_probs: Tensor) -> dict[str, Tensor]:
-    """What every classifier has."""
+    """Return the fields that predictions of every classifier have."""
     return {"indices": batch.indices, "labels": batch.labels, "lengths": batch.lengths, "log_probs": log_probs}
 
 
 def _join(parts: list[dict[str, Tensor]], columns: tuple[Column, ...]) -> Predictions:
-    """The counts that all batches have, sorted by `indices`."""
+    """Join the fields that all batches have, sorted by `indices`."""
     if not parts:
         raise HsEnvError("There is nothing to evaluate: no sentences. Choose a split that has some.")
     shared = set.intersection(*(set(part) for part in parts))
@@ -117,8 +113,8 @@ def _join(parts: list[dict[str, Tensor]], columns: tuple[Column, ...]) -> Predic
     indices, first = np.unique(joined.pop("indices"), return_index=True)
     if len(indices) < len(joined["labels"]):
         raise HsEnvError(
-            f"Expected one episode a sentence, got {len(joined['labels'])} episodes of {len(indices)} sentences. "
-            "Evaluate with one sample a sentence."
+            f"Expected one episode per sentence, got {len(joined['labels'])} episodes of {len(indices)} sentences. "
+            "Evaluate with one sample per sentence."
         )
     sorted_ = {name: column[first] for name, column in joined.items()}
     labels, log_probs, lengths = (sorted_.pop(name) for name in ("labels", "log_probs", "lengths"))

@@ -1,4 +1,4 @@
-"""Scores of a policy or a classifier on a split, and the episodes and predictions that they are computed from."""
+"""Score a policy or a classifier on a split."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _BATCH = 512
 
 
 def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit) -> Iterator[Episodes]:
-    """Every sentence of `split` read once, taking the agent's most probable actions."""
-    generator = generator_for(0, "evaluation")  # for policies that draw all the same
+    """Yield one episode per sentence, with the agent's most probable actions."""
+    generator = generator_for(0, "evaluation")  # for policies that sample even so
     for batch in split.batches(_BATCH, by_length=True):
-        with torch.no_grad():  # not around the yield, where it would reach into the caller
+        with torch.no_grad():  # not around the yield, where it would affect the caller
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
         yield episodes
 
@@ -37,11 +37,7 @@ def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSpli
 def sampled_predictions(
     encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, samples: int
 ) -> Iterator[tuple[SentenceBatch, Tensor]]:
-    """Every sentence of `split` read `samples` times, by decisions that the agent draws.
-
-    Returns:
-        Batches, and (B, C) log of the mean class probabilities over the readings.
-    """
+    """Yield batches, and (B, C) log of the mean class probabilities over sampled action sequences per sentence."""
     generator = generator_for(0, "samples")
     for batch in split.batches(max(1, 512 // samples), by_length=True):
         with torch.no_grad():
@@ -50,7 +46,7 @@ def sampled_predictions(
 
 
 def policy_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
-    """Accuracy, log-likelihood and mean reward on a split, and the problem's columns, under the greedy policy."""
+    """Compute accuracy, log-likelihood, mean reward and the problem's columns under the greedy policy."""
     episodes = list(greedy_episodes(encoder, agent, split))
     values = values_of(collect(episodes, encoder.problem))
     total = sum(reward(batch).total.sum().item() for batch in episodes)
@@ -64,7 +60,7 @@ def policy_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit,
 
 
 def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:
-    """Every sentence of `split` once, batch by batch, with (B, C) class log-probabilities."""
+    """Yield the sentences of a split in batches, with (B, C) class log-probabilities."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
             log_probs = model(batch)
@@ -72,15 +68,15 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
 
 
 def flat_scores(model: FlatClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Accuracy and log-likelihood on a split."""
+    """Compute accuracy and log-likelihood on a split."""
     values = values_of(collect_flat(flat_predictions(model, split)))
     return {name: values[name] for name in ("accuracy", "log_likelihood")}
 
 
 def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Phrases of the lowest level per sentence, and `operation_shares` at all words whose boundaries are not given.
+    """Compute phrases of the lowest level per sentence, and `operation_shares` over all words but the last.
 
-    Those of the last word are; a layer whose detector has collapsed thus shows a rate of exactly 0 or 1.
+    The last word always ends a phrase. Without it, a collapsed boundary detector shows a rate of exactly 0 or 1.
     """
     phrases, decided = 0, 0
     sums: dict[str, float] = defaultdict(float)
@@ -99,7 +95,7 @@ def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, 
 def segmented_examples(
     encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
 ) -> list[Segmented]:
-    """The first sentences of a split, as the agent segments them, with the predicted classes."""
+    """Return the first 8 sentences of a split with the greedy decisions of the agent and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
     with torch.no_grad():
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
@@ -109,6 +105,6 @@ def segmented_examples(
 def hierarchy_examples(
     model: HMLSTMClassifier, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
 ) -> list[Segmented]:
-    """The first sentences of a split, with the nested phrases that HM-LSTM finds and the predicted classes."""
+    """Return the first 8 sentences of a split with the nested phrases of HM-LSTM and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
     return list(hierarchies(model, batch, sentences, labels))

@@ -1,4 +1,4 @@
-"""Structured encoders and the classifiers they are part of."""
+"""Provide structured encoders, flat classifiers, and saved classifiers."""
 
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM

@@ -1,4 +1,4 @@
-"""HS-LSTM with attention over all phrases of the sentence."""
+"""Define HS-LSTM with attention over all phrases of the sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.lstm import pack
 
 ATTENTION_SIZE = 100
-"""Width of the hidden layer of the attention."""
+"""Width of the attention's hidden layer."""
 MAX_SCORE = 30.0
 """Largest absolute value of a phrase's score."""
 

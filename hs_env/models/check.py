@@ -1,4 +1,4 @@
-"""A check that an encoder keeps the contract."""
+"""Check that an encoder keeps its contract."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
 
     | what | how |
     |---|---|
-    | values | every method gives tensors of its shape and dtype |
-    | steps | `observe` and `legal` have their shapes; `advance` leaves its argument and finished rows alone |
-    | routes | `encode`, relaxed actions and the lexicon give the result of single steps, and its gradient |
-    | legal actions | each word has one that the problem allows; one that is not legal is replaced |
+    | values | every method returns tensors of the right shape and dtype |
+    | steps | `observe` and `legal` have the right shapes; `advance` changes neither its argument nor finished rows |
+    | routes | `encode`, relaxed actions and the lexicon have the result and the gradient of single steps |
+    | legal actions | each word has one that the problem allows; an illegal one is replaced |
     | independence | neither padding nor other sentences change a result |
-    | copies | `type(encoder)(**encoder.config())` takes its weights |
+    | copies | `type(encoder)(**encoder.config())` accepts the weights of the encoder |
 
-    The encoder is copied, and left alone. Raises HsEnvError at the first fault.
+    The encoder itself does not change.
+
+    Raises:
+        HsEnvError: At the first fault.
     """
     encoder = copy.deepcopy(encoder).eval().requires_grad_()
     lexicon = encoder.lexicon()
     if lexicon is None:
-        raise HsEnvError("The encoder reads contextual word vectors: check one that looks its own up, as it is made.")
+        raise HsEnvError("The encoder uses contextual word vectors. Check a new one, which has a `WordEmbedding`.")
     generator = torch.Generator().manual_seed(seed)
     lengths, samples = torch.tensor([7, 1, 4, 9, 2, 9, 5]), 3
-    tokens = torch.randint(1, encoder.words.vocabulary_size, (7, 9), generator=generator)  # also behind the end
+    tokens = torch.randint(1, encoder.words.vocabulary_size, (7, 9), generator=generator)  # padding is random too
     batch = SentenceBatch(tokens, lengths, torch.zeros_like(lengths), torch.arange(7))
     k = encoder.problem.num_actions
     actions = torch.randint(0, k, (7 * samples, 9), generator=generator)
@@ -72,12 +75,12 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
 
 
 def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
-    """What each method gives, before anything is done with it."""
+    """Check the type, shape and dtype that each method returns."""
     vectors, where = encoder.words(batch)
     tables = encoder.tables(vectors)
     _require(
         isinstance(tables, tuple) and all(isinstance(table, Tensor) and len(table) == len(vectors) for table in tables),
-        f"tables() gave {_described(tables)}, expected a tuple of tensors of {len(vectors)} rows, one a word",
+        f"tables() gave {_described(tables)}, expected a tuple of tensors of {len(vectors)} rows, one per word",
     )
     memory = encoder.initial(tables, where[:, 0])
     _require(
@@ -88,7 +91,7 @@ def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
     outcomes, expected, k = encoder.outcomes(state), _described(memory), encoder.problem.num_actions
     _require(
         isinstance(outcomes, tuple) and [_described(each) for each in outcomes] == [expected] * k,
-        f"outcomes() gave {_described(outcomes)}, expected {k} of {expected}, the memory's",
+        f"outcomes() gave {_described(outcomes)}, expected {k} of {expected}, as the memory",
     )
     for name, value in (("observe()", encoder.observe(state)), ("legal()", encoder.legal(state))):
         _require(isinstance(value, Tensor), f"{name} gave {_described(value)}, expected a tensor")
@@ -100,7 +103,7 @@ def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
 
 
 def _described(value: object) -> str:
-    """The dtype and shape of a tensor, or of each in a tuple; the type of anything else."""
+    """Describe a tensor by its dtype and shape, a tuple by its items, and anything else by its type."""
     if isinstance(value, Tensor):
         return f"{value.dtype} {tuple(value.shape)}"
     if isinstance(value, tuple):
@@ -109,12 +112,12 @@ def _described(value: object) -> str:
 
 
 def _step_by_step(encoder: StructuredEncoder, state: EncoderState, actions: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities step by step, and the legal actions that were taken; checks every step."""
+    """Compute log-probabilities step by step and the legal actions that were taken, and check every step."""
     taken, k = torch.zeros_like(actions), encoder.problem.num_actions
 
     def decide(t: int, state: EncoderState) -> Tensor:
         column, observation, legal = actions[:, t], encoder.observe(state), encoder.legal(state)
-        _require(bool(encoder.finish(state).isfinite().all()), "finish() must classify what has been read so far, too")
+        _require(bool(encoder.finish(state).isfinite().all()), "finish() must classify unfinished sentences, too")
         seen, shape = (observation.dtype, *observation.shape), (torch.float32, len(state), encoder.state_size)
         _require(seen == shape, f"observe() gave {seen}, expected {shape}: (R, D) with D = state_size")
         _require((legal.shape, legal.dtype) == ((len(state), k), torch.bool), f"legal() must give (R, {k}) bool")
@@ -127,8 +130,8 @@ def _step_by_step(encoder: StructuredEncoder, state: EncoderState, actions: Tens
         for asked in (one_hot(taken[:, t], k).float(), column):
             before, done = state.memory.clone(), ~state.reading
             later = encoder.advance(state, asked)
-            _require(torch.equal(state.memory, before), "advance() wrote into the memory that it was given: copy it")
-            _require(torch.equal(later.memory[done], before[done]), "advance() changed a sentence that was finished")
+            _require(torch.equal(state.memory, before), "advance() changed the memory of its argument: copy it")
+            _require(torch.equal(later.memory[done], before[done]), "advance() changed a finished sentence")
             _require(torch.equal(encoder.observe(later)[done], observation[done]), "observe() differs after the end")
         return column
 
@@ -136,7 +139,7 @@ def _step_by_step(encoder: StructuredEncoder, state: EncoderState, actions: Tens
 
 
 def _with_gradient(encoder: StructuredEncoder, log_probs: Tensor) -> list[Tensor]:
-    """Log-probabilities, and the gradient of those of the first class for each parameter."""
+    """Return the log-probabilities, and for each parameter the gradient of those of the first class."""
     _require(log_probs.requires_grad, "a route has no gradient")
     sources, total = list(encoder.parameters()), log_probs[:, 0].sum()
     gradient = torch.autograd.grad(total, sources, retain_graph=True, allow_unused=True, materialize_grads=True)

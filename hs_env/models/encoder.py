@@ -1,4 +1,4 @@
-"""The contract of a structured encoder: what an action does to the memory of a classifier."""
+"""Define the contract of a structured encoder: how an action changes the memory of a classifier."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from hs_env.types import SentenceBatch
 
 @dataclass(frozen=True, slots=True)
 class EncoderState:
-    """The state of R sentences while they are read.
+    """State of R sentences that are processed word by word.
 
     Attributes:
-        tables: Tensors with one row per word, shared by the R sentences; see `StructuredEncoder.tables`.
-        table_index: (R, T) int64, the row of `tables` that each word has.
-        lengths: (R,) int64.
-        position: (R,) int64, the word to be decided; equal to the length once a sentence is finished.
-        progress: (R,) int64, what `Problem.legal` needs to know of the actions so far.
-        memory: (R, M) float32, the encoder's own state.
+        tables: Tensors with one row per word, shared by the R sentences (see `StructuredEncoder.tables`).
+        table_index: (R, T) int64 row of each word in `tables`.
+        lengths: (R,) int64 number of words.
+        position: (R,) int64 position of the word to be decided; the length once a sentence is finished.
+        progress: (R,) int64 summary of the actions so far, for `Problem.legal`.
+        memory: (R, M) float32 state of the encoder itself.
     """
 
     tables: tuple[Tensor, ...]
@@ -41,7 +41,7 @@ class EncoderState:
         return self.table_index.shape[0]
 
     def select(self, rows: slice | Tensor) -> EncoderState:
-        """The state of some rows; a slice copies nothing."""
+        """Return the state of some rows; a slice copies nothing."""
         return EncoderState(
             self.tables,
             self.table_index[rows],
@@ -52,7 +52,7 @@ class EncoderState:
         )
 
     def joined(self, other: EncoderState) -> EncoderState:
-        """The rows of this state, then those of another with the same tables."""
+        """Return the rows of this state, followed by those of another one with the same tables."""
         return EncoderState(
             self.tables,
             torch.cat([self.table_index, other.table_index]),
@@ -63,31 +63,31 @@ class EncoderState:
         )
 
     def index_at(self, position: Tensor) -> Tensor:
-        """(R,) int64: the rows of `tables` of the words at `position` (R,); of the last word after the end."""
+        """Return the rows of `tables`, (R,) int64, of the words at `position` (R,); after the end, of the last word."""
         return self.table_index.gather(1, torch.minimum(position, self.lengths - 1)[:, None]).squeeze(1)
 
     @property
     def left(self) -> Tensor:
-        """(R,) int64: the words after the one to be decided; negative once a sentence is finished."""
+        """Number of words after the one to be decided, (R,) int64; negative once a sentence is finished."""
         return self.lengths - self.position - 1
 
     @property
     def at_last_word(self) -> Tensor:
-        """(R,) bool."""
+        """Whether the word to be decided is the last one, (R,) bool."""
         return self.position + 1 == self.lengths
 
     @property
     def reading(self) -> Tensor:
-        """(R,) bool: there is a word to decide."""
+        """Whether there is a word to decide, (R,) bool."""
         return self.position < self.lengths
 
 
 Decide = Callable[[int, EncoderState], Tensor]
-"""Chooses the actions at word t of R sentences: hard ones (R,), or relaxed ones."""
+"""Function that chooses the actions at word t of R sentences: hard ones (R,), or relaxed ones."""
 
 
 class StructuredEncoder(nn.Module, ABC):
-    """A classifier that reads a sentence under a sequence of actions, one of k at each word.
+    """A classifier that processes a sentence under a sequence of actions, one of k at each word.
 
     Step by step::
 
@@ -99,22 +99,22 @@ class StructuredEncoder(nn.Module, ABC):
 
     and in one differentiable call with the same result: `log_probs = encoder(batch, actions)`.
 
-    A subclass defines what it computes of each word (`tables`), its memory before the first word (`initial`) and after
-    each of the k actions (`outcomes`), what a policy observes (`observe`) and how it classifies (`finish`). Everything
-    else follows from these. `move` and `encode` may be overridden by faster code, `legal` to forbid more actions.
+    A subclass defines its per-word tables (`tables`), its memory before the first word (`initial`) and after each of
+    the k actions (`outcomes`), the observation of a policy (`observe`) and the classification (`finish`). Everything
+    else follows. It may override `move` and `encode` by faster code, and `legal` to forbid more actions.
     `hs_env.models.check_encoder` checks the contract.
 
-    Actions are hard, integers from 0 to k - 1, or relaxed: (R, k) weights of the k outcomes. For k = 2 the weight of
-    action 1, (R,), is a relaxed action too.
+    Hard actions are integers from 0 to k - 1. Relaxed actions are (R, k) weights of the k outcomes; for k = 2 they may
+    be the (R,) weights of action 1.
 
     Attributes:
         title: Name in tables.
-        problem: The decision problem that its actions solve.
-        Parameters: Dataclass of the parameters that a user chooses (`TrainConfig.model_parameters`). A new encoder is
-            made by `kind(vocabulary_size, num_classes, embedding_size, **parameters)`.
-        num_classes: C.
+        problem: Decision problem that the actions solve.
+        Parameters: Dataclass of the parameters that a user chooses (`TrainConfig.model_parameters`). The call
+            `kind(vocabulary_size, num_classes, embedding_size, **parameters)` makes a new encoder.
+        num_classes: C, number of classes.
         state_size: D, width of an observation.
-        words: Looks up word vectors.
+        words: Layer of word vectors.
     """
 
     title: ClassVar[str] = "structured encoder"
@@ -124,46 +124,46 @@ class StructuredEncoder(nn.Module, ABC):
     state_size: int
     words: WordVectorLayer
 
-    # What every encoder defines --------------------------------------------------------------------------------------
+    # Every encoder defines -------------------------------------------------------------------------------------------
 
     @abstractmethod
     def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """Precompute per-word tables, shared by all rows that read the word: (n, e) vectors to tensors of n rows."""
+        """Precompute per-word tables, shared by all rows with the word: (n, e) vectors to tensors of n rows."""
 
     @abstractmethod
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
-        """(R, M) float32: memory before the first decision. `first` (R,) is the table row of each first word."""
+        """Return the memory before the first decision, (R, M) float32; `first` (R,) is the first word's table row."""
 
     @abstractmethod
     def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
-        """k tensors (R, M): the memory after each action at this word; any values for finished rows."""
+        """Return the memory after each of the k actions at this word, (R, M) each; any values for finished rows."""
 
     @abstractmethod
     def observe(self, state: EncoderState) -> Tensor:
-        """(R, D) float32: what the policy observes at this word."""
+        """Return the observation of the policy at this word, (R, D) float32."""
 
     @abstractmethod
     def finish(self, state: EncoderState) -> Tensor:
-        """(R, C) class log-probabilities: of the sentence for finished rows, else of the words read so far."""
+        """Return the class log-probabilities, (R, C), given the words so far; for finished rows, the whole sentence."""
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
-        """The constructor's keyword arguments, as JSON values."""
+        """Return the keyword arguments of the constructor as JSON values."""
 
-    # What some encoders define ---------------------------------------------------------------------------------------
+    # Some encoders override ------------------------------------------------------------------------------------------
 
     def legal(self, state: EncoderState) -> Tensor:
-        """(R, k) bool: the actions that may be taken at this word, at least one in each row."""
+        """Return which actions are legal at this word, (R, k) bool, at least one per row."""
         return self.problem.legal(state.progress, state.left)
 
     def move(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """(R, M) memory after hard actions (R,); override it to compute only what the actions need."""
+        """Return the memory after hard actions (R,), (R, M); override it to compute only the needed outcomes."""
         taken = nearest_legal(self.legal(state), actions)
         chosen = torch.stack(self.outcomes(state), 1)[torch.arange(len(taken), device=taken.device), taken]
         return torch.where(state.reading[:, None], chosen, state.memory)
 
     def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """(R, M) memory after relaxed actions: the weighted sum of the outcomes of the legal actions."""
+        """Return the memory after relaxed actions, (R, M): the weighted mean of the outcomes of legal actions."""
         legal, outcomes = self.legal(state), self.outcomes(state)
         if len(outcomes) == 2:
             zero, one = legal.unbind(1)
@@ -177,26 +177,26 @@ class StructuredEncoder(nn.Module, ABC):
         return torch.where(state.reading[:, None], mixed, state.memory)
 
     def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """(R, C) log-probabilities for known hard actions (R, T), R a multiple of B; override it by a faster route."""
+        """Return class log-probabilities, (R, C), for hard actions (R, T), R = B * S; override it by faster code."""
         return self._step_by_step(batch, actions)
 
-    # What follows ----------------------------------------------------------------------------------------------------
+    # All the rest ---------------------------------------------------------------------------------------------------
 
     def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
-        """State before the first decision, `samples` consecutive rows for each sentence."""
+        """Return the state before the first decision, with `samples` consecutive rows per sentence."""
         vectors, index = self.words(batch)
         lengths = batch.lengths.repeat_interleave(samples)
         return self.begin(self.tables(vectors), index.repeat_interleave(samples, 0), lengths)
 
     def begin(self, tables: tuple[Tensor, ...], table_index: Tensor, lengths: Tensor) -> EncoderState:
-        """State before the first decision of sentences whose words are the rows `table_index` (R, T) of `tables`."""
+        """Return the state before the first decision; `table_index` (R, T) is the row of each word in `tables`."""
         nothing = torch.zeros_like(lengths)
         return EncoderState(tables, table_index, lengths, nothing, nothing, self.initial(tables, table_index[:, 0]))
 
     def lexicon(self) -> tuple[Tensor, ...] | None:
-        """Tables of the whole vocabulary, indexed by token id. Valid only in eval mode (no dropout).
+        """Return the tables of the whole vocabulary, indexed by token id. Valid only in eval mode (no dropout).
 
-        None if the vector of a word depends on its sentence.
+        The result is None if the vector of a word depends on its sentence.
         """
         vectors = self.words.lexicon()
         return None if vectors is None else self.tables(vectors)
@@ -204,12 +204,12 @@ class StructuredEncoder(nn.Module, ABC):
     def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
         """Apply an action to each row and move to the next word.
 
-        Finished rows do not change. An action that is not legal is replaced by the nearest one that is. After relaxed
-        actions, `Problem.legal` counts the last action with a positive weight as taken.
+        Finished rows do not change. An illegal action is replaced by the nearest legal one. For `progress`, the last
+        one with a positive weight among relaxed actions counts as taken.
 
         Args:
-            state: R rows.
-            actions: Hard (R,) or relaxed actions, see the class.
+            state: State of R rows.
+            actions: Hard (R,) or relaxed actions (see the class).
         """
         relaxed, progress = actions.is_floating_point(), state.progress
         if self.problem.keeps_progress:
@@ -226,13 +226,13 @@ class StructuredEncoder(nn.Module, ABC):
         decide: Decide,
         before: Callable[[int, EncoderState], EncoderState] | None = None,
     ) -> EncoderState:
-        """Read word after word: the only loop over the words of a sentence.
+        """Advance word by word. This is the only loop over the words of a sentence.
 
         Args:
-            state: Where to start.
-            words: The number of words to read.
-            decide: Chooses the actions at word t. It may record what it is given.
-            before: Called before `decide`; returns the state with rows added, removed or reordered.
+            state: State to start from.
+            words: Number of words to advance.
+            decide: Function that chooses the actions at word t. It may also record the states.
+            before: Function that is called before `decide` and may add, remove or reorder rows of the state.
         """
         for t in range(words):
             if before is not None:
@@ -241,16 +241,12 @@ class StructuredEncoder(nn.Module, ABC):
         return state
 
     def forward(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """Class log-probabilities under known actions, differentiable.
+        """Compute differentiable class log-probabilities, (R, C) float32, under given actions.
 
         Args:
-            batch: B sentences.
-            actions: R = B * S rows, S consecutive ones for each sentence. Hard actions, (R, T) integers, take the
-                fastest route. Relaxed actions, (R, T) or (R, T, k) floats, are taken step by step, and the result has a
-                gradient by them.
-
-        Returns:
-            (R, C) float32.
+            batch: Padded batch of B sentences.
+            actions: R = B * S rows, S consecutive ones per sentence. Hard actions, (R, T) integers, use `encode`.
+                Relaxed actions, (R, T) or (R, T, k) floats, are applied word by word, and gradients reach them.
 
         Raises:
             HsEnvError: If the shape of the actions does not fit the batch.
@@ -258,19 +254,19 @@ class StructuredEncoder(nn.Module, ABC):
         rows, width = actions.shape[:2]
         if width != batch.tokens.shape[1] or not rows or rows % len(batch):
             raise HsEnvError(
-                f"Actions need a multiple of the batch's {len(batch)} rows, and its {batch.tokens.shape[1]} columns; "
+                f"Actions need {batch.tokens.shape[1]} columns and a multiple of {len(batch)} rows, as the batch has; "
                 f"got {tuple(actions.shape)}."
             )
         return (self._step_by_step if actions.is_floating_point() else self.encode)(batch, actions)
 
     def _step_by_step(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """`forward` by `advance`."""
+        """Compute `forward` word by word."""
         state = self.start(batch, actions.shape[0] // len(batch))
         return self.finish(self.unroll(state, actions.shape[1], lambda t, _: actions[:, t]))
 
 
 def _last_weighted(actions: Tensor) -> Tensor:
-    """(R,) int64: the last action with a positive weight, of relaxed actions (R,) or (R, k)."""
+    """Return the last action with a positive weight, (R,) int64, of relaxed actions (R,) or (R, k)."""
     if actions.ndim == 1:
         return (actions > 0).long()
     return ((actions > 0) * torch.arange(actions.shape[1], device=actions.device)).amax(1)

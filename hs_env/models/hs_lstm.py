@@ -1,4 +1,4 @@
-"""HS-LSTM: the hierarchically structured LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+"""Define HS-LSTM, the hierarchically structured LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
 
     The last word always ends a phrase. The encoder's memory is `s_t` itself, so `observe` copies nothing.
 
-    Arguments as `SentenceClassifier`'s; the state has D = 4d.
+    Arguments as for `SentenceClassifier`. The observation has width D = 4d.
 
     Attributes:
-        phrase_memory: How much of the memory is about the phrases that are closed, and comes first.
+        phrase_memory: Width of the phrase-level part of the memory, which comes first.
     """
 
     title, problem = "HS-LSTM", SEGMENTATION
@@ -44,23 +44,23 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
     # Step by step ----------------------------------------------------------------------------------------------------
 
     def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """The word's projection (n, 4d) and the word-level state (n, 2d) that it has as the first word of a phrase."""
+        """Return the projection of each word (n, 4d), and its word-level state as first word of a phrase (n, 2d)."""
         projected = self.word_level.project(vectors)
         return projected, torch.cat(lstm_cell(projected, None), 1)
 
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
-        """Nothing at the phrase level, the first word at the word level."""
+        """Return a memory with a zero phrase level and the first word at the word level."""
         return nn.functional.pad(tables[1].index_select(0, first), (self.phrase_memory, 0))
 
     def observe(self, state: EncoderState) -> Tensor:
-        """(R, 4d): c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t."""
+        """Return `c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t`, (R, 4d)."""
         return state.memory
 
     def move(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Close the phrases that end, read the next word.
+        """Close the phrases that end, and advance to the next word.
 
-        Computes the phrase level for the rows whose phrase ends and the word level for the rows whose phrase goes on; a
-        fresh phrase is looked up.
+        The phrase level is computed only where a phrase ends, and the word level only where it continues. The state
+        after the first word of a phrase is looked up.
         """
         projected, fresh = state.tables
         last, reading = state.at_last_word, state.reading
@@ -75,7 +75,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         if (opened := rows_of(end & ~last & reading)) is not None:
             put(words, opened, fresh.index_select(0, take(following, opened)))
         if (going := rows_of(~end & reading)) is not None:
-            c_w, h_w = take(state.memory[:, -2 * d :], going).chunk(2, 1)  # not of the copy, which is written to
+            c_w, h_w = take(state.memory[:, -2 * d :], going).chunk(2, 1)  # not from the copy, which has changed
             put(
                 words,
                 going,
@@ -84,7 +84,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         return memory
 
     def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
-        """The phrase goes on with the next word; or it is closed, and the next word, if there is one, opens another."""
+        """Continue the phrase with the next word, or close it and open another one unless the sentence ends."""
         projected, fresh = state.tables
         before, words = state.memory.split([self.phrase_memory, 2 * self.hidden_size], 1)
         c_w, h_w = words.chunk(2, 1)
@@ -95,23 +95,22 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         return torch.cat([before, going], 1), torch.cat([closed, opened], 1)
 
     def close(self, before: Tensor, h_w: Tensor) -> Tensor:
-        """(R, phrase_memory) after the phrases that end in the word-level states (R, d) are read."""
+        """Return the memory, (R, phrase_memory), after phrases with last word-level states `h_w` (R, d)."""
         c_p, h_p = before.chunk(2, 1)
         return torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
 
     def finish(self, state: EncoderState) -> Tensor:
-        """(R, C) from h^p_L."""
+        """Return class log-probabilities, (R, C), from h^p_L."""
         return self.classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
 
     # Known actions ---------------------------------------------------------------------------------------------------
 
     def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """Log-probabilities for known actions; see `StructuredEncoder.encode`.
+        """See `StructuredEncoder.encode`.
 
-        Known phrases are independent sequences, so the word level runs over phrases, as long as the longest of them,
-        and the phrase level over their number. Phrases of one sentence that start at the same word share their
-        word-level states, and phrases that also end together share their projection to the phrase level, whatever
-        sample they come from.
+        If phrases are known, they are independent sequences. The word level then takes as many steps as the longest
+        phrase has words, and the phrase level as many as a row has phrases. Across samples of a sentence, phrases that
+        start at the same word share word-level states; those that also end together share their phrase-level input.
         """
         rows, width = actions.shape
         samples = rows // len(batch)
@@ -121,14 +120,14 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         sentence = row // samples
         vectors, where = self.words(batch)
 
-        # One word-level sequence for each (sentence, start), up to the furthest end that any sample gives it.
+        # One word-level sequence per (sentence, start), up to its last end in any sample.
         heads, head = (sentence * width + start).unique(return_inverse=True)
         span = torch.zeros_like(heads).scatter_reduce_(0, head, stop - start + 1, "amax", include_self=False)
         sequence, step, sizes = pack(span)
         words = where.flatten()[heads[sequence] + step]
         h_w = self.word_level.scan(self.word_level.project(vectors), words, sizes)
 
-        # One phrase-level input for each (sentence, start, stop).
+        # One phrase-level input per (sentence, start, stop).
         spot = _packed_position(sequence, step, width)
         distinct, phrase = (head * width + stop - start).unique(return_inverse=True)
         inputs = self.phrase_level.project(h_w[spot[distinct]])
@@ -136,23 +135,23 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         return self.classify(self.read_phrases(inputs, phrase, counts))
 
     def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor) -> Tensor:
-        """(R, representation_size): what the softmax reads of rows of phrases.
+        """Return the input of the softmax, (R, representation_size), for rows of phrases.
 
         Args:
-            inputs: (K, 4d) projected phrases.
-            phrase: (P,) int64, which of them each phrase of the rows is, row by row.
-            counts: (R,) int64, how many phrases each row has.
+            inputs: (n, 4d) projections of the n distinct phrases.
+            phrase: (P,) int64 row of `inputs` for each phrase, row by row.
+            counts: (R,) int64 number of phrases of each row.
         """
         return self.phrase_level.last(inputs, phrase, counts)
 
     def phrase_vectors(self, batch: SentenceBatch) -> Tensor:
-        """(B, d): h^w at the last word of each sentence, read as one phrase, which is what the phrase level reads."""
+        """Return the phrase-level input of each sentence as one phrase, (B, d): h^w at its last word."""
         vectors, where = self.words(batch)
         return self.word_level.last(self.word_level.project(vectors), where[batch.mask], batch.lengths)
 
 
 def _packed_position(sequence: Tensor, step: Tensor, width: int) -> Tensor:
-    """Where (sequence, step) stands in the packed layout, looked up by `sequence * width + step`."""
+    """Return a table of packed positions, indexed by `sequence * width + step`."""
     table = sequence.new_zeros(int(sequence.max() + 1) * width)
     table[sequence * width + step] = torch.arange(len(sequence), device=sequence.device)
     return table

@@ -1,4 +1,4 @@
-"""ID-LSTM: the information-distilled LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
+"""Define ID-LSTM, the information-distilled LSTM (Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         state           s_t = c_{t-1} (+) h_{t-1} (+) x_t
         class           P(y|X) = softmax(W h_L + b)
 
-    At least one word is retained: if none has been before the last one, that one is. The memory is c, h, and a flag
-    that says whether a word has been retained. Under relaxed actions the flag is a probability: that of any word being
-    retained if each one were with the probability that its action is.
+    The last word is always retained if no other word is. The memory holds c, h, and a flag that tells whether a word
+    has been retained. Under relaxed actions the flag is the probability that any word is retained, if each action is an
+    independent probability.
 
-    Arguments as `SentenceClassifier`'s; the state has D = 2d + e.
+    Arguments as for `SentenceClassifier`. The observation has width D = 2d + e.
     """
 
     title, problem = "ID-LSTM", DISTILLATION
@@ -40,20 +40,20 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
     # Step by step ----------------------------------------------------------------------------------------------------
 
     def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """The word's projection (n, 4d), and its vector (n, e)."""
+        """Return the projection (n, 4d) and the vector (n, e) of each word."""
         return self.word_level.project(vectors), vectors
 
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
-        """Nothing has been retained."""
+        """Return a zero memory."""
         return tables[0].new_zeros(len(first), 2 * self.hidden_size + 1)
 
     def observe(self, state: EncoderState) -> Tensor:
-        """(R, 2d + e): c_{t-1} (+) h_{t-1} (+) x_t; of a finished sentence c_L (+) h_L (+) x_L."""
+        """Return `c_{t-1} (+) h_{t-1} (+) x_t`, (R, 2d + e); of a finished sentence `c_L (+) h_L (+) x_L`."""
         vectors = state.tables[1].index_select(0, state.index_at(state.position))
         return torch.cat([state.memory[:, : 2 * self.hidden_size], vectors], 1)
 
     def move(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Take in the words that are retained; computes their rows only."""
+        """Advance the LSTM, in the rows that retain their word only."""
         retained = rows_of((actions == RETAIN) & state.reading)
         if retained is None:
             return state.memory
@@ -65,13 +65,13 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         return memory
 
     def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
-        """Nothing changes; or the word is taken in."""
+        """Keep the memory, or advance the LSTM by the word."""
         c, h, flag = state.memory.split([self.hidden_size, self.hidden_size, 1], 1)
         gates = state.tables[0].index_select(0, state.index_at(state.position))
         return state.memory, torch.cat([*self.word_level.step(gates, c, h), torch.ones_like(flag)], 1)
 
     def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Both outcomes, mixed; the last word is retained as far as no word has been."""
+        """Mix both outcomes; the last word is retained to the degree that no other word has been."""
         actions = actions if actions.ndim == 1 else actions[:, 1]
         forced = (1 - state.memory[:, -1]) * state.at_last_word
         share = torch.lerp(actions, torch.ones_like(actions), forced) * state.reading
@@ -79,17 +79,16 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         return torch.lerp(deleted, retained, share[:, None])
 
     def finish(self, state: EncoderState) -> Tensor:
-        """(R, C) from h_L."""
+        """Return class log-probabilities, (R, C), from h_L."""
         return self.classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
 
     # Known actions ---------------------------------------------------------------------------------------------------
 
     def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """Log-probabilities for known actions; see `StructuredEncoder.encode`.
+        """See `StructuredEncoder.encode`.
 
-        The retained words of each row are a sequence of their own, so the LSTM takes as many steps as the most that any
-        row retains. The samples of a sentence share the projections of its words, and those that retain the same words
-        are one sequence.
+        The LSTM runs over the retained words of each row only. Samples of a sentence share the projections of its
+        words, and samples that retain the same words are computed once.
         """
         samples = actions.shape[0] // len(batch)
         retained = retained_words(actions, batch.lengths.repeat_interleave(samples))

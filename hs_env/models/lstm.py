@@ -41,10 +41,10 @@ def lstm_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
 
     Args:
         gates: (n, 4d) pre-activations of n sequences, in the order input, forget, output, candidate.
-        c: (n, d) cell state before the step, or None for the zero state.
+        c: (n, d) cell states before the step, or None for the zero state.
 
     Returns:
-        The new cell state and the new hidden state, (n, d) each.
+        The new cell states and the new hidden states, (n, d) each.
     """
     d = gates.shape[1] // 4
     i, f, o = torch.sigmoid(gates[:, : 3 * d]).chunk(3, 1)
@@ -92,44 +92,27 @@ class LSTM(nn.Module):
         return torch.addmm(self.bias, x, self.weight_ih)
 
     def step(self, projected: Tensor, c: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Advance n sequences by one word.
-
-        Args:
-            projected: (n, 4d) projected inputs.
-            c: (n, d) cell states.
-            h: (n, d) hidden states.
-
-        Returns:
-            The new cell states and the new hidden states, (n, d) each.
-        """
+        """Advance n sequences by one word: inputs (n, 4d) and states c, h (n, d) to new states c, h."""
         return lstm_cell(torch.addmm(projected, h, self.weight_hh), c)
 
     def scan(self, projected: Tensor, index: Tensor, sizes: list[int]) -> Tensor:
-        """Compute the hidden states of all words of packed sequences, starting from the zero state.
-
-        The module's docstring explains the packed layout; `pack` computes it.
+        """Compute the hidden states of all words of packed sequences, (words, d) and packed, from the zero state.
 
         Args:
             projected: (n, 4d) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each packed word.
-            sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
-
-        Returns:
-            (words, d) hidden states in the packed layout.
+            sizes: Number of sequences at each step, as `pack` computes it.
         """
         packed: Tensor = _Scan.apply(projected, index, sizes, self.weight_hh)
         return packed
 
     def last(self, projected: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the last hidden state of each sequence, starting from the zero state.
+        """Compute the last hidden state of each sequence, (sequences, d), from the zero state.
 
         Args:
             projected: (n, 4d) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each word, one sequence after the other (not packed).
             lengths: (sequences,) int64, number of words of each sequence, at least 1.
-
-        Returns:
-            (sequences, d) hidden states, in the order of `lengths`.
         """
         sequence, step, sizes = pack(lengths)
         stops = lengths.cumsum(0)
@@ -226,13 +209,10 @@ def _previous(sizes: list[int], device: torch.device) -> Tensor:
 
 
 def pack(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:
-    """Compute the packed layout of sequences (see the module's docstring).
+    """Compute the packed layout of sequences of at least one word each (see the module's docstring).
 
     Lengths [2, 3, 1], for example, give the sequences [1, 0, 2, 1, 0, 1], the steps [0, 0, 0, 1, 1, 2] and the sizes
     [3, 2, 1].
-
-    Args:
-        lengths: (sequences,) int64, number of words of each sequence, at least 1.
 
     Returns:
         The sequence of each packed word, (words,) int64; its step, (words,) int64, which is its position in the

@@ -44,7 +44,7 @@ class WordVectorLayer(nn.Module, ABC):
     def lexicon(self) -> Tensor | None:
         """Return the vectors of the whole vocabulary, (V, e) float32, indexed by token id.
 
-        The result is None if the vector of a word depends on its sentence.
+        It is None if the vector of a word depends on its sentence.
         """
 
     def forward(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:

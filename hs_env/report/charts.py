@@ -41,14 +41,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def learning_curves(epochs: Sequence[dict[str, Any]]) -> str:
-    """Draw the scores of a run on dev over its updates, and mark the epoch that each stage kept.
-
-    Args:
-        epochs: Entries of the run's history, at least one.
-
-    Returns:
-        Data URL of an image: `data:image/svg+xml;...`.
-    """
+    """Draw the dev scores of a run over its updates, mark the epoch that each stage kept, and return a data URL."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -76,7 +69,7 @@ def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> Non
 
 
 def accuracy_chart(comparison: Comparison) -> str:
-    """Draw the accuracy of each row with its interval, and return a data URL as `learning_curves` does."""
+    """Draw the accuracy of each row with its interval, and return a data URL."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

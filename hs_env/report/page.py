@@ -88,7 +88,6 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
 
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
-    """Collect what the page shows of a run."""
     epochs = json.loads((run.folder / HISTORY).read_text("utf-8"))["epochs"]
     records = json.loads((run.folder / RECORD).read_text("utf-8"))
     return Section(

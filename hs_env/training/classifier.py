@@ -1,4 +1,4 @@
-"""A classifier that learns, and the slow copy of it that is used."""
+"""Train a classifier and its slow copy."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from hs_env.models.classifier import ENCODER_WEIGHTS
 
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
-"""Updates over which the rate of an encoder rises: the classifier above it knows nothing at first."""
+"""Number of updates over which the learning rate of an encoder rises, since the classifier is random at first."""
 
 
 class ClassifierOptimizer(Generic[M]):
     """Adam on a model's log-likelihood, with decoupled weight decay (Loshchilov and Hutter 2019) and a slow copy.
 
-    The slow copy follows the learning weights by `slow += tau * (fast - slow)` after each update (tau = 0.1 in Zhang,
-    Huang, Zhao 2018). It is frozen, and in eval mode unless the P-Net is to learn from it with dropout: it gives the
-    states and rewards that the P-Net learns from, and it is what is evaluated and saved.
+    The slow copy follows the trained weights by `slow += tau * (fast - slow)` after each update (tau = 0.1 in Zhang,
+    Huang, Zhao 2018). It computes the states and rewards that the P-Net learns from, and it is evaluated and saved. It
+    gets no gradients, and is in eval mode except for rewards under dropout.
 
     Args:
-        model: The model to train.
-        tau: Share of the learning weights that the slow copy takes over.
-        clip_norm: Greatest norm of the gradient.
-        weight_decay: An update takes the learning rate times this share of the matrices away, but for word vectors.
-        encoder_rate: Share of the learning rate at which an encoder of words learns, after its first updates.
+        model: Model to train.
+        tau: Share of the trained weights that the slow copy takes over.
+        clip_norm: Maximum norm of the gradient.
+        weight_decay: Decoupled weight decay of all matrices except word vectors and the encoder.
+        encoder_rate: Learning rate of an encoder of words as a share of the model's, after its first 100 updates.
 
     Attributes:
-        fast: The learning model.
-        slow: Its slow copy.
-        updates: How many there have been.
+        fast: Trained model.
+        slow: Slow copy.
+        updates: Number of updates so far.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ClassifierOptimizer(Generic[M]):
         self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
 
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
-        """One step of Adam on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C)."""
+        """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C)."""
         self.updates += 1
         share = self.encoder_rate * min(1.0, self.updates / _RISING)
         for group in self.optimizer.param_groups:
@@ -61,7 +61,7 @@ class ClassifierOptimizer(Generic[M]):
         return {"loss": loss.item(), "gradient_norm": norm.item()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Both copies, the optimiser and the number of updates."""
+        """Return the state of both copies and of the optimiser, and the number of updates."""
         return {
             "fast": self.fast.state_dict(),
             "slow": self.slow.state_dict(),
@@ -70,15 +70,15 @@ class ClassifierOptimizer(Generic[M]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a state made by `state_dict`."""
+        """Restore a state that `state_dict` returned."""
         self.fast.load_state_dict(state["fast"])
         self.slow.load_state_dict(state["slow"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.updates = state.get("updates", 0)  # in checkpoints of older versions there is none, and no encoder
+        self.updates = state.get("updates", 0)  # checkpoints of older versions lack it
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The parameters by whether they decay and are an encoder's; one group if all are alike."""
+    """Group the weights by whether they decay and belong to an encoder; leave empty groups out."""
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
     encoder: list[nn.Parameter] = []

@@ -1,4 +1,4 @@
-"""What the trainers of classifiers share: batches of sentences, their seeds, and the saved classifier."""
+"""Share code between the trainers of classifiers: batches of sentences, seeds, and saving."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return training_batches(self.data.splits["train"], self.config.batch_size, self.config.seed, stage.name, epoch)
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
-        """Train on one batch. One seed is for dropout, another one for the generator that the stage gets."""
+        """Train on one batch. Dropout and the stage's generator get separate seeds."""
         place = (stage.name, self.progress.epoch, self.progress.batch)
         torch.manual_seed(seed_for(self.config.seed, *place, "dropout"))
         batch = self.data.splits["train"].batch(unit)
@@ -67,11 +67,11 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return {"classifier_updates": updates, "epochs": self.progress.history}
 
     def save_classifier(self, model: Model) -> None:
-        """Save a classifier with the words and labels of this run and the scores of its epoch."""
+        """Save a classifier with the words and labels of this run and the scores of the kept epoch."""
         kept = next(entry for entry in reversed(self.progress.history) if entry["best"])
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
-        if isinstance(model.words, FineTunedWords):  # the saved classifier reads a frozen copy of its encoder
+        if isinstance(model.words, FineTunedWords):  # the saved classifier uses a frozen copy of its encoder
             contextual = model.words.save(self.folder / ENCODER)
         labels, tokenisation = self.data.corpus.labels, self.data.corpus.tokenisation
         classifier = Classifier(model, self.data.vocabulary, labels, tokenisation, kept, contextual)

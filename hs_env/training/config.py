@@ -21,43 +21,40 @@ LATER: Final = {"reward_dropout": False, "weight_decay": 0.0, "encoder_rate": 0.
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Train jointly: warm start of the C-Net, then the P-Net alone, then both in turn."""
+    """Configuration of joint training: warm start of the C-Net, then the P-Net alone, then both in turn."""
 
     corpus: str = "movie_reviews"
-    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or the path of a file or folder."""
+    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder."""
     data_dir: Path | None = None
-    """Folder of the data sets that are not built in, and of files of word vectors."""
+    """Folder that contains the data sets which are not built in, and files of word vectors."""
     vectors: str = "glove-6b-50d"
     """Word vectors: `glove-6b-50d`, a GloVe text, word2vec binary or npz file, or `random:WIDTH`. `A,B` falls back to B
-    for words that A lacks; `A+B` concatenates the two. `hf:MODEL@LAYER`, alone, is a layer of a Hugging Face encoder,
-    so that the vector of a word depends on its sentence."""
+    for words that A lacks; `A+B` concatenates the two. `hf:MODEL@LAYER`, not combined with others, is a layer of a
+    Hugging Face encoder; the vector of a word then depends on its sentence."""
     encoder_rate: float = 0.0
-    """If not 0, the encoder of `hf:` vectors learns with the C-Net. The value is its learning rate as a share of the
-    C-Net's, such as 0.05. The encoder is saved in the run's folder."""
+    """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
+    trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
-    """The C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `id_lstm`. Classifiers without a P-Net:
-    `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they learn in the epochs of the warm start and of joint
-    training."""
+    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `id_lstm`. Classifiers without a P-Net: `plain_lstm`,
+    `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train for the epochs of the warm start and of joint training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
-    """Baseline policy that the C-Net is warm-started on; by default that of the decision problem: `function_words` for
-    phrases, `all_retain` for ID-LSTM."""
+    """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, `all_retain` for
+    ID-LSTM."""
     reward: str | None = None
-    """A reward, such as `log_likelihood - 0.3 * phrases` (see `hs-env rewards`); by default that of the decision
-    problem: for phrases the reward of HS-LSTM's paper, for ID-LSTM the log-likelihood and a bonus for deletions that
-    adapts to a target share."""
+    """Reward, such as `log_likelihood - 0.3 * phrases` (see `hs-env rewards`). Default for phrases: the reward of
+    HS-LSTM's paper. Default for ID-LSTM: the log-likelihood and a bonus for deletions that adapts to a target share."""
     reward_parameters: dict[str, float] = field(default_factory=dict)
     """Parameters of a reward given by name, such as `gamma 0.2`."""
     agent: str = "reinforce"
-    """The P-Net: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`. With `fixed` nothing learns to
-    decide: the policy of the warm start is kept throughout."""
+    """P-Net: `reinforce`, `ppo`, `a2c`, `dqn`, `maskable_ppo` or `recurrent_ppo`. `fixed` learns no policy: it keeps
+    that of the warm start."""
     agent_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the agent, such as `{"estimator": "disarm", "samples": 3}`. `hs-env agents` lists them."""
     reward_dropout: bool | None = None
-    """Whether `reinforce` learns from a classifier with dropout, whose predictions on the training sentences are then
-    no better than on other sentences; by default only for ID-LSTM, to which deleted words would otherwise seem to cost
-    nothing."""
+    """Whether the rewards of `reinforce` come from a classifier with dropout, so that it predicts training sentences no
+    better than other ones. Default: only for ID-LSTM, where deleted words would otherwise seem to cost nothing."""
     batch_size: int = 64
     """Sentences per batch."""
     learning_rate: float = 2e-3
@@ -65,32 +62,33 @@ class TrainConfig:
     joint_learning_rate: float | None = None
     """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4."""
     tau: float = 0.02
-    """Share of the learning weights that the slow copy takes over after each update of the C-Net."""
+    """Share of the trained weights that the slow copy takes over after each update of the C-Net."""
     weight_decay: float = 0.0
     """Decoupled weight decay (as in AdamW) of all matrices except word vectors."""
     clip_norm: float = 5.0
-    """Greatest norm of the gradient of the C-Net, including an encoder that learns."""
+    """Maximum norm of the gradient of the C-Net, including a fine-tuned encoder."""
     warm_epochs: int | None = None
-    """Greatest number of epochs of the warm start; by default 5, for ID-LSTM 10."""
+    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10."""
     pnet_epochs: int | None = None
-    """Greatest number of epochs of the P-Net alone; by default 1, for ID-LSTM 2."""
+    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2."""
     joint_epochs: int = 4
-    """Greatest number of epochs of joint training."""
+    """Maximum number of epochs of joint training."""
     patience: int = 3
-    """A stage ends after this many epochs without a better score on dev. If the reward adapts, scores of different
-    epochs cannot be compared, and the last epoch is kept."""
+    """Number of epochs without a better score on dev after which a stage ends. If the reward adapts, scores of
+    different epochs cannot be compared, and the last epoch is kept."""
     seed: int = 0
     """Seed of all random generators."""
     threads: int = 0
-    """Threads of torch; 0 leaves the choice to torch."""
+    """Number of threads of PyTorch; 0 keeps its default."""
     checkpoint_seconds: float = 60.0
-    """Seconds between two checkpoints; one is also written after every epoch."""
+    """Seconds between two checkpoints within an epoch; one is also written after every epoch."""
 
     def __post_init__(self) -> None:
         """Check all values.
 
         Raises:
-            HsEnvError: Naming the field, its value and its range; for unknown names with the nearest spelling.
+            HsEnvError: If a value is out of range, a name or parameter is unknown, or an option does not apply to the
+                model or agent. The message names the field, its value and its range, or the nearest known name.
         """
         if not isinstance(self.reward_dropout, bool | None):
             raise HsEnvError(f"reward_dropout must be true or false, or left out; got {self.reward_dropout!r}.")
@@ -120,17 +118,17 @@ class TrainConfig:
         )
         if self.weight_decay * self.learning_rate >= 1:
             most = f"1 / learning_rate = {1 / self.learning_rate:g}"
-            raise HsEnvError(f"weight_decay must be below {most}, where nothing is left; got {self.weight_decay!r}.")
+            raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
         if self.encoder_rate and not is_contextual(self.vectors):
             raise HsEnvError(
-                f"encoder_rate is for contextual word vectors, hf:MODEL@LAYER, and these are {self.vectors!r}. Put hf: "
-                "before the name of an encoder, or leave --encoder-rate out."
+                f"encoder_rate is for contextual word vectors, hf:MODEL@LAYER, got {self.vectors!r}. Put hf: before "
+                "the name of an encoder, or leave --encoder-rate out."
             )
         if not isinstance(self, ResolvedConfig):
             self.resolve()
 
     def resolve(self) -> ResolvedConfig:
-        """The configuration with every default filled in.
+        """Return the configuration with every default filled in.
 
         Raises:
             HsEnvError: If a name or parameter is unknown, or the model has no use for an option that is set.
@@ -143,12 +141,12 @@ class TrainConfig:
         return ResolvedConfig(**given | resolved)
 
     def _for_encoder(self, kind: type[StructuredEncoder]) -> dict[str, Any]:
-        """The fields that depend on the decision problem."""
+        """Return the fields that depend on the decision problem."""
         agent, problem = AGENTS.get(self.agent), kind.problem
         default = problem.defaults
         parameters = parse_parameters(agent.parameters, self.agent_parameters, f"the agent {self.agent!r}")
         if self.reward_dropout and not agent.reward_dropout:
-            raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave reward_dropout to it: None.")
+            raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave --reward-dropout out.")
         values = {
             "warm_start": default.warm_start,
             "reward": default.reward,
@@ -161,7 +159,7 @@ class TrainConfig:
         return chosen | {"agent_parameters": plain_values(agent.resolve(parameters, problem))}
 
     def _for_flat_classifier(self) -> dict[str, Any]:
-        """The fields of a classifier without actions."""
+        """Return the fields of a classifier without actions."""
         for name in ("warm_start", "reward", "reward_dropout", "agent_parameters"):
             if getattr(self, name):
                 flag = f"--{name.replace('_', '-')}"
@@ -179,9 +177,9 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class ResolvedConfig(TrainConfig):
-    """A configuration in which nothing is left to defaults: what a run is trained with, and what its folder holds.
+    """A configuration with all defaults filled in, as a run uses it and saves it in its folder.
 
-    `agent`, `warm_start` and `reward` are empty for a classifier without actions.
+    `agent`, `warm_start` and `reward` are "" for a classifier without actions.
     """
 
     warm_start: str = ""
@@ -193,25 +191,25 @@ class ResolvedConfig(TrainConfig):
 
     @property
     def model_settings(self) -> Any:
-        """The parameters of the model, as its own dataclass."""
+        """Return the parameters of the model as an instance of its dataclass."""
         return parse_parameters(MODELS.get(self.model).Parameters, self.model_parameters, f"the model {self.model!r}")
 
     @property
     def agent_settings(self) -> Any:
-        """The parameters of the agent, as its own dataclass."""
+        """Return the parameters of the agent as an instance of its dataclass."""
         return parse_parameters(AGENTS.get(self.agent).parameters, self.agent_parameters, f"the agent {self.agent!r}")
 
     def resolve(self) -> ResolvedConfig:
-        """The same."""
+        """Return this configuration: it has no defaults to fill in."""
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
+        """Return the fields as JSON values."""
         return asdict(self) | {"data_dir": None if self.data_dir is None else str(self.data_dir)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ResolvedConfig:
-        """The inverse of `to_json`; also reads configurations of version 0.1.
+        """Build a configuration from the values of `to_json`, or from those of version 0.1.
 
         Raises:
             HsEnvError: If a field is unknown or out of range.
@@ -221,6 +219,6 @@ class ResolvedConfig(TrainConfig):
             data_dir = current.get("data_dir")
             config = cls(**current | {"data_dir": None if data_dir is None else Path(data_dir)})
         except (KeyError, TypeError) as error:
-            raise HsEnvError(f"This is no configuration of a run: {error}.") from error
+            raise HsEnvError(f"This is not the configuration of a run: {error}.") from error
         agent = plain_values(config.agent_settings) if config.agent else {}
         return replace(config, model_parameters=plain_values(config.model_settings), agent_parameters=agent)

@@ -1,4 +1,4 @@
-"""The data of a run: a corpus, its vocabulary and word vectors, its splits as tensors."""
+"""Load the data of a run: corpus, vocabulary, word vectors, and splits as tensors."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from hs_env.vectors import WordVectors, load_vectors
 from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
 
 M = TypeVar("M", bound=Model)
-_POOL = 20  # batches whose sentences are sorted by length together
+_POOL = 20  # batches per pool of sentences that are sorted by length
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run reads.
+    """Data of a run.
 
     Attributes:
-        corpus: The corpus.
-        vocabulary: Every word of it; the labels of dev and test are never looked at.
-        vectors: The first word vectors, (V, e), or what makes those of the words in their sentences.
-        splits: train, dev and test as tensors.
+        corpus: Corpus of the run.
+        vocabulary: All words of the corpus, including dev and test, whose labels are not used.
+        vectors: Initial word vectors (V, e), or the encoder that computes contextual ones.
+        splits: "train", "dev" and "test" as tensors.
     """
 
     corpus: Corpus
@@ -47,19 +47,22 @@ class TrainingData:
     def load(
         cls, config: ResolvedConfig, contextual: ContextualVectors | None = None, read: Collection[str] = SPLITS
     ) -> TrainingData:
-        """Load the corpus and vectors that `config` names.
+        """Load corpus and word vectors.
 
         Args:
-            config: The run.
-            contextual: Make these vectors, which the run has made its own, and not those that `config` names.
-            read: Splits whose contextual vectors are wanted; they are costly.
+            config: Configuration of the run.
+            contextual: Contextual vectors to use instead of those in `config`, such as fine-tuned ones.
+            read: Splits to compute contextual vectors for, which is slow.
+
+        Raises:
+            HsEnvError: If corpus or vectors cannot be loaded, or a split is empty.
         """
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
         if contextual is None and is_contextual(config.vectors):
             contextual = load_contextual(config.vectors)
-            read = () if config.encoder_rate else read  # vectors that learn are made anew for each batch
+            read = () if config.encoder_rate else read  # a trained encoder computes vectors batch by batch
         if empty := [name for name, count in corpus.counts.items() if not count]:
             raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
         seed = seed_for(config.seed, "vectors")
@@ -71,12 +74,12 @@ class TrainingData:
         return cls(corpus, vocabulary, vectors, splits)
 
     def examples(self, split: str = "dev") -> tuple[EncodedSplit, Sequence[Sentence], tuple[str, ...]]:
-        """A split as tensors and as sentences, and the names of the classes: what a display of examples needs."""
+        """Return a split as tensors and as sentences, and the class names, as the display of examples needs them."""
         return self.splits[split], self.corpus.splits[split], self.corpus.labels
 
     @cached_property
     def digest(self) -> str:
-        """A fingerprint of the words, sentences and labels, and of the encoder that makes their vectors."""
+        """Digest of words, sentences, labels and encoder of contextual vectors, to detect changes."""
         digest = hashlib.sha256("\n".join((*self.corpus.labels, *self.vocabulary.words)).encode())
         for split in self.splits.values():
             for part in (split.tokens, split.lengths, split.labels):
@@ -86,7 +89,7 @@ class TrainingData:
         return digest.hexdigest()
 
     def new_model(self, kind: type[M], config: ResolvedConfig) -> M:
-        """A fresh model over this vocabulary that starts from the word vectors, or reads those of a batch."""
+        """Build a model with new weights that starts from the word vectors, or takes contextual ones from batches."""
         size, labels, vectors = len(self.vocabulary), len(self.corpus.labels), self.vectors
         width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
         model = kind(size, labels, width, **plain_values(config.model_settings))
@@ -99,15 +102,16 @@ class TrainingData:
         assert isinstance(model.words, WordEmbedding)
         with torch.no_grad():
             model.words.weight.copy_(torch.from_numpy(vectors.matrix))
-            model.words.weight[UNKNOWN] = 0  # no word of the corpus is unknown; later ones read as dropped words do
+            # `UNKNOWN` never occurs in the corpus; unseen words get the zero vector of a dropped word.
+            model.words.weight[UNKNOWN] = 0
         return model
 
 
 def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | int) -> list[Tensor]:
-    """The sentences of one epoch in random order, as indices, batch by batch.
+    """Return the batches of one epoch in random order, each as (B,) indices of sentences.
 
-    Sentences of similar length share a batch: within each pool of shuffled sentences they are sorted by length, and the
-    batches are shuffled again.
+    Sentences of similar length share a batch: each pool of shuffled sentences is sorted by length and divided into
+    batches, and then all batches are shuffled. `place` distinguishes epochs (see `generator_for`).
     """
     generator = generator_for(seed, *place, "order")
     order = torch.randperm(len(split), generator=generator)

@@ -1,4 +1,4 @@
-"""Training of a classifier without structure, as a C-Net is trained."""
+"""Train a flat classifier, which takes no actions, as a C-Net is trained."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from hs_env.types import SentenceBatch
 
 
 class FlatTrainer(ClassifierTrainer):
-    """Trains a classifier without structure on what a C-Net gets: as many epochs, at the rates of the two stages.
+    """Trains a flat classifier under the same conditions as a C-Net, for a fair comparison.
 
-    Vectors, batches, optimiser, learning rates, dropout, clipping, slow copy and the choice by dev are the C-Net's; the
-    stages are "warm" and "joint", for there is no P-Net.
+    Word vectors, batches, optimiser, learning rates, epochs, dropout, clipping, slow copy and model selection on dev
+    are those of a C-Net. The stages are "warm" and "joint", since there is no P-Net.
 
     Args:
-        config: What to train.
-        data: What to train on.
-        folder: The run's folder.
-        console: Where progress is shown.
+        config: Configuration of the run.
+        data: Corpus, vocabulary and word vectors.
+        folder: Folder of the run.
+        console: Console that shows progress.
     """
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
@@ -51,11 +51,11 @@ class FlatTrainer(ClassifierTrainer):
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         rate = self.config.learning_rate if stage == "warm" else self.config.joint_learning_rate
         annealed = self._anneal()
-        learnt = self.classifier.update(rate, batch.labels, batch)
-        return annealed | {f"c_net/{name}": value for name, value in learnt.items()}
+        metrics = self.classifier.update(rate, batch.labels, batch)
+        return annealed | {f"c_net/{name}": value for name, value in metrics.items()}
 
     def _anneal(self) -> dict[str, float]:
-        """Set the slope of boundary detectors, if there are any, by the place of the update in the run."""
+        """Set the slope of boundary detectors, if there are any, by the number of epochs so far."""
         annealed = {}
         for model in (self.classifier.fast, self.classifier.slow):
             if isinstance(model, HMLSTMClassifier):

@@ -1,4 +1,4 @@
-"""Runs of classifiers on disk: start, resume and load them."""
+"""Start, resume and load the runs of classifiers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Run:
     """A finished run.
 
     Attributes:
-        folder: Where it lies.
-        config: What was trained.
-        classifier: The frozen classifier.
-        agent: The trained P-Net; None for a classifier without structure.
-        classifier_updates: Updates of the C-Net by stage, "warm" and "joint".
+        folder: Folder of the run.
+        config: Configuration of the run.
+        classifier: Frozen classifier.
+        agent: Trained P-Net; None for a flat classifier.
+        classifier_updates: Number of updates of the C-Net by stage, "warm" and "joint".
     """
 
     folder: Path
@@ -39,22 +39,22 @@ class Run:
     classifier_updates: dict[str, int]
 
     def data(self, *read: str) -> TrainingData:
-        """What it was trained on, with such vectors in the splits `read` as its classifier reads.
+        """Load the data of the run, with contextual vectors, if its classifier needs them, in the splits `read`.
 
         Raises:
-            HsEnvError: If the corpus has changed since.
+            HsEnvError: If the data cannot be loaded, or the words or labels of the corpus have changed.
         """
         data = TrainingData.load(self.config, self.classifier.contextual, read)
         if data.vocabulary != self.classifier.vocabulary or data.corpus.labels != self.classifier.labels:
             raise HsEnvError(
                 f"The corpus {self.config.corpus!r} has other words or labels than when the run in {self.folder} was "
-                "trained. Bring the old one back, or train again."
+                "trained. Restore the old corpus, or train again."
             )
         return data
 
     @classmethod
     def load(cls, folder: Path) -> Run:
-        """Load a finished run: see `RunKind.load`."""
+        """Load a finished run (see `RunKind.load`)."""
         return _KIND.load(folder)
 
 
@@ -65,7 +65,7 @@ def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> Clas
 
 def _load_result(folder: Path, config: ResolvedConfig, history: Any) -> Run:
     if not isinstance(history, dict) or "classifier_updates" not in history:
-        raise HsEnvError(f"{folder / HISTORY} does not say how often the classifier was updated. Was it edited?")
+        raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
     classifier = Classifier.load(folder)
     agent = load_agent(folder / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
     return Run(folder, config, classifier, agent, history["classifier_updates"])

@@ -1,4 +1,4 @@
-"""Joint training of P-Net and C-Net in three stages (Zhang, Huang, Zhao, AAAI 2018)."""
+"""Train P-Net and C-Net jointly, in three stages (Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ AGENT = "agent.safetensors"
 
 
 class Trainer(ClassifierTrainer):
-    """Warm-starts the C-Net on a heuristic structure, trains the P-Net with the rest frozen, then both in turn.
+    """Warm-starts the C-Net on a baseline policy, trains the P-Net with the C-Net frozen, then both in turn.
 
     Args:
-        config: What to train.
-        data: What to train on.
-        folder: The run's folder.
-        console: Where progress is shown.
+        config: Configuration of the run.
+        data: Corpus, vocabulary and word vectors.
+        folder: Folder of the run.
+        console: Console that shows progress.
     """
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
@@ -89,14 +89,14 @@ class Trainer(ClassifierTrainer):
     # Scores and results ----------------------------------------------------------------------------------------------
 
     def _scores(self, policy: Agent) -> tuple[dict[str, float], str]:
-        """Scores of the slow copy on dev under a policy, and a few sentences as the policy decides them."""
+        """Score the slow copy on dev under a policy, and show the policy's decisions for a few sentences."""
         slow = self.classifier.slow
         scores = policy_scores(slow, policy, self.data.splits["dev"], self.reward)
         shown = segmented_examples(slow, policy, *self.data.examples())
         return scores, "\n\n".join(to_text(sentence) for sentence in shown)
 
     def scale(self, stage: Stage) -> dict[str, Any] | None:
-        """A reward that has adapted measures by another scale."""
+        """Return the state of the reward: rewards before and after it adapts cannot be compared."""
         return self.reward.state_dict() if stage.score == "reward" else None
 
     def save_result(self) -> None:
@@ -106,10 +106,10 @@ class Trainer(ClassifierTrainer):
 
 
 def _warm_start(name: str, data: TrainingData, problem: Problem) -> Heuristic:
-    """The baseline `name`, if it decides `problem`, on this data, and always in the same way."""
+    """Make a baseline policy, and check that it is fixed and suits this problem and data."""
     policy = make_baseline(name, data.vocabulary, problem)
     if not isinstance(policy, Heuristic):
-        raise HsEnvError(f"The policy of the warm start must be fixed, got {name!r}. Leave it out, or take another.")
+        raise HsEnvError(f"The policy of the warm start must be fixed, got {name!r}. Choose another, or leave it out.")
     policy.plan(data.splits["train"].batch(torch.tensor([0])))  # raises at once if gold actions are missing
     return policy
 

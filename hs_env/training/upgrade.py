@@ -1,4 +1,4 @@
-"""Configurations of version 0.1, in which a run had a field for each parameter of each model and agent."""
+"""Upgrade configurations of version 0.1, which had a field for each parameter of each model and agent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SEPARATE: Final = ("reinforce", "sb3", "estimator", "slope_per_epoch", "structu
 
 
 def upgraded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resolved configuration with today's fields; one of today is returned as it is."""
+    """Return the fields of a configuration under their current names; a current one is returned unchanged."""
     if "reinforce" not in values and "structure" not in values:
         return dict(values)
     shared = {name: value for name, value in values.items() if name not in _SEPARATE}

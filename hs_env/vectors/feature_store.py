@@ -18,11 +18,7 @@ Words = tuple[str, ...]
 
 
 def cache_folder() -> Path:
-    """Return the cache folder.
-
-    Returns:
-        The folder `HS_ENV_CACHE`, or else `hs-env` in the user's cache folder.
-    """
+    """Return the folder `HS_ENV_CACHE`, or else `hs-env` in the user's cache folder."""
     if own := os.environ.get("HS_ENV_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hs-env"
@@ -59,24 +55,12 @@ class FeatureStore:
         self._database.close()
 
     def missing(self, sentences: Iterable[Words]) -> set[Words]:
-        """Find the sentences that have no vectors yet.
-
-        Args:
-            sentences: Words of each sentence.
-
-        Returns:
-            These sentences, each once.
-        """
+        """Return the distinct sentences that have no vectors yet."""
         wanted = set(sentences)
         return {words for words in wanted if self._find(words) is None}
 
     def put(self, sentences: Sequence[Words], vectors: Sequence[NDArray[np.float16]]) -> None:
-        """Add the vectors of sentences. Sentences in the store keep their vectors.
-
-        Args:
-            sentences: Words of each sentence.
-            vectors: (L, e) float16 of each sentence of L words.
-        """
+        """Add the vectors of sentences, (L, e) float16 each. Sentences in the store keep their vectors."""
         rows = [(_key(words), each.tobytes()) for words, each in zip(sentences, vectors, strict=True)]
         try:
             with self._database:
@@ -85,14 +69,7 @@ class FeatureStore:
             raise self._unusable(error) from error
 
     def get(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
-        """Return the vectors of sentences in the store.
-
-        Args:
-            sentences: Words of each sentence; all of them must be in the store.
-
-        Returns:
-            (words, e) float16, the vectors of all sentences, concatenated.
-        """
+        """Return the vectors of sentences that are all in the store, (words, e) float16, concatenated."""
         vectors = np.empty((sum(map(len, sentences)), self.width), np.float16)
         start = 0
         for words in sentences:

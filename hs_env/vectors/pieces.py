@@ -47,14 +47,7 @@ class PieceEncoder:
 
     @classmethod
     def load(cls, folder: Path, layers: int | None = None) -> PieceEncoder:
-        """Load an encoder.
-
-        Args:
-            folder: Folder with the files of the model.
-            layers: Number of layers to load, counted from the first. Default: all.
-
-        Returns:
-            The encoder with its tokeniser.
+        """Load an encoder and its tokeniser; `layers` loads only so many layers, counted from the first.
 
         Raises:
             HsEnvError: If `transformers` is missing, a file or weight is missing or broken, or the tokeniser is not a
@@ -82,14 +75,7 @@ class PieceEncoder:
         return cls(tokenizer, model.eval(), network, _limit(tokenizer, network), _space(tokenizer))
 
     def pieces(self, sentences: Sequence[Sequence[str]]) -> Any:
-        """Divide the words of sentences into pieces.
-
-        Args:
-            sentences: Words of each sentence.
-
-        Returns:
-            The `BatchEncoding` of the tokeniser, with padded PyTorch tensors. Pieces beyond `limit` are cut off.
-        """
+        """Return the pieces of sentences as a `BatchEncoding` of padded tensors; pieces beyond `limit` are cut off."""
         # Tokenisers reject surrogates, which stand for bytes that were not UTF-8.
         words = [[self.space + word.encode(errors="replace").decode() for word in sentence] for sentence in sentences]
         return self.tokenizer(
@@ -97,17 +83,10 @@ class PieceEncoder:
         )
 
     def word_states(self, sentences: Sequence[Sequence[str]], layer: int) -> Tensor:
-        """Compute the states of all words of some sentences; gradients reach the encoder.
+        """Return the states of all words of some sentences, (words, e) float32; gradients reach the encoder.
 
-        A word's state is the mean of the states of its pieces, or 0 if the tokeniser finds no piece in it. A sentence
-        that exceeds `limit` is processed in parts.
-
-        Args:
-            sentences: Words of each sentence.
-            layer: Layer whose outputs are used; 0 is the embeddings.
-
-        Returns:
-            (words, e) float32 states of all sentences, concatenated.
+        A word's state is the mean of the outputs of `layer` (0 is the embeddings) for its pieces, or 0 if the tokeniser
+        finds no piece in it. A sentence that exceeds `limit` is processed in parts.
         """
         import torch
 
@@ -135,13 +114,9 @@ class PieceEncoder:
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
     def save(self, folder: Path, layer: int) -> None:
-        """Save model and tokeniser for `load`.
+        """Save model and tokeniser for `load`, with `layer` as the default layer of vectors (see `configuration`).
 
         Files are written to a subfolder and then moved, so that none is ever incomplete.
-
-        Args:
-            folder: Folder for the files.
-            layer: Default layer of vectors from this encoder (see `configuration`).
 
         Raises:
             HsEnvError: If model or tokeniser cannot be saved.
@@ -188,14 +163,9 @@ def _space(tokenizer: Any) -> str:
 
 
 def configuration(folder: Path) -> tuple[int, int, int]:
-    """Read the configuration of the encoder in a folder.
+    """Read the number of layers of an encoder, the width of a word vector, and the default layer.
 
-    Args:
-        folder: Folder with the files of the model.
-
-    Returns:
-        The number of layers, the width of a word vector, and the default layer: the one that the encoder was fine-tuned
-        for, otherwise the last.
+    The default is the layer that the encoder was fine-tuned for, otherwise the last.
 
     Raises:
         HsEnvError: If the folder holds no text encoder, or `transformers` is missing.
@@ -211,14 +181,7 @@ def configuration(folder: Path) -> tuple[int, int, int]:
 
 
 def digest_of(folder: Path) -> str:
-    """Compute a digest of the files of a model.
-
-    Args:
-        folder: Folder with the files of the model.
-
-    Returns:
-        16 hexadecimal digits, which depend on the names and contents of the files.
-    """
+    """Compute 16 hexadecimal digits from the names and contents of the files of a model."""
     digest = hashlib.sha256()
     for path in model_files(folder):
         digest.update(path.name.encode())
@@ -228,25 +191,14 @@ def digest_of(folder: Path) -> str:
 
 
 def model_files(folder: Path) -> list[Path]:
-    """List the files of a model: JSON, text, tokeniser and safetensors files.
-
-    Args:
-        folder: Folder with the files of the model.
-
-    Returns:
-        Sorted paths.
-    """
+    """List the files of a model, sorted: JSON, text, tokeniser and safetensors files."""
     return sorted(path for pattern in _MODEL_FILES for path in folder.glob(pattern))
 
 
 def model_folder(model: str) -> Path:
-    """Find the folder with the files of a model. If it is on the Hugging Face hub, download it.
+    """Find the folder of a model: a folder, an installed package with a folder `model`, or a name on the hub.
 
-    Args:
-        model: Folder, installed package with a folder `model`, or name on the hub.
-
-    Returns:
-        Path of the folder.
+    A model on the hub is downloaded.
 
     Raises:
         HsEnvError: If it is none of these, or it cannot be downloaded.

@@ -37,22 +37,16 @@ class WordVectors:
 
     @property
     def type_coverage(self) -> float:
-        """Compute the share of words with a pretrained vector, 0 to 1, without `<pad>` and `<unk>`.
-
-        It is 1 if the vocabulary has no other words.
-        """
+        """Return the share of words with a pretrained vector, without `<pad>` and `<unk>`; 1 if there are no others."""
         found = self.found[len(SPECIAL_WORDS) :]
         return float(found.mean()) if len(found) else 1.0
 
     def token_coverage(self, counts: Sequence[int]) -> float:
-        """Compute the share of running words with a pretrained vector.
+        """Compute the share of running words with a pretrained vector, 0 to 1; it is 1 if all counts are 0.
 
         Args:
             counts: (V,) number of occurrences of each word, by token id. Unknown words count at `UNKNOWN`; the count of
                 padding is 0.
-
-        Returns:
-            The share, 0 to 1; 1 if all counts are 0.
 
         Raises:
             HsEnvError: If there is not one count per word of the vocabulary.
@@ -64,7 +58,7 @@ class WordVectors:
 
 
 def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path | None = None) -> WordVectors:
-    """Load word vectors for a vocabulary.
+    """Load one word vector per word of a vocabulary.
 
     Each word is looked up as it is written, then in lower case. `<unk>` and words that are not found get random vectors
     from U(-a, a), with the same standard deviation as the vectors found (a = 0.25 if none is found).
@@ -76,10 +70,7 @@ def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path |
             word then counts as found if A or B has it.
         words: Words by token id, as in `Vocabulary.words`; the first is padding.
         seed: Seed of the random vectors.
-        data_dir: Folder to search for a file that is not in the working directory. Default: none.
-
-    Returns:
-        One vector per word.
+        data_dir: Folder to search for a file that is not in the working directory.
 
     Raises:
         HsEnvError: If there is no such source, a package is missing, a file is broken, or A and B of `A,B` differ in

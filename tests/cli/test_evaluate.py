@@ -39,10 +39,10 @@ def test_the_mean_over_drawn_readings_is_a_row(folder, capsys):
     cli.main(["evaluate", str(folder), "--split", "dev", "--format", "json", "--samples", "3"])
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["name"] for row in rows].count("HS-LSTM") == 2
-    assert rows[2]["note"] == "mean over 3 drawn readings"
+    assert rows[2]["note"] == "mean over 3 samples"
     with pytest.raises(SystemExit):
         cli.main(["evaluate", str(folder), "--samples", "-1"])
-    assert "0 times or more often, got -1" in capsys.readouterr().err
+    assert "samples must be 0 or more, got -1" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         cli.main(["evaluate", str(folder / "plain_lstm"), "--samples", "2"])
-    assert "no decisions to draw" in capsys.readouterr().err
+    assert "takes no actions, so none can be sampled" in capsys.readouterr().err

@@ -130,7 +130,7 @@ def test_a_batch_without_them_is_refused(run: Run) -> None:
     batch = run.classifier.batch([Sentence(("good",), 0)])
     with pytest.raises(HsEnvError, match=r"contextual word vectors, but the batch has none. Make batches with"):
         encoder_of(run)(replace(batch, features=None), torch.ones(1, 1).long())
-    with pytest.raises(HsEnvError, match="check one that looks its own up"):
+    with pytest.raises(HsEnvError, match=r"uses contextual word vectors\. Check a new one"):
         check_encoder(encoder_of(run))
 
 

@@ -294,7 +294,7 @@ def test_an_update_of_the_p_net_reads_each_sentence_once(config: TrainConfig, tm
 
 
 def test_vectors_that_are_looked_up_are_refused() -> None:
-    with pytest.raises(HsEnvError, match=r"encoder_rate is for contextual word vectors.*these are 'glove-6b-50d'"):
+    with pytest.raises(HsEnvError, match=r"encoder_rate is for contextual word vectors.*got 'glove-6b-50d'"):
         TrainConfig(encoder_rate=0.05)
     with pytest.raises(HsEnvError, match="encoder_rate must be a number from 0 to 1, got -1"):
         TrainConfig(vectors="hf:x", encoder_rate=-1)
