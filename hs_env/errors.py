@@ -10,11 +10,9 @@ class HsEnvError(ValueError):
 
 
 def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
-    """Check that numeric fields of a dataclass are in range.
+    """Check that numeric fields of a dataclass are in range, with the lowest and highest allowed value of each.
 
-    Args:
-        config: Instance of a dataclass whose annotations are strings (`from __future__ import annotations`).
-        **ranges: Lowest and highest allowed value of each field to check.
+    The annotations of the dataclass must be strings (`from __future__ import annotations`).
 
     Raises:
         HsEnvError: If a value is out of range or no number, or an `int` field holds a fraction. The message names the

@@ -62,8 +62,8 @@ class Registry(Generic[T]):
 
     Args:
         kind: Kind of the entries for messages, such as "reward".
-        group: Group of the entry points, whose names are versioned names such as `my_reward.v1`. Default: no plug-ins.
-        own: Entries of this package that are imported when they are needed, as `package.module:name` by versioned name.
+        group: Group of the entry points, whose names are versioned. Default: no plug-ins.
+        own: Entries of this package that are imported when needed, as `package.module:name` by versioned name.
         first_version: Lowest version of a name.
     """
 
@@ -94,9 +94,7 @@ class Registry(Generic[T]):
         return add
 
     def resolve(self, name: str) -> str:
-        """Return the full name of an entry: the name itself, or its newest version.
-
-        Registered entries come first, even before newer versions in plug-ins.
+        """Return the full name of an entry, the newest version by default; plug-ins come after all registered entries.
 
         Raises:
             HsEnvError: If there is no such entry; the message suggests the nearest name.

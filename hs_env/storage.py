@@ -39,11 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
+    """Write a value as indented JSON, atomically."""
     write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
@@ -52,9 +48,6 @@ def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
 
     Keys are strings or numbers. Tensors are stored in the body of the file, all other values as JSON in its header.
     `load_state` checks `kind`, such as "classifier".
-
-    Raises:
-        OSError: If the file cannot be written.
     """
     from safetensors.torch import save
 

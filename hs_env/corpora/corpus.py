@@ -106,9 +106,5 @@ CORPORA: Final[Registry[CorpusBuilder]] = Registry("corpus", group="hs_env.corpo
 
 
 def register_corpus(name: str) -> Callable[[CorpusBuilder], CorpusBuilder]:
-    """Return a decorator that registers a builder under a versioned name such as `my_corpus.v1`.
-
-    Raises:
-        HsEnvError: If the name has no version, or is taken.
-    """
+    """Return a decorator that registers a builder under a versioned name (see `Registry.register`)."""
     return CORPORA.register(name)

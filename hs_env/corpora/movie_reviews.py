@@ -34,7 +34,7 @@ def _table_path() -> Path:
 
 @register_corpus("movie_reviews.v1")
 def movie_reviews() -> Corpus:
-    """Load the 8,530 sentences, divided 80/10/10 into stratified splits, always the same way.
+    """Load `movie_reviews`: 8,530 sentences, negative or positive, always in the same stratified 80/10/10 splits.
 
     Raises:
         HsEnvError: If the package is not installed, or its table is not the expected one.

@@ -226,7 +226,7 @@ def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
 
 @register_corpus("phrases.v1")
 def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 1000) -> Corpus:
-    """Generate the corpus.
+    """Generate `phrases`: sentences of any number, whose labels depend on where phrases end.
 
     Raises:
         HsEnvError: If the seed or a size is negative, or `train` is 0.

@@ -138,15 +138,9 @@ def _parse_tree(text: str, place: str) -> _Marked:
 
 
 class _Kind(NamedTuple):
-    """Format of a treebank.
+    """Format of a treebank; brackets that are `flat` are consecutive phrases that cover the sentence."""
 
-    Attributes:
-        stem: File name without suffix; `{}` is replaced by the split.
-        read: Reader of a file.
-        flat: Whether the brackets are consecutive phrases that cover the sentence.
-    """
-
-    stem: str
+    stem: str  # file name without suffix, with `{}` for the split
     read: Callable[[Path], Iterator[_Marked]]
     flat: bool
 

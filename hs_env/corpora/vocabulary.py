@@ -45,10 +45,7 @@ class Vocabulary:
         return cls(sorted(kept, key=lambda word: (-counts[word], word)))
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """Look up token ids. Words outside the vocabulary get `UNKNOWN`.
-
-        The word `<pad>` is unknown too, since padding occurs only after the last word of a sentence.
-        """
+        """Look up token ids. Unknown words get `UNKNOWN`, and so does `<pad>`, which occurs in no sentence."""
         ids = self._ids
         return [ids.get(word, UNKNOWN) or UNKNOWN for word in words]
 

@@ -96,7 +96,6 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """Read the tables of a grid."""
     try:
         grid = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -109,7 +108,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
-    """Return the number of folds or seeds of a corpus."""
     match dict(values):
         case {"folds": int(runs)} | {"seeds": int(runs)} if len(values) == 1 and runs > 0:
             return runs

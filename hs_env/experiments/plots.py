@@ -22,12 +22,7 @@ Entries = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[Path]:
-    """Draw accuracy, learning curves, phrases per sentence and phrase lengths on each corpus.
-
-    Returns:
-        Paths of `accuracy.svg`, `curves.svg`, `phrases.svg` and `phrase_lengths.svg`. A figure without data is not
-        written.
-    """
+    """Draw accuracy, learning curves and phrases on each corpus as SVG files, unless a figure has no data."""
     corpora: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for cell in cells:
         if cell.key in results:

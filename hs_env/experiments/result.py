@@ -48,7 +48,6 @@ def result_of(run: Run) -> dict[str, Any]:
 
 
 def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
-    """Evaluate a run on a split."""
     model, sentences = run.classifier.model, data.splits[split]
     more: dict[str, Any] = {}
     if isinstance(model, StructuredEncoder):

@@ -127,13 +127,7 @@ def overlap(results: Sequence[Mapping[str, Any]]) -> float:
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
-    """Summarise each variant on each corpus, then each variant over all corpora.
-
-    Args:
-        cells: Cells of the grid.
-        results: Results by key of the cell; other keys are ignored.
-        published: Published accuracy by corpus and variant.
-    """
+    """Summarise each variant on each corpus that has results, then each variant over all corpora."""
     groups = _groups(cells, results)
     raw = [_line(corpus, variant, runs, groups, published) for (corpus, variant), runs in groups.items()]
     adjusted = holm([line.p for line in raw])

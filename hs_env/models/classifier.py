@@ -96,10 +96,7 @@ class Classifier:
         return self.encode(sentences).batch(torch.arange(len(sentences)))
 
     def encode(self, sentences: Sequence[Sentence]) -> EncodedSplit:
-        """Return sentences, each with at least one word, as token ids of the classifier's vocabulary.
-
-        Contextual vectors are computed if the model needs them.
-        """
+        """Encode sentences of at least one word each, with contextual vectors if the model needs them."""
         return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
 
     def save(self, path: Path) -> None:

@@ -211,12 +211,10 @@ def _previous(sizes: list[int], device: torch.device) -> Tensor:
 def pack(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:
     """Compute the packed layout of sequences of at least one word each (see the module's docstring).
 
-    Lengths [2, 3, 1], for example, give the sequences [1, 0, 2, 1, 0, 1], the steps [0, 0, 0, 1, 1, 2] and the sizes
-    [3, 2, 1].
-
     Returns:
         The sequence of each packed word, (words,) int64; its step, (words,) int64, which is its position in the
-        sequence; and the number of sequences at each step.
+        sequence; and the number of sequences at each step. Lengths [2, 3, 1], for example, give [1, 0, 2, 1, 0, 1],
+        [0, 0, 0, 1, 1, 2] and [3, 2, 1].
     """
     order = torch.argsort(lengths, descending=True, stable=True)
     counts = torch.bincount(lengths)

@@ -34,18 +34,12 @@ class WordVectorLayer(nn.Module, ABC):
         """Return the word vectors of the batch before dropout, (words, e) float32, one sentence after the other."""
 
     def with_features(self, batch: SentenceBatch) -> SentenceBatch:
-        """Add the contextual vectors of the words to the batch, so that several readers of it compute them once.
-
-        The batch is returned unchanged if no encoder has to compute its vectors.
-        """
+        """Add contextual vectors to the batch if an encoder has to compute them, so that it does so only once."""
         return batch
 
     @abstractmethod
     def lexicon(self) -> Tensor | None:
-        """Return the vectors of the whole vocabulary, (V, e) float32, indexed by token id.
-
-        It is None if the vector of a word depends on its sentence.
-        """
+        """Return the vectors of all words, (V, e) float32 by token id; None if they depend on the sentence."""
 
     def forward(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         """Compute the word vectors of the batch, with dropout in training mode.
@@ -114,7 +108,7 @@ class FineTunedWords(WordVectorLayer):
     After training, `save` stores the encoder, and `ContextualWords` takes the place of this layer.
 
     Args:
-        words: Layer to replace; the new layer has the same sizes and dropout probabilities.
+        words: Layer to replace, which gives sizes and dropout probabilities.
         vectors: Pretrained encoder, and the layer of it that gives the vectors.
         vocabulary: Word of each token id.
     """

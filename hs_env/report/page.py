@@ -31,11 +31,9 @@ _SHOWN: Final = 25
 
 @dataclass(frozen=True)
 class Section:
-    """The part of the page about one run.
+    """The part of the page about one run; `name` is that of its folder.
 
     Attributes:
-        name: Name of the run's folder.
-        comparison: Comparison of the run with the baselines.
         chart: Data URL of the chart of accuracies.
         curves: Data URL of the learning curves, empty if the run has no history.
         examples: Example sentences by title: index in the split, and HTML.
@@ -55,16 +53,14 @@ class Section:
 def make_report(runs: Sequence[Run], split: str = "test", console: Console | None = None, oracle: int = 0) -> str:
     """Return a page about runs: tables with intervals, learning curves, sentences, configuration and versions.
 
-    `hs_env.evaluation.compare` evaluates each run; it trains the plain LSTM to compare with if there is none yet.
+    `hs_env.evaluation.compare` evaluates each run; it trains the plain LSTM to compare with if there is none yet. The
+    HTML loads nothing and is also well-formed XML. The same runs give the same page.
 
     Args:
         runs: Finished runs, at least one.
         split: Sentences to evaluate on.
         console: Console that shows progress; None is standard error.
         oracle: Width of the beam search for the row `oracle`; 0 leaves the row out.
-
-    Returns:
-        HTML that loads nothing and is also well-formed XML. The same runs give the same page.
 
     Raises:
         HsEnvError: If there are no runs.

@@ -25,13 +25,9 @@ def cache_folder() -> Path:
 
 
 class FeatureStore:
-    """Store of word vectors, to be used in a `with` statement.
+    """Store of word vectors of width e, in `cache_folder() / "features"`, to be used in a `with` statement.
 
     Each `put` is one transaction: if the process is killed, the next one uses what was saved until then.
-
-    Args:
-        name: Name of the file in `cache_folder() / "features"`, without suffix.
-        width: Width e of a word vector.
 
     Raises:
         HsEnvError: From every method, if the file is damaged, or cannot be opened, read or written.

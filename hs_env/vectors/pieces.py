@@ -163,9 +163,7 @@ def _space(tokenizer: Any) -> str:
 
 
 def configuration(folder: Path) -> tuple[int, int, int]:
-    """Read the number of layers of an encoder, the width of a word vector, and the default layer.
-
-    The default is the layer that the encoder was fine-tuned for, otherwise the last.
+    """Read the number of layers, the width of a word vector, and the default layer: the fine-tuned one or the last.
 
     Raises:
         HsEnvError: If the folder holds no text encoder, or `transformers` is missing.
@@ -196,9 +194,7 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def model_folder(model: str) -> Path:
-    """Find the folder of a model: a folder, an installed package with a folder `model`, or a name on the hub.
-
-    A model on the hub is downloaded.
+    """Find the folder of a model: the folder itself, a package with a folder `model`, or a download from the hub.
 
     Raises:
         HsEnvError: If it is none of these, or it cannot be downloaded.
@@ -230,11 +226,7 @@ def _from_hub(model: str) -> Path:
 
 
 def need_transformers() -> None:
-    """Check that `transformers` is installed.
-
-    Raises:
-        HsEnvError: If it is not; the message says what to install.
-    """
+    """Raise an `HsEnvError` that says what to install if `transformers` is missing."""
     if importlib.util.find_spec("transformers") is None:
         raise HsEnvError('Contextual vectors need an extra package: pip install "hs-env[contextual]".')
 

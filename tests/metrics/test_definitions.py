@@ -226,7 +226,7 @@ def test_errors_say_what_is_wrong() -> None:
         collect([], SEGMENTATION)
     with pytest.raises(HsEnvError, match="74 episodes of 37 sentences"):
         collect([episodes, episodes], SEGMENTATION)
-    with pytest.raises(HsEnvError, match="2 classes apart, and the labels go from 0 to 2"):
+    with pytest.raises(HsEnvError, match="has 2 classes, but the labels range from 0 to 2"):
         collect_flat([(episodes.sentences, episodes.log_probs[:, :2])])
     with pytest.raises(HsEnvError, match="not finite, first those of sentence 0"):
         collect_flat([(episodes.sentences, episodes.log_probs * torch.nan)])
