@@ -37,10 +37,7 @@ PUNCTUATION = frozenset(". , ; : ! ? ... -- - ( ) [ ] \" ' ` `` '' – —".spli
 
 
 class Baseline(Agent):
-    """A policy that learns nothing.
-
-    Args:
-        vocabulary: Vocabulary of the sentences, from which word classes are recognised.
+    """A policy that learns nothing; it recognises word classes by the vocabulary of the sentences.
 
     Attributes:
         problems: Classes of the decision problems that it supports.

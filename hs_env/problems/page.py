@@ -24,8 +24,8 @@ _TEMPLATE: Final = """\
 
 ## Observation Space
 `Box(-1000, 1000, (D,), float32)`, the state of the encoder at the current word. {observation} Hidden states are in
-[-1, 1]. A cell changes by at most 1 per step, so sentences of up to 1000 words stay within the bounds; values beyond
-them are clipped. After the last word, the observation is the state that was classified.
+[-1, 1]. A cell grows in size by at most 1 per step, so sentences of up to 1000 words stay within the bounds; values
+beyond them are clipped. After the last word, the observation is the state that was classified.
 
 ## Rewards
 0 at every word except the last. At the last word, by default, {rewarded}; the argument `reward` selects another. For a
