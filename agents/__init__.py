@@ -1,7 +1,7 @@
-"""P-Nets: policies that segment sentences."""
+"""Agents: policies that decide the words of sentences, learned (P-Nets) or fixed."""
 
 if __name__ == "agents":  # a bare `import agents`, which works in a checkout
-    # Two copies of this package would not know each other's classes and registrations, so be hs_env.agents itself.
+    # Two copies of this package would have two sets of classes and registries, so alias hs_env.agents.
     import importlib
     import sys
 

@@ -1,4 +1,4 @@
-"""The agent protocol: what every P-Net, learned or not, can do, and the registry of the kinds of agents."""
+"""The interface of agents, and the registry of the kinds of agents that the trainer knows."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from hs_env.types import Episodes, SentenceBatch
 
 @dataclass(frozen=True, slots=True)
 class PolicyInput:
-    """What an agent decides from, at one word of R episodes.
+    """The input of an agent at one word of R episodes.
 
     Attributes:
         observation: (R, D) float32, from `StructuredEncoder.observe`.
         legal: (R, k) bool, at least one True in each row.
-        memory: (R, M), from `Agent.begin` or the last decision.
-        deterministic: Take the most probable action instead of sampling.
-        generator: Random generator to sample with; None is torch's global one.
+        memory: (R, M) memory from `Agent.begin` or the last decision.
+        deterministic: Whether to take the most probable action instead of sampling.
+        generator: Random generator for sampling; None is torch's global one.
     """
 
     observation: Tensor
@@ -41,14 +41,13 @@ class PolicyInput:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an agent decides at one word of R episodes.
+    """The decisions of an agent at one word of R episodes.
 
     Attributes:
         actions: (R,) int64.
-        log_probs: (R,) float32 log-probability of each action; 0 where only one was legal, because a forced action is
-            not the policy's choice.
+        log_probs: (R,) float32 log-probabilities of the actions; 0 where only one action was legal.
         entropy: (R,) float32, in nats; 0 where only one action was legal.
-        memory: (R, M), an input of the next decision.
+        memory: (R, M) memory, an input of the next decision.
     """
 
     actions: Tensor
@@ -60,12 +59,11 @@ class Decision:
 class Agent(ABC):
     """A policy over the actions of a structured encoder.
 
-    An agent keeps what it must remember of an episode in `memory`, one row per episode, so that the rows of finished
-    episodes can be dropped.
+    Its memory of an episode is a row of `memory`, so the rows of finished episodes can be dropped.
     """
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """(R, M) memory at the first word of each episode, `samples` consecutive rows a sentence. M = 0 by default."""
+        """Return the (R, M) memory at the first word, `samples` consecutive rows per sentence; by default M = 0."""
         return batch.lengths.new_zeros(len(batch) * samples, 0)
 
     @abstractmethod
@@ -74,14 +72,14 @@ class Agent(ABC):
 
 
 def check_width(observation: Tensor, state_size: int) -> None:
-    """Refuse observations of another width than the agent was made for.
+    """Check the width of an observation.
 
     Raises:
-        HsEnvError: Naming both widths.
+        HsEnvError: If the agent was made for another width; the message names both.
     """
     if observation.shape[-1] != state_size:
         raise HsEnvError(
-            f"The agent was made for states of width {state_size}, and the encoder's are {observation.shape[-1]} wide. "
+            f"The agent was made for states of width {state_size}, but the encoder's are {observation.shape[-1]} wide. "
             "Use the agent and the classifier of the same run."
         )
 
@@ -91,8 +89,8 @@ class Update:
     """The result of one update of an agent.
 
     Attributes:
-        episodes: The episodes that it learned from, in the order of the batch, S consecutive rows a sentence.
-        metrics: Numbers to log.
+        episodes: Episodes that it learned from, in the order of the batch, S consecutive rows per sentence.
+        metrics: Numbers to log, by name.
     """
 
     episodes: Episodes
@@ -111,31 +109,31 @@ class LearningAgent(Agent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """Sample episodes on the frozen `encoder` and learn from their rewards, once."""
+        """Sample episodes on the frozen `encoder` and update the policy once from their rewards."""
 
     @abstractmethod
     def save(self, path: Path) -> None:
-        """Save what acting needs, as a file that `load_agent` reads."""
+        """Save the policy to a file that `load_agent` reads."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Everything that training needs to resume: nested dicts and lists of tensors and JSON values."""
+        """Return all state of training, as nested dicts and lists of tensors and JSON values."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Load a state made by `state_dict`."""
+        """Load a state from `state_dict`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSetting:
-    """What a new agent is made for.
+    """The circumstances in which a new agent will learn.
 
     Attributes:
-        encoder: The encoder that it will act on, untrained.
-        batch: Some sentences.
-        reward: The reward that it will learn from.
-        warm_start: The policy that the classifier is warm-started on.
-        warm_start_name: Its name among the baselines.
+        encoder: Untrained encoder that it will act on.
+        batch: Example sentences.
+        reward: Reward that it will learn from.
+        warm_start: Policy that the classifier is warm-started on.
+        warm_start_name: Name of this policy in `BASELINES`.
     """
 
     encoder: StructuredEncoder
@@ -147,17 +145,16 @@ class AgentSetting:
 
 @dataclass(frozen=True, slots=True)
 class AgentKind:
-    """A kind of agent that the trainer can train: everything it needs to know of it.
+    """Everything that the trainer needs to know about a kind of agent.
 
     Attributes:
-        parameters: Dataclass of its parameters, `TrainConfig.agent_parameters`; each field has a default and a
-            docstring.
-        make: Makes a new agent from its setting and parameters.
-        load: Makes an agent that acts from the state that `LearningAgent.save` saved.
-        title: Name in tables, given the parameters.
-        resolve: Fills in the parameters that depend on the decision problem.
-        learns: Whether it has a stage of its own in which the classifier is frozen.
-        reward_dropout: Whether it can learn from an encoder in training mode, with dropout.
+        parameters: Dataclass of `TrainConfig.agent_parameters`; each field has a default and a docstring.
+        make: Function that creates an agent.
+        load: Function that restores a policy from the state in a file of `LearningAgent.save`.
+        title: Function that returns the agent's name in tables.
+        resolve: Function that fills in the parameters that depend on the decision problem.
+        learns: Whether training has a stage in which only the agent learns and the classifier is frozen.
+        reward_dropout: Whether it can learn from an encoder in training mode (with dropout).
     """
 
     parameters: type[Any]
@@ -173,18 +170,18 @@ AGENTS: Registry[AgentKind] = Registry("agent", group="hs_env.agents")
 """Kinds of agents by versioned name."""
 
 _RENAMED = {"structure.v1": "fixed.v1"}
-"""Names in files of version 0.1."""
+"""Agents that version 0.1 saved under another name."""
 
 
 def load_agent(path: Path) -> Agent:
-    """Load an agent saved by `LearningAgent.save`, ready to act.
+    """Load a policy that `LearningAgent.save` saved.
 
     Raises:
-        HsEnvError: If there is none, its file is damaged, or its kind is unknown.
+        HsEnvError: If the file is missing or damaged, or the kind of agent is unknown.
     """
     state = load_state(path, "agent")
     try:
-        with torch.random.fork_rng():  # the random first weights are overwritten
+        with torch.random.fork_rng():  # the random initial weights are overwritten
             return AGENTS.get(_RENAMED.get(state["agent"], state["agent"])).load(state)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
         raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error

@@ -1,4 +1,4 @@
-"""Policies that learn nothing, for each decision problem: what a trained P-Net has to beat."""
+"""Baseline policies of each decision problem, which learn nothing."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ FUNCTION_WORDS = frozenset(
 """Closed-class words of English: determiners, prepositions, conjunctions, pronouns, auxiliaries."""
 
 NEGATIONS = frozenset("no not n't nor neither never without".split())
-"""Words that turn the meaning of others round, which no one may leave out."""
+"""Words that reverse the meaning of others."""
 
 PUNCTUATION = frozenset(". , ; : ! ? ... -- - ( ) [ ] \" ' ` `` '' – —".split())
 
 
 class Baseline(Agent):
-    """A policy that learns nothing, made for sentences over a vocabulary.
+    """A policy that learns nothing; it recognises word classes by the vocabulary of the sentences.
 
     Attributes:
-        problems: Classes of the decision problems that it decides.
+        problems: Classes of the decision problems that it supports.
     """
 
     problems: ClassVar[tuple[type[Problem], ...]]
@@ -50,22 +50,22 @@ class Baseline(Agent):
 
 
 BASELINES: Registry[type[Baseline]] = Registry("baseline", group="hs_env.baselines")
-"""Baseline policies by versioned name; each is built from a vocabulary, which tells word classes apart."""
+"""Classes of baseline policies by versioned name."""
 
 
 class Heuristic(Baseline):
-    """A policy that plans the whole sentence before it is read."""
+    """A policy that decides all words of a sentence in advance."""
 
     @abstractmethod
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """(B, T) int64 actions that are wanted, anything behind the end; the encoder decides which are legal."""
+        """Return the wanted actions, (B, T) int64; values after the last word are ignored."""
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """The plan: the memory of a row is what is still to do."""
+        """Return the plan; the memory of a row is the part of the plan that is left."""
         return self.plan(batch).repeat_interleave(samples, 0)
 
     def act(self, inputs: PolicyInput) -> Decision:
-        """The next planned action, or the legal one nearest to it, with probability 1."""
+        """Take the next planned action, or the nearest legal one, with probability 1."""
         certain = inputs.observation.new_zeros(len(inputs.memory))
         actions = nearest_legal(inputs.legal, inputs.memory[:, 0])
         return Decision(actions, certain, certain, inputs.memory[:, 1:])
@@ -73,29 +73,29 @@ class Heuristic(Baseline):
 
 @BASELINES.register("all_inside.v1")
 class AllInside(Heuristic):
-    """The whole sentence is one phrase."""
+    """Makes the whole sentence one phrase."""
 
     problems = (PhraseSegmentation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`INSIDE` everywhere."""
+        """Return `INSIDE` everywhere."""
         return torch.full_like(batch.tokens, INSIDE)
 
 
 @BASELINES.register("all_end.v1")
 class AllEnd(Heuristic):
-    """Every word is a phrase."""
+    """Makes every word a phrase."""
 
     problems = (PhraseSegmentation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`END` everywhere."""
+        """Return `END` everywhere."""
         return torch.full_like(batch.tokens, END)
 
 
 @BASELINES.register("every_k.v1")
 class EveryK(Heuristic):
-    """A phrase every k words; without k the paper's `int(sqrt(L) + 0.5)`, its rule where there is no parser."""
+    """Ends a phrase every k words; k defaults to the paper's rule without a parser, `int(sqrt(L) + 0.5)`."""
 
     problems = (PhraseSegmentation,)
 
@@ -106,7 +106,7 @@ class EveryK(Heuristic):
         self.k = k
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`END` on every k-th word."""
+        """Return `END` at every k-th word."""
         position = torch.arange(1, batch.tokens.shape[1] + 1, device=batch.tokens.device)
         k = (batch.lengths.sqrt() + 0.5).long() if self.k is None else torch.full_like(batch.lengths, self.k)
         return (position % k[:, None] == 0).long()
@@ -114,7 +114,7 @@ class EveryK(Heuristic):
 
 @BASELINES.register("punctuation.v1")
 class Punctuation(Heuristic):
-    """A phrase ends at a punctuation mark."""
+    """Ends a phrase at each punctuation mark."""
 
     problems = (PhraseSegmentation,)
 
@@ -123,13 +123,13 @@ class Punctuation(Heuristic):
         self._mark = _membership(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`END` on every mark."""
+        """Return `END` at every mark."""
         return self._mark[batch.tokens].long()
 
 
 @BASELINES.register("function_words.v1")
 class FunctionWords(Heuristic):
-    """Chinks and chunks (Liberman and Church 1992): a phrase is function words, then content words."""
+    """Groups function words with the content words after them: chinks and chunks (Liberman and Church 1992)."""
 
     problems = (PhraseSegmentation,)
 
@@ -139,7 +139,7 @@ class FunctionWords(Heuristic):
         self._mark = _membership(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`END` on a content word before a function word, and on every mark."""
+        """Return `END` at content words before a function word, and at every mark."""
         function, mark = self._function[batch.tokens], self._mark[batch.tokens]
         before_function = torch.zeros_like(function)
         before_function[:, :-1] = function[:, 1:] & ~function[:, :-1]
@@ -148,31 +148,31 @@ class FunctionWords(Heuristic):
 
 @BASELINES.register("gold.v1")
 class Gold(Heuristic):
-    """The gold phrases of a corpus that has them."""
+    """Takes the gold phrases of a corpus that has them."""
 
     problems = (PhraseSegmentation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """The gold boundaries."""
+        """Return the gold actions."""
         if batch.gold_actions is None:
-            raise HsEnvError("The baseline 'gold' needs gold phrases, and this corpus has none. Leave it out.")
+            raise HsEnvError("The baseline 'gold' needs gold phrases, but this corpus has none. Choose another.")
         return batch.gold_actions
 
 
 @BASELINES.register("all_retain.v1")
 class AllRetain(Heuristic):
-    """The plain sentence: every word is retained."""
+    """Retains every word."""
 
     problems = (InformationDistillation,)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`RETAIN` everywhere."""
+        """Return `RETAIN` everywhere."""
         return torch.full_like(batch.tokens, RETAIN)
 
 
 @BASELINES.register("content_words.v1")
 class ContentWords(Heuristic):
-    """Function words and punctuation marks are deleted, but no negation."""
+    """Deletes function words and punctuation marks, except negations."""
 
     problems = (InformationDistillation,)
 
@@ -181,13 +181,13 @@ class ContentWords(Heuristic):
         self._deleted = _membership(vocabulary, (FUNCTION_WORDS | PUNCTUATION) - NEGATIONS)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`RETAIN` on content words and negations."""
+        """Return `RETAIN` at content words and negations."""
         return (~self._deleted[batch.tokens]).long()
 
 
 @BASELINES.register("no_punctuation.v1")
 class NoPunctuation(Heuristic):
-    """Punctuation marks are deleted."""
+    """Deletes punctuation marks."""
 
     problems = (InformationDistillation,)
 
@@ -196,24 +196,24 @@ class NoPunctuation(Heuristic):
         self._mark = _membership(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """`RETAIN` on everything but marks."""
+        """Return `RETAIN` at everything except marks."""
         return (~self._mark[batch.tokens]).long()
 
 
 @BASELINES.register("random.v1")
 class Random(Baseline):
-    """Every legal action is equally probable; of two actions, the last one has probability p."""
+    """Acts at random: uniformly, or with probability p for the last of two actions."""
 
     problems = (Problem,)
 
     def __init__(self, vocabulary: Vocabulary, p: float = 0.5) -> None:
         super().__init__(vocabulary)
         if not 0 < p < 1:
-            raise HsEnvError(f"The probability of the last action must lie between 0 and 1, got {p}.")
+            raise HsEnvError(f"The probability p of the last action must be between 0 and 1, got {p}.")
         self.p = p
 
     def act(self, inputs: PolicyInput) -> Decision:
-        """A random action, also when `deterministic` is asked for: this policy prefers no action."""
+        """Sample an action, even if `deterministic`, because this policy has no best action."""
         rows, k = inputs.legal.shape
         probabilities = torch.full((rows, k), 1.0, device=inputs.legal.device)
         if k == 2:
@@ -224,15 +224,15 @@ class Random(Baseline):
 
 
 def baselines_for(problem: Problem) -> list[str]:
-    """The names of the baselines that decide `problem`."""
+    """Return the names of the baselines that support `problem`."""
     return [name for name, kind in BASELINES.items() if isinstance(problem, kind.problems)]
 
 
 def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **parameters: Any) -> Baseline:
-    """The baseline policy registered as `name`, for sentences over `vocabulary`.
+    """Make the baseline policy registered as `name`.
 
     Raises:
-        HsEnvError: If there is none of that name, or it is for another problem; the message names those that fit.
+        HsEnvError: If the name is unknown, or the baseline is for another problem; the message lists suitable ones.
     """
     kind = BASELINES.get(name)
     if not isinstance(problem, kind.problems):
@@ -245,6 +245,6 @@ def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **paramet
 
 
 def _membership(vocabulary: Vocabulary, words: Iterable[str]) -> Tensor:
-    """(V,) bool: which tokens are among `words`, in lower case."""
+    """Return (V,) bool: whether each token, in lower case, is one of `words`."""
     chosen = frozenset(words)
     return torch.tensor([word.lower() in chosen for word in vocabulary.words])

@@ -1,6 +1,6 @@
 """A policy's distribution over the legal actions at one word: Bernoulli for two actions, categorical for more.
 
-The action that is drawn is a function of one uniform number per row, so that estimators can reuse and reflect it.
+An action is drawn as a function of one uniform random number, which estimators can reuse and reflect.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 
 class Choice(ABC):
-    """A distribution over the actions of R rows; R stands for any number of axes.
+    """A distribution over the actions of R rows, where R may be several axes.
 
     Attributes:
-        logits: The policy's output.
+        logits: Output of the policy.
         legal: (R, k) bool, at least one True in each row.
-        free: (R,) bool: more than one action is legal, so the policy has a choice.
+        free: (R,) bool, whether more than one action is legal.
     """
 
     def __init__(self, logits: Tensor, legal: Tensor, free: Tensor) -> None:
@@ -25,27 +25,27 @@ class Choice(ABC):
 
     @abstractmethod
     def best(self) -> Tensor:
-        """(R,) int64: the most probable legal action."""
+        """Return the most probable legal actions, (R,) int64."""
 
     @abstractmethod
     def draw(self, uniform: Tensor) -> Tensor:
-        """(R,) int64: the legal action that uniform numbers (R,) select; small numbers select the last action."""
+        """Return the legal actions (R,) int64 that uniform numbers (R,) select; small ones select the last action."""
 
     @abstractmethod
     def log_prob(self, actions: Tensor) -> Tensor:
-        """(R,) log-probability of legal actions; 0 where the action is forced."""
+        """Return the log-probabilities (R,) of legal actions; 0 where only one is legal."""
 
     @abstractmethod
     def entropy(self) -> Tensor:
-        """(R,) entropy in nats; 0 where the action is forced."""
+        """Return the entropies (R,) in nats; 0 where only one action is legal."""
 
     def sample(self, generator: torch.Generator | None) -> Tensor:
-        """(R,) int64: random legal actions."""
+        """Draw legal actions, (R,) int64."""
         return self.draw(torch.rand(len(self.logits), generator=generator, device=self.logits.device))
 
 
 class BinaryChoice(Choice):
-    """Two actions; `logits` (R,) are those of action 1 relative to action 0."""
+    """A Bernoulli distribution; `logits` (R,) are those of action 1 relative to action 0."""
 
     def __init__(self, logits: Tensor, legal: Tensor) -> None:
         super().__init__(logits, legal, legal.all(-1))
@@ -55,7 +55,7 @@ class BinaryChoice(Choice):
         return torch.where(self.free, self.logits.detach() > 0, self.legal[..., 1]).long()
 
     def draw(self, uniform: Tensor) -> Tensor:
-        """See `Choice.draw`: action 1 where the number is below its probability."""
+        """See `Choice.draw`; selects action 1 where the number is below its probability."""
         wanted = uniform < torch.sigmoid(self.logits.detach())
         return torch.where(self.free, wanted, self.legal[..., 1]).long()
 
@@ -70,7 +70,7 @@ class BinaryChoice(Choice):
 
 
 class CategoricalChoice(Choice):
-    """Any number of actions; `logits` are (R, k)."""
+    """A categorical distribution over any number of actions; `logits` are (R, k)."""
 
     def __init__(self, logits: Tensor, legal: Tensor) -> None:
         super().__init__(logits, legal, legal.sum(-1) > 1)
@@ -81,7 +81,7 @@ class CategoricalChoice(Choice):
         return self.log_probs.detach().argmax(-1)
 
     def draw(self, uniform: Tensor) -> Tensor:
-        """See `Choice.draw`: the inverse of the cumulative distribution, from the last action down."""
+        """See `Choice.draw`; inverts the cumulative distribution, summed from the last action down."""
         above = self.log_probs.detach().exp().flip(-1).cumsum(-1)[..., :-1]
         drawn = above.shape[-1] - (uniform[..., None] >= above).sum(-1)
         return torch.where(self.legal.gather(-1, drawn[..., None]).squeeze(-1), drawn, self.best())  # rounding
@@ -97,5 +97,5 @@ class CategoricalChoice(Choice):
 
 
 def choice_of(logits: Tensor, legal: Tensor) -> Choice:
-    """The distribution that logits give: (R,) of two actions, or (R, k) of k."""
+    """Return the distribution over two actions for logits (R,), or over k for (R, k)."""
     return (BinaryChoice if logits.ndim < legal.ndim else CategoricalChoice)(logits, legal)

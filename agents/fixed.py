@@ -1,4 +1,4 @@
-"""An agent that learns nothing: it keeps the policy of the warm start, so that only the classifier is trained."""
+"""An agent that keeps the policy of the warm start, so only the classifier learns."""
 
 from __future__ import annotations
 
@@ -23,26 +23,21 @@ from .rollout import rollout
 
 @dataclass(frozen=True)
 class FixedParameters:
-    """The fixed policy has no parameters."""
+    """A fixed policy has no parameters."""
 
 
 class FixedPolicy(LearningAgent):
-    """A heuristic in the place of a P-Net.
-
-    Args:
-        name: Name of the heuristic among the baselines.
-        heuristic: The heuristic.
-    """
+    """Acts like the heuristic that `BASELINES` holds as `name`, and learns nothing."""
 
     def __init__(self, name: str, heuristic: Heuristic) -> None:
         self.name, self.heuristic = name, heuristic
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """The plan of the heuristic."""
+        """Return the plan of the heuristic."""
         return self.heuristic.begin(batch, samples)
 
     def act(self, inputs: PolicyInput) -> Decision:
-        """The next planned action."""
+        """Take the next planned action."""
         return self.heuristic.act(inputs)
 
     def update(
@@ -53,21 +48,21 @@ class FixedPolicy(LearningAgent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """Read each sentence once; nothing is learned."""
+        """Run one episode per sentence; the policy does not change."""
         done = rollout(encoder, self, batch, deterministic=True)
         return Update(done.episodes, done.metrics(reward(done.episodes)))
 
     def save(self, path: Path) -> None:
-        """Save the heuristic's name, and the vocabulary by which it knows word classes."""
+        """Save the name of the heuristic and its vocabulary."""
         words = list(self.heuristic.vocabulary.words)
         save_state(path, "agent", {"agent": "fixed.v1", "policy": self.name, "words": words})
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing changes, so the state is empty."""
+        """Return an empty dict."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing to load."""
+        """Do nothing."""
 
 
 def _make(setting: AgentSetting, parameters: FixedParameters) -> FixedPolicy:

@@ -1,4 +1,4 @@
-"""The boundaries that HM-LSTM finds, as a policy on other classifiers."""
+"""The boundaries of an HM-LSTM as a policy for other classifiers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .baselines import Heuristic
 
 
 class HMBoundaries(Heuristic):
-    """A phrase ends where the lowest detector of an HM-LSTM has a boundary.
+    """Ends a phrase where the lowest boundary detector of an HM-LSTM fires.
 
     Args:
-        vocabulary: Of the sentences that are segmented.
-        classifier: An HM-LSTM, which may know other words.
+        vocabulary: Vocabulary of the sentences to segment.
+        classifier: HM-LSTM classifier; its vocabulary may be another.
 
     Raises:
-        HsEnvError: If it is another model.
+        HsEnvError: If the classifier is another model.
     """
 
     problems = (PhraseSegmentation,)
@@ -33,13 +33,13 @@ class HMBoundaries(Heuristic):
     def __init__(self, vocabulary: Vocabulary, classifier: Classifier) -> None:
         super().__init__(vocabulary)
         if not isinstance(classifier.model, HMLSTMClassifier):
-            raise HsEnvError(f"Only HM-LSTM finds boundaries by itself; this is a {classifier.model.title}.")
+            raise HsEnvError(f"Only HM-LSTM finds boundaries by itself; the classifier is a {classifier.model.title}.")
         self.model, self.contextual = classifier.model, classifier.contextual
         self._ids = torch.tensor(list(classifier.vocabulary.encode(vocabulary.words)))
 
     @classmethod
     def load(cls, vocabulary: Vocabulary, run: str | Path) -> HMBoundaries:
-        """The policy of a run of `hs-env train --model hm_lstm`."""
+        """Load the HM-LSTM of a run of `hs-env train --model hm_lstm`."""
         return cls(vocabulary, Classifier.load(run))
 
     @torch.no_grad()
@@ -49,7 +49,7 @@ class HMBoundaries(Heuristic):
         return self.model.boundaries(own)[..., 0]
 
     def _features(self, batch: SentenceBatch) -> WordFeatures | None:
-        """Vectors of the encoder that the HM-LSTM reads, which need not be that of the batch."""
+        """Return the contextual vectors that the HM-LSTM uses; those of the batch may come from another encoder."""
         if self.contextual is None:
             return None
         rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)

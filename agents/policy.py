@@ -1,4 +1,4 @@
-"""The policy network, and the agent that acts by its logits."""
+"""The policy network, and the agent that samples from its logits."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from .base import Agent, Decision, PolicyInput, check_width
 from .choice import choice_of
 
 Logits = Callable[[Tensor], Tensor]
-"""A policy: (R, D) observations to logits, (R,) of action 1 for two actions, (R, k) for more."""
+"""A policy as a function from observations (R, D) to logits: (R,) of action 1 for two actions, (R, k) for more."""
 
 
 class PNet(nn.Module):
-    """The policy network: logits `W s_t + b` of the actions in state `s_t`, or of an MLP with one tanh layer.
+    """The policy network: computes the logits of the actions with a linear layer or an MLP with one tanh layer.
 
     Two actions have one logit: `pi(a_t = 1 | s_t) = sigmoid(W s_t + b)` (Zhang, Huang, Zhao, AAAI 2018).
 
     Args:
-        state_size: D.
-        hidden_size: Width of the tanh layer; 0 is the paper's linear policy.
-        num_actions: k.
-        initial_logits: Initial bias of each action. Weights start near 0, so these are roughly the initial logits in
-            every state. Empty is 0 for all.
+        state_size: Width D of an observation.
+        hidden_size: Width of the tanh layer; 0 gives the linear policy of the paper.
+        num_actions: Number of actions k.
+        initial_logits: Initial bias per action, 0 by default. Weights start near 0, so these are roughly the initial
+            logits in every state.
     """
 
     def __init__(
@@ -42,18 +42,14 @@ class PNet(nn.Module):
         self.layers = nn.Sequential(*hidden, last)
 
     def forward(self, observation: Tensor) -> Tensor:
-        """(R, D) observations to logits: (R,) of action 1 for two actions, (R, k) for more."""
+        """Compute the logits of observations (R, D), see `Logits`."""
         check_width(observation, self.state_size)
         logits: Tensor = self.layers(observation)
         return logits.squeeze(1) if self.num_actions == 2 else logits
 
 
 class LogitPolicy(Agent):
-    """Acts by logits.
-
-    Args:
-        logits: The policy.
-    """
+    """Samples actions from the logits of a policy."""
 
     def __init__(self, logits: Logits) -> None:
         self.logits = logits

@@ -1,4 +1,4 @@
-"""The P-Net of HS-LSTM, trained by an estimate of its policy gradient: REINFORCE, or another estimator."""
+"""Train a P-Net with an estimate of its policy gradient: REINFORCE, or another estimator."""
 
 from __future__ import annotations
 
@@ -23,48 +23,43 @@ from .policy import LogitPolicy, PNet
 
 @dataclass(frozen=True)
 class ReinforceParameters:
-    """How the P-Net learns from an estimate of its policy gradient."""
+    """Parameters of a P-Net that learns from an estimate of its policy gradient."""
 
     estimator: str = "rloo"
     """Estimator of the gradient: `rloo`, `moving_average` or `self_critical` (REINFORCE), `local_expectation`, `arm`,
     `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
     samples: int = 5
-    """Episodes sampled for each sentence, at least 2: each is the baseline of the others."""
+    """Episodes per sentence, at least 2."""
     learning_rate: float | None = None
-    """Learning rate of Adam; by default that of the decision problem (5e-3 for phrases, 1e-3 for ID-LSTM)."""
+    """Learning rate of Adam; the default depends on the decision problem (5e-3 for phrases, 1e-3 for ID-LSTM)."""
     entropy_bonus: float = 0.01
-    """Weight of the mean entropy of a decision, in nats."""
+    """Weight of the entropy bonus: the mean entropy per word, in nats."""
     hidden_size: int = 64
-    """Width of the P-Net's tanh layer; 0 is the paper's linear policy."""
+    """Width of the P-Net's tanh layer; 0 gives the linear policy of the paper."""
     clip_norm: float = 5.0
-    """Greatest norm of the gradient."""
+    """Maximum norm of the gradient."""
 
     def __post_init__(self) -> None:
         ESTIMATORS.resolve(self.estimator)
         if self.samples < 2:
-            raise HsEnvError(f"REINFORCE needs 2 or more samples for its leave-one-out baseline, got {self.samples}.")
+            raise HsEnvError(f"REINFORCE needs 2 or more samples per sentence for its baseline, got {self.samples}.")
         check_ranges(self, samples=(2, 1e6), entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12))
         if self.learning_rate is not None:
             check_ranges(self, learning_rate=(1e-12, 10))
 
     def resolve(self, problem: Problem) -> ReinforceParameters:
-        """The same, with the learning rate of the problem if there is none."""
+        """Fill in the learning rate of the problem if none is set."""
         return replace(self, learning_rate=self.learning_rate or problem.defaults.pnet_learning_rate)
 
 
 class Reinforce(LearningAgent):
-    """Adam on an estimate of the gradient of the mean reward, without discount.
+    """Trains a P-Net with Adam on an estimate of the gradient of the undiscounted mean reward.
 
-    The default estimate is REINFORCE, `E[sum_t (R - b) grad log pi(a_t|s_t)]`. The baseline b of a sample is the mean
-    reward of the other samples of the same sentence, which is unbiased.
-
-    Args:
-        state_size: D of the encoder.
-        problem: The decision problem of the encoder.
-        parameters: How it learns.
+    The default estimator is REINFORCE, `E[sum_t (R - b) grad log pi(a_t|s_t)]`. The baseline b of a sample is the mean
+    reward of the other samples of the sentence, so the estimate is unbiased.
 
     Raises:
-        HsEnvError: If the estimator is for two actions only, and the problem has more.
+        HsEnvError: If the estimator supports two actions only, and the problem has more.
     """
 
     def __init__(self, state_size: int, problem: Problem, parameters: ReinforceParameters | None = None) -> None:
@@ -74,7 +69,7 @@ class Reinforce(LearningAgent):
         self.estimator = kind(state_size)
         if kind.binary and problem.num_actions > 2:
             raise HsEnvError(
-                f"The estimator {self.parameters.estimator!r} is for decisions between two actions, and "
+                f"The estimator {self.parameters.estimator!r} supports only decisions between two actions, and "
                 f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', "
                 "'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
@@ -86,7 +81,7 @@ class Reinforce(LearningAgent):
         return LogitPolicy(self.pnet).act(inputs)
 
     def loss(self, estimate: Estimate) -> Tensor:
-        """A scalar whose gradient is minus the estimated policy gradient, less the entropy bonus."""
+        """Return the loss: minus the objective of the estimate, minus the entropy bonus."""
         words = estimate.sampled.episodes.sentences.lengths
         entropy = (estimate.sampled.entropy.sum(1) / words).mean()
         return -estimate.objective - self.parameters.entropy_bonus * entropy
@@ -99,7 +94,7 @@ class Reinforce(LearningAgent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """One step of Adam on `samples` episodes a sentence."""
+        """See `LearningAgent.update`; takes one step of Adam on `samples` episodes per sentence."""
         expected = ExpectedReward(encoder, self.pnet, batch, reward, self.parameters.samples)
         estimate = self.estimator.estimate(expected, generator)
         self.optimizer.zero_grad(set_to_none=True)
@@ -108,7 +103,7 @@ class Reinforce(LearningAgent):
         if not torch.isfinite(norm):
             raise HsEnvError(
                 f"The gradient that {self.estimator.title} estimates is no longer finite: the policy has diverged. "
-                "Take a smaller learning rate, or an estimator that is unbiased."
+                "Use a smaller learning rate or an unbiased estimator."
             )
         self.optimizer.step()
         metrics = estimate.sampled.metrics(estimate.earned)
@@ -128,7 +123,7 @@ class Reinforce(LearningAgent):
         save_state(path, "agent", state)
 
     def state_dict(self) -> dict[str, Any]:
-        """P-Net, optimiser and what the estimator has learnt."""
+        """See `LearningAgent.state_dict`."""
         return {
             "pnet": self.pnet.state_dict(),
             "optimizer": self.optimizer.state_dict(),

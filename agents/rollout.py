@@ -1,4 +1,4 @@
-"""Episodes of an agent on a structured encoder, many sentences and samples in one batch."""
+"""Sample episodes of an agent on a structured encoder, for many sentences in one batch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Rollout:
     """Finished episodes and the agent's decisions in them.
 
     Attributes:
-        episodes: R = B * S rows, S consecutive rows a sentence, in the order of the batch.
-        log_probs: (R, T) log-probability of each action under the agent; 0 of forced actions and after the last word.
-        entropy: (R, T) entropy of each decision in nats; 0 likewise.
+        episodes: R = B * S rows, S consecutive rows per sentence, in the order of the batch.
+        log_probs: (R, T) log-probabilities of the actions; 0 for forced actions and after the last word.
+        entropy: (R, T) entropies of the decisions in nats; 0 likewise.
     """
 
     episodes: Episodes
@@ -30,7 +30,7 @@ class Rollout:
     entropy: Tensor
 
     def metrics(self, earned: Rewarded) -> dict[str, float]:
-        """Numbers to log: means over the episodes of the reward and its terms, and of the entropy of a decision."""
+        """Return the means of the reward, its terms and the entropy per word, for the log."""
         words = self.episodes.sentences.lengths
         return {
             "reward": earned.total.mean().item(),
@@ -48,13 +48,11 @@ def rollout(
     deterministic: bool = False,
     generator: torch.Generator | None = None,
 ) -> Rollout:
-    """Read every sentence of `batch` to its end, `samples` times.
+    """Run `samples` episodes of each sentence, on the encoder in its current mode (eval, unless dropout is wanted).
 
-    Neither the encoder nor the classification has gradients; the encoder is in eval mode unless its dropout is wanted.
-    The agent's log-probabilities and entropy have gradients if grad mode is on. Sentences are read longest first, so
-    that finished ones leave the batch as a slice.
+    Only the agent's log-probabilities and entropies have gradients, and only if grad mode is on.
     """
-    order = batch.lengths.argsort(descending=True, stable=True)
+    order = batch.lengths.argsort(descending=True, stable=True)  # finished rows are then a slice at the end
     ordered = batch.select(order)
     rows, width = len(batch) * samples, batch.tokens.shape[1]
     actions = batch.tokens.new_zeros(rows, width)
@@ -92,7 +90,7 @@ def rollout(
     mask = ordered.mask.repeat_interleave(samples, 0)
 
     def padded(columns: list[Tensor]) -> Tensor:
-        """(R, T) in the batch's order, from a column for each word, each for the rows still reading."""
+        """Put the columns of all words, each of the unfinished rows, into (R, T) in the order of the batch."""
         flat = torch.cat(columns)
         return flat.new_zeros(width, rows).masked_scatter(mask.t(), flat).t()[back]
 
@@ -102,16 +100,16 @@ def rollout(
 
 
 def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
-    """Refuse anything but a legal action for each row, so that what is recorded is what was done."""
+    """Raise an error unless each row has a legal action, so the recorded actions are those taken."""
     if actions.shape != legal.shape[:1] or actions.is_floating_point():
         expected = f"{len(legal)} whole numbers"
-        raise HsEnvError(f"{type(agent).__name__} must decide {expected}, got {actions.dtype} {tuple(actions.shape)}.")
+        raise HsEnvError(f"{type(agent).__name__} must return {expected}, got {actions.dtype} {tuple(actions.shape)}.")
     inside = actions.clamp(0, legal.shape[1] - 1)
     if not (legal.gather(1, inside[:, None]).squeeze(1) & (inside == actions)).all():
         raise HsEnvError(f"{type(agent).__name__} took an action that `legal` does not allow.")
 
 
 def _still_reading(lengths: Tensor, samples: int) -> list[int]:
-    """For each word position, how many rows have a word there; `lengths` sorted, longest first."""
+    """Return the number of rows that have a word at each position."""
     counts: list[int] = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:].mul(samples).tolist()
     return counts

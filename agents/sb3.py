@@ -31,18 +31,18 @@ ALGORITHMS: Final = {
     "maskable_ppo": "sb3_contrib.MaskablePPO",
     "recurrent_ppo": "sb3_contrib.RecurrentPPO",
 }
-"""The algorithms that learn as agents of the trainer, and where they are; each is imported when one is made."""
+"""Classes of the algorithms that the trainer can use, imported on first use."""
 
 
 class SB3Agent(Agent):
     """A policy of Stable-Baselines3 or sb3-contrib, such as `PPO(...).policy`, trained on one of our environments.
 
     Policies with an actor (PPO, A2C, MaskablePPO, RecurrentPPO, TRPO) sample from it. Policies with action values (DQN,
-    QR-DQN) take the best action but for a share of random ones. An action that is not legal has probability 0.
+    QR-DQN) are epsilon-greedy. Illegal actions have probability 0.
 
     Args:
         policy: The policy.
-        exploration: Share of random actions when a policy with action values samples.
+        exploration: Epsilon, the probability of a random action, when a policy with action values samples.
 
     Raises:
         HsEnvError: If the policy has neither an actor nor action values.
@@ -57,7 +57,7 @@ class SB3Agent(Agent):
         self.policy, self.exploration = policy, exploration
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """The state of the policy's LSTM, for RecurrentPPO."""
+        """Return the initial state of the policy's LSTM, if it has one (RecurrentPPO)."""
         lstm: Any = getattr(self.policy, "lstm_actor", None)
         if lstm is None:
             return super().begin(batch, samples)
@@ -65,7 +65,7 @@ class SB3Agent(Agent):
 
     @torch.no_grad()
     def act(self, inputs: PolicyInput) -> Decision:
-        """See `Agent.act`. Nothing has gradients."""
+        """See `Agent.act`; the decision has no gradients."""
         check_width(inputs.observation, self.policy.observation_space.shape[-1])  # type: ignore[index]
         self.policy.set_training_mode(False)
         logits, memory = self._logits(inputs.observation, inputs.legal, inputs.memory)
@@ -74,7 +74,7 @@ class SB3Agent(Agent):
         return Decision(actions, choice.log_prob(actions), choice.entropy(), memory)
 
     def _logits(self, observation: Tensor, legal: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """(R, k) logits of the actions, and the memory at the next word."""
+        """Return logits (R, k) of the actions and the next memory."""
         policy: Any = self.policy
         if hasattr(policy, "lstm_actor"):
             lstm, rows = policy.lstm_actor, len(observation)
@@ -94,19 +94,19 @@ class SB3Agent(Agent):
 
 @cache
 def sb3_defaults() -> dict[str, dict[str, Any]]:
-    """The default arguments of each of `ALGORITHMS`, from `agents/sb3.toml`."""
+    """Return the default arguments of each algorithm, from `agents/sb3.toml`."""
     return tomllib.loads(files("hs_env.agents").joinpath("sb3.toml").read_text())
 
 
 def sb3_algorithm(name: str) -> type[BaseAlgorithm]:
-    """The class of one of `ALGORITHMS`."""
+    """Import the class of one of `ALGORITHMS`."""
     module, _, attribute = ALGORITHMS[name].partition(".")
     algorithm: type[BaseAlgorithm] = getattr(import_module(module), attribute)
     return algorithm
 
 
 def restore(state: dict[str, Any]) -> SB3Agent:
-    """The agent that `SB3Learner.save` saved."""
+    """Restore the policy that `SB3Learner.save` saved."""
     policies = sb3_algorithm(state["algorithm"]).policy_aliases
     observations = Box(-STATE_LIMIT, STATE_LIMIT, (state["state_size"],), np.float32)
     policy = policies[state["policy"]](
@@ -117,5 +117,5 @@ def restore(state: dict[str, Any]) -> SB3Agent:
 
 
 def _no_rate(progress: float) -> float:
-    """The learning rate of a policy that does not learn."""
+    """Return 0, the learning rate of a policy that does not learn."""
     return 0.0

@@ -1,4 +1,4 @@
-"""Algorithms of Stable-Baselines3 and sb3-contrib that learn on a frozen encoder."""
+"""Train policies with Stable-Baselines3 and sb3-contrib on a frozen encoder."""
 
 from __future__ import annotations
 
@@ -32,42 +32,34 @@ _BUFFER: Final = ("observations", "next_observations", "actions", "rewards", "do
 
 @dataclass(frozen=True)
 class SB3Parameters:
-    """How an algorithm of Stable-Baselines3 learns."""
+    """Parameters of an algorithm of Stable-Baselines3 as agent."""
 
     slots: int = 64
-    """Sentences that are read side by side."""
+    """Number of slots of the vector environment."""
     steps: int = 128
-    """Words that are decided in each slot in an update."""
+    """Environment steps per slot and update."""
     samples: int = 5
-    """Episodes of each sentence that the C-Net learns from after an update."""
+    """Episodes per sentence that the C-Net learns from after an update."""
     arguments: dict[str, int | float | str] = field(default_factory=dict)
-    """Arguments of the algorithm that replace its defaults (`agents/sb3.toml`), such as `{"learning_rate": 1e-4}`."""
+    """Arguments of the algorithm, such as `{"learning_rate": 1e-4}`; they replace the defaults of `agents/sb3.toml`."""
     shaping: bool = False
-    """Reward every word by the change of the log-likelihood of the gold class too; changes no best policy."""
+    """Also reward each word by the change of the log-likelihood of the gold class. The optimal policy stays optimal."""
     zip: bool = False
-    """Also save the algorithm's own zip file, for Stable-Baselines3 itself. It holds a pickle."""
+    """Also save a zip file for Stable-Baselines3. It contains a pickle."""
 
     def __post_init__(self) -> None:
         check_ranges(self, slots=(1, 1e6), steps=(1, 1e6), samples=(1, 1e6))
 
 
 class SB3Learner(SB3Agent, LearningAgent):
-    """An algorithm of Stable-Baselines3 as the P-Net of the trainer.
+    """Trains one of `ALGORITHMS` as P-Net.
 
-    An update lets the algorithm learn on a vector environment over the encoder as it stands, which draws its sentences
-    from the batch; then the policy reads each sentence of the batch `samples` times, for the C-Net to learn from.
-    Sentences are begun anew in every update, so nothing that was seen of an older encoder is left but, in DQN, the
-    replay buffer.
-
-    Args:
-        name: One of `ALGORITHMS`.
-        encoder: The encoder.
-        batch: Sentences to start with.
-        reward: The reward.
-        parameters: How it learns.
+    In an update, the algorithm learns on a vector environment over the current encoder, with sentences of the batch.
+    Then `samples` episodes per sentence of the batch are sampled, for the C-Net to learn from. Every update resets the
+    environment, so no data of an older encoder remains, except in the replay buffer of DQN.
 
     Attributes:
-        model: The algorithm, `stable_baselines3.PPO` or another.
+        model: The algorithm, such as `stable_baselines3.PPO`.
     """
 
     def __init__(
@@ -87,12 +79,12 @@ class SB3Learner(SB3Agent, LearningAgent):
         self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.settings.slots, "SameStep")
         self._vec_env = SB3VecEnv(self._env)
         self._arguments = self._chosen_arguments()
-        arguments = deepcopy(self._arguments)  # which an algorithm may add to
+        arguments = deepcopy(self._arguments)  # some algorithms change them
         try:
             self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **arguments)
-            self.model.set_logger(Logger(None, []))  # its own would make a folder for each update
+            self.model.set_logger(Logger(None, []))  # the default logger creates a folder per update
             super().__init__(self.model.policy)
-        except Exception as error:  # what an algorithm raises for bad arguments is of every kind
+        except Exception as error:  # algorithms raise all kinds of errors for bad arguments
             raise HsEnvError(f"{name} does not take the parameters {self.settings.arguments}: {error}") from error
 
     def update(
@@ -103,10 +95,10 @@ class SB3Learner(SB3Agent, LearningAgent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """Learn for `steps` steps in `slots` slots, then read the batch."""
+        """Train for `steps` steps in `slots` slots, then sample episodes of the batch."""
         with _seeded(generator) as seed:
             self._env.load(self._resources(encoder, batch, reward))
-            self.model.set_env(self._vec_env)  # which also makes it forget its last observation
+            self.model.set_env(self._vec_env)  # discards the last observation, too
             self.model.action_space.seed(seed)
             self._vec_env.seed(seed)
             steps = self.settings.slots * self.settings.steps
@@ -121,8 +113,8 @@ class SB3Learner(SB3Agent, LearningAgent):
             self._cut_off()
         self.exploration = getattr(self.model, "exploration_rate", 0.0)
         sampled = rollout(encoder, self, batch, samples=self.settings.samples, generator=generator)
-        learnt = {key.removeprefix("train/"): float(value) for key, value in self.model.logger.name_to_value.items()}
-        return Update(sampled.episodes, learnt | sampled.metrics(reward(sampled.episodes)))
+        learned = {key.removeprefix("train/"): float(value) for key, value in self.model.logger.name_to_value.items()}
+        return Update(sampled.episodes, learned | sampled.metrics(reward(sampled.episodes)))
 
     def _resources(self, encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
         with torch.no_grad():
@@ -130,7 +122,7 @@ class SB3Learner(SB3Agent, LearningAgent):
             return Resources(encoder, encoder.lexicon(), sentences, reward, self.settings.shaping)
 
     def _chosen_arguments(self) -> dict[str, Any]:
-        """The algorithm's arguments; what it collects between two of its own updates must fit into `steps`."""
+        """Return the algorithm's arguments; `steps` must be a multiple of the steps per gradient update."""
         defaults, steps = sb3_defaults()[self.name], self.settings.steps
         unit = "train_freq" if "train_freq" in defaults else "n_steps"
         fitting = {unit: min(defaults[unit], steps)}
@@ -145,14 +137,14 @@ class SB3Learner(SB3Agent, LearningAgent):
         return arguments
 
     def _cut_off(self) -> None:
-        """Mark in a replay buffer that sentences are not read on: n-step returns must not go on into the next ones."""
+        """Mark the last steps in a replay buffer as truncated, so n-step returns stop at the reset."""
         if (buffer := getattr(self.model, "replay_buffer", None)) is not None:
             last = (buffer.pos - 1) % buffer.buffer_size
             buffer.timeouts[last] = 1 - buffer.dones[last]
             buffer.dones[last] = 1
 
     def save(self, path: Path) -> None:
-        """See `LearningAgent.save`; beside it the algorithm's own zip file, if the config asks for it."""
+        """See `LearningAgent.save`; also saves the zip file if the parameter `zip` is set."""
         state = {
             "agent": f"{self.name}.v1",
             "algorithm": self.name,
@@ -168,7 +160,7 @@ class SB3Learner(SB3Agent, LearningAgent):
             self.model.save(path.with_suffix(".zip"))
 
     def state_dict(self) -> dict[str, Any]:
-        """Policy, optimisers, counters and the replay buffer."""
+        """See `LearningAgent.state_dict`; includes counters and the replay buffer."""
         state = {
             "parameters": self.model.get_parameters(),
             "counters": {name: getattr(self.model, name) for name in _COUNTERS if hasattr(self.model, name)},
@@ -195,7 +187,7 @@ class SB3Learner(SB3Agent, LearningAgent):
 
 @contextmanager
 def _seeded(generator: torch.Generator | None) -> Iterator[int]:
-    """Stable-Baselines3 draws from the global generators; seed them, and give them back as they were."""
+    """Seed the global generators, which Stable-Baselines3 uses, and restore them afterwards."""
     seed = int(torch.randint(2**31, (), generator=generator))
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):

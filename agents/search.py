@@ -1,4 +1,4 @@
-"""The best decisions on a frozen classifier, by trying all or many: the yardstick of a policy."""
+"""Search for the best actions on a frozen classifier: upper bounds for policies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from hs_env.types import Episodes, SentenceBatch
 
 @torch.no_grad()
 def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> tuple[Tensor, Tensor]:
-    """Exhaustive search, sentence by sentence, over all legal sequences of actions.
+    """Find the actions of the greatest reward by exhaustive search, sentence by sentence.
 
     Returns:
-        (B, T) int64 actions of the greatest reward, and (B,) that reward.
+        (B, T) int64 actions and (B,) rewards.
 
     Raises:
         HsEnvError: If a sentence has too many sequences; see `Problem.sequences`.
@@ -33,22 +33,20 @@ def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Rewar
 
 @torch.no_grad()
 def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) -> tuple[Tensor, Tensor]:
-    """The actions under which the gold class is most probable, as far as a beam finds them; it knows the gold class.
+    """Search for the actions that maximise the log-likelihood of the gold class, with a beam.
 
-    Word by word, all k actions are tried on the `width` best prefixes of each sentence. The score of a prefix is the
-    log-likelihood of the gold class if the problem's closing action came next and the sentence ended there. So the last
-    step ranks whole sentences by their log-likelihood. While there are no more than `width` prefixes, all are kept: of
-    two actions, sentences of up to `1 + log2(width)` words are searched exhaustively for phrases.
-
-    It takes about `2 * k * width` steps of the encoder a word, for all sentences at once.
+    At each word, all k actions are tried on the `width` best prefixes of each sentence. The score of a prefix is the
+    log-likelihood of the gold class if the problem's closing action came next and the sentence ended there. Phrases of
+    sentences of up to `1 + log2(width)` words are searched exhaustively. The cost is about `2 * k * width` steps of the
+    encoder per word, for all sentences at once.
 
     Args:
-        encoder: In eval mode.
+        encoder: Encoder in eval mode.
         batch: B sentences.
-        width: Number of prefixes of a sentence that are kept, at least 1.
+        width: Number of prefixes kept per sentence, at least 1.
 
     Returns:
-        (B, T) int64 legal actions, 0 after the last word, and (B,) their log-likelihood: at most the greatest one.
+        (B, T) int64 legal actions, 0 after the last word, and (B,) their log-likelihoods.
 
     Raises:
         HsEnvError: If the width is less than 1.
@@ -59,7 +57,7 @@ def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) ->
     rows = torch.arange(len(batch))
     actions = torch.zeros_like(batch.tokens)
     greatest = torch.zeros(len(batch), 1)
-    nothing = torch.arange(k) == 0  # the one continuation of a finished sentence
+    nothing = torch.arange(k) == 0  # finished sentences continue with action 0 only
     possible = torch.empty(0)
 
     def prune(state: EncoderState) -> EncoderState:
@@ -89,6 +87,6 @@ def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) ->
 
 
 def _closed(encoder: StructuredEncoder, state: EncoderState, labels: Tensor) -> Tensor:
-    """(R,) log-likelihood of the gold class if the closing action came next; as it is for finished sentences."""
+    """Return (R,) log-likelihoods after the closing action; finished sentences stay as they are."""
     closing = torch.full((len(state),), encoder.problem.closing_action)
     return encoder.finish(encoder.advance(state, closing)).gather(1, labels[:, None]).squeeze(1)

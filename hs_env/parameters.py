@@ -1,6 +1,6 @@
-"""Parameters of models, agents and other things that are chosen by name: each is parsed by a dataclass of its own.
+"""Parse the parameters of models, agents and other registered things with a dataclass for each.
 
-A configuration holds them as a plain dict, so that it need not know every model and agent.
+A configuration stores them as a plain dict, so it is independent of the models and agents.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from hs_env.registry import unknown_name
 
 P = TypeVar("P")
 REST = "arguments"
-"""Name of a field that takes all parameters that are no field, for something that this package does not know."""
+"""Name of a dict field that collects all parameters without a field of their own, for code of other packages."""
 
 
 def parse_parameters(kind: type[P], values: Mapping[str, Any], owner: str) -> P:
     """Make parameters from plain values.
 
     Args:
-        kind: The dataclass. A field called `arguments` takes the values that are no field.
-        values: Values by the name of the field.
-        owner: Whose parameters they are, for messages: "the model 'hs_lstm'".
+        kind: Dataclass; its field `arguments`, if any, collects the other values.
+        values: Values by field name.
+        owner: Owner of the parameters, for messages: "the model 'hs_lstm'".
 
     Raises:
-        HsEnvError: If there is no such parameter, with the nearest spelling, or a value has the wrong type or range.
+        HsEnvError: If a parameter is unknown (with the nearest spelling), or a value has the wrong type or range.
     """
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
@@ -42,7 +42,7 @@ def parse_parameters(kind: type[P], values: Mapping[str, Any], owner: str) -> P:
 
 
 def plain_values(parameters: Any) -> dict[str, Any]:
-    """The inverse of `parse_parameters`: all fields by name, as JSON values."""
+    """Return all fields by name, as JSON values; the inverse of `parse_parameters`."""
     values: dict[str, Any] = {field.name: getattr(parameters, field.name) for field in fields(parameters)}
     rest: dict[str, Any] = values.pop(REST, {})
     return values | rest
@@ -64,7 +64,7 @@ def describe_fields(kind: type[Any]) -> list[tuple[str, str, str]]:
 
 
 def _coerced(name: str, value: Any, hint: Any, owner: str) -> Any:
-    """The value as its type hint has it; numbers of NumPy become Python's."""
+    """Convert a value to the type of its field; NumPy numbers become Python numbers."""
     options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     for option in options:
         try:

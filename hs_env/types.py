@@ -1,7 +1,7 @@
-"""The words that every part of the package shares: actions, sentences, batches and finished episodes.
+"""The types that all parts of the package share: sentences, batches and finished episodes.
 
-Axes: `B` sentences, `R` rows (episodes; `S` consecutive rows for each sentence when a sentence is sampled `S` times),
-`T` words, `C` classes, `D` state width. The module imports torch for its annotations alone.
+Shapes: B sentences, S samples per sentence, R = B * S rows (episodes, the S of a sentence in consecutive rows), T words
+of a padded batch, L words of a sentence, C classes, k actions, e width of a word vector.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PADDING: Final = 0
-"""Token id that fills a batch behind the end of a sentence."""
+"""Token id after the last word of a sentence in a padded batch."""
 UNKNOWN: Final = 1
 """Token id of every word outside the vocabulary."""
 
@@ -28,10 +28,9 @@ class Sentence:
     """One labelled, tokenised sentence.
 
     Attributes:
-        words: The tokens, at least one, none of them empty.
+        words: One or more tokens, none of them empty.
         label: Class index from 0.
-        gold_actions: Gold phrases where the corpus knows them: an action for each word, `END` on the last word of each
-            phrase and so on the last word of the sentence.
+        gold_actions: One action per word, `END` at the last word of each gold phrase; None without gold phrases.
     """
 
     words: tuple[str, ...]
@@ -41,28 +40,28 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordFeatures:
-    """Vectors of words that depend on their sentence.
+    """Contextual word vectors, which depend on the sentence.
 
     Attributes:
-        vectors: (W, e) floats, the words of many sentences, one after the other; shared, never copied.
-        starts: (B,) int64, where the words of each sentence of a batch begin.
+        vectors: (words, e) float vectors of many sentences, concatenated; batches share them.
+        starts: (B,) int64 indices of the first word of each sentence of a batch.
     """
 
     vectors: Tensor
     starts: Tensor
 
     def of(self, batch: SentenceBatch) -> Tensor:
-        """(N, e): the vectors of the batch's N words, sentence after sentence."""
+        """Return the vectors of the batch's words, (words, e), sentence by sentence."""
         mask = batch.mask
         within = mask.cumsum(1) - 1
         return self.vectors.index_select(0, (self.starts[:, None] + within)[mask])
 
     def select(self, rows: Tensor) -> WordFeatures:
-        """Those of the sentences at `rows`."""
+        """Select the sentences at `rows`."""
         return WordFeatures(self.vectors, self.starts[rows])
 
     def repeat(self, samples: int) -> WordFeatures:
-        """Those of each sentence `samples` times in a row."""
+        """Repeat each sentence `samples` times, in consecutive rows."""
         return WordFeatures(self.vectors, self.starts.repeat_interleave(samples))
 
 
@@ -71,12 +70,12 @@ class SentenceBatch:
     """A padded batch of independent sentences.
 
     Attributes:
-        tokens: (B, T) int64, `PADDING` behind the end of a sentence.
-        lengths: (B,) int64, each from 1 to T.
-        labels: (B,) int64.
-        indices: (B,) int64, where each sentence stands in its split.
-        gold_actions: (B, T) int64 gold actions (`INSIDE` behind the end), or None where the corpus knows no phrases.
-        features: Vectors of the words, if the classifier reads such as depend on the sentence.
+        tokens: (B, T) int64 token ids, padded with `PADDING` after the last word.
+        lengths: (B,) int64 numbers of words, from 1 to T.
+        labels: (B,) int64 classes.
+        indices: (B,) int64 indices of the sentences in their split.
+        gold_actions: (B, T) int64 gold actions, padded with `INSIDE`, or None without gold phrases.
+        features: Contextual word vectors, if the classifier uses them.
     """
 
     tokens: Tensor
@@ -91,12 +90,12 @@ class SentenceBatch:
 
     @property
     def mask(self) -> Tensor:
-        """(B, T) bool: True where there is a word."""
+        """(B, T) bool, True where there is a word."""
         positions = self.lengths.new_tensor(range(self.tokens.shape[1]))
         return positions < self.lengths[:, None]
 
     def select(self, rows: Tensor) -> SentenceBatch:
-        """The sentences at `rows`, (R,) int64 or (B,) bool, in that order."""
+        """Select the sentences at `rows`, (R,) int64 indices or a (B,) bool mask."""
         return SentenceBatch(
             self.tokens[rows],
             self.lengths[rows],
@@ -107,12 +106,12 @@ class SentenceBatch:
         )
 
     def cropped(self, width: int) -> SentenceBatch:
-        """The same sentences padded to `width` words only, which must hold them all."""
+        """Reduce the padding to `width` words, at least the longest length."""
         gold_actions = None if self.gold_actions is None else self.gold_actions[:, :width]
         return replace(self, tokens=self.tokens[:, :width], gold_actions=gold_actions)
 
     def repeat(self, samples: int) -> SentenceBatch:
-        """Each sentence `samples` times in a row: (B * samples) rows."""
+        """Repeat each sentence `samples` times, in consecutive rows."""
         if samples == 1:
             return self
         return SentenceBatch(
@@ -127,13 +126,13 @@ class SentenceBatch:
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """A batch of finished episodes: what a reward sees.
+    """A batch of finished episodes, the input of a reward.
 
     Attributes:
-        sentences: The sentence of each row, R rows.
-        actions: (R, T) int64, all of them legal; 0 after the last word. While an estimator differentiates the reward
-            they are relaxed: (R, T, k) weights of the k actions, or for k = 2 also (R, T) weights of action 1.
-        log_probs: (R, C) float32, the classifier's log-probabilities of the classes.
+        sentences: Sentences of the R rows.
+        actions: (R, T) int64 legal actions, 0 after the last word. For estimators that differentiate the reward, they
+            are float weights: (R, T, k) of all actions, or (R, T) of action 1 if k = 2.
+        log_probs: (R, C) float32 log-probabilities of the classes.
     """
 
     sentences: SentenceBatch
@@ -144,16 +143,13 @@ class Episodes:
         return self.actions.shape[0]
 
     def detached(self) -> Episodes:
-        """The same episodes without gradients, with hard actions: the ones of greatest weight."""
+        """Return the episodes without gradients, with the actions of greatest weight."""
         actions = self.actions.detach()
         hard = actions.argmax(2) if actions.ndim == 3 else actions.round().long()
         return Episodes(self.sentences, hard, self.log_probs.detach())
 
     def weight(self, action: int) -> Tensor:
-        """(R, T): how much of `action` was taken at each word, 0 after the last word.
-
-        1 or 0 of hard actions; of relaxed ones the weight, which has a gradient.
-        """
+        """Return the weight of `action` at each word, (R, T): 0 or 1, or the relaxed weight; 0 after the last word."""
         if not self.actions.is_floating_point():
             return ((self.actions == action) & self.sentences.mask).to(self.actions.dtype)
         if self.actions.ndim == 3:
@@ -162,10 +158,10 @@ class Episodes:
 
     @property
     def log_likelihood(self) -> Tensor:
-        """(R,) float32: log-probability of the gold class."""
+        """(R,) float32 log-probabilities of the gold classes."""
         return self.log_probs.gather(1, self.sentences.labels[:, None]).squeeze(1)
 
     @property
     def predictions(self) -> Tensor:
-        """(R,) int64: the most probable class."""
+        """(R,) int64, the most probable classes."""
         return self.log_probs.argmax(1)

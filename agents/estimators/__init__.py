@@ -1,4 +1,4 @@
-"""Estimators of the gradient of a reward through hard decisions, by the names that the parameter `estimator` takes."""
+"""Estimators of the gradient of the mean reward with respect to a policy with discrete actions."""
 
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 from .branching import ARM, DisARM, LocalExpectation

@@ -1,4 +1,4 @@
-"""What an estimator of a policy's gradient is, and the sampled episodes that most of them start from."""
+"""The interface of gradient estimators, and the sampled episodes that most of them use."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ..rollout import Rollout
 
 @dataclass(frozen=True, slots=True)
 class ExpectedReward:
-    """The mean reward of a policy on a batch, whose gradient is estimated.
+    """The mean reward of a policy on a batch: estimators estimate its gradient.
 
     Attributes:
-        encoder: The frozen encoder.
-        logits: The policy.
+        encoder: Frozen encoder.
+        logits: Policy.
         batch: B sentences.
         reward: Reward of finished episodes.
-        samples: S, the episodes sampled for each sentence.
+        samples: Number S of episodes per sentence.
     """
 
     encoder: StructuredEncoder
@@ -41,11 +41,11 @@ class ExpectedReward:
 
     @property
     def words(self) -> int:
-        """The number of words of all sentences."""
+        """Total number of words."""
         return int(self.batch.lengths.sum())
 
     def earned(self, sentences: SentenceBatch, actions: Tensor, state: EncoderState) -> tuple[Episodes, Rewarded]:
-        """Finished episodes and their rewards."""
+        """Make finished episodes and compute their rewards."""
         episodes = Episodes(sentences, actions, self.encoder.finish(state))
         return episodes, self.reward(episodes)
 
@@ -55,10 +55,10 @@ class Estimate:
     """An estimate of the gradient of the mean reward.
 
     Attributes:
-        sampled: The episodes that it was made from.
+        sampled: Sampled episodes.
         earned: Their rewards.
-        objective: A scalar whose gradient is the estimate; its value has no meaning.
-        passes: The number of times that each sentence was read.
+        objective: Scalar whose gradient is the estimate; its value has no meaning.
+        passes: Cost: the number of passes of the encoder over each sentence.
     """
 
     sampled: Rollout
@@ -68,15 +68,12 @@ class Estimate:
 
 
 class Estimator(ABC):
-    """Estimates the gradient of E[reward] by the parameters of a policy.
-
-    Args:
-        state_size: D, the width of an observation.
+    """Estimates the gradient of E[reward] with respect to the parameters of a policy.
 
     Attributes:
         title: Name in tables.
-        unbiased: Whether its expectation is the gradient.
-        binary: Whether it exists for two actions only.
+        unbiased: Whether the expectation of the estimate is the gradient.
+        binary: Whether it supports two actions only.
     """
 
     title: ClassVar[str]
@@ -84,37 +81,32 @@ class Estimator(ABC):
     binary: ClassVar[bool] = False
 
     def __init__(self, state_size: int = 0) -> None:  # noqa: B027
-        """Most estimators do not depend on the width of an observation."""
+        """Create an estimator for observations of width `state_size`; most do not depend on it."""
 
     @abstractmethod
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
-        """Make one estimate, and update what later estimates use."""
+        """Make one estimate, and update the state of the estimator."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The learned state: nested dicts of tensors and JSON values."""
+        """Return the learned state as nested dicts of tensors and JSON values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load a state made by `state_dict`.
+        """Load a state from `state_dict`.
 
         Raises:
-            HsEnvError: If it is the state of another estimator.
+            HsEnvError: If the state is of another estimator.
         """
         if set(state) != set(self.state_dict()):
-            raise HsEnvError(f"This is no state of {self.title}: its keys are {sorted(state)}.")
+            raise HsEnvError(f"This is no state of {self.title}: the keys are {sorted(state)}.")
 
 
 ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", group="hs_env.estimators")
-"""Classes of estimators by versioned name; each is made from the width of an observation."""
+"""Classes of estimators by versioned name."""
 
 
 class Trace:
-    """Records the decisions of a policy while an encoder reads: states, distributions and actions at each word.
-
-    Args:
-        expected: The policy and the encoder.
-        keep_states: Whether to record the states.
-    """
+    """Records the distributions and actions of a policy at each word, and the states if `keep_states`."""
 
     def __init__(self, expected: ExpectedReward, keep_states: bool = False) -> None:
         self._expected, self._keep = expected, keep_states
@@ -124,7 +116,7 @@ class Trace:
         self._actions: list[Tensor] = []
 
     def choice(self, state: EncoderState) -> Choice:
-        """The policy's distribution in a state; only the policy has gradients. Finished rows are not free."""
+        """Compute the policy's distribution in a state; gradients reach only the policy. Finished rows are not free."""
         encoder = self._expected.encoder
         if self._keep:
             self.states.append(state)
@@ -136,27 +128,27 @@ class Trace:
         return choice
 
     def take(self, actions: Tensor) -> None:
-        """Record the hard actions (R,) at this word."""
+        """Record the actions (R,) at this word."""
         self._actions.append(actions)
 
     @property
     def logits(self) -> Tensor:
-        """(R, T) for two actions, (R, T, k) for more."""
+        """Logits: (R, T) for two actions, (R, T, k) for more."""
         return torch.stack([choice.logits for choice in self._choices], 1)
 
     @property
     def legal(self) -> Tensor:
-        """(R, T, k) bool."""
+        """(R, T, k) bool, the legal actions."""
         return torch.stack([choice.legal for choice in self._choices], 1)
 
     @property
     def free(self) -> Tensor:
-        """(R, T) bool: the policy had a choice; False after the last word."""
+        """(R, T) bool, whether several actions were legal; False after the last word."""
         return torch.stack([choice.free for choice in self._choices], 1)
 
     @property
     def actions(self) -> Tensor:
-        """(R, T) int64."""
+        """(R, T) int64, the actions."""
         return torch.stack(self._actions, 1)
 
     @property
@@ -173,16 +165,16 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """Sampled episodes, with the state and the distribution at each word.
+    """Sampled episodes with the state and the distribution at each word: a random walk through the states.
 
     Attributes:
-        sentences: The sentence of each of R rows, S consecutive ones a sentence.
+        sentences: Sentence of each of R rows, S consecutive rows per sentence.
         states: The T states before each decision.
-        choices: The distributions at all words: logits (R, T) or (R, T, k), with gradient; legal (R, T, k); free (R, T)
-            is False after the last word.
-        uniforms: (R, T): the numbers that the actions were drawn with, see `Choice.draw`.
+        choices: Distributions at all words, with gradients: logits (R, T) or (R, T, k); legal (R, T, k); free (R, T),
+            False after the last word.
+        uniforms: (R, T) uniform random numbers that selected the actions, see `Choice.draw`.
         actions: (R, T) int64.
-        rollout: The finished episodes.
+        rollout: Finished episodes.
         earned: Their rewards.
     """
 
@@ -196,7 +188,7 @@ class Walk:
 
 
 def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> Walk:
-    """Sample `expected.samples` episodes of each sentence; the encoder has no gradients, the policy has."""
+    """Sample `expected.samples` episodes per sentence; gradients reach only the policy."""
     encoder, samples = expected.encoder, expected.samples
     sentences = expected.batch.repeat(samples)
     uniforms = torch.rand(sentences.tokens.shape, generator=generator, device=sentences.tokens.device)
@@ -217,5 +209,5 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
 
 
 def mean_objective(weights: Tensor, logits: Tensor) -> Tensor:
-    """A scalar whose gradient by each logit, (R, T) or (R, T, k), is its weight, averaged over the episodes."""
+    """Return a scalar whose gradient with respect to each logit is the weight divided by the number of episodes."""
     return (weights.detach() * logits).sum() / len(logits)

@@ -1,18 +1,17 @@
 """Estimators that compare an action with the others: local expectation, ARM and DisARM.
 
-All three weigh the difference that another action at one word makes. The words before have the sampled actions; the
-actions after it are drawn from the policy, in all branches with the same uniform numbers. For two actions, with
-`D_t = f(a_t = 1) - f(a_t = 0)`, theta the probability of action 1, u the number that decided (1 if u < theta), the
-gradient by the logit is an expectation over u and the later words::
+They estimate how the reward changes if one action is replaced. The actions before it stay the sampled ones; those after
+it are drawn from the policy, in all branches with the same uniform numbers. Take two actions, with the difference
+`D_t = f(a_t = 1) - f(a_t = 0)`, the probability theta of action 1, and the uniform number u, which selects action 1 if
+u < theta. The gradient with respect to the logit is then the expectation over u and the later words of::
 
-    local expectation   theta (1 - theta) D                                             (Titsias, Lazaro-Gredilla 2015)
-    ARM                 |u - 1/2| D if u and 1 - u decide differently, else 0           (Yin, Zhou 2019)
-    DisARM              sigm(|logit|) / 2 D if they do, else 0: the mean of ARM given that they do
-                                                                                        (Dong, Mnih, Tucker 2020)
+    local expectation   theta (1 - theta) D                                         (Titsias, Lazaro-Gredilla 2015)
+    ARM                 |u - 1/2| D if u and 1 - u select different actions, else 0     (Yin, Zhou 2019)
+    DisARM              sigmoid(|logit|) / 2 D in the same case, else 0                 (Dong, Mnih, Tucker 2020)
 
-Local expectation has k actions: by the logit of action a it is `pi_a (f(a) - sum_b pi_b f(b))`. The decisions of a
-sentence depend on those before, so ARM and DisARM take the pair (u, 1 - u) at one word at a time: only where the two
-decide differently is the other branch read to its end.
+Local expectation supports k actions: for the logit of action a it is `pi_a (f(a) - sum_b pi_b f(b))`. Actions depend on
+earlier ones, so ARM and DisARM use the pair (u, 1 - u) at one word at a time. The encoder runs the second branch only
+where the two actions differ.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_ob
 
 
 class Branching(Estimator):
-    """Reads the rest of the sentence again after other actions, where the subclass asks for it."""
+    """Runs the rest of the sentence again after other actions, at the words that the subclass selects."""
 
     unbiased = True
 
     @abstractmethod
     def branches(self, walked: Walk) -> Tensor:
-        """(R, T) bool: the words where the other actions are tried; a subset of `walked.choices.free`."""
+        """Return (R, T) bool: the words where other actions are tried, a subset of `walked.choices.free`."""
 
     @abstractmethod
     def weights(self, walked: Walk, rewards: Tensor) -> Tensor:
-        """Weights of the logits, of their shape, from the reward after each action, (R, T, k)."""
+        """Return the weights of the logits, in their shape, given the reward after each action, (R, T, k)."""
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
@@ -57,23 +56,23 @@ class Branching(Estimator):
 
 @torch.no_grad()
 def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tuple[Tensor, int]:
-    """The rewards that other actions lead to, later actions drawn with the same uniform numbers.
+    """Compute the rewards after other actions; the same uniform numbers select the later actions.
 
     Args:
-        expected: The policy, the encoder and the reward.
+        expected: Policy, encoder and reward.
         walked: Sampled episodes.
-        where: (R, T, k) bool, the actions that are tried, one at a time.
+        where: (R, T, k) bool, the actions to try, one at a time.
 
     Returns:
-        (R, T, k) rewards, 0 where nothing is tried; the number of words that were read for them.
+        (R, T, k) rewards, 0 where nothing is tried; the number of encoder steps, one per branch and word.
     """
     encoder, width = expected.encoder, where.shape[1]
-    rows = where.new_empty(0, dtype=torch.long)  # the row of the walk that each branch left
+    rows = where.new_empty(0, dtype=torch.long)  # row of the sampled episode of each branch
     actions = walked.actions.new_empty(0, width)
     steps = 0
 
     def open_branches(t: int, state: EncoderState) -> EncoderState:
-        """Add the branches that leave the walk at word t - 1."""
+        """Add the branches that differ from the sampled episodes at word t - 1."""
         nonlocal rows, actions, steps
         if t and len(found := where[:, t - 1].nonzero()):
             new, tried = found.unbind(1)
@@ -97,13 +96,13 @@ def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tup
     rewards = walked.earned.total.new_zeros(where.shape)
     if len(state):
         earned = expected.earned(walked.sentences.select(rows), actions, state)[1].total
-        rewards.transpose(0, 1)[where.transpose(0, 1)] = earned  # branches are in the order of their words
+        rewards.transpose(0, 1)[where.transpose(0, 1)] = earned  # branches are ordered by word
     return rewards, steps
 
 
 @ESTIMATORS.register("local_expectation.v1")
 class LocalExpectation(Branching):
-    """All actions are tried at every word."""
+    """Tries all actions at every word."""
 
     title = "local expectation"
 
@@ -121,7 +120,7 @@ class LocalExpectation(Branching):
 
 
 class Antithetic(Branching):
-    """Tries the other of two actions where u and 1 - u decide differently."""
+    """Tries the other of two actions where u and 1 - u select different ones."""
 
     binary = True
 
@@ -136,12 +135,12 @@ class Antithetic(Branching):
 
     @abstractmethod
     def factor(self, walked: Walk) -> Tensor:
-        """(R, T) factor of the difference D."""
+        """Return the (R, T) factor of the difference D."""
 
 
 @ESTIMATORS.register("arm.v1")
 class ARM(Antithetic):
-    """Augment, reinforce, merge."""
+    """Implements augment-REINFORCE-merge."""
 
     title = "ARM"
 
@@ -152,7 +151,7 @@ class ARM(Antithetic):
 
 @ESTIMATORS.register("disarm.v1")
 class DisARM(Antithetic):
-    """ARM, averaged over all uniform numbers that give the same pair of actions."""
+    """Averages ARM over all uniform numbers that select the same pair of actions."""
 
     title = "DisARM"
 

@@ -1,12 +1,12 @@
-"""REINFORCE with a control variate that looks at the relaxed decision: REBAR and RELAX.
+"""REINFORCE with a control variate on the relaxed action: REBAR and RELAX.
 
-A decision is `a = 1[z > 0]` of a logistic variable z around the logit; z~ is drawn from z given a. For any function c
-of the state and z, with the gradient taken through z and z~ as functions of the logit (Tucker et al. 2017; Grathwohl
-et al. 2018, section 3.3)::
+An action is `a = 1[z > 0]`, where z is logistic with the logit as its mean, and z~ is drawn from z given a. Let c be
+any function of the state and z. Both z and z~ are differentiable functions of the logit. Then at each word ::
 
     (R - b - c(z~)) grad log pi(a) + grad c(z) - grad c(z~)
 
-has the expectation of `R grad log pi(a)`, word by word. b is the mean reward of the sentence's other samples.
+has the same expectation as `R grad log pi(a)` (Tucker et al. 2017; Grathwohl et al. 2018, section 3.3). The baseline b
+is the mean reward of the sentence's other samples.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_ob
 
 
 class ControlVariate(Estimator):
-    """Subclasses say what c is and how it learns."""
+    """Uses a control variate c, which subclasses define and train."""
 
     unbiased = True
     binary = True
 
     @abstractmethod
     def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
-        """(R,) c at word t, differentiable by `z`, (R,)."""
+        """Compute c, (R,), at word t; it is differentiable with respect to `z`, (R,)."""
 
     @abstractmethod
     def learn(self, plain: Tensor, correction: Tensor) -> Tensor:
-        """The weights (R, T) of the logits: `plain` of REINFORCE, and what the control variate adds."""
+        """Return the weights (R, T) of the logits, given those of REINFORCE and the correction, and train c."""
 
     @property
     def passes(self) -> float:
-        """Readings of a sentence for each sample."""
+        """Passes over the sentence per sample."""
         return 1.0
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
@@ -56,12 +56,12 @@ class ControlVariate(Estimator):
         return Estimate(walked.rollout, walked.earned, mean_objective(weights, walked.choices.logits), passes)
 
     def _correction(self, expected: ExpectedReward, walked: Walk, t: int, logit: Tensor, again: Tensor) -> Tensor:
-        """(R,) `-c(z~) grad log pi + grad c(z) - grad c(z~)` by the logit of word t."""
+        """Compute `-c(z~) grad log pi + grad c(z) - grad c(z~)`, (R,), for the logit of word t."""
         with torch.enable_grad():
             logit = logit.clone().requires_grad_()
             theta, one = torch.sigmoid(logit), walked.actions[:, t] == 1
             z = logit + _logistic(1 - walked.uniforms[:, t])
-            # Given the action, the uniform of z lies above or below 1 - theta.
+            # Given the action, the uniform number of z is above or below 1 - theta.
             given = torch.where(one, 1 - theta + again * theta, again * (1 - theta))
             conditional = logit + _logistic(given)
             first, second = self.variate(expected, walked, t, z), self.variate(expected, walked, t, conditional)
@@ -75,10 +75,9 @@ def _logistic(uniform: Tensor) -> Tensor:
 
 @ESTIMATORS.register("rebar.v1")
 class REBAR(ControlVariate):
-    """c is the log-likelihood of the gold class after the relaxed action, times a factor that is learnt.
+    """Sets c to the log-likelihood of the gold class after the relaxed action, times a learned factor.
 
-    The verdict is the encoder's on what has been read so far. The factor is the one that would have made the variance
-    of earlier estimates least; it does not depend on the one it is used for.
+    The factor minimises the variance of earlier estimates, so it is independent of the current one.
     """
 
     title = "REBAR"
@@ -89,7 +88,7 @@ class REBAR(ControlVariate):
 
     @property
     def passes(self) -> float:
-        """Two more steps at each word."""
+        """One pass for the sample and two encoder steps per word."""
         return 3.0
 
     def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
@@ -119,11 +118,7 @@ class REBAR(ControlVariate):
 
 @ESTIMATORS.register("relax.v1")
 class RELAX(ControlVariate):
-    """c is a small network of the state and z, trained to make the variance least.
-
-    Args:
-        state_size: D of the encoder.
-    """
+    """Computes c with a small network of the observation and z, trained to minimise the variance."""
 
     title = "RELAX"
     _WIDTH, _LEARNING_RATE = 32, 1e-2
@@ -134,7 +129,7 @@ class RELAX(ControlVariate):
             self.network = nn.Sequential(nn.Linear(state_size + 1, self._WIDTH), nn.Tanh(), nn.Linear(self._WIDTH, 1))
         last = self.network[-1]
         assert isinstance(last, nn.Linear)
-        nn.init.zeros_(last.weight)  # no control variate at first
+        nn.init.zeros_(last.weight)  # c is initially 0
         nn.init.zeros_(last.bias)
         self.optimizer = torch.optim.Adam(self.network.parameters(), self._LEARNING_RATE)
 

@@ -1,4 +1,4 @@
-"""The gradient itself, summed over all legal sequences of actions: the yardstick of the other estimators."""
+"""The exact gradient, summed over all legal sequences of actions, to test the other estimators."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..rollout import rollout
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Trace
 
 LONGEST = 12
-"""Greatest number of words of a sentence whose sequences of actions are enumerated."""
+"""Maximum number of words of a sentence."""
 
 
 @ESTIMATORS.register("exact.v1")
 class Exact(Estimator):
-    """`sum_a pi(a) R(a)` over all legal sequences a of each sentence; the episodes that it returns are sampled ones."""
+    """Differentiates `sum_a pi(a) R(a)` over all legal sequences a; the episodes that it returns are sampled."""
 
     title = "exact enumeration"
     unbiased = True
@@ -33,7 +33,7 @@ class Exact(Estimator):
         longest = int(expected.batch.lengths.max())
         if longest > LONGEST:
             raise HsEnvError(
-                f"Enumerating all decisions takes sentences of at most {LONGEST} words, got one of {longest}. "
+                f"The exact gradient needs sentences of at most {LONGEST} words, got one of {longest}. "
                 "Choose another estimator."
             )
         width, problem = expected.batch.tokens.shape[1], expected.encoder.problem
@@ -50,7 +50,7 @@ class Exact(Estimator):
 
 
 def _read(expected: ExpectedReward, sentences: SentenceBatch, actions: Tensor) -> tuple[Tensor, Episodes]:
-    """The policy's log-probabilities (R, T) of given actions, and the finished episodes."""
+    """Return the log-probabilities (R, T) of given actions, and the finished episodes."""
     encoder, trace = expected.encoder, Trace(expected)
 
     def decide(t: int, state: EncoderState) -> Tensor:

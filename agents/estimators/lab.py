@@ -1,4 +1,4 @@
-"""Bias and variance of an estimator against exact enumeration."""
+"""Measure bias and variance of an estimator against the exact gradient."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .exact import Exact
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What many estimates of one gradient were like.
+    """Estimates of one gradient, where N is their number and P the number of parameters.
 
     Attributes:
-        estimates: (N, P) the estimates.
-        exact: (P,) the gradient.
-        passes: Readings of a sentence that one estimate takes, for each sentence.
+        estimates: (N, P) estimates.
+        exact: (P,) exact gradient.
+        passes: Passes over each sentence per estimate.
     """
 
     estimates: Tensor
@@ -28,7 +28,7 @@ class Measured:
 
     @property
     def mean(self) -> Tensor:
-        """(P,)."""
+        """(P,) mean estimate."""
         return self.estimates.mean(0)
 
     @property
@@ -39,30 +39,30 @@ class Measured:
 
     @property
     def variance(self) -> float:
-        """Summed over the parameters, as a multiple of the gradient's squared norm."""
+        """Variance summed over the parameters, relative to the gradient's squared norm."""
         return float(self.estimates.var(0).sum() / self.exact.square().sum())
 
     @property
     def bias(self) -> float:
-        """Norm of the bias as a multiple of the gradient's, less what chance adds to it (which may make it 0)."""
+        """Norm of the bias, relative to the gradient's norm; corrected for sampling noise and at least 0."""
         squared = (self.mean - self.exact).square().sum() - self.error.square().sum()
         return float(squared.clamp(min=0).sqrt() / self.exact.norm())
 
     @property
     def bias_error(self) -> float:
-        """What chance alone makes of an unbiased mean's distance from the gradient, as the same multiple."""
+        """Expected distance of an unbiased mean from the gradient (sampling noise), relative to the gradient's norm."""
         return float(self.error.norm() / self.exact.norm())
 
     @property
     def cosine(self) -> float:
-        """Of the mean and the gradient."""
+        """Cosine similarity of the mean estimate and the gradient."""
         return float(torch.cosine_similarity(self.mean, self.exact, 0))
 
 
 def gradient(
     estimator: Estimator, expected: ExpectedReward, parameters: Sequence[Tensor], generator: torch.Generator
 ) -> tuple[Tensor, float]:
-    """One estimate, (P,), and the passes that it took."""
+    """Return one estimate, (P,), and its number of passes."""
     estimate = estimator.estimate(expected, generator)
     parts = torch.autograd.grad(estimate.objective, list(parameters))
     return torch.cat([part.flatten() for part in parts]), estimate.passes
@@ -77,16 +77,16 @@ def measure(
     warm_up: int = 0,
     copies: int = 1,
 ) -> Measured:
-    """Estimate one gradient again and again.
+    """Estimate one gradient many times.
 
     Args:
-        estimator: Of the gradient.
-        expected: The policy on sentences of at most 12 words, each once.
-        parameters: Of the policy.
-        estimates: How often.
-        seed: Of all draws.
-        warm_up: Estimates before those, from which estimators learn that do.
-        copies: Each estimate is the mean over as many.
+        estimator: Estimator of the gradient.
+        expected: Policy, on distinct sentences of at most 12 words.
+        parameters: Parameters of the policy.
+        estimates: Number of estimates.
+        seed: Seed of all random numbers.
+        warm_up: Number of estimates made and discarded before, to train the estimator's own state.
+        copies: Number of copies of the batch that each estimate averages over.
     """
     generator = torch.Generator().manual_seed(seed)
     exact = gradient(Exact(), expected, parameters, generator)[0]

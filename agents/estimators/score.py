@@ -15,17 +15,14 @@ from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 
 
 class ScoreFunction(Estimator):
-    """REINFORCE; subclasses say what a sample's reward is compared with.
-
-    An action forced by the environment is not the policy's choice and has no log-probability.
-    """
+    """Implements REINFORCE; subclasses define the baseline. Forced actions have no log-probability."""
 
     unbiased = True
     extra_passes = 0.0
 
     @abstractmethod
     def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
-        """What each of (B, S) rewards is compared with, of a shape that broadcasts to it."""
+        """Return the baselines of (B, S) rewards, in a shape that broadcasts to (B, S)."""
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
@@ -38,14 +35,14 @@ class ScoreFunction(Estimator):
 
 
 def score_objective(sampled: Rollout, rewards: Tensor, baseline: Tensor) -> Tensor:
-    """`mean (R - b) log pi(a)` for rewards (R,), and baselines that broadcast to (B, S)."""
+    """Compute the mean of `(R - b) log pi(a)` for rewards (R,) and baselines that broadcast to (B, S)."""
     advantages = (rewards.view(len(baseline) if baseline.dim() else 1, -1) - baseline).flatten()
     return (advantages * sampled.log_probs.sum(1)).mean()
 
 
 @ESTIMATORS.register("rloo.v1")
 class LeaveOneOut(ScoreFunction):
-    """The baseline of a sample is the mean reward of the other samples of its sentence (Kool et al. 2019)."""
+    """Uses the mean reward of the sentence's other samples as the baseline (Kool et al. 2019)."""
 
     title = "REINFORCE"
 
@@ -56,7 +53,7 @@ class LeaveOneOut(ScoreFunction):
 
 @ESTIMATORS.register("moving_average.v1")
 class MovingAverage(ScoreFunction):
-    """The baseline is a moving average of the rewards of earlier batches."""
+    """Uses a moving average of the rewards of earlier batches as the baseline."""
 
     title = "REINFORCE, moving average"
     _DECAY = 0.95
@@ -85,7 +82,7 @@ class MovingAverage(ScoreFunction):
 
 @ESTIMATORS.register("self_critical.v1")
 class SelfCritical(ScoreFunction):
-    """The baseline is the reward of the policy's most probable actions (Rennie et al. 2017)."""
+    """Uses the reward of the policy's greedy actions as the baseline (Rennie et al. 2017)."""
 
     title = "REINFORCE, self-critical"
     extra_passes = 1.0

@@ -1,7 +1,7 @@
-"""Straight-through gradients: decisions are hard in the forward pass and smooth in the backward pass. Biased.
+"""Straight-through estimators: actions are hard in the forward pass and smooth in the backward pass. They are biased.
 
-The encoder takes them as relaxed actions (`StructuredEncoder.mix`), the reward is a function of them, and the policy
-observes the states that they lead to. The gradient flows through all three.
+The gradient flows through the relaxed actions of the encoder (`StructuredEncoder.mix`), the reward, and the states that
+the policy observes later.
 """
 
 from __future__ import annotations
@@ -24,21 +24,16 @@ from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Trace
 
 
 class StraightThrough(Estimator):
-    """Draws hard decisions; subclasses say what they are in the backward pass."""
+    """Draws hard actions; subclasses define their value in the backward pass."""
 
     unbiased = False
 
     @abstractmethod
     def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """The decision in both passes.
-
-        Args:
-            choice: The policy's distribution.
-            uniform: Uniform random numbers: (R,) for two actions, (R, k) for more.
+        """Draw actions from `choice` with uniform random numbers: (R,) for two actions, (R, k) for more.
 
         Returns:
-            (R,) int64 actions with the probabilities of `choice`; and floats of the shape of the logits whose gradient
-            the decision has.
+            (R,) int64 actions; and their smooth values, in the shape of the logits, which pass the gradient on.
         """
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
@@ -70,24 +65,24 @@ class StraightThrough(Estimator):
             if not term.requires_grad:
                 raise HsEnvError(
                     f"The term {name!r} of the reward does not depend smoothly on the actions, so {self.title} learns "
-                    "nothing from it. Take an estimator that needs rewards only, such as 'rloo' or 'disarm'."
+                    "nothing from it. Choose an estimator that needs only rewards, such as 'rloo' or 'disarm'."
                 )
         rollout = Rollout(episodes.detached(), trace.log_probs, trace.entropy)
         return Estimate(rollout, earned, earned.total.mean(), samples)
 
 
 def _like(rows: Tensor, values: Tensor) -> Tensor:
-    """(R,) in a shape that broadcasts to values (R,) or (R, k)."""
+    """Reshape (R,) to broadcast to values (R,) or (R, k)."""
     return rows if values.ndim == 1 else rows[:, None]
 
 
 def _draw(choice: Choice, uniform: Tensor) -> Tensor:
-    """(R,) int64: actions drawn from the first uniform number of each row."""
+    """Draw actions (R,) int64 with the first uniform number of each row."""
     return choice.draw(uniform if uniform.ndim == 1 else uniform[:, 0])
 
 
 def _probabilities(choice: Choice) -> Tensor:
-    """(R,) probability of action 1, or (R, k) probabilities of the legal actions."""
+    """Return the probability (R,) of action 1, or (R, k) of the legal actions."""
     if choice.logits.ndim == 1:
         return torch.sigmoid(choice.logits)
     return choice.logits.masked_fill(~choice.legal, -torch.inf).softmax(1)
@@ -95,7 +90,7 @@ def _probabilities(choice: Choice) -> Tensor:
 
 @ESTIMATORS.register("st_identity.v1")
 class STIdentity(StraightThrough):
-    """In the backward pass the decision is the logit (Hinton 2012; Bengio, Leonard, Courville 2013)."""
+    """Uses the logit in the backward pass (Hinton 2012; Bengio, Leonard, Courville 2013)."""
 
     title = "straight-through, identity"
 
@@ -106,7 +101,7 @@ class STIdentity(StraightThrough):
 
 @ESTIMATORS.register("st_sigmoid.v1")
 class STSigmoid(StraightThrough):
-    """In the backward pass the decision is its probability (Bengio, Leonard, Courville 2013)."""
+    """Uses the probability in the backward pass (Bengio, Leonard, Courville 2013)."""
 
     title = "straight-through, sigmoid"
 
@@ -117,7 +112,7 @@ class STSigmoid(StraightThrough):
 
 @ESTIMATORS.register("st_hard.v1")
 class STHard(StraightThrough):
-    """In the backward pass the decision is a hard sigmoid that becomes steeper (Chung, Ahn, Bengio 2017).
+    """Uses a hard sigmoid with increasing slope in the backward pass (Chung, Ahn, Bengio 2017).
 
     The slope is min(5, 1 + 0.04 n / 100) after n estimates.
     """
@@ -151,9 +146,9 @@ class STHard(StraightThrough):
 
 @ESTIMATORS.register("st_gumbel.v1")
 class STGumbel(StraightThrough):
-    """In the backward pass the decision is a Concrete variable (Jang, Gu, Poole 2017; Maddison, Mnih, Teh 2017).
+    """Uses a Concrete variable in the backward pass (Jang, Gu, Poole 2017; Maddison, Mnih, Teh 2017).
 
-    Of two actions it is binary Concrete, of more the Gumbel-softmax.
+    The variable is binary Concrete for two actions and Gumbel-softmax for more.
     """
 
     title = "ST-Gumbel"
@@ -162,7 +157,7 @@ class STGumbel(StraightThrough):
     def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """See `StraightThrough.decide`."""
         if choice.logits.ndim == 1:
-            noise = torch.logit(1 - uniform, eps=1e-6)  # 1 - u: a small number selects action 1, as in `Choice.draw`
+            noise = torch.logit(1 - uniform, eps=1e-6)  # 1 - u, as small numbers select action 1 in `Choice.draw`
             relaxed = torch.sigmoid((choice.logits + noise) / self._TEMPERATURE)
             return (relaxed > 0.5).long(), relaxed
         gumbel = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))

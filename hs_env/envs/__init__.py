@@ -1,4 +1,4 @@
-"""The environments, and a checker for vector environments of any kind."""
+"""The Gymnasium environments, and a checker for any vector environment."""
 
 from hs_env.envs.checker import VectorEnvError, check_vector_env
 

@@ -1,4 +1,4 @@
-"""Which sentences episodes read: the options of `reset`."""
+"""Select the sentences of the next episodes: the options of `reset`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from hs_env.registry import unknown_name
 from hs_env.types import SentenceBatch
 
 TEXT_INDEX: Final = -1
-"""Index of a sentence that stands in no split."""
+"""Index of a sentence that is in no split."""
 
 _OPTIONS: Final = ("indices", "label", "text")
 
 
 class Chosen(NamedTuple):
-    """R sentences to read.
+    """R selected sentences.
 
     Attributes:
-        words: Their words; empty where nobody knows them.
-        batch: The same as tensors.
+        words: Words of each sentence; empty where they are unknown.
+        batch: Sentences as tensors.
     """
 
     words: list[tuple[str, ...]]
@@ -42,17 +42,17 @@ def choose(
     generators: Sequence[np.random.Generator],
     num_envs: int,
 ) -> Chosen:
-    """The sentences that the options ask for, or ones of the split drawn uniformly.
+    """Select sentences by the options, or draw them uniformly from the split.
 
     Args:
-        resources: The split and the classifier.
-        options: `indices`, `text` and `label`, each one value for all slots, or a sequence of one value for each slot.
-        slots: (R,) the slots that need a sentence.
-        generators: Their generators, asked for one integer each if the options choose nothing, else left alone.
-        num_envs: Slots of the environment.
+        resources: Split and classifier.
+        options: `indices`, `text` and `label`; each is one value for all slots, or a sequence of one value per slot.
+        slots: R slots that need a sentence.
+        generators: Generators of these slots; without options, each draws one integer.
+        num_envs: Number of slots of the environment.
 
     Raises:
-        HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
+        HsEnvError: If options are unknown, contradictory or out of range, or a text has no words.
     """
     for key in options:
         if key not in _OPTIONS:
@@ -60,10 +60,10 @@ def choose(
     count = len(resources.encoded)
     if "text" in options:
         if "indices" in options:
-            raise HsEnvError("The reset options 'indices' and 'text' exclude each other; give one of them.")
+            raise HsEnvError("The reset options 'indices' and 'text' exclude each other; pass one of them.")
         return _texts(resources, options, slots, num_envs)
     if "label" in options:
-        raise HsEnvError("The reset option 'label' goes with 'text'; a sentence of the corpus has its own label.")
+        raise HsEnvError("The reset option 'label' needs 'text'; a sentence of the corpus has its own label.")
     if "indices" in options:
         given = _for_each("indices", options["indices"], num_envs, "an integer", np.integer | int)
         indices = [_index(given[slot], count) for slot in slots]
@@ -86,7 +86,7 @@ def _texts(resources: Resources, options: Mapping[str, Any], slots: Sequence[int
 
 
 def _for_each(name: str, given: Any, num_envs: int, what: str, kind: Any) -> Sequence[Any]:
-    """One value for each slot: the one that all share, or the slot's own of a sequence."""
+    """Return one value per slot."""
     sequence = isinstance(given, list | tuple | range) or (isinstance(given, np.ndarray) and given.ndim == 1)
     values = list(given) if sequence else [given]
     values = values * num_envs if len(values) == 1 else values

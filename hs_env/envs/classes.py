@@ -1,7 +1,7 @@
-"""The classes of the environments: for each problem `<Problem>Env` and `<Problem>VectorEnv`.
+"""The classes of the environments: `<Problem>Env` and `<Problem>VectorEnv` for each problem.
 
-They are attributes of this module, made from the problem when they are first asked for: `phrase_segmentation.v0` gives
-`PhraseSegmentationEnv` and `PhraseSegmentationVectorEnv`. Gymnasium finds them here by name, and so does pickle.
+They are attributes of this module, created on first access: `phrase_segmentation.v0` has the classes
+`PhraseSegmentationEnv` and `PhraseSegmentationVectorEnv`. Gymnasium and pickle find them here by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hs_env.problems.page import environment_page
 
 
 def __getattr__(name: str) -> Any:
-    """The class called `name`."""
+    """Return the class called `name`."""
     if found := re.fullmatch(r"(\w+?)(Vector)?Env", name):
         for problem in PROBLEMS:
             if class_stem(problem) == found[1]:
@@ -31,11 +31,7 @@ def __getattr__(name: str) -> Any:
 
 @cache
 def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVectorEnv]]:
-    """The single and the vector environment of a problem.
-
-    Args:
-        name: Versioned name of the problem.
-    """
+    """Create the single and the vector environment of the problem with a versioned name."""
     problem = PROBLEMS.get(name)
     default = problem.environment
 
@@ -70,7 +66,7 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
             super().__init__(resources(*args, **kwargs), num_envs, autoreset_mode, render_mode)
 
     stem = class_stem(name)
-    Vector.__doc__ = f"N slots side by side, each like `{stem}Env`; see there."
+    Vector.__doc__ = f"N slots in one environment, each like `{stem}Env`; see there."
     for made, suffix in ((Single, "Env"), (Vector, "VectorEnv")):
         made.__name__ = made.__qualname__ = stem + suffix
         made.__module__ = __name__

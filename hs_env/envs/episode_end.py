@@ -1,4 +1,4 @@
-"""The end of episodes: their reward and their infos. One definition for every environment."""
+"""Rewards and infos of finished episodes, for all environments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hs_env.rewards import Reward
 from hs_env.types import Episodes
 
 UNLABELLED: Final = -1
-"""Label of a sentence whose class is unknown."""
+"""Label of a sentence with an unknown class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,10 @@ class EpisodeEnd:
     """R finished episodes and their rewards.
 
     Attributes:
-        episodes: The episodes; `UNLABELLED` where the class is unknown.
-        reward: (R,) float32, the totals.
-        terms: The terms of the reward, (R,) float32 each.
-        words: The words of each sentence; empty where they are unknown.
+        episodes: Episodes, with the label `UNLABELLED` where the class is unknown.
+        reward: (R,) float32 rewards.
+        terms: (R,) float32 terms of the reward by name.
+        words: Words of each sentence; empty where they are unknown.
     """
 
     episodes: Episodes
@@ -37,18 +37,18 @@ class EpisodeEnd:
 
     @classmethod
     def of(cls, reward: Reward, episodes: Episodes, words: Sequence[tuple[str, ...]]) -> EpisodeEnd:
-        """Reward episodes, in one call. For an `UNLABELLED` sentence the predicted class counts as the gold one."""
+        """Compute the rewards of episodes; the predicted class replaces the gold class of `UNLABELLED` sentences."""
         gold = episodes.sentences.labels
         labels = torch.where(gold == UNLABELLED, episodes.predictions, gold)
         rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
         return cls(episodes, rewarded.total, rewarded.terms, words)
 
     def shaped(self, amount: Tensor) -> EpisodeEnd:
-        """The same with the term "shaping", (R,), in the reward."""
+        """Add the term "shaping", (R,), to the reward."""
         return replace(self, reward=self.reward + amount, terms={**self.terms, "shaping": amount})
 
     def columns(self, problem: Problem) -> Columns:
-        """The entries of `info` that only the last step of an episode has."""
+        """Return the infos that only the last step of an episode has."""
         gold, predictions = self.episodes.sentences.labels.numpy(), self.episodes.predictions.numpy()
         prediction: Columns = {
             "log_probs": self.episodes.log_probs.numpy(),

@@ -1,4 +1,4 @@
-"""Pictures of the sentence in a slot."""
+"""Render the sentence of a slot."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hs_env.registry import unknown_name
 from hs_env.render import Segmented, to_ansi, to_rgb
 
 RENDER_MODES: Final = ["ansi", "rgb_array"]
-"""What an environment can render: a line of text, or a frame of 288 x 720 pixels."""
+"""Render modes: a line of text, or a frame of 288 x 720 pixels."""
 
 
 def check_render_mode(mode: str | None) -> None:
-    """Refuse what is neither None nor one of `RENDER_MODES`.
+    """Check a render mode.
 
     Raises:
-        HsEnvError: With the nearest spelling.
+        HsEnvError: If it is neither None nor one of `RENDER_MODES`; the message suggests the nearest spelling.
     """
     if mode is not None and mode not in RENDER_MODES:
         raise unknown_name("render mode", mode, RENDER_MODES)
@@ -31,16 +31,7 @@ def check_render_mode(mode: str | None) -> None:
 def picture(
     resources: NamedResources, slots: Slots, row: int, words: tuple[str, ...], log_probs: Tensor | None, mode: str
 ) -> str | NDArray[np.uint8]:
-    """The sentence in a slot as far as it has been read.
-
-    Args:
-        resources: The names of the classes.
-        slots: The slots.
-        row: Which of them.
-        words: Its words.
-        log_probs: (C,), once the sentence has been read.
-        mode: One of `RENDER_MODES`.
-    """
+    """Render the sentence of slot `row`, with the actions so far and, once it is finished, `log_probs` (C,)."""
     labels, label = resources.classifier.labels, int(slots.labels[row])
     actions = tuple(slots.actions[row, : int(slots.position[row])].tolist())
     prediction = None if log_probs is None else labels[int(log_probs.argmax())]

@@ -1,7 +1,6 @@
-"""What environments are made of: a corpus, a frozen classifier and a reward, found by name and shared by a process.
+"""The resources of environments: a corpus, a frozen classifier and a reward, found by name and shared in a process.
 
-Everything here is read-only. An environment takes names, never modules or corpora, since `env.spec` copies what the
-constructor was given.
+Resources are read-only. Environments take names instead of objects, because `env.spec` copies constructor arguments.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _Classifier: TypeAlias = tuple[Path, _Stamp]
 
 @dataclass(frozen=True, slots=True)
 class ResourceNames:
-    """The arguments of an environment that name its resources; see `PhraseSegmentationEnv`."""
+    """Arguments of an environment that name its resources, see `PhraseSegmentationEnv`."""
 
     corpus: str
     classifier: str
@@ -46,15 +45,15 @@ class ResourceNames:
 
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """What episodes are made of.
+    """Everything that episodes need.
 
     Attributes:
-        encoder: A frozen encoder: in eval mode, without gradients.
-        lexicon: Its tables of the whole vocabulary, 6d floats a word for HS-LSTM, 4d + e for ID-LSTM; None if a word's
-            vector depends on its sentence.
-        encoded: The sentences to read, as tensors.
-        reward: The reward.
-        shaping: Whether each step is rewarded by the change of a potential, too (Ng, Harada and Russell 1999).
+        encoder: Frozen encoder, in eval mode and without gradients.
+        lexicon: Tables of the whole vocabulary, with 6d floats per word for HS-LSTM and 4d + e for ID-LSTM; None for
+            contextual word vectors.
+        encoded: Sentences as tensors.
+        reward: Reward of finished episodes.
+        shaping: Whether rewards include the change of a potential (Ng, Harada and Russell 1999).
     """
 
     encoder: StructuredEncoder
@@ -64,20 +63,18 @@ class Resources:
     shaping: bool
 
     def words(self, index: int) -> tuple[str, ...]:
-        """The words of a sentence; none where nobody knows them."""
+        """Return the words of a sentence; empty if they are unknown."""
         return ()
 
 
 @dataclass(frozen=True, eq=False)
 class NamedResources(Resources):
-    """Resources found by name.
-
-    A copy is the same object, and a pickle holds the names alone: whoever loads it finds the resources again.
+    """Resources found by name. A copy is the same object; a pickle contains only the names.
 
     Attributes:
-        names: Where they come from.
-        classifier: What the encoder is the model of.
-        sentences: The sentences of the split.
+        names: Names of the resources.
+        classifier: Classifier that contains the encoder.
+        sentences: Sentences of the split.
     """
 
     names: ResourceNames
@@ -85,7 +82,7 @@ class NamedResources(Resources):
     sentences: tuple[Sentence, ...]
 
     def words(self, index: int) -> tuple[str, ...]:
-        """The words of a sentence of the split."""
+        """Return the words of a sentence of the split."""
         return self.sentences[index].words
 
     def __copy__(self) -> NamedResources:
@@ -100,13 +97,12 @@ class NamedResources(Resources):
 
 @fork_safe
 def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
-    """The resources that `names` stand for, of an environment for `problem`.
+    """Find the resources of an environment for `problem`.
 
-    Classifiers and corpora are read once a process. One that changes on disk is read again for environments made after
-    that; those that are there keep what they have.
+    Classifiers and corpora are cached. If one changes on disk, it is loaded again, but only for new environments.
 
     Raises:
-        HsEnvError: If there are none of that name, or they do not fit each other.
+        HsEnvError: If a name is unknown, or the resources do not fit each other.
     """
     reward = make_reward(names.reward, **names.reward_parameters)
     path = find_classifier(names.classifier).resolve()
@@ -128,7 +124,7 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
 
 
 def _checked_encoder(names: ResourceNames, classifier: Classifier, problem: Problem) -> StructuredEncoder:
-    """The classifier's model, if it is a structured encoder for `problem`."""
+    """Return the classifier's model; raise an error unless it is a structured encoder for `problem`."""
     encoder = classifier.model
     if not isinstance(encoder, StructuredEncoder):
         raise HsEnvError(
@@ -145,21 +141,21 @@ def _checked_encoder(names: ResourceNames, classifier: Classifier, problem: Prob
 
 
 def _environment(problem: Problem, unknown: str) -> str:
-    """The id of the environment of a problem, or `unknown` if the problem is not registered."""
+    """Return the id of a problem's environment, or `unknown` if the problem is not registered."""
     return next((environment_id(name) for name, known in PROBLEMS.items() if known == problem), unknown)
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:
-    """The classes are as many, and if they are called the same, they stand in the same order."""
+    """Check that the classes are equally many, and in the same order if they have the same names."""
     if len(corpus) != len(classifier) or (corpus != classifier and set(corpus) == set(classifier)):
         raise HsEnvError(
             f"The corpus {names.corpus!r} has the labels {', '.join(corpus)}, but the classifier "
-            f"{names.classifier!r} tells apart {', '.join(classifier)}; choose two that fit."
+            f"{names.classifier!r} has the classes {', '.join(classifier)}; choose two that fit."
         )
 
 
 def _stamp(path: Path) -> _Stamp:
-    """What changes when a file, or one in a folder, does; empty where there is none."""
+    """Return names, times and sizes of a file or the files of a folder, to detect changes; empty if missing."""
     paths = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
     return tuple((str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
 

@@ -1,4 +1,4 @@
-"""One sentence at a time: the mechanics of the single environments."""
+"""The base class of the single environments, which decide one sentence at a time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,7 @@ _ONLY: Final = torch.tensor([0])
 
 
 class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
-    """Decide the words of a sentence for a frozen structured encoder, one after the other.
-
-    Args:
-        resources: What its episodes are made of.
-        render_mode: None, "ansi" or "rgb_array".
-    """
+    """An environment that decides the words of a sentence, one by one, for a frozen structured encoder."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
 
@@ -51,14 +46,14 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         """Begin a sentence.
 
         Args:
-            seed: Starts the environment's own generator anew; None goes on with it.
+            seed: Seed of the environment's generator; None continues it.
             options: `{"indices": 3}`, `{"text": "not very good"}` or `{"text": "not very good", "label": "negative"}`.
 
         Returns:
             Observation and info, see the class.
 
         Raises:
-            HsEnvError: Options that are unknown, contradict each other or are out of range; a text without words.
+            HsEnvError: If options are unknown, contradictory or out of range, or a text has no words.
         """
         super().reset(seed=seed)
         (words,), batch = choose(self._resources, options or {}, [0], [self.np_random], 1)
@@ -79,8 +74,8 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             Observation, reward, terminated, truncated (never) and info, see the class.
 
         Raises:
-            ResetNeeded: There is no sentence to read.
-            HsEnvError: The action is no such integer; or what the reward raises.
+            ResetNeeded: If there is no unfinished sentence.
+            HsEnvError: If the action is no such integer, or the reward fails.
         """
         self._check_begun("step()")
         if self._end_of_episode is not None:
@@ -106,22 +101,22 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return observation, reward, terminated, False, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """(k,) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
+        """Return the legal actions, (k,) bool, for MaskablePPO of sb3-contrib.
 
         Raises:
-            ResetNeeded: There is no sentence yet.
+            ResetNeeded: If there is no sentence yet.
         """
         self._check_begun("action_masks()")
         return self._slots.legal[0].numpy().copy()
 
     def render(self) -> str | NDArray[np.uint8] | None:
-        """The sentence as far as it has been read: its structure, the words to come, at the end the prediction.
+        """Render the structure so far, the unread words, and after the last word the prediction.
 
         Returns:
             A line of text for "ansi", (288, 720, 3) uint8 for "rgb_array".
 
         Raises:
-            ResetNeeded: There is no sentence yet.
+            ResetNeeded: If there is no sentence yet.
         """
         if self.render_mode is None:
             gymnasium.logger.warn('render() draws nothing without a render mode: pass render_mode="ansi" to make().')

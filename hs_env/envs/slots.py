@@ -1,4 +1,4 @@
-"""Sentences that a frozen encoder reads side by side: the mechanics that every environment shares."""
+"""N sentences that a frozen encoder reads in parallel: the common core of all environments."""
 
 from __future__ import annotations
 
@@ -18,30 +18,27 @@ from hs_env.types import Episodes, SentenceBatch
 STATE_LIMIT: Final = 1000.0
 """Bound of every component of an observation.
 
-A step of an LSTM adds at most 1 to the size of a cell, since its gates and its candidate are at most 1 in size; so no
-sentence of up to 1000 words reaches the bound. Whatever an encoder has beyond it is clipped.
+An LSTM cell grows by at most 1 per step, because gates and candidate are at most 1 in size. So sentences of up to 1000
+words stay within the bound. Values beyond it are clipped.
 """
 
 
 class Slots:
-    """N slots, each with a sentence that is being read or has been read.
-
-    A step is one call of the encoder for all slots. Everything is a tensor; nothing that is handed out shares memory
-    with the slots.
+    """N slots, each with a sentence, finished or not. A step calls the encoder once for all slots.
 
     Args:
-        resources: The encoder, its lexicon and the reward.
-        count: N.
+        resources: Encoder, lexicon and reward.
+        count: Number of slots N.
 
     Attributes:
-        position: (N,) int64, the word to be decided; the length once a sentence has been read.
-        lengths: (N,) int64.
-        indices: (N,) int64, where each sentence stands in its split.
-        tokens: (N, W) int64, `PADDING` behind the end of a sentence, of which there is at least one.
-        actions: (N, W) int64, what has been decided.
+        position: (N,) int64 indices of the current words; the length once a sentence is finished.
+        lengths: (N,) int64 numbers of words.
+        indices: (N,) int64 indices of the sentences in the split.
+        tokens: (N, T) int64 token ids; each row has one or more `PADDING` after the last word.
+        actions: (N, T) int64 actions so far.
         progress: (N,) int64, see `Problem.progress_after`.
-        legal: (N, k) bool, the actions that may be taken.
-        shaping: (N,) float32, what the last step changed the potential by; 0 without shaping.
+        legal: (N, k) bool, the legal actions.
+        shaping: (N,) float32 changes of the potential in the last step; 0 without shaping.
     """
 
     def __init__(self, resources: Resources, count: int) -> None:
@@ -58,21 +55,21 @@ class Slots:
 
     @property
     def reading(self) -> Tensor:
-        """(N,) bool: there is a word to decide."""
+        """(N,) bool, whether the sentence is unfinished."""
         return self.position < self.lengths
 
     def begin(self, rows: Tensor, batch: SentenceBatch) -> None:
-        """Put the sentences of a batch into the slots `rows`, (R,) int64."""
+        """Start the sentences of a batch in the slots `rows`, (R,) int64."""
         missing = batch.tokens.shape[1] + 1 - self.tokens.shape[1]
         if missing > 0:
             for name in ("tokens", "actions", "gold_actions"):
                 setattr(self, name, pad(getattr(self, name), (0, missing)))
-        behind = (0, self.tokens.shape[1] - batch.tokens.shape[1])
-        self.tokens.index_copy_(0, rows, pad(batch.tokens, behind))
+        padding = (0, self.tokens.shape[1] - batch.tokens.shape[1])
+        self.tokens.index_copy_(0, rows, pad(batch.tokens, padding))
         self.actions.index_fill_(0, rows, 0)
         self.has_gold[rows] = batch.gold_actions is not None
         if batch.gold_actions is not None:
-            self.gold_actions.index_copy_(0, rows, pad(batch.gold_actions, behind))
+            self.gold_actions.index_copy_(0, rows, pad(batch.gold_actions, padding))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
         state = self._begin(rows, batch)
         if self.memory.shape[1] != state.memory.shape[1]:
@@ -85,7 +82,7 @@ class Slots:
             self.potential[rows] = self._potential()[rows]
 
     def _begin(self, rows: Tensor, batch: SentenceBatch) -> EncoderState:
-        """The first state of the sentences of a batch; without a lexicon their tables go to the slots `rows`."""
+        """Return the first state of a batch; without a lexicon, store its tables for the slots `rows`."""
         encoder, lexicon = self.resources.encoder, self.resources.lexicon
         if lexicon is not None:
             return encoder.begin(lexicon, batch.tokens, batch.lengths)
@@ -100,7 +97,7 @@ class Slots:
         return state
 
     def advance(self, actions: Tensor) -> None:
-        """Take an action in every slot, (N,) int64. An illegal one is replaced; a finished sentence does not change."""
+        """Take actions (N,) int64; illegal ones are replaced, and finished sentences do not change."""
         chosen = nearest_legal(self.legal, actions)
         self.actions.scatter_(1, self.position[:, None], (chosen * self.reading)[:, None])
         encoder = self.resources.encoder
@@ -112,12 +109,12 @@ class Slots:
             self.shaping = self.potential - before
 
     def observe(self, rows: Tensor | None = None) -> Tensor:
-        """(N, D) float32 within `STATE_LIMIT`, or (R, D) for the slots `rows`: what the policy sees."""
+        """Return observations (N, D) float32, or (R, D) of the slots `rows`, clipped to `STATE_LIMIT`."""
         state = self._state if rows is None else self._state.select(rows)
         return self.resources.encoder.observe(state).clamp(-STATE_LIMIT, STATE_LIMIT)
 
     def columns(self, rows: Tensor | None = None) -> Columns:
-        """What `info` says at every word: for all slots, as views, or for the slots `rows`, (R,) int64."""
+        """Return the infos of every step: views for all slots, or copies for the slots `rows`, (R,) int64."""
         token = self.tokens.gather(1, self.position[:, None]).squeeze(1)
         said = (self.legal, self.position, self.lengths, self.indices, token)
         legal, position, length, index, token = said if rows is None else (each[rows] for each in said)
@@ -130,7 +127,7 @@ class Slots:
         }
 
     def episodes(self, rows: Tensor) -> Episodes:
-        """The finished episodes of the slots `rows`, (R,) int64, classified."""
+        """Classify and return the finished episodes of the slots `rows`, (R,) int64."""
         lengths = self.lengths[rows]
         width = int(lengths.max())
         sentences = SentenceBatch(
@@ -144,7 +141,7 @@ class Slots:
         return Episodes(sentences, self.actions[rows, :width], log_probs)
 
     def _potential(self) -> Tensor:
-        """(N,) log P(gold | what has been read), or of the most probable class; 0 at the end."""
+        """Return (N,) log P(gold | words so far), or of the predicted class if unlabelled; 0 once finished."""
         log_probs = self.resources.encoder.finish(self._state)
         gold = torch.where(self.labels < 0, log_probs.argmax(1), self.labels)
         return log_probs.gather(1, gold[:, None]).squeeze(1) * self.reading

@@ -1,4 +1,4 @@
-"""Many sentences side by side: the mechanics of the native vector environments."""
+"""The base class of the native vector environments."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Ended:
     """The episodes that ended in a step.
 
     Attributes:
-        slots: (R,) int64, where they took place.
-        end: Their rewards and infos.
-        observation: (R, D) float32, their last observations.
-        columns: What `info` says at every word, there and then.
+        slots: (R,) int64 slots.
+        end: Rewards and infos of the episodes.
+        observation: (R, D) float32 last observations.
+        columns: Infos of every step, at the last word.
     """
 
     slots: Tensor
@@ -57,10 +57,10 @@ class TensorStep:
 
     Attributes:
         observation: (N, D) float32.
-        legal: (N, k) bool, the actions that may be taken next.
+        legal: (N, k) bool, the next legal actions.
         reward: (N,) float32.
-        terminated: (N,) bool. Nothing is ever truncated.
-        ended: The episodes that ended, or None.
+        terminated: (N,) bool; episodes are never truncated.
+        ended: Episodes that ended, or None.
     """
 
     observation: Tensor
@@ -71,18 +71,15 @@ class TensorStep:
 
 
 class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
-    """Decide the words of N sentences for a frozen structured encoder: one call of it a step, for all of them.
+    """A vector environment that decides the words of N sentences; a step calls the frozen structured encoder once.
 
-    One call of the reward serves all episodes that end in a step. Each slot has a generator of its own, so that N slots
-    are N single environments: for the same seeds and actions they see the same.
-
-    What is returned is fresh at every step and shares no memory with the environment.
+    One call of the reward covers all episodes that end in a step. Each slot has its own generator. For the same seeds
+    and actions, N slots return the same as N single environments. Returned arrays share no memory with the environment.
 
     Args:
-        resources: What its episodes are made of.
-        num_envs: N.
-        autoreset_mode: When the next sentence begins: an `AutoresetMode` or its value, "NextStep", "SameStep" or
-            "Disabled".
+        resources: Resources of its episodes.
+        num_envs: Number of slots N.
+        autoreset_mode: Start of a slot's next sentence: "NextStep", "SameStep", "Disabled", or an `AutoresetMode`.
         render_mode: None, "ansi" or "rgb_array".
     """
 
@@ -104,7 +101,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
         if render_mode is not None and not isinstance(resources, NamedResources):
-            raise HsEnvError("An environment that is not made by name knows no words: it renders nothing.")
+            raise HsEnvError("Rendering needs an environment made by name; this one does not know the words.")
         self.num_envs, self.render_mode = int(num_envs), render_mode
         self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.single_action_space = Discrete(resources.encoder.problem.num_actions)
@@ -115,32 +112,30 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self.load(resources)
 
     def load(self, resources: Resources) -> None:
-        """Go on with other resources of the same width, such as a newer snapshot of a classifier.
-
-        All sentences are given up: `reset` is next.
+        """Replace the resources, for example by a newer snapshot of a classifier; call `reset` afterwards.
 
         Raises:
-            HsEnvError: If the encoder's states have another width, or its problem another number of actions.
+            HsEnvError: If the states have another width, or the problem has another number of actions.
         """
         problem, space = resources.encoder.problem, self.single_action_space
         if space != Discrete(problem.num_actions):
             raise HsEnvError(
-                f"The environment has the actions {space}, and {problem.title} has {problem.num_actions} actions. Make "
+                f"The environment has the actions {space}, but {problem.title} has {problem.num_actions} actions. Make "
                 "another environment for it."
             )
         if (resources.encoder.state_size,) != self.single_observation_space.shape:
             raise HsEnvError(
-                f"The environment observes states of the shape {self.single_observation_space.shape}, and those of the "
-                f"encoder are {resources.encoder.state_size} wide. Make another environment for it."
+                f"The environment observes states of the shape {self.single_observation_space.shape}, but those of the "
+                f"encoder have width {resources.encoder.state_size}. Make another environment for it."
             )
         self._resources = resources
         self._slots = Slots(resources, self.num_envs)
         self._words: list[tuple[str, ...]] = [()] * self.num_envs
         self._done = torch.zeros(self.num_envs, dtype=torch.bool)
-        self._verdicts: list[Tensor | None] = [None] * self.num_envs
+        self._predictions: list[Tensor | None] = [None] * self.num_envs
         self._begun = False
 
-    # As Gymnasium has it ---------------------------------------------------------------------------------------------
+    # The Gymnasium interface -----------------------------------------------------------------------------------------
 
     @fork_safe
     def reset(
@@ -149,18 +144,17 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         """Begin a sentence in every slot, or in some.
 
         Args:
-            seed: Starts the slots' generators anew: an integer s stands for s, s + 1, ...; a sequence has one for each
-                slot, where None goes on with the slot's generator.
-            options: `{"reset_mask": (N,) bool}` resets the slots where it is True and leaves the others as they are;
-                and, each one value for all slots or a sequence of one for each, `indices`, `text`, `label` as in the
-                single environment.
+            seed: Seeds of the slots' generators: an integer s means s, s + 1, ...; a sequence has one per slot, and
+                None continues a generator.
+            options: `{"reset_mask": (N,) bool}` resets only the slots where it is True. `indices`, `text` and `label`
+                are as in the single environment; each is one value for all slots or a sequence of one per slot.
 
         Returns:
             (N, D) observations; infos of the slots that were reset.
 
         Raises:
-            HsEnvError: Options that are unknown or wrong; a text without words; seeds that are not N integers.
-            ResetNeeded: The mask leaves out a slot that has no sentence yet.
+            HsEnvError: If options are unknown or wrong, a text has no words, or seeds are not N integers.
+            ResetNeeded: If the mask leaves out a slot that has no sentence yet.
         """
         rows = self._begin_anew(seed, options or {})
         return self._observe().numpy(), infos_of(self._slots.columns(rows), rows.numpy(), self.num_envs)
@@ -173,11 +167,11 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             actions: (N,) integers from 0 to k - 1.
 
         Returns:
-            Observations (N, D), rewards (N,), terminations (N,), truncations (N,), which never are, and infos.
+            Observations (N, D), rewards (N,), terminations (N,), truncations (N,), all False, and infos.
 
         Raises:
-            ResetNeeded: A slot has no sentence to read.
-            HsEnvError: Wrong actions; or what the reward raises.
+            ResetNeeded: If a slot has no unfinished sentence.
+            HsEnvError: If an action is wrong, or the reward fails.
         """
         step = self.step_tensors(self._checked(actions))
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
@@ -195,13 +189,13 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     def reset_tensors(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """`reset` without infos: observations (N, D) float32 and legal actions (N, k) bool."""
+        """Reset without infos; return observations (N, D) float32 and legal actions (N, k) bool."""
         self._begin_anew(seed, options or {})
         return self._observe(), self._slots.legal.clone()
 
     @fork_safe
     def step_tensors(self, actions: Tensor) -> TensorStep:
-        """`step` without infos, on (N,) int64 actions, which are not checked."""
+        """Step without infos, with unchecked actions (N,) int64."""
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before step().")
         before, ended = self._done, None
@@ -212,7 +206,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             )
         with torch.inference_mode():
             self._slots.advance(actions)
-        with torch.no_grad():  # what leaves the environment are ordinary tensors
+        with torch.no_grad():  # returned tensors are ordinary, not inference tensors
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
         reward = self._slots.shaping.clone()
         if len(rows := terminated.nonzero().squeeze(1)):
@@ -226,23 +220,23 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._done = ~self._slots.reading
         return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended)
 
-    # What others ask for ---------------------------------------------------------------------------------------------
+    # Masks, pictures, generators -------------------------------------------------------------------------------------
 
     def action_masks(self) -> Bools:
-        """(N, k) bool: the legal actions, as MaskablePPO of sb3-contrib asks for them.
+        """Return the legal actions, (N, k) bool, for MaskablePPO of sb3-contrib.
 
         Raises:
-            ResetNeeded: There are no sentences yet.
+            ResetNeeded: If there are no sentences yet.
         """
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before action_masks().")
         return self._slots.legal.numpy().copy()
 
     def render(self) -> tuple[Any, ...] | None:
-        """A picture of each slot, as in the single environment.
+        """Render each slot, as in the single environment.
 
         Raises:
-            ResetNeeded: There are no sentences yet.
+            ResetNeeded: If there are no sentences yet.
         """
         if self.render_mode is None:
             gymnasium.logger.warn('render() draws nothing without a render mode: pass render_mode="ansi" to make().')
@@ -251,22 +245,22 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             raise ResetNeeded("There are no sentences yet: call reset() before render().")
         assert isinstance(self._resources, NamedResources)
         return tuple(
-            picture(self._resources, self._slots, row, words, self._verdicts[row], self.render_mode)
+            picture(self._resources, self._slots, row, words, self._predictions[row], self.render_mode)
             for row, words in enumerate(self._words)
         )
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
-        """The generators of the slots."""
+        """Generators of the slots."""
         return tuple(map(self._generator, range(self.num_envs)))
 
     @property
     def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
-        """What the generators of the slots were seeded with."""
+        """Seeds of the slots' generators."""
         self.np_random  # noqa: B018
         return tuple(self._seeds)
 
-    # How it is done --------------------------------------------------------------------------------------------------
+    # Internals -------------------------------------------------------------------------------------------------------
 
     def _seed(self, slot: int, seed: int | None) -> np.random.Generator:
         self._generators[slot], self._seeds[slot] = generator, _ = np_random(seed)
@@ -276,7 +270,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         return self._generators[slot] or self._seed(slot, None)
 
     def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> Tensor:
-        """Seed, then begin the slots that the options name; (R,) which."""
+        """Seed and begin the slots that the options select; return them, (R,)."""
         rows = self._masked(options[_MASK]) if _MASK in options else torch.arange(self.num_envs)
         for slot, one in zip(rows.tolist(), self._seeds_of(seed, rows), strict=True):
             if one is not None:
@@ -290,7 +284,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         slots = rows.tolist()
         words, batch = choose(self._resources, options, slots, [self._generator(slot) for slot in slots], self.num_envs)
         for slot, each in zip(slots, words, strict=True):
-            self._words[slot], self._verdicts[slot] = each, None
+            self._words[slot], self._predictions[slot] = each, None
         with torch.inference_mode():
             self._slots.begin(rows, batch)
 
@@ -301,8 +295,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             if self._resources.shaping:
                 end = end.shaped(self._slots.shaping[rows])
         if self.render_mode is not None:
-            for slot, verdict in zip(rows.tolist(), episodes.log_probs, strict=True):
-                self._verdicts[slot] = verdict
+            for slot, log_probs in zip(rows.tolist(), episodes.log_probs, strict=True):
+                self._predictions[slot] = log_probs
         return Ended(rows, end, observation[rows], self._slots.columns(rows))
 
     def _observe(self) -> Tensor:
@@ -325,18 +319,18 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         return torch.from_numpy(array.astype(np.int64))
 
     def _masked(self, mask: Any) -> Tensor:
-        """(R,) the slots that a reset mask names."""
+        """Return the slots (R,) that a reset mask selects."""
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
             came = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
             raise HsEnvError(f"The reset_mask must be a NumPy array of bool of shape ({self.num_envs},), got {came}.")
         if not mask.any():
-            raise HsEnvError("The reset_mask is False everywhere; leave the call out, or name a slot to reset.")
+            raise HsEnvError("The reset_mask is False everywhere; omit the call, or select a slot to reset.")
         if not self._begun and not mask.all():
             raise ResetNeeded("There are no sentences yet: call reset() without a mask first.")
         return torch.from_numpy(mask).nonzero().squeeze(1)
 
     def _seeds_of(self, seed: int | Sequence[int | None] | None, rows: Tensor) -> list[int | None]:
-        """The seeds of the slots `rows`."""
+        """Check the seeds and return those of the slots `rows`."""
         if seed is None:
             return [None] * len(rows)
         try:

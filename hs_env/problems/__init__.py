@@ -1,7 +1,6 @@
-"""Decision problems: what is decided at each word, and what the decisions make of a sentence.
+"""Decision problems: the actions at each word and the spans that they make. `problem.py` defines the interface.
 
-One file a problem; `hs_env.problems.problem` defines the contract. This module imports none of them, so that `import
-hs_env` can register their environments without importing torch.
+This package imports no problem, so `import hs_env` can register their environments without importing torch.
 """
 
 from hs_env.problems.catalogue import PROBLEMS, class_stem, environment_id

@@ -1,4 +1,4 @@
-"""The decision problems by name, and the ids of their environments. Nothing here imports torch or a problem."""
+"""The registry of decision problems and the ids of their environments. It imports neither torch nor a problem."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
     },
 )
-"""Decision problems by versioned name. Name and version are those of the environment: see `environment_id`."""
+"""Decision problems by versioned name, from which `environment_id` derives the id of the environment."""
 
 
 def class_stem(name: str) -> str:
-    """How the classes of a problem's environments begin: `PhraseSegmentation` for `phrase_segmentation.v0`."""
+    """Return the prefix of the environment classes: `PhraseSegmentation` for `phrase_segmentation.v0`."""
     return name.rpartition(".")[0].title().replace("_", "")
 
 
 def environment_id(name: str) -> str:
-    """The Gymnasium id of a problem's environment: `hs_env/PhraseSegmentation-v0` for `phrase_segmentation.v0`."""
+    """Return the Gymnasium id: `hs_env/PhraseSegmentation-v0` for `phrase_segmentation.v0`."""
     return f"hs_env/{class_stem(name)}-{name.rpartition('.')[2]}"

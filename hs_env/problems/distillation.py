@@ -1,4 +1,4 @@
-"""Information distillation: at each word, whether to keep it (ID-LSTM; Zhang, Huang, Zhao, AAAI 2018)."""
+"""Information distillation: decide at each word whether to keep it (ID-LSTM; Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import Tensor
 from hs_env.problems.problem import Column, EnvironmentText, Part, Problem, Spans, TrainingDefaults
 
 DELETE: Final = 0
-"""The word is left out."""
+"""Deletes the word."""
 RETAIN: Final = 1
-"""The word is kept."""
+"""Keeps the word."""
 
 
 def retained_words(actions: Tensor, lengths: Tensor) -> Tensor:
-    """(R, T) bool: the words kept under actions (R, T); the last one of a sentence if no other is."""
+    """Return (R, T) bool: the words that actions (R, T) keep, or the last word if they keep none."""
     position = torch.arange(actions.shape[1], device=actions.device)
     chosen = (actions == RETAIN) & (position < lengths[:, None])
     return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)
 
 
 class InformationDistillation(Problem):
-    """Actions `DELETE` and `RETAIN` select words of a sentence. At least one word is retained."""
+    """Selects words of a sentence with the actions `DELETE` and `RETAIN`. At least one word is retained."""
 
     title = "information distillation"
     actions = ("DELETE", "RETAIN")
@@ -57,25 +57,24 @@ class InformationDistillation(Problem):
         reward_parameters='{"gamma": 0.3}',
         summary="Keep the words of a sentence that matter, word by word.",
         description=(
-            "A sentence is read word by word. At each word the agent says whether it is kept or left out. A frozen "
-            "classifier, ID-LSTM (Zhang, Huang and Zhao, 2018), reads only the words that are kept. After the last "
-            "word it classifies the sentence, and the agent is rewarded for leaving out as many words as it can "
-            "without harm."
+            "At each word of a sentence, the agent decides whether to keep or delete it. A frozen classifier, ID-LSTM "
+            "(Zhang, Huang and Zhao, 2018), reads only the words that are kept. After the last word it classifies the "
+            "sentence. The reward favours deleting as many words as possible without harming the classification."
         ),
-        meanings=("the word is left out", "the word is kept"),
+        meanings=("delete the word", "keep the word"),
         legality=(
-            "At least one word is kept: at the last word of a sentence of which none has been kept, DELETE is not "
-            "legal, and is taken as RETAIN."
+            "At least one word is kept: if no earlier word was kept, DELETE is not legal at the last word and is taken "
+            "as RETAIN."
         ),
         observation=(
             "For ID-LSTM with hidden size d and word vectors of width e, D = 2d + e: cell and hidden state after the "
-            "words kept so far, then the vector of the word."
+            "words kept so far, then the vector of the current word."
         ),
-        rewarded="`log P(gold | X) + gamma * d / L` for d deleted words of L, where gamma is 0.15",
+        rewarded="`log P(gold | X) + gamma * d / L` for d deleted words out of L, where gamma is 0.15",
         potential="it changes where a word is retained",
         information=(
             ("num_retained", "int", "number of words kept"),
-            ("retained", "tuple of str", 'these words, such as `("not", "good")`'),
+            ("retained", "tuple of str", 'the words kept, such as `("not", "good")`'),
         ),
         references=(
             "T. Zhang, M. Huang, L. Zhao. *Learning Structured Representation for Text Classification via "
@@ -84,21 +83,21 @@ class InformationDistillation(Problem):
     )
 
     def legal(self, progress: Tensor, left: Tensor) -> Tensor:
-        """(R, 2) bool: both actions, but only `RETAIN` at the last word if none has been retained."""
+        """See `Problem.legal`; only `RETAIN` is legal at the last word if no word has been retained."""
         free = (left != 0) | (progress != 0)
         return torch.stack([free, torch.ones_like(free)], 1)
 
     def progress_after(self, progress: Tensor, actions: Tensor) -> Tensor:
-        """(R,) int64: 1 once a word has been retained."""
+        """See `Problem.progress_after`; progress is 1 once a word has been retained."""
         return progress | actions
 
     def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
-        """The retained words, each one a span."""
+        """See `Problem.spans`; each retained word is a span."""
         row, start = retained_words(actions, lengths).nonzero().unbind(1)
         return Spans(row, start, start + 1, torch.full_like(row, RETAIN))
 
     def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
-        """Runs of words that are retained, and of words that are deleted."""
+        """See `Problem.parts`; groups runs of retained and of deleted words."""
         kept = torch.tensor([list(actions)]) == RETAIN
         if finished:
             kept = retained_words(torch.tensor([list(actions)]), torch.tensor([len(actions)]))

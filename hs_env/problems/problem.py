@@ -1,7 +1,7 @@
-"""The contract of a decision problem: the one definition of what actions mean.
+"""The interface of a decision problem, which defines the meaning of actions.
 
-An encoder defines what an action does to its memory. A problem defines everything else: the names of the actions, which
-sequences are legal, which spans of words they give, and what tables, infos and pictures show of them.
+An encoder defines the effect of an action on its memory. A problem defines everything else: the names of the actions,
+the legal sequences, the spans of words that they make, and the contents of tables, infos and pictures.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from hs_env.errors import HsEnvError
 from hs_env.types import SentenceBatch
 
 LONGEST_ENUMERATION: Final = 2**16
-"""Greatest number of action sequences that `Problem.sequences` enumerates."""
+"""Maximum number of action sequences that `Problem.sequences` enumerates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """P groups of consecutive words, ordered by row and then by where they end.
+    """P groups of consecutive words, ordered by row and then by end.
 
     Attributes:
-        row: (P,) int64, the row (episode) that each span is in.
-        start: (P,) int64, its first word.
-        stop: (P,) int64, the word after its last one.
-        action: (P,) int64, the action that made it.
+        row: (P,) int64 rows (episodes).
+        start: (P,) int64 indices of the first words.
+        stop: (P,) int64 indices after the last words.
+        action: (P,) int64 actions that made the spans.
     """
 
     row: Tensor
@@ -42,11 +42,11 @@ class Spans:
         return len(self.row)
 
     def counts(self, rows: int) -> Tensor:
-        """(rows,) int64: the number of spans in each row."""
+        """Return the number of spans in each row, (rows,) int64."""
         return torch.bincount(self.row, minlength=rows)
 
     def cover(self, mask: Tensor) -> Tensor:
-        """(R, T) bool: the words in a span, given those that exist, (R, T) bool."""
+        """Return (R, T) bool: the words that are in a span. `mask`, (R, T), gives the shape."""
         steps = torch.zeros(mask.shape[0], mask.shape[1] + 1, dtype=torch.int64, device=mask.device)
         one = torch.ones_like(self.row)
         steps.index_put_((self.row, self.start), one, accumulate=True)
@@ -54,7 +54,7 @@ class Spans:
         return steps.cumsum(1)[:, :-1] > 0
 
     def by_row(self, rows: int) -> list[list[tuple[int, int]]]:
-        """The `(start, stop)` pairs of each row."""
+        """Return the `(start, stop)` pairs of each row."""
         found: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
         for row, start, stop in zip(self.row.tolist(), self.start.tolist(), self.stop.tolist(), strict=True):
             found[row].append((start, stop))
@@ -62,14 +62,14 @@ class Spans:
 
 
 class Part(NamedTuple):
-    """Words `start` up to, not including, `stop`, as a picture shows them.
+    """Consecutive words that a picture shows as one group.
 
     Attributes:
-        start: First word.
-        stop: The word after the last one.
-        state: "phrase" is a complete group of words, "open" one that the next word may join; "retained" and "deleted"
-            words are kept and left out; "unread" words have no action yet.
-        action: The action that made the part, or None.
+        start: Index of the first word.
+        stop: Index after the last word.
+        state: "phrase" is a complete group, "open" a group that the next word may join; "retained" and "deleted" words
+            are kept or deleted; "unread" words have no action yet.
+        action: Action that made the part, or None.
     """
 
     start: int
@@ -84,13 +84,13 @@ class Column:
 
     Attributes:
         name: Key in files and logs.
-        heading: The heading, on two lines.
-        numerator: A count that `Problem.counts` gives, or "words" or "sentences".
+        heading: Heading on two lines.
+        numerator: Name of a count of `Problem.counts`, or "words" or "sentences".
         denominator: Likewise. The ratio is 1 where both sums are 0.
-        factor: Factor of the printed figure: 100 for a percentage.
-        decimals: Decimals of the printed figure.
-        needs: A count that must not be 0 in all sentences, or the column is left out.
-        agreement: The column compares with known structure, and is printed in a table of its own.
+        factor: Factor of the printed value, 100 for a percentage.
+        decimals: Number of decimals of the printed value.
+        needs: Name of a count; the column is omitted if this count is 0 in all sentences.
+        agreement: Whether the column measures agreement with gold structure; a separate table shows these columns.
     """
 
     name: str
@@ -105,18 +105,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class TrainingDefaults:
-    """What a run of this problem uses where its configuration says nothing else.
+    """Default training settings of a problem.
 
     Attributes:
         warm_start: Baseline policy that the C-Net is warm-started on.
-        reward: Reward, as an expression.
+        reward: Reward expression.
         reward_dropout: Whether the P-Net learns from rewards under the classifier's dropout.
-        warm_epochs: Greatest number of epochs of the warm start.
-        pnet_epochs: Greatest number of epochs of the P-Net alone.
+        warm_epochs: Maximum number of epochs of the warm start.
+        pnet_epochs: Maximum number of epochs of the P-Net alone.
         joint_learning_rate: Learning rate of the C-Net in joint training.
-        joint_score: Score on dev that decides which epoch of joint training is best.
+        joint_score: Score on dev that selects the best epoch of joint training.
         pnet_learning_rate: Learning rate of the P-Net (REINFORCE).
-        initial_logits: Logits that the P-Net starts near in every state, one an action; empty is 0 for all.
+        initial_logits: Approximate initial logit of each action in every state; empty means 0.
     """
 
     warm_start: str
@@ -132,24 +132,23 @@ class TrainingDefaults:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentText:
-    """The environment of a problem: defaults of its arguments, and the paragraphs that its page has of its own.
-
-    The page is made by `hs_env.problems.environment_page`; each text is Markdown.
+    """Defaults and documentation of a problem's environment. `page.environment_page` builds its page from them.
 
     Attributes:
-        classifier: Default classifier: one that ships with a package, its file, or the folder of a run.
+        classifier: Default classifier: a packaged one by name, a file, or the folder of a run.
         corpus: Default corpus.
         reward: Default reward.
-        summary: One sentence in the imperative.
-        description: What happens in an episode.
-        meanings: What each action means, in the order of `Problem.actions`.
-        legality: Which actions are legal where.
-        observation: What the observation holds.
-        rewarded: The default reward as a formula, with its symbols explained.
-        potential: Where the potential of `shaping` changes.
+        summary: One sentence in the imperative. All texts are Markdown.
+        description: Description of an episode.
+        meanings: Meanings of the actions, in the order of `Problem.actions`.
+        legality: Rule of legal actions.
+        observation: Contents of the observation.
+        rewarded: Formula of the default reward, with its symbols explained.
+        potential: Words where the potential of `shaping` changes.
         information: Rows of the table of infos after the last word: key, type, meaning.
         references: Papers.
-        history: What each version changed.
+        history: Changes of each version.
+        reward_parameters: Example of parameters of the default reward, as Python source.
     """
 
     classifier: str
@@ -169,7 +168,7 @@ class EnvironmentText:
 
 
 def nearest_legal(legal: Tensor, actions: Tensor) -> Tensor:
-    """(R,) int64: each action (R,) if it is legal (R, k), else the legal action nearest to it, the lower of two."""
+    """Replace illegal actions (R,) by the nearest legal one, the lower of two, given `legal` (R, k)."""
     allowed = legal.gather(1, actions[:, None]).squeeze(1)
     k = legal.shape[1]
     if k == 2:
@@ -180,21 +179,21 @@ def nearest_legal(legal: Tensor, actions: Tensor) -> Tensor:
 
 
 class Problem(ABC):
-    """What is decided at each word of a sentence.
+    """The decision at each word of a sentence.
 
-    A subclass names its actions and says which spans they make. `legal` and `progress_after` restrict the sequences; a
-    problem without them allows every action at every word. Problems have no state: two objects of one class are equal.
+    A subclass names its actions and defines the spans that they make. It may restrict the sequences with `legal` and
+    `progress_after`; by default every action is legal. Problems have no state: two objects of one class are equal.
 
     Attributes:
-        title: Name of the problem in messages and tables.
-        actions: Names of its k actions, 2 or more; an action is its position here.
-        span: What one span is called, in the singular and the plural; infos are `num_<plural>` and `<plural>`.
-        columns: Columns of the comparison table, besides those of every classifier.
-        defaults: Defaults of training.
-        environment: Text and defaults of its environment.
-        covers: Whether the spans of a finished sentence cover all its words, in order, without gaps.
-        closing_action: The action after which a sentence may end: search tries it to judge an unfinished sentence.
-        keeps_progress: Whether `legal` depends on the actions taken so far.
+        title: Name in messages and tables.
+        actions: Names of the k >= 2 actions; an action is an index of this tuple.
+        span: Noun for a span, singular and plural; infos are `num_<plural>` and `<plural>`.
+        columns: Additional columns of the comparison table.
+        defaults: Default training settings.
+        environment: Defaults and documentation of the environment.
+        covers: Whether the spans of a finished sentence cover all words.
+        closing_action: Action that ends a sentence when search scores an unfinished one.
+        keeps_progress: Whether `legal` depends on earlier actions.
     """
 
     title: ClassVar[str]
@@ -215,32 +214,29 @@ class Problem(ABC):
 
     @property
     def num_actions(self) -> int:
-        """k."""
+        """Number of actions k."""
         return len(self.actions)
 
     # Which sequences are legal ---------------------------------------------------------------------------------------
 
     def legal(self, progress: Tensor, left: Tensor) -> Tensor:
-        """The actions that may be taken at a word.
+        """Return the legal actions at a word, (R, k) bool with at least one True in each row.
 
         Args:
-            progress: (R,) int64, what `progress_after` has made of the actions so far; 0 at the first word.
-            left: (R,) int64, the words after this one; 0 at the last word, negative once the sentence is finished.
-
-        Returns:
-            (R, k) bool, at least one True in each row.
+            progress: (R,) int64 from `progress_after`; 0 at the first word.
+            left: (R,) int64 number of words after this one; negative once the sentence is finished.
         """
         return torch.ones(len(left), self.num_actions, dtype=torch.bool, device=left.device)
 
     def progress_after(self, progress: Tensor, actions: Tensor) -> Tensor:
-        """(R,) int64: the progress after legal actions (R,); called only if `keeps_progress`."""
+        """Return the progress, (R,) int64, after legal actions (R,); called only if `keeps_progress`."""
         return progress
 
     def sequences(self, length: int) -> Tensor:
-        """(P, L) int64: every legal sequence of actions for a sentence of `length` words.
+        """Enumerate all legal sequences of actions for a sentence of `length` words: one per row, (rows, L) int64.
 
         Raises:
-            HsEnvError: If there are more than `LONGEST_ENUMERATION`.
+            HsEnvError: If there are more than `LONGEST_ENUMERATION` sequences.
         """
         made = torch.zeros(1, 0, dtype=torch.int64)
         progress = torch.zeros(1, dtype=torch.int64)
@@ -261,11 +257,7 @@ class Problem(ABC):
         return made
 
     def first_fault(self, sequences: Sequence[Sequence[int]]) -> tuple[int, str] | None:
-        """The first of some sequences of actions that is not legal, and why; None if all of them are.
-
-        Args:
-            sequences: The actions of one sentence each, at least one.
-        """
+        """Return index and fault of the first illegal sequence of actions, or None if all sequences are legal."""
         for place, sequence in enumerate(sequences):
             for position, action in enumerate(sequence):
                 if action not in range(self.num_actions):
@@ -285,42 +277,38 @@ class Problem(ABC):
         position = int(fault[place])
         return place, f"action {position} is {self.expected(int(actions[place, position]))}, which is not legal there"
 
-    # What they make of a sentence ------------------------------------------------------------------------------------
+    # Spans and their display ----------------------------------------------------------------------------------------
 
     @abstractmethod
     def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
-        """The spans that finished sequences of actions make.
+        """Return the spans of finished sequences of actions.
 
         `parts` also asks for those of an unfinished sequence, which may have none.
 
         Args:
-            actions: (R, T) int64; what is after the last word does not matter.
-            lengths: (R,) int64.
+            actions: (R, T) int64; values after the last word are ignored.
+            lengths: (R,) int64 numbers of words.
         """
 
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
-        """Counts of each episode that `columns` are ratios of.
+        """Return the counts of each episode for `columns`, (R,) by name; at least `num_<plural>`, the number of spans.
 
         Args:
             actions: (R, T) int64 legal actions.
-            sentences: The R sentences.
-
-        Returns:
-            (R,) tensors by name; at least `num_<plural>`, the number of spans.
+            sentences: R sentences.
         """
         return {f"num_{self.span[1]}": self.spans(actions, sentences.lengths).counts(len(actions))}
 
     def infos(self, words: Sequence[Sequence[str]], actions: Tensor, lengths: Tensor) -> dict[str, Any]:
-        """What an environment says of R finished episodes.
+        """Return the infos of R finished episodes.
 
         Args:
-            words: The words of each row; empty where they are unknown.
+            words: Words of each row; empty where they are unknown.
             actions: (R, T) int64.
             lengths: (R,) int64.
 
         Returns:
-            `num_<plural>`, (R,) int64, the number of spans; `<plural>`, a list of R tuples with the words of each span,
-            joined by blanks.
+            `num_<plural>`, (R,) int64 numbers of spans; `<plural>`, R tuples of the spans' words, joined by spaces.
         """
         spans = self.spans(actions, lengths)
         rows = zip(words, spans.by_row(len(actions)), strict=True)
@@ -328,11 +316,11 @@ class Problem(ABC):
         return {f"num_{self.span[1]}": spans.counts(len(actions)), self.span[1]: texts}
 
     def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
-        """The words that have an action, in order, without gaps, as a picture groups them.
+        """Group the words that have an action, in order and without gaps, for a picture.
 
         Args:
-            actions: The actions so far.
-            finished: Whether every word of the sentence has its action.
+            actions: Actions so far.
+            finished: Whether all words of the sentence have actions.
         """
         if not actions:
             return []
@@ -349,20 +337,20 @@ class Problem(ABC):
         return found
 
     def closes(self, action: int) -> bool:
-        """Whether no later word can join the span of a word with this action."""
+        """Return whether the span of a word with this action is complete."""
         return action != 0
 
     def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
-        """What a finished sequence of actions makes of a sentence, as JSON values."""
+        """Return the spans of a finished sentence as JSON values."""
         (texts,) = self.infos([words], torch.tensor([list(actions)]), torch.tensor([len(words)]))[self.span[1]]
         return {self.span[1]: list(texts)}
 
     def expected(self, action: int) -> str:
-        """How a message names an action: `END (1)`."""
+        """Return an action as text for messages: `END (1)`."""
         return f"{self.actions[action]} ({action})"
 
     @property
     def choices(self) -> str:
-        """How a message lists the actions: `INSIDE (0) or END (1)`."""
+        """List of the actions for messages: `INSIDE (0) or END (1)`."""
         *first, last = map(self.expected, range(self.num_actions))
         return f"{', '.join(first)} or {last}"

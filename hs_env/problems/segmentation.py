@@ -1,4 +1,4 @@
-"""Phrase segmentation: at each word, whether the phrase ends here (HS-LSTM; Zhang, Huang, Zhao, AAAI 2018)."""
+"""Phrase segmentation: decide at each word whether the phrase ends (HS-LSTM; Zhang, Huang, Zhao, AAAI 2018)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["END", "INSIDE", "SEGMENTATION", "PhraseSegmentation", "phrase_ends"]
 
 
 def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:
-    """(R, T) bool: the words that end a phrase under actions (R, T); the last word of a sentence always does."""
+    """Return (R, T) bool: the words where actions (R, T) end a phrase; the last word always ends one."""
     position = torch.arange(actions.shape[1], device=actions.device)
     last = lengths[:, None] - 1
     return (actions == END) & (position < last) | (position == last)
 
 
 class PhraseSegmentation(Problem):
-    """Actions `INSIDE` and `END` cut a sentence into phrases. The last word always ends one."""
+    """Divides a sentence into phrases with the actions `INSIDE` and `END`. The last word always ends a phrase."""
 
     title = "phrase segmentation"
     actions = ("INSIDE", "END")
@@ -43,15 +43,15 @@ class PhraseSegmentation(Problem):
         corpus="phrases",
         reward="hs_lstm",
         reward_parameters='{"gamma": 0.5}',
-        summary="Cut a sentence into phrases, word by word.",
+        summary="Divide a sentence into phrases, word by word.",
         description=(
-            "A sentence is read word by word. At each word the agent says whether the phrase ends here or continues. A "
-            "frozen hierarchical classifier, HS-LSTM (Zhang, Huang and Zhao, 2018), reads the phrases: a word-level "
-            "LSTM inside each phrase, a phrase-level LSTM over the phrases. After the last word it classifies the "
-            "sentence, and the agent is rewarded for phrases that let it do well."
+            "At each word of a sentence, the agent decides whether the phrase ends or continues. A frozen hierarchical "
+            "classifier, HS-LSTM (Zhang, Huang and Zhao, 2018), reads each phrase with a word-level LSTM and the "
+            "sequence of phrases with a phrase-level LSTM. After the last word it classifies the sentence. The reward "
+            "favours phrases that make the gold class probable."
         ),
-        meanings=("the phrase continues with the next word", "the word is the last one of its phrase"),
-        legality="The last word always ends a phrase: INSIDE is not legal there, and is taken as END.",
+        meanings=("continue the phrase with the next word", "end the phrase after this word"),
+        legality="The last word always ends a phrase: INSIDE is not legal there and is taken as END.",
         observation=(
             "For HS-LSTM with hidden size d, D = 4d: cell and hidden state of the phrase level before the word, then "
             "cell and hidden state of the word level after it."
@@ -63,7 +63,7 @@ class PhraseSegmentation(Problem):
         potential="it changes where a phrase ends",
         information=(
             ("num_phrases", "int", "number of phrases"),
-            ("phrases", "tuple of str", 'their words, such as `("the movie", "is not", "very good")`'),
+            ("phrases", "tuple of str", 'the words of each phrase, such as `("the movie", "is not", "very good")`'),
         ),
         references=(
             "T. Zhang, M. Huang, L. Zhao. *Learning Structured Representation for Text Classification via "
@@ -72,12 +72,12 @@ class PhraseSegmentation(Problem):
     )
 
     def legal(self, progress: Tensor, left: Tensor) -> Tensor:
-        """(R, 2) bool: both actions, but only `END` at the last word."""
+        """See `Problem.legal`; only `END` is legal at the last word."""
         inside = left != 0
         return torch.stack([inside, torch.ones_like(inside)], 1)
 
     def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
-        """The phrases: each ends at a word with `END` or at the last word, and the next one starts after it."""
+        """See `Problem.spans`; each phrase is a span."""
         row, last = phrase_ends(actions, lengths).nonzero().unbind(1)
         stop = last + 1
         start = torch.zeros_like(stop)
@@ -86,14 +86,13 @@ class PhraseSegmentation(Problem):
         return Spans(row, start, stop, torch.full_like(row, END))
 
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
-        """Phrases; and agreement with the gold phrases where they are known.
+        """Count phrases, and their agreement with gold phrases if there are any.
 
-        Boundaries are compared at every word but the last one, which ends a phrase under any policy. A phrase matches
-        a gold phrase if both its ends do.
+        Boundaries exclude the last word, which always ends a phrase. A phrase matches if both its ends match.
 
         Returns:
-            (R,) "num_phrases"; with gold phrases also the boundaries "proposed", "gold", "matches" and the mean of the
-            first two, "mean_boundaries"; the phrases "phrase_matches", and "mean_phrases" of policy and gold.
+            (R,) "num_phrases". With gold phrases also the numbers of boundaries "proposed", "gold" and "matches"; the
+            mean of the first two, "mean_boundaries"; "phrase_matches"; and the mean number of phrases, "mean_phrases".
         """
         ends = phrase_ends(actions, sentences.lengths)
         phrases = ends.sum(1)
@@ -114,7 +113,7 @@ class PhraseSegmentation(Problem):
 
 
 def _starts(ends: Tensor) -> Tensor:
-    """(R, T) int64: the first word of the phrase that each word is in."""
+    """Return (R, T) int64: the first word of the phrase that contains each word."""
     starts = ends.new_zeros(ends.shape, dtype=torch.int64)
     starts[:, 1:] = torch.arange(1, ends.shape[1], device=ends.device) * ends[:, :-1]
     return starts.cummax(1).values

@@ -6,6 +6,6 @@ their layout. Pillow is imported by the first picture.
 
 from hs_env.render.lines import to_ansi, to_html, to_text
 from hs_env.render.pictures import to_rgb, to_svg
-from hs_env.render.segmented import PALETTE, Palette, Segmented, Span, Verdict
+from hs_env.render.segmented import PALETTE, Palette, Prediction, Segmented, Span
 
-__all__ = ["PALETTE", "Palette", "Segmented", "Span", "Verdict", "to_ansi", "to_html", "to_rgb", "to_svg", "to_text"]
+__all__ = ["PALETTE", "Palette", "Prediction", "Segmented", "Span", "to_ansi", "to_html", "to_rgb", "to_svg", "to_text"]

@@ -1,4 +1,4 @@
-"""Finished episodes, and what HM-LSTM finds by itself, for display."""
+"""Convert finished episodes, and the phrases of an HM-LSTM, for display."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def segmented(
     problem: Problem,
     gold: bool = True,
 ) -> Iterator[Segmented]:
-    """The episodes, row by row, for display.
+    """Convert episodes for display, row by row.
 
     Args:
-        episodes: R rows.
-        sentences: What the episodes' `indices` count.
+        episodes: Finished episodes.
+        sentences: Sentences of the split, to which `indices` refer.
         labels: Names of the classes.
-        problem: The decision problem of the actions.
-        gold: Whether the sentences' labels are known.
+        problem: Decision problem of the actions.
+        gold: Whether to show the labels of the sentences.
     """
     probability, prediction = episodes.log_probs.exp().max(1)
     for row, index in enumerate(episodes.sentences.indices.tolist()):
@@ -51,16 +51,16 @@ def hierarchies(
     *,
     gold: bool = True,
 ) -> Iterator[Segmented]:
-    """The phrases within phrases that HM-LSTM finds, and its verdicts, row by row, for display.
+    """Convert the nested phrases and the predictions of an HM-LSTM for display, row by row.
 
-    A phrase of a level ends where the detectors of that level and of all below it have a boundary.
+    A phrase of a level ends where the boundary detectors of that level and of all lower levels fire.
 
     Args:
-        model: In eval mode.
-        batch: The sentences to read.
-        sentences: What the batch's `indices` count.
+        model: HM-LSTM in eval mode.
+        batch: Sentences to classify.
+        sentences: Sentences of the split, to which `indices` refer.
         labels: Names of the classes.
-        gold: Whether the sentences' labels are known.
+        gold: Whether to show the labels of the sentences.
     """
     probability, prediction = model(batch).exp().max(1)
     ends = model.boundaries(batch).cumprod(2).sum(2)

@@ -81,12 +81,12 @@ def to_html(segmented: Segmented) -> str:
             continue
         shape = f"{chip};border-top-right-radius:0;border-bottom-right-radius:0" if span.state == "open" else chip
         parts.append(f'<span style="{shape};background:{span.colour};color:{PALETTE.ink}">{text}</span>')
-    if verdict := segmented.verdict:
+    if predicted := segmented.prediction_text:
         parts.append(f'<span style="color:{PALETTE.muted}">→</span>')
-        colours = f"background:{verdict.colour};color:{PALETTE.on_colour}"
-        parts.append(f'<span style="{chip};{colours}">{escape(verdict.text)}</span>')
-        if verdict.note:
-            parts.append(f'<span style="color:{PALETTE.muted}">{escape(verdict.note)}</span>')
+        colours = f"background:{predicted.colour};color:{PALETTE.on_colour}"
+        parts.append(f'<span style="{chip};{colours}">{escape(predicted.text)}</span>')
+        if predicted.note:
+            parts.append(f'<span style="color:{PALETTE.muted}">{escape(predicted.note)}</span>')
     return f'<div style="font-family:{SANS};line-height:2">{" ".join(parts)}</div>'
 
 
@@ -103,11 +103,11 @@ def _pieces(segmented: Segmented) -> Iterator[_Piece]:
         yield _Piece(f"{left}{segmented.text(span)}{right}", ink, span.colour, span.state == "deleted")
         if closed:
             yield _Piece("]" * closed, PALETTE.muted)
-    if verdict := segmented.verdict:
+    if predicted := segmented.prediction_text:
         yield _Piece("  → ")
-        yield _Piece(verdict.text, verdict.colour)
-        if verdict.note:
-            yield _Piece(f" {verdict.note}", PALETTE.muted)
+        yield _Piece(predicted.text, predicted.colour)
+        if predicted.note:
+            yield _Piece(f" {predicted.note}", PALETTE.muted)
 
 
 def _outer_brackets(segmented: Segmented, position: int) -> int:

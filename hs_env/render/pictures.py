@@ -122,7 +122,7 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
     lines = placed[-1].line + 1
     scene = _scene(segmented, placed, size, (0, 0), range(lines))
     height = lines * _LINE * size
-    if segmented.verdict:
+    if segmented.prediction_text:
         footer_size = round(size * 0.8)
         scene += _footer(segmented, 0, height + _BOX * footer_size, width, footer_size)
         height += 1.6 * _BOX * footer_size
@@ -215,21 +215,21 @@ def _footer(segmented: Segmented, left: float, middle: float, width: float, size
     scene: list[_Box | _Text] = []
     end = left + width
     note = f"{len(segmented.actions)} of {len(segmented.words)} words"
-    if verdict := segmented.verdict:
-        name = shorten(verdict.name, 0.6 * width / size - width_of(f" {verdict.probability}") - 1.2)
-        text = verdict._replace(name=name).text
+    if predicted := segmented.prediction_text:
+        name = shorten(predicted.name, 0.6 * width / size - width_of(f" {predicted.probability}") - 1.2)
+        text = predicted._replace(name=name).text
         right = left + (width_of(text) + 1.2) * size
         top, bottom = middle - _BOX / 2 * size, middle + _BOX / 2 * size
-        scene.append(_Box(left, top, right, bottom, verdict.colour, _BOX / 2 * size))
+        scene.append(_Box(left, top, right, bottom, predicted.colour, _BOX / 2 * size))
         baseline = middle + _BASELINE * size
         scene.append(_Text(text, left + 0.6 * size, right - 0.6 * size, baseline, size, PALETTE.on_colour))
         left = right + 0.7 * size
-        note = verdict.note
-    if verdict and segmented.probability is not None and (length := min(_BAR * size, end - left)) > 2 * size:
+        note = predicted.note
+    if predicted and segmented.probability is not None and (length := min(_BAR * size, end - left)) > 2 * size:
         half = size / 5
         filled = left + min(1.0, max(2 * half / length, segmented.probability)) * length
         scene.append(_Box(left, middle - half, left + length, middle + half, PALETTE.track, half))
-        scene.append(_Box(left, middle - half, filled, middle + half, verdict.colour, half))
+        scene.append(_Box(left, middle - half, filled, middle + half, predicted.colour, half))
         left += length + 0.7 * size
     if note and end - left > 4 * size:
         note = shorten(note, (end - left) / size)

@@ -1,4 +1,4 @@
-"""What is drawn: a sentence, what has been decided about its words, the prediction, and the palette."""
+"""A sentence with its actions and prediction, for display, and the palette."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 class Palette:
     """The colours of every rendering, as `#rrggbb`.
 
-    Text keeps a contrast of at least 4.5 to the paper or the box behind it, and `muted` 4 to a nearly black page too.
-    The phrases alternate between a blue and a sand that stay apart for colour-blind readers, what is retained is blue,
-    and a wrong prediction is told by words too.
+    Text has a contrast of at least 4.5 to its background; `muted` also has 4 to a nearly black page. Phrases alternate
+    between a blue and a sand that colour-blind readers can distinguish; retained words are blue.
     """
 
     paper: str = "#ffffff"
@@ -35,16 +34,16 @@ class Palette:
 
 
 PALETTE: Final = Palette()
-"""The one palette in use."""
+"""The palette of all renderings."""
 
 SANS: Final = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', sans-serif"
-"""Font families of SVG and HTML; the first of them have the metrics that `pictures` measures."""
+"""Font families of SVG and HTML; `pictures` uses the metrics of the first ones."""
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 class Span(NamedTuple):
-    """A `Part` of the sentence and the colour behind it; deleted and unread words have no colour."""
+    """A `Part` of the sentence and its background colour; deleted and unread words have none."""
 
     start: int
     stop: int
@@ -53,8 +52,8 @@ class Span(NamedTuple):
     action: int | None = None
 
 
-class Verdict(NamedTuple):
-    """A prediction in words and colour; `probability` and `note` may be empty."""
+class Prediction(NamedTuple):
+    """A prediction as text and colour; `probability` and `note` may be empty."""
 
     name: str
     probability: str
@@ -63,27 +62,27 @@ class Verdict(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Name and probability."""
+        """Name and probability of the class."""
         return f"{self.name} {self.probability}".rstrip()
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """A sentence and what the actions so far make of it; finished or in progress.
+    """A sentence with its actions so far, finished or in progress.
 
     Attributes:
-        words: At least one word.
-        actions: The action at each word read so far; fewer than words while an episode is in progress.
-        label: Name of the gold class, where it is known.
-        prediction: Name of the predicted class, where there is one.
+        words: One or more words.
+        actions: Actions at the words so far.
+        label: Name of the gold class, if known.
+        prediction: Name of the predicted class, if any.
         probability: Probability of the prediction, 0 to 1.
-        problem: The decision problem of the actions.
-        ends: In a hierarchy of phrases, how many levels end one behind each word, the levels of `actions` included; all
-            of them at the last word. Empty where phrases have one level.
+        problem: Decision problem of the actions.
+        ends: For a hierarchy of phrases, the number of levels that end a phrase after each word, counting that of
+            `actions`; the maximum at the last word. Empty if there is one level.
 
     Raises:
-        HsEnvError: No words, an empty word, more actions than words, an action or a probability out of range, ends that
-            do not fit.
+        HsEnvError: If there are no words, a word is empty, there are more actions than words, an action or the
+            probability is out of range, or the ends do not fit.
     """
 
     words: tuple[str, ...]
@@ -107,18 +106,18 @@ class Segmented:
             if action not in range(self.problem.num_actions):
                 raise HsEnvError(f"action {position} is {action}, expected {self.problem.choices}")
         if self.probability is not None and not -1e-6 <= self.probability <= 1 + 1e-6:
-            raise HsEnvError(f"the probability of a prediction lies between 0 and 1, got {self.probability}")
+            raise HsEnvError(f"the probability of a prediction must be between 0 and 1, got {self.probability}")
         if self.ends and (len(self.ends) != len(self.words) or self.ends[-1] != max(self.ends)):
-            raise HsEnvError(f"expected an end for each word, the most at the last one; got {self.ends}")
+            raise HsEnvError(f"expected one end for each word, the greatest at the last one; got {self.ends}")
 
     @property
     def finished(self) -> bool:
-        """Whether every word has its action."""
+        """Whether every word has an action."""
         return len(self.actions) == len(self.words)
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        """The sentence in order, without gaps: what has been decided, then the words not yet read."""
+        """All spans of the sentence, in order and without gaps; the last one has the unread words."""
         grouped, phrases = [], 0
         for start, stop, state, action in self.problem.parts(self.actions, self.finished):
             colour = {"retained": PALETTE.phrases[0], "deleted": None}.get(state, PALETTE.phrases[phrases % 2])
@@ -130,49 +129,49 @@ class Segmented:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What the actions make of a finished sentence, as JSON values; phrases of a hierarchy are nested lists."""
+        """Spans of a finished sentence as JSON values; a hierarchy of phrases gives nested lists."""
         return {"phrases": self.nested} if self.ends else self.problem.describe(self.words, self.actions)
 
     @property
     def phrases(self) -> list[tuple[str, ...]]:
-        """The phrases read so far, the last one possibly still open; joined, they are the words read so far."""
+        """Phrases so far; the last one may be incomplete."""
         return [self.words[span.start : span.stop] for span in self.spans if span.state in ("phrase", "open")]
 
     @property
     def nested(self) -> list[Any]:
-        """The phrases as lists, those of a higher level as lists of phrases; the innermost hold words."""
+        """Phrases as lists of words; those of a higher level are lists of phrases."""
         return _nested(self.words, self.ends or self.actions, max(self.ends, default=1))
 
     @property
     def retained(self) -> tuple[str, ...]:
-        """The words retained so far."""
+        """Words retained so far."""
         kept = [self.words[span.start : span.stop] for span in self.spans if span.state == "retained"]
         return tuple(word for run in kept for word in run)
 
     @property
     def correct(self) -> bool | None:
-        """Whether the prediction is the label; None where one of them is unknown."""
+        """Whether the prediction is the label; None if one of them is unknown."""
         if self.label is None or self.prediction is None:
             return None
         return self.label == self.prediction
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The prediction in words and colour; None where there is no prediction."""
+    def prediction_text(self) -> Prediction | None:
+        """Prediction as text and colour, if there is one."""
         if self.prediction is None:
             return None
         probability = "" if self.probability is None else f"{max(0.0, self.probability):.2f}"
         note = f"(gold {self.label})" if self.correct is False else ""
         colour = {None: PALETTE.neutral, True: PALETTE.right, False: PALETTE.wrong}[self.correct]
-        return Verdict(printable(self.prediction), probability, printable(note), colour)
+        return Prediction(printable(self.prediction), probability, printable(note), colour)
 
     def text(self, span: Span) -> str:
-        """The words of a span in one printable string."""
+        """Return the words of a span as one printable string."""
         return printable(" ".join(self.words[span.start : span.stop]))
 
 
 def _nested(words: tuple[str, ...], ends: tuple[int, ...], level: int) -> list[Any]:
-    """The phrases of a level, each made of those of the level below; at level 0, the words."""
+    """Return the phrases of a level as lists of those of the level below; level 0 has the words."""
     if level == 0:
         return list(words)
     stops = [stop for stop, count in enumerate(ends, 1) if count >= level or stop == len(words)]
@@ -180,5 +179,5 @@ def _nested(words: tuple[str, ...], ends: tuple[int, ...], level: int) -> list[A
 
 
 def printable(text: str) -> str:
-    """`text` with control characters and lone surrogates replaced: safe in a terminal, UTF-8 and XML."""
+    """Replace control characters and lone surrogates, so the text is safe in a terminal, UTF-8 and XML."""
     return _UNPRINTABLE.sub("\ufffd", text)

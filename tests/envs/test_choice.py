@@ -56,7 +56,7 @@ def test_option_text(env: PhraseSegmentationEnv) -> None:
     [
         ({"texts": "a"}, "Unknown reset option 'texts'. Did you mean 'text'?"),
         ({"text": "a", "indices": 1}, "exclude each other"),
-        ({"label": 1}, "'label' goes with 'text'"),
+        ({"label": 1}, "'label' needs 'text'"),
         ({"text": " \n"}, "has no words"),
         ({"text": 3}, "'text' is 3, expected a string"),
         ({"text": "a", "label": "positiv"}, "Unknown label 'positiv'. Did you mean 'positive'?"),

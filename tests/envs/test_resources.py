@@ -88,7 +88,7 @@ def test_a_classifier_of_the_other_problem(folder: Path, mine: Problem, other: P
 @pytest.mark.parametrize("labels", [("negative", "neutral", "positive"), ("positive", "negative")])
 def test_labels_that_do_not_fit(tmp_path: Path, names: dict[str, Any], labels: tuple[str, ...]) -> None:
     make_classifier(HSLSTM, *labels).save(tmp_path / "other.safetensors")
-    with pytest.raises(HsEnvError, match=f"tells apart {', '.join(labels)}; choose two that fit"):
+    with pytest.raises(HsEnvError, match=f"has the classes {', '.join(labels)}; choose two that fit"):
         PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
 
 

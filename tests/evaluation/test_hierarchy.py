@@ -88,7 +88,7 @@ def bracketed(phrases: list[Any]) -> str:
 
 @pytest.mark.parametrize("ends", [(1,), (2, 1), (0, 1, 2)])
 def test_ends_that_do_not_fit_are_refused(ends) -> None:
-    with pytest.raises(HsEnvError, match="an end for each word"):
+    with pytest.raises(HsEnvError, match="one end for each word"):
         Segmented(("a", "b"), (1, 1), ends=ends)
 
 
