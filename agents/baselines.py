@@ -58,7 +58,7 @@ class Heuristic(Baseline):
 
     @abstractmethod
     def plan(self, batch: SentenceBatch) -> Tensor:
-        """(B, T) int64 actions that are wanted, anything behind the end; the encoder decides which are legal."""
+        """(B, T) int64 actions that are wanted, any values after the last word; the encoder decides which are legal."""
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """The plan: the memory of a row is what is still to do."""

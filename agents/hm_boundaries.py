@@ -21,7 +21,7 @@ class HMBoundaries(Heuristic):
     """A phrase ends where the lowest detector of an HM-LSTM has a boundary.
 
     Args:
-        vocabulary: Of the sentences that are segmented.
+        vocabulary: Vocabulary of the sentences that are segmented.
         classifier: An HM-LSTM, which may know other words.
 
     Raises:

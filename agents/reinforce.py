@@ -128,7 +128,7 @@ class Reinforce(LearningAgent):
         save_state(path, "agent", state)
 
     def state_dict(self) -> dict[str, Any]:
-        """P-Net, optimiser and what the estimator has learnt."""
+        """P-Net, optimiser and state of the estimator."""
         return {
             "pnet": self.pnet.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PADDING: Final = 0
-"""Token id that fills a batch behind the end of a sentence."""
+"""Token id that fills a batch after the last word of a sentence."""
 UNKNOWN: Final = 1
 """Token id of every word outside the vocabulary."""
 
@@ -39,7 +39,7 @@ class WordFeatures:
     """Vectors of words that depend on their sentence.
 
     Attributes:
-        vectors: (W, e) floats, the words of many sentences, one after the other; shared, never copied.
+        vectors: (words, e) floats, the words of many sentences, one after the other; shared, never copied.
         starts: (B,) int64, where the words of each sentence of a batch begin.
     """
 
@@ -47,7 +47,7 @@ class WordFeatures:
     starts: Tensor
 
     def of(self, batch: SentenceBatch) -> Tensor:
-        """(N, e): the vectors of the batch's N words, sentence after sentence."""
+        """(words, e): the vectors of the batch's words, sentence after sentence."""
         mask = batch.mask
         within = mask.cumsum(1) - 1
         return self.vectors.index_select(0, (self.starts[:, None] + within)[mask])
@@ -66,11 +66,11 @@ class SentenceBatch:
     """A padded batch of independent sentences.
 
     Attributes:
-        tokens: (B, T) int64, `PADDING` behind the end of a sentence.
+        tokens: (B, T) int64, padded with `PADDING` after the last word.
         lengths: (B,) int64, each from 1 to T.
         labels: (B,) int64.
         indices: (B,) int64, where each sentence stands in its split.
-        gold_actions: (B, T) int64 gold actions (`INSIDE` behind the end), or None where the corpus knows no phrases.
+        gold_actions: (B, T) int64 gold actions, 0 after the last word; None where the corpus knows none.
         features: Vectors of the words, if the classifier reads such as depend on the sentence.
     """
 

@@ -75,7 +75,7 @@ def _logistic(uniform: Tensor) -> Tensor:
 
 @ESTIMATORS.register("rebar.v1")
 class REBAR(ControlVariate):
-    """c is the log-likelihood of the gold class after the relaxed action, times a factor that is learnt.
+    """c is the log-likelihood of the gold class after the relaxed action, times a learned factor.
 
     The verdict is the encoder's on what has been read so far. The factor is the one that would have made the variance
     of earlier estimates least; it does not depend on the one it is used for.

@@ -17,8 +17,8 @@ class Measured:
     """What many estimates of one gradient were like.
 
     Attributes:
-        estimates: (N, P) the estimates.
-        exact: (P,) the gradient.
+        estimates: (estimates, weights) float32, one estimate per row.
+        exact: (weights,) float32, the exact gradient.
         passes: Readings of a sentence that one estimate takes, for each sentence.
     """
 
@@ -28,12 +28,12 @@ class Measured:
 
     @property
     def mean(self) -> Tensor:
-        """(P,)."""
+        """(weights,) float32: the mean of the estimates."""
         return self.estimates.mean(0)
 
     @property
     def error(self) -> Tensor:
-        """(P,) standard error of the mean."""
+        """(weights,) float32: standard error of the mean."""
         error: Tensor = self.estimates.std(0) / len(self.estimates) ** 0.5
         return error
 
@@ -55,14 +55,14 @@ class Measured:
 
     @property
     def cosine(self) -> float:
-        """Of the mean and the gradient."""
+        """Cosine between the mean and the gradient."""
         return float(torch.cosine_similarity(self.mean, self.exact, 0))
 
 
 def gradient(
     estimator: Estimator, expected: ExpectedReward, parameters: Sequence[Tensor], generator: torch.Generator
 ) -> tuple[Tensor, float]:
-    """One estimate, (P,), and the passes that it took."""
+    """One estimate, (weights,), and the passes that it took."""
     estimate = estimator.estimate(expected, generator)
     parts = torch.autograd.grad(estimate.objective, list(parameters))
     return torch.cat([part.flatten() for part in parts]), estimate.passes
@@ -80,11 +80,11 @@ def measure(
     """Estimate one gradient again and again.
 
     Args:
-        estimator: Of the gradient.
+        estimator: Estimator of the gradient.
         expected: The policy on sentences of at most 12 words, each once.
-        parameters: Of the policy.
+        parameters: Weights of the policy.
         estimates: How often.
-        seed: Of all draws.
+        seed: Seed of all draws.
         warm_up: Estimates before those, from which estimators learn that do.
         copies: Each estimate is the mean over as many.
     """

@@ -72,7 +72,7 @@ class Resources:
 class NamedResources(Resources):
     """Resources found by name.
 
-    A copy is the same object, and a pickle holds the names alone: whoever loads it finds the resources again.
+    A copy is the same object, and a pickle holds only the names. Loading it finds the resources again.
 
     Attributes:
         names: Where they come from.

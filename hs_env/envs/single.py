@@ -51,7 +51,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         """Begin a sentence.
 
         Args:
-            seed: Starts the environment's own generator anew; None goes on with it.
+            seed: Starts the environment's own generator anew; None continues it.
             options: `{"indices": 3}`, `{"text": "not very good"}` or `{"text": "not very good", "label": "negative"}`.
 
         Returns:

@@ -37,8 +37,8 @@ class Slots:
         position: (N,) int64, the word to be decided; the length once a sentence has been read.
         lengths: (N,) int64.
         indices: (N,) int64, where each sentence stands in its split.
-        tokens: (N, W) int64, `PADDING` behind the end of a sentence, of which there is at least one.
-        actions: (N, W) int64, what has been decided.
+        tokens: (N, T) int64, padded with at least one `PADDING` after the last word.
+        actions: (N, T) int64, what has been decided.
         progress: (N,) int64, see `Problem.progress_after`.
         legal: (N, k) bool, the actions that may be taken.
         shaping: (N,) float32, what the last step changed the potential by; 0 without shaping.

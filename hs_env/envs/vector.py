@@ -150,7 +150,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
         Args:
             seed: Starts the slots' generators anew: an integer s stands for s, s + 1, ...; a sequence has one for each
-                slot, where None goes on with the slot's generator.
+                slot, where None continues the slot's generator.
             options: `{"reset_mask": (N,) bool}` resets the slots where it is True and leaves the others as they are;
                 and, each one value for all slots or a sequence of one for each, `indices`, `text`, `label` as in the
                 single environment.

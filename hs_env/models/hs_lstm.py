@@ -84,7 +84,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         return memory
 
     def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
-        """The phrase goes on with the next word; or it is closed, and the next word, if there is one, opens another."""
+        """The phrase continues with the next word; or it is closed, and the next word, if any, opens another."""
         projected, fresh = state.tables
         before, words = state.memory.split([self.phrase_memory, 2 * self.hidden_size], 1)
         c_w, h_w = words.chunk(2, 1)
@@ -139,7 +139,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         """(R, representation_size): what the softmax reads of rows of phrases.
 
         Args:
-            inputs: (K, 4d) projected phrases.
+            inputs: (phrases, 4d) projected distinct phrases.
             phrase: (P,) int64, which of them each phrase of the rows is, row by row.
             counts: (R,) int64, how many phrases each row has.
         """

@@ -40,11 +40,11 @@ def lstm_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
     """Compute one LSTM step from its pre-activations.
 
     Args:
-        gates: (n, 4d) pre-activations of n sequences, in the order input, forget, output, candidate.
-        c: (n, d) cell state before the step, or None for the zero state.
+        gates: (rows, 4d) pre-activations, one row per sequence, in the order input, forget, output, candidate.
+        c: (rows, d) cell state before the step, or None for the zero state.
 
     Returns:
-        The new cell state and the new hidden state, (n, d) each.
+        The new cell state and the new hidden state, (rows, d) each.
     """
     d = gates.shape[1] // 4
     i, f, o = torch.sigmoid(gates[:, : 3 * d]).chunk(3, 1)
@@ -88,19 +88,19 @@ class LSTM(nn.Module):
             self.bias[d : 2 * d] = 1.0
 
     def project(self, x: Tensor) -> Tensor:
-        """Return `x W_x + b`, (n, 4d), for inputs `x` (n, e)."""
+        """Return `x W_x + b`, (rows, 4d), for inputs `x` (rows, e)."""
         return torch.addmm(self.bias, x, self.weight_ih)
 
     def step(self, projected: Tensor, c: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Advance n sequences by one word.
+        """Advance each sequence by one word.
 
         Args:
-            projected: (n, 4d) projected inputs.
-            c: (n, d) cell states.
-            h: (n, d) hidden states.
+            projected: (rows, 4d) projected inputs.
+            c: (rows, d) cell states.
+            h: (rows, d) hidden states.
 
         Returns:
-            The new cell states and the new hidden states, (n, d) each.
+            The new cell states and the new hidden states, (rows, d) each.
         """
         return lstm_cell(torch.addmm(projected, h, self.weight_hh), c)
 
@@ -110,7 +110,7 @@ class LSTM(nn.Module):
         The module's docstring explains the packed layout; `pack` computes it.
 
         Args:
-            projected: (n, 4d) projected inputs. Several words may share a row.
+            projected: (rows, 4d) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each packed word.
             sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
 
@@ -124,7 +124,7 @@ class LSTM(nn.Module):
         """Compute the last hidden state of each sequence, starting from the zero state.
 
         Args:
-            projected: (n, 4d) projected inputs. Several words may share a row.
+            projected: (rows, 4d) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each word, one sequence after the other (not packed).
             lengths: (sequences,) int64, number of words of each sequence, at least 1.
 
