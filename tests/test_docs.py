@@ -18,6 +18,7 @@ from hs_env.corpora import CORPORA
 from hs_env.models import MODELS, shipped_runs
 from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.training import run as runs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -115,6 +116,23 @@ def test_every_command_is_documented(capsys):
 def test_commands_name_existing_ones(page):
     known = set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
     assert {line[1] for line in commands(page)} <= known
+
+
+class ParsedError(Exception):
+    """The options of a command are right."""
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_options_of_training_commands_exist(page, monkeypatch):
+    def stop(*arguments):
+        raise ParsedError
+
+    monkeypatch.setattr(runs, "train", stop)
+    monkeypatch.setattr(runs, "resume", stop)
+    for line in commands(page):
+        if line[1] == "train":
+            with pytest.raises(ParsedError):
+                main(line[1:])
 
 
 FOREIGN = {
