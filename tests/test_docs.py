@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import runpy
 import shlex
@@ -11,16 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from hs_env.agents import ESTIMATORS
+from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.cli import main
+from hs_env.corpora import CORPORA
 from hs_env.models import MODELS, shipped_runs
+from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.training import run as runs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 REWARDS_PAGE = DOCS / "rewards.md"
-COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY = DOCS / "command_line.md", DOCS / "architecture.md", DOCS / "glossary.md"
+COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY, RECIPES = (
+    DOCS / f"{name}.md" for name in ("command_line", "architecture", "glossary", "recipes")
+)
 RL_TUTORIAL, NLP_TUTORIAL, DECISIONS_TUTORIAL = (
     DOCS / "tutorials" / f"{name}.md" for name in ("rl_user", "nlp_user", "hard_decisions")
 )
@@ -52,7 +58,7 @@ def my_rewards(tmp_path, monkeypatch):
 def test_python_runs(page, tmp_path, monkeypatch, capsys):
     if page.stem == "information_distillation" and "phrases_id_lstm" not in shipped_runs():
         pytest.skip("its default classifier is not shipped")
-    for registry in (ESTIMATORS, MODELS, REWARDS):
+    for registry in (AGENTS, BASELINES, CORPORA, ESTIMATORS, MODELS, PROBLEMS, REWARDS):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     monkeypatch.chdir(tmp_path)
     exec(compile("\n".join(blocks(page, "python")), str(page), "exec"), {})
@@ -102,7 +108,7 @@ def test_the_glossary_has_every_term_once():
 def test_every_command_is_documented(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
-    listed = set(re.findall(r"•\s+(\w+)", capsys.readouterr().out))
+    listed = set(re.findall(r"^  (\w+) +[A-Z]", capsys.readouterr().out, re.MULTILINE))
     assert listed == set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
 
 
@@ -110,6 +116,23 @@ def test_every_command_is_documented(capsys):
 def test_commands_name_existing_ones(page):
     known = set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
     assert {line[1] for line in commands(page)} <= known
+
+
+class ParsedError(Exception):
+    """The options of a command are right."""
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_options_of_training_commands_exist(page, monkeypatch):
+    def stop(*arguments):
+        raise ParsedError
+
+    monkeypatch.setattr(runs, "train", stop)
+    monkeypatch.setattr(runs, "resume", stop)
+    for line in commands(page):
+        if line[1] == "train":
+            with pytest.raises(ParsedError):
+                main(line[1:])
 
 
 FOREIGN = {
@@ -155,6 +178,15 @@ def test_every_page_is_in_the_index():
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     for page in PAGES:
         assert page.name == "README.md" or f"({page.relative_to(DOCS).as_posix()})" in index, page
+
+
+def test_every_registry_has_a_recipe():
+    rows = re.findall(r"`(hs_env[\w.]*)\.([A-Z]+)` \| `(hs_env\.\w+)` \|$", RECIPES.read_text("utf-8"), re.MULTILINE)
+    sources = [path for folder in ("hs_env", "agents", "rewards") for path in (ROOT / folder).rglob("*.py")]
+    groups = {group for path in sources for group in re.findall(r'group="(hs_env\.\w+)"', path.read_text("utf-8"))}
+    assert {group for _, _, group in rows} == groups
+    for module, name, group in rows:
+        assert getattr(importlib.import_module(module), name).group == group
 
 
 def test_rewards_on_command_lines_can_be_made(my_rewards):

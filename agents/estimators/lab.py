@@ -33,7 +33,7 @@ class Measured:
 
     @property
     def error(self) -> Tensor:
-        """(P,) standard error of the mean."""
+        """(weights,) float32: standard error of the mean."""
         error: Tensor = self.estimates.std(0) / len(self.estimates) ** 0.5
         return error
 

@@ -35,7 +35,7 @@ def infos_of(columns: Columns, rows: NDArray[np.int64], num_envs: int) -> dict[s
 
     Args:
         columns: Columns with one value for each of `rows`.
-        rows: (n,) int64, indices of the n slots that have values.
+        rows: (rows,) int64, indices of the slots that have values.
         num_envs: Number of slots, N.
 
     Returns:

@@ -23,7 +23,7 @@ def unpack_infos(
         infos: Dict of arrays with one entry per slot, or of such dicts. The (N,) bool mask `_key` says which slots have
             `key`; without a mask, all slots have it.
         num_envs: Number of slots, N.
-        members: (n,) indices of the n slots to return; None returns all.
+        members: (slots,) indices of the slots to return; None returns all.
 
     Returns:
         One dict per member.

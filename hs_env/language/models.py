@@ -23,7 +23,7 @@ FILE_NAME = "language_model.safetensors"
 
 
 class CharacterLM(nn.Module):
-    """Predicts the next character of B streams in parallel. V is the size of the alphabet, N the number of layers.
+    """Predicts the next character of B streams in parallel. V is the size of the alphabet.
 
     `core="hm_lstm"` is the model of Chung, Ahn, Bengio 2017: HM-LSTM and the gated output module. `core="lstm"` is a
     stack of `torch.nn.LSTM` layers; a linear layer with ReLU follows the top one.
@@ -31,7 +31,7 @@ class CharacterLM(nn.Module):
     Args:
         alphabet_size: Number of different characters, V.
         core: "hm_lstm" or "lstm".
-        layers: Number of layers, N.
+        layers: Number of layers.
         hidden_size: Number of units per layer.
         embedding_size: Width of the character embeddings.
         output_size: Width of the layer between the states and the softmax.
@@ -78,7 +78,7 @@ class CharacterLM(nn.Module):
             state: State after the characters before; None at the start of the streams.
 
         Returns:
-            Log-probabilities of the next characters, (T, B, V) float32; boundaries, (T, B, N - 1) float32, or None
+            Log-probabilities of the next characters, (T, B, V) float32; boundaries, (T, B, layers - 1) float32, or None
             without HM-LSTM; and the state after the last character, without gradient.
         """
         if isinstance(self.core, nn.LSTM):

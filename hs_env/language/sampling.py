@@ -19,11 +19,11 @@ def boundaries_in(language_model: LanguageModel, text: str, before: str = "") ->
 
     Args:
         language_model: Model with core "hm_lstm".
-        text: Text of n characters, at least one.
+        text: Text of one character or more.
         before: Text that the model reads first, as context.
 
     Returns:
-        (n, N - 1) int64, 1 for a boundary; one column for each of the N layers except the top one.
+        (characters, layers - 1) int64, 1 for a boundary; one column for each layer except the top one.
 
     Raises:
         HsEnvError: If the text is empty or has unknown characters, or the model has no boundaries.

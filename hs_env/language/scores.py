@@ -26,7 +26,7 @@ def evaluate_lm(model: CharacterLM, text: Tensor, streams: int = STREAMS) -> dic
 
     Args:
         model: Model in eval mode.
-        text: (n,) int64 positions in the alphabet, n at least 2.
+        text: (characters,) int64 positions in the alphabet, at least two.
         streams: Number of parts.
 
     Returns:

@@ -67,7 +67,7 @@ class Text:
 
 
 def encode(text: str, alphabet: str) -> Tensor:
-    """Return the position of each character in the alphabet, (n,) int64.
+    """Return the position of each character in the alphabet, (characters,) int64.
 
     Raises:
         HsEnvError: If a character is not in the alphabet.

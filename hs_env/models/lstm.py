@@ -88,7 +88,7 @@ class LSTM(nn.Module):
             self.bias[d : 2 * d] = 1.0
 
     def project(self, x: Tensor) -> Tensor:
-        """Return `x W_x + b`, (n, 4d), for inputs `x` (n, e)."""
+        """Return `x W_x + b`, (rows, 4d), for inputs `x` (rows, e)."""
         return torch.addmm(self.bias, x, self.weight_ih)
 
     def step(self, projected: Tensor, c: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,7 +99,7 @@ class LSTM(nn.Module):
         """Compute the hidden states of all words of packed sequences, (words, d) and packed, from the zero state.
 
         Args:
-            projected: (n, 4d) projected inputs. Several words may share a row.
+            projected: (rows, 4d) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each packed word.
             sizes: Number of sequences at each step, as `pack` computes it.
         """
@@ -110,7 +110,7 @@ class LSTM(nn.Module):
         """Compute the last hidden state of each sequence, (sequences, d), from the zero state.
 
         Args:
-            projected: (n, 4d) projected inputs. Several words may share a row.
+            projected: (rows, 4d) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each word, one sequence after the other (not packed).
             lengths: (sequences,) int64, number of words of each sequence, at least 1.
         """

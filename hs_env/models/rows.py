@@ -14,7 +14,7 @@ _ALL = slice(None)
 
 
 def rows_of(mask: Tensor) -> Rows | None:
-    """Return the rows where `mask` (R,) bool is True: None for no row, a slice for all, else an (n,) int64 index."""
+    """Return the rows where `mask` (R,) bool is True: None for no row, a slice for all, else a (rows,) int64 index."""
     if len(mask) == 1:
         return _ALL if mask.item() else None
     rows = mask.nonzero().squeeze(1)
@@ -24,12 +24,12 @@ def rows_of(mask: Tensor) -> Rows | None:
 
 
 def take(tensor: Tensor, rows: Rows) -> Tensor:
-    """Return the n selected rows of `tensor` (R, ...), as a view for a slice and as a copy for an index."""
+    """Return the selected rows of `tensor` (R, ...), as a view for a slice and as a copy for an index."""
     return tensor[rows] if isinstance(rows, slice) else tensor.index_select(0, rows)
 
 
 def put(tensor: Tensor, rows: Rows, values: Tensor) -> None:
-    """Write `values` (n, ...) to the n selected rows of `tensor` (R, ...), in place."""
+    """Write `values` (rows, ...) to the selected rows of `tensor` (R, ...), in place."""
     if isinstance(rows, slice):
         tensor.copy_(values)
     else:

@@ -50,7 +50,7 @@ class Reader:
         """Run all steps.
 
         Args:
-            projected: (n, 4d + 1) projected inputs of the first layer. Several words may share a row.
+            projected: (rows, 4d + 1) projected inputs of the first layer. Several words may share a row.
             index: (words,) int64, row of `projected` for each packed word.
 
         Returns:

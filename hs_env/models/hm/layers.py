@@ -29,7 +29,7 @@ class HMState:
     z: Tensor
 
     def select(self, rows: slice | Tensor) -> HMState:
-        """Return the state of the sequences at `rows`, (n,) int64, (B,) bool or a slice."""
+        """Return the state of the sequences at `rows`, (rows,) int64, (B,) bool or a slice."""
         return HMState(self.c[rows], self.h[rows], self.z[rows])
 
 
@@ -144,7 +144,7 @@ class HMLSTM(nn.Module):
         agree with those with gradients up to 1e-5.
 
         Args:
-            projected: (n, 4d + 1) projected inputs. Several words may share a row.
+            projected: (rows, 4d + 1) projected inputs. Several words may share a row.
             index: (words,) int64, row of `projected` for each packed word.
             sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
             state: Initial state of the `sizes[0]` sequences, in packed order; zero by default.
