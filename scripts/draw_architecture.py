@@ -6,6 +6,7 @@ The order is the list `LAYERS` in tests/test_imports.py, which a test enforces. 
 from __future__ import annotations
 
 import runpy
+import textwrap
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "architecture.svg"
 
-BOX, HEIGHT, GAP, LEFT, TOP, WIDTH = 96, 28, 8, 34, 34, 860
-CHARACTERS = 118
-"""Characters of the imports that fit in one line of the picture."""
+BOX, HEIGHT, GAP, LEFT, TOP, WIDTH = 108, 32, 8, 34, 36, 860
+CHARACTERS = 100
+"""Characters of the imports that fit in one line of the picture; the rest goes to a second line."""
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 
@@ -41,13 +42,16 @@ def draw() -> str:
         for column, part in enumerate(parts):
             x = LEFT + column * (BOX + GAP)
             shapes.append(f'<rect x="{x}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="5" fill="#c0dcf7"/>')
-            shapes.append(f'<text x="{x + BOX // 2}" y="{y + 18}" text-anchor="middle" font-size="13">{part}</text>')
+            shapes.append(f'<text x="{x + BOX // 2}" y="{y + 21}" text-anchor="middle" font-size="14">{part}</text>')
         lines = [", ".join(imports[part]) for part in parts if imports[part]]
-        named = [f"{part}: {', '.join(imports[part])}" for part in parts if imports[part]]
+        if len(set(lines)) > 1:
+            lines = [f"{part}: {', '.join(imports[part])}" for part in parts if imports[part]]
+        else:
+            lines = textwrap.wrap(lines[0], CHARACTERS) if lines else []
         x = LEFT + len(parts) * (BOX + GAP) + 4
-        for row, line in enumerate(lines if len(parts) == 1 else named if len(set(lines)) > 1 else lines[:1]):
-            down = 18 if len(parts) == 1 or len(set(lines)) == 1 else 11 + 13 * row
-            shapes.append(f'<text x="{x}" y="{y + down}" font-size="11" fill="#555">{escape(line[:CHARACTERS])}</text>')
+        for row, line in enumerate(lines):
+            down = 20 if len(lines) == 1 else 13 + 14 * row
+            shapes.append(f'<text x="{x}" y="{y + down}" font-size="12" fill="#333">{escape(line)}</text>')
         y += HEIGHT + GAP
     arrow = f"M16 {TOP}V{y - 18}m-5 -8l5 8l5 -8"
     return "\n".join(
@@ -56,7 +60,7 @@ def draw() -> str:
             f'viewBox="0 0 {WIDTH} {y}" font-family="{FONT}">',
             "<title>The parts of hs_env; each one imports only from rows below its own</title>",
             f'<rect width="{WIDTH}" height="{y}" fill="#fff"/>',
-            f'<text x="{LEFT}" y="20" font-size="12" fill="#555">Each part imports only from rows below its own; '
+            f'<text x="{LEFT}" y="20" font-size="13" fill="#333">Each part imports only from rows below its own; '
             "beside it, what it imports</text>",
             f'<path d="{arrow}" fill="none" stroke="#555" stroke-width="1.5"/>',
             *shapes,

@@ -138,7 +138,7 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         """Return the input of the softmax, (R, representation_size), for rows of phrases.
 
         Args:
-            inputs: (n, 4d) projections of the n distinct phrases.
+            inputs: (phrases, 4d) projections of the distinct phrases.
             phrase: (P,) int64 row of `inputs` for each phrase, row by row.
             counts: (R,) int64 number of phrases of each row.
         """

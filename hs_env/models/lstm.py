@@ -40,11 +40,11 @@ def lstm_cell(gates: Tensor, c: Tensor | None) -> tuple[Tensor, Tensor]:
     """Compute one LSTM step from its pre-activations.
 
     Args:
-        gates: (n, 4d) pre-activations of n sequences, in the order input, forget, output, candidate.
-        c: (n, d) cell states before the step, or None for the zero state.
+        gates: (rows, 4d) pre-activations, one row per sequence, in the order input, forget, output, candidate.
+        c: (rows, d) cell states before the step, or None for the zero state.
 
     Returns:
-        The new cell states and the new hidden states, (n, d) each.
+        The new cell states and the new hidden states, (rows, d) each.
     """
     d = gates.shape[1] // 4
     i, f, o = torch.sigmoid(gates[:, : 3 * d]).chunk(3, 1)

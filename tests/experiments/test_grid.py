@@ -135,7 +135,7 @@ def test_the_grid_of_estimators_is_what_version_0_1_ran() -> None:
 def test_a_failure_keeps_its_key() -> None:
     failure = {"key": "a", "error": "no file"}
     assert rekeyed(failure) == failure
-    with pytest.raises(HsEnvError, match="no configuration of a run"):
+    with pytest.raises(HsEnvError, match="not the configuration of a run"):
         rekeyed({"key": "a", "corpus": "mr", "variant": "cnn", "number": 0, "config": {"reinforce": {}}})
 
 

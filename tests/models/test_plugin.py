@@ -14,15 +14,15 @@ from hs_env.models import HSLSTM, MODELS, Classifier
 from hs_env.problems.distillation import InformationDistillation
 from hs_env.training import TrainConfig
 from tests.envs.builders import make_classifier
-from tests.test_docs import ENCODERS_PAGE, blocks
+from tests.test_docs import DOCS, blocks
 
 
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Install the distribution of the plug-in where this process finds it."""
-    (module,) = (block for block in blocks(ENCODERS_PAGE, "python") if block.startswith("# mean_phrases.py"))
+    (module,) = (block for block in blocks(DOCS / "encoders.md", "python") if block.startswith("# mean_phrases.py"))
     (tmp_path / "mean_phrases.py").write_text(module)
-    point = blocks(ENCODERS_PAGE, "toml")[0].splitlines()[-1].replace('"', "")
+    point = blocks(DOCS / "encoders.md", "toml")[0].splitlines()[-1].replace('"', "")
     info = tmp_path / "mean_phrases-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mean-phrases\nVersion: 1.0\n")

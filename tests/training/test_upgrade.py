@@ -132,7 +132,7 @@ def test_an_encoder_of_another_distribution_keeps_its_agent(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"hiden_size": 3}, "no configuration of a run: .*hiden_size"),
+        ({"hiden_size": 3}, "not the configuration of a run: .*hiden_size"),
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"estimator": "rlo"}, "Did you mean 'rloo"),
         ({"reinforce": {"samples": 1}}, "2 or more samples"),
@@ -142,7 +142,7 @@ def test_faults_in_old_configurations_are_named(values: dict[str, Any], message:
     with pytest.raises(HsEnvError, match=message):
         ResolvedConfig.from_json(OLD | values)
     incomplete = {name: value for name, value in OLD.items() if name != "sb3"}
-    with pytest.raises(HsEnvError, match="no configuration of a run: 'sb3'"):
+    with pytest.raises(HsEnvError, match="not the configuration of a run: 'sb3'"):
         ResolvedConfig.from_json(incomplete | {"agent": "ppo"})
 
 
