@@ -82,7 +82,7 @@ def rollout(
         return decision.actions
 
     with torch.no_grad():
-        state = encoder.unroll(encoder.start(ordered, samples), len(still_reading), decide, leave)
+        state = encoder.unroll(encoder.start(ordered, samples), len(still_reading), decide, leave, assume_legal=True)
         finished.append(encoder.finish(state))
 
     place = torch.arange(samples, device=order.device).repeat(len(batch))

@@ -151,7 +151,8 @@ class Episodes:
     def weight(self, action: int) -> Tensor:
         """Return the weight of `action` at each word, (R, T): 0 or 1, or the relaxed weight; 0 after the last word."""
         if not self.actions.is_floating_point():
-            return ((self.actions == action) & self.sentences.mask).to(self.actions.dtype)
+            taken = (self.actions == action).long()
+            return taken if action else taken * self.sentences.mask
         if self.actions.ndim == 3:
             return self.actions[..., action]
         return self.actions if action == 1 else (1 - self.actions) * self.sentences.mask

@@ -200,7 +200,7 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
         return actions
 
     with torch.no_grad():
-        state = encoder.unroll(encoder.start(expected.batch, samples), uniforms.shape[1], decide)
+        state = encoder.unroll(encoder.start(expected.batch, samples), uniforms.shape[1], decide, assume_legal=True)
         episodes, earned = expected.earned(sentences, trace.actions, state)
     choices = choice_of(trace.logits, trace.legal)
     choices.free = trace.free

@@ -91,7 +91,7 @@ def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tup
             steps += int(state.reading.sum())
         return actions[:, t]
 
-    state = encoder.unroll(walked.states[0].select(slice(0)), width, decide, open_branches)
+    state = encoder.unroll(walked.states[0].select(slice(0)), width, decide, open_branches, assume_legal=True)
     state = open_branches(width, state)
     rewards = walked.earned.total.new_zeros(where.shape)
     if len(state):

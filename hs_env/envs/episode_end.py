@@ -56,5 +56,4 @@ class EpisodeEnd:
             "correct": np.ma.masked_array(predictions == gold, gold == UNLABELLED),
             "reward_terms": {name: term.numpy().astype(np.float64) for name, term in self.terms.items()},
         }
-        spans = problem.infos(self.words, self.episodes.actions, self.episodes.sentences.lengths)
-        return prediction | {key: each.numpy() if isinstance(each, Tensor) else each for key, each in spans.items()}
+        return prediction | problem.infos(self.words, self.episodes.actions, self.episodes.sentences.lengths)

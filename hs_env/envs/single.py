@@ -37,7 +37,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._end_of_episode: EpisodeEnd | None = None
         self.observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.action_space = Discrete(self._problem.num_actions)
-        self._actions = torch.arange(self._problem.num_actions)[:, None]
+        self._actions = torch.arange(self._problem.num_actions).split(1)
 
     @fork_safe
     def reset(

@@ -101,7 +101,7 @@ class Slots:
         chosen = nearest_legal(self.legal, actions)
         self.actions.scatter_(1, self.position[:, None], (chosen * self.reading)[:, None])
         encoder = self.resources.encoder
-        state = encoder.advance(self._state, chosen)
+        state = encoder.advance(self._state, chosen, assume_legal=True)
         self.memory, self.position, self.progress = state.memory, state.position, state.progress
         self.legal = encoder.legal(state)
         if self.resources.shaping:

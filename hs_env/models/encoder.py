@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -201,23 +201,26 @@ class StructuredEncoder(nn.Module, ABC):
         vectors = self.words.lexicon()
         return None if vectors is None else self.tables(vectors)
 
-    def advance(self, state: EncoderState, actions: Tensor) -> EncoderState:
+    def advance(self, state: EncoderState, actions: Tensor, *, assume_legal: bool = False) -> EncoderState:
         """Apply an action to each row and move to the next word.
 
-        Finished rows do not change. An illegal action is replaced by the nearest legal one. For `progress`, the last
-        one with a positive weight among relaxed actions counts as taken.
+        The memory and position of finished rows do not change. An illegal action is replaced by the nearest legal one.
+        For `progress`, the last one with a positive weight among relaxed actions counts as taken.
 
         Args:
             state: State of R rows.
             actions: Hard (R,) or relaxed actions (see the class).
+            assume_legal: Skip the replacement, which costs a call of `legal` where the problem keeps a progress.
         """
         relaxed, progress = actions.is_floating_point(), state.progress
         if self.problem.keeps_progress:
-            taken = nearest_legal(self.legal(state), _last_weighted(actions) if relaxed else actions)
-            progress = torch.where(state.reading, self.problem.progress_after(progress, taken), progress)
+            taken = _last_weighted(actions) if relaxed else actions
+            taken = taken if assume_legal else nearest_legal(self.legal(state), taken)
+            progress = self.problem.progress_after(progress, taken)
             actions = actions if relaxed else taken
         memory = self.mix(state, actions) if relaxed else self.move(state, actions)
-        return replace(state, memory=memory, progress=progress, position=state.position + state.reading)
+        position = state.position + state.reading
+        return EncoderState(state.tables, state.table_index, state.lengths, position, progress, memory)
 
     def unroll(
         self,
@@ -225,6 +228,8 @@ class StructuredEncoder(nn.Module, ABC):
         words: int,
         decide: Decide,
         before: Callable[[int, EncoderState], EncoderState] | None = None,
+        *,
+        assume_legal: bool = False,
     ) -> EncoderState:
         """Advance word by word. This is the only loop over the words of a sentence.
 
@@ -233,11 +238,12 @@ class StructuredEncoder(nn.Module, ABC):
             words: Number of words to advance.
             decide: Function that chooses the actions at word t. It may also record the states.
             before: Function that is called before `decide` and may add, remove or reorder rows of the state.
+            assume_legal: Whether all actions are legal; see `advance`.
         """
         for t in range(words):
             if before is not None:
                 state = before(t, state)
-            state = self.advance(state, decide(t, state))
+            state = self.advance(state, decide(t, state), assume_legal=assume_legal)
         return state
 
     def forward(self, batch: SentenceBatch, actions: Tensor) -> Tensor:

@@ -19,9 +19,10 @@ RETAIN: Final = 1
 
 def retained_words(actions: Tensor, lengths: Tensor) -> Tensor:
     """Return (R, T) bool: the words that actions (R, T) keep, or the last word if they keep none."""
-    position = torch.arange(actions.shape[1], device=actions.device)
-    chosen = (actions == RETAIN) & (position < lengths[:, None])
-    return chosen | (position == lengths[:, None] - 1) & ~chosen.any(1, keepdim=True)
+    last = lengths[:, None] - 1
+    kept = (actions == RETAIN) & (torch.arange(actions.shape[1], device=actions.device) <= last)
+    none = ~kept.any(1, keepdim=True)
+    return kept.scatter_(1, last, kept.gather(1, last) | none) if none.any() else kept
 
 
 class InformationDistillation(Problem):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -310,10 +311,10 @@ class Problem(ABC):
         Returns:
             `num_<plural>`, (R,) int64 numbers of spans; `<plural>`, R tuples of the spans' words, joined by spaces.
         """
-        spans = self.spans(actions, lengths)
-        rows = zip(words, spans.by_row(len(actions)), strict=True)
+        spans = self.spans(actions, lengths).by_row(len(actions))
+        rows = zip(words, spans, strict=True)
         texts = [tuple(" ".join(row[start:stop]) for start, stop in found) if row else () for row, found in rows]
-        return {f"num_{self.span[1]}": spans.counts(len(actions)), self.span[1]: texts}
+        return {f"num_{self.span[1]}": np.array([*map(len, spans)]), self.span[1]: texts}
 
     def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
         """Group the words that have an action, in order and without gaps, for a picture.

@@ -15,9 +15,9 @@ __all__ = ["END", "INSIDE", "SEGMENTATION", "PhraseSegmentation", "phrase_ends"]
 
 def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:
     """Return (R, T) bool: the words where actions (R, T) end a phrase; the last word always ends one."""
-    position = torch.arange(actions.shape[1], device=actions.device)
     last = lengths[:, None] - 1
-    return (actions == END) & (position < last) | (position == last)
+    position = torch.arange(actions.shape[1], device=actions.device)
+    return (actions == END).scatter_(1, last, True) & (position <= last)
 
 
 class PhraseSegmentation(Problem):
@@ -81,8 +81,7 @@ class PhraseSegmentation(Problem):
         row, last = phrase_ends(actions, lengths).nonzero().unbind(1)
         stop = last + 1
         start = torch.zeros_like(stop)
-        same = row[1:] == row[:-1]
-        start[1:][same] = stop[:-1][same]
+        start[1:] = stop[:-1] * (row[1:] == row[:-1])
         return Spans(row, start, stop, torch.full_like(row, END))
 
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
