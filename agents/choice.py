@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 
 class Choice(ABC):
-    """A distribution over the actions of R rows, where R may be several axes.
+    """Distributions over the k actions, one per row. R stands for the batch shape, which may have several axes.
 
     Attributes:
-        logits: Output of the policy.
+        logits: Output of the policy, illegal actions included: (R,) of action 1 if k = 2, else (R, k).
         legal: (R, k) bool, at least one True in each row.
         free: (R,) bool, whether more than one action is legal.
     """

@@ -65,7 +65,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     @fork_safe
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Decide the word and move to the next one.
+        """Apply the action to the current word and move to the next one.
 
         Args:
             action: An integer from 0 to k - 1.

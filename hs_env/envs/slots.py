@@ -24,21 +24,21 @@ words stay within the bound. Values beyond it are clipped.
 
 
 class Slots:
-    """N slots, each with a sentence, finished or not. A step calls the encoder once for all slots.
+    """N slots. Each holds one sentence, which may already be finished. A step calls the encoder once for all slots.
 
     Args:
         resources: Encoder, lexicon and reward.
         count: Number of slots N.
 
     Attributes:
-        position: (N,) int64 indices of the current words; the length once a sentence is finished.
+        position: (N,) int64 index of each slot's current word; equals `lengths` once its sentence is finished.
         lengths: (N,) int64 numbers of words.
         indices: (N,) int64 indices of the sentences in the split.
         tokens: (N, T) int64 token ids; each row has one or more `PADDING` after the last word.
-        actions: (N, T) int64 actions so far.
+        actions: (N, T) int64 actions so far, 0 from the current word on.
         progress: (N,) int64, see `Problem.progress_after`.
         legal: (N, k) bool, the legal actions.
-        shaping: (N,) float32 changes of the potential in the last step; 0 without shaping.
+        shaping: (N,) float32 change of the shaping potential in the last step; 0 without `Resources.shaping`.
     """
 
     def __init__(self, resources: Resources, count: int) -> None:

@@ -227,11 +227,11 @@ class SB3VecEnv(VecEnv):
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """Call a method of the single environments; `render` and `action_masks` work for any vector environment.
+        """Call a method of each single environment. `render` and `action_masks` also work if there are none.
 
         Raises:
-            AttributeError: If there are no single environments, or they have no such method.
-            HsEnvError: If `indices` names only some environments of an `AsyncVectorEnv`, which calls all or none.
+            AttributeError: If any other method is called and there are no single environments, or they lack it.
+            HsEnvError: If `indices` selects only some environments of an `AsyncVectorEnv`, which can only call all.
         """
         chosen = list(self._get_indices(indices))
         if method_name in ("action_masks", "render"):

@@ -45,8 +45,8 @@ class WordVectorLayer(nn.Module, ABC):
         """Compute the word vectors of the batch, with dropout in training mode.
 
         Returns:
-            (words, e) float32 vectors, one sentence after the other; and (B, T) int64, the row of each word in them, 0
-            after the last word.
+            The float32 vectors of all words, (words, e), one sentence after the other; and the row of each word in that
+            matrix, (B, T) int64. Positions after the last word hold 0 and must be masked.
         """
         mask = batch.mask
         where = mask.new_zeros(mask.shape, dtype=torch.int64)

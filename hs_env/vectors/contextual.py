@@ -32,7 +32,7 @@ class ContextualVectors:
     Attributes:
         spec: Name of these vectors, `hf:MODEL@LAYER`. If MODEL is a folder, it is an absolute path.
         folder: Folder with the files of the model.
-        layer: Layer whose outputs are used; 0 is the embeddings.
+        layer: Layer whose outputs are used; 0 is the embedding layer, which `layers` does not count.
         layers: Number of layers of the model.
         width: Width e of a word vector.
         digest: Digest of the files of the model.

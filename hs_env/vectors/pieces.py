@@ -114,9 +114,9 @@ class PieceEncoder:
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]
 
     def save(self, folder: Path, layer: int) -> None:
-        """Save model and tokeniser for `load`, with `layer` as the default layer of vectors (see `configuration`).
+        """Save model and tokeniser to `folder`, and record `layer` as the default layer of word vectors.
 
-        Files are written to a subfolder and then moved, so that none is ever incomplete.
+        Each file is written to a temporary subfolder and then moved, so no file is ever half written.
 
         Raises:
             HsEnvError: If model or tokeniser cannot be saved.

@@ -142,17 +142,17 @@ def record(
     seeds: Sequence[int | None],
     check: Callable[[Call | None, Call], None],
 ) -> list[Call]:
-    """Reset once with each of `seeds`, then step with sampled actions.
+    """Reset the whole environment once per seed, one reset after the other, then step with sampled actions.
 
     Args:
         env: Vector environment to call.
         contract: Attributes of the environment.
-        steps: Number of steps.
+        steps: Number of steps after the last reset.
         seeds: Seeds of the resets.
-        check: Function to call with the previous call, None at first, and the current one.
+        check: Runs after each recorded call as `check(previous, current)`; `previous` is None for the first.
 
     Returns:
-        All calls in their order, with partial resets in the mode DISABLED.
+        All recorded calls in order. If the autoreset mode is DISABLED, they include the partial resets.
     """
     actions, calls = _Actions(contract), list[Call]()
 

@@ -42,8 +42,8 @@ class HMLSTMClassifier(FlatClassifier):
 
         P(y|X) = softmax(W GatedOutput(h^1_L, h^2_L, ...) + b)
 
-    After the last word of a sentence every layer has a boundary, so that the top layer has received all words. The
-    detectors are trained by the straight-through estimator, from class labels only.
+    With L the last word. A boundary is forced in every layer after it, so the top layer has received the whole
+    sentence. The boundary detectors are trained by the straight-through estimator, from class labels only.
 
     Args:
         vocabulary_size: V, as for `SentenceClassifier`.
