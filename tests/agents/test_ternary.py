@@ -191,7 +191,7 @@ def test_straight_through_draws_from_the_policy(name: str) -> None:
 
 @pytest.mark.parametrize("name", BINARY)
 def test_an_estimator_for_two_actions_is_refused(name: str) -> None:
-    message = f"The estimator '{name}' is for decisions between two actions, and stressed phrases has 3"
+    message = f"The estimator '{name}' supports only decisions between two actions, and stressed phrases has 3"
     with pytest.raises(HsEnvError, match=message):
         Reinforce(11, STRESSED, ReinforceParameters(estimator=name))
 
