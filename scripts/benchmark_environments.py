@@ -166,8 +166,7 @@ def curve(make: Callable[..., VectorEnv[Any, Any, Any]], d: int, steps: int) -> 
         measured = Steps(env, d)
         measured.take(20, count=False)
         measured.take(steps)
-        held = [value for value in vars(env.unwrapped._slots).values() if isinstance(value, torch.Tensor)]  # type: ignore[attr-defined]
-        memory = sum(tensor.nbytes for tensor in held) / slots
+        memory = env.unwrapped.nbytes / slots
         share = measured.share(gemm_rate(slots, d))
         rows.append({"slots": slots, "steps/s": measured.rate, "share": share, "kB/slot": memory / 1024})
     return rows

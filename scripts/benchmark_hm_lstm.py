@@ -30,10 +30,10 @@ from hs_env.models.lstm import fast_tanh
 class DenseReader(Reader):
     """Computes every layer at every step, then restores the sequences that are copied."""
 
-    def _first(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
+    def lowest(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
         return self._dense(layer, projected, flushed, torch.ones_like(flushed), ends)
 
-    def _higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
+    def higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
         return self._dense(layer, None, flushed, below, ends)
 
     def _dense(

@@ -54,6 +54,11 @@ class Slots:
         self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
 
     @property
+    def nbytes(self) -> int:
+        """Memory of all slots in bytes, without the lexicon, which they share."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, Tensor))
+
+    @property
     def reading(self) -> Tensor:
         """(N,) bool, whether the sentence is unfinished."""
         return self.position < self.lengths

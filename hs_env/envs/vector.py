@@ -249,6 +249,11 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             for row, words in enumerate(self._words)
         )
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of all slots in bytes, without the lexicon, which they share."""
+        return self._slots.nbytes
+
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """Generators of the slots."""

@@ -61,13 +61,13 @@ class Reader:
             size = now.stop - now.start
             flushed = self.z[:size].bool()  # a boundary at the last step means FLUSH at this one
             ends = None if self.plan.ends is None else self.plan.ends[now]
-            below = self._first(self.layers[0], projected.index_select(0, index[now]), flushed[:, 0], ends)
+            below = self.lowest(self.layers[0], projected.index_select(0, index[now]), flushed[:, 0], ends)
             for layer in self.layers[1:]:
-                below = self._higher(layer, flushed[:, layer.number], below, ends)
+                below = self.higher(layer, flushed[:, layer.number], below, ends)
             h[now], z[now] = self.h[:size], self.z[:size, :-1]
         return h, z
 
-    def _first(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
+    def lowest(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
         """Run one step of the lowest layer, which never copies; return its boundaries (rows,) bool."""
         size, d, above = len(projected), layer.width, layer.above
         assert above is not None
@@ -82,7 +82,7 @@ class Reader:
         self.computed += size
         return self._decided(layer, a[:, -1], ends)
 
-    def _higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
+    def higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
         """Run one step of another layer for the sequences that it does not copy.
 
         Args:
