@@ -31,9 +31,11 @@ class DenseReader(Reader):
     """Computes every layer at every step, then restores the sequences that are copied."""
 
     def lowest(self, layer: Layer, projected: Tensor, flushed: Tensor, ends: Tensor | None) -> Tensor:
+        """See `Reader.lowest`."""
         return self._dense(layer, projected, flushed, torch.ones_like(flushed), ends)
 
     def higher(self, layer: Layer, flushed: Tensor, below: Tensor, ends: Tensor | None) -> Tensor:
+        """See `Reader.higher`."""
         return self._dense(layer, None, flushed, below, ends)
 
     def _dense(
