@@ -10,6 +10,10 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import HsEnvError
+
+_LARGEST = 1e30  # bound of a logit, so that differences of logits are finite
+
 
 class Choice(ABC):
     """Distributions over the k actions, one per row. R stands for the batch shape, which may have several axes.
@@ -61,11 +65,12 @@ class BinaryChoice(Choice):
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """See `Choice.log_prob`."""
-        return nn.functional.logsigmoid(torch.where(actions == 1, self.logits, -self.logits)) * self.free
+        chosen = nn.functional.logsigmoid(torch.where(actions == 1, self.logits, -self.logits))
+        return torch.where(self.free, chosen, 0.0)
 
     def entropy(self) -> Tensor:
         """See `Choice.entropy`; finite for any logit."""
-        size = self.logits.abs()
+        size = self.logits.abs().clamp(max=_LARGEST)
         return (nn.functional.softplus(-size) + size * torch.sigmoid(-size)) * self.free
 
 
@@ -74,7 +79,7 @@ class CategoricalChoice(Choice):
 
     def __init__(self, logits: Tensor, legal: Tensor) -> None:
         super().__init__(logits, legal, legal.sum(-1) > 1)
-        self.log_probs = logits.masked_fill(~legal, -torch.inf).log_softmax(-1)
+        self.log_probs = logits.clamp(-_LARGEST, _LARGEST).masked_fill(~legal, -torch.inf).log_softmax(-1)
 
     def best(self) -> Tensor:
         """See `Choice.best`."""
@@ -82,20 +87,33 @@ class CategoricalChoice(Choice):
 
     def draw(self, uniform: Tensor) -> Tensor:
         """See `Choice.draw`; inverts the cumulative distribution, summed from the last action down."""
-        above = self.log_probs.detach().exp().flip(-1).cumsum(-1)[..., :-1]
+        probabilities = self.log_probs.detach().exp()
+        above = probabilities.flip(-1).cumsum(-1)[..., :-1]
         drawn = above.shape[-1] - (uniform[..., None] >= above).sum(-1)
-        return torch.where(self.legal.gather(-1, drawn[..., None]).squeeze(-1), drawn, self.best())  # rounding
+        possible = probabilities.gather(-1, drawn[..., None]).squeeze(-1) > 0  # rounding may select another one
+        return torch.where(possible, drawn, self.best())
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """See `Choice.log_prob`."""
-        return self.log_probs.gather(-1, actions[..., None]).squeeze(-1) * self.free
+        chosen = self.log_probs.gather(-1, actions[..., None]).squeeze(-1)
+        return torch.where(self.free, chosen, 0.0)
 
     def entropy(self) -> Tensor:
         """See `Choice.entropy`."""
         finite = torch.where(self.legal, self.log_probs, 0.0)
-        return -(finite.exp() * finite * self.legal).sum(-1)
+        return -(finite.exp() * finite * self.legal).sum(-1) * self.free
 
 
 def choice_of(logits: Tensor, legal: Tensor) -> Choice:
-    """Return the distribution over two actions for logits (R,), or over k for (R, k)."""
-    return (BinaryChoice if logits.ndim < legal.ndim else CategoricalChoice)(logits, legal)
+    """Return the distribution over two actions for logits (R,), or over k for (R, k).
+
+    Raises:
+        HsEnvError: If the policy is for another number of actions.
+    """
+    binary, k = logits.ndim < legal.ndim, legal.shape[-1]
+    if (2 if binary else logits.shape[-1]) != k:
+        raise HsEnvError(
+            f"The policy chooses among {2 if binary else logits.shape[-1]} actions, and the decision problem has {k}. "
+            "Use a policy that was made for this problem."
+        )
+    return (BinaryChoice if binary else CategoricalChoice)(logits, legal)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from hs_env.errors import HsEnvError
+
 from .base import Agent, Decision, PolicyInput, check_width
 from .choice import choice_of
 
@@ -31,6 +33,8 @@ class PNet(nn.Module):
         self, state_size: int, hidden_size: int = 0, num_actions: int = 2, initial_logits: Sequence[float] = ()
     ) -> None:
         super().__init__()
+        if len(initial_logits) not in (0, num_actions):
+            raise HsEnvError(f"Expected an initial logit for each of {num_actions} actions, got {len(initial_logits)}.")
         self.state_size, self.hidden_size, self.num_actions = state_size, hidden_size, num_actions
         bias = torch.tensor(initial_logits or (0.0,) * num_actions, dtype=torch.get_default_dtype())
         bias = bias if num_actions > 2 else bias[1:] - bias[:1]

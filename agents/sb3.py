@@ -85,9 +85,9 @@ class SB3Agent(Agent):
             distribution = policy.get_distribution(observation)
         else:
             values = policy.q_net(observation) if hasattr(policy, "q_net") else policy.quantile_net(observation).mean(1)
-            k = legal.shape[1]
-            greedy = torch.nn.functional.one_hot(values.masked_fill(~legal, -torch.inf).argmax(1), k)
-            return torch.log((1 - self.exploration) * greedy + self.exploration / k), memory
+            greedy = torch.nn.functional.one_hot(values.masked_fill(~legal, -torch.inf).argmax(1), legal.shape[1])
+            explored = self.exploration * legal / legal.sum(1, keepdim=True)
+            return torch.log((1 - self.exploration) * greedy + explored), memory
         logits: Tensor = distribution.distribution.logits
         return logits, memory
 

@@ -88,15 +88,27 @@ def _probabilities(choice: Choice) -> Tensor:
     return choice.logits.masked_fill(~choice.legal, -torch.inf).softmax(1)
 
 
+def _centred_logits(choice: Choice) -> Tensor:
+    """Return the logit (R,) of action 1, or logits (R, k) with mean 0 over the legal actions and 0 elsewhere."""
+    if choice.logits.ndim == 1:
+        return choice.logits
+    logits = choice.logits * choice.legal
+    return (logits - logits.sum(1, keepdim=True) / choice.legal.sum(1, keepdim=True)) * choice.legal
+
+
 @ESTIMATORS.register("st_identity.v1")
 class STIdentity(StraightThrough):
-    """Uses the logit in the backward pass (Hinton 2012; Bengio, Leonard, Courville 2013)."""
+    """Uses the logit in the backward pass (Hinton 2012; Bengio, Leonard, Courville 2013).
+
+    The k logits of more than two actions are centred, so that their gradient does not depend on a constant added to
+    all the outcomes.
+    """
 
     title = "straight-through, identity"
 
     def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """See `StraightThrough.decide`."""
-        return _draw(choice, uniform), choice.logits
+        return _draw(choice, uniform), _centred_logits(choice)
 
 
 @ESTIMATORS.register("st_sigmoid.v1")

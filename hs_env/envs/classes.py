@@ -6,7 +6,6 @@ They are attributes of this module, created on first access: `phrase_segmentatio
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -16,16 +15,19 @@ from gymnasium.vector import AutoresetMode
 from hs_env.envs.resources import NamedResources, ResourceNames, find_resources
 from hs_env.envs.single import EncoderEnv
 from hs_env.envs.vector import EncoderVectorEnv
+from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS, class_stem
 from hs_env.problems.page import environment_page
 
 
 def __getattr__(name: str) -> Any:
     """Return the class called `name`."""
-    if found := re.fullmatch(r"(\w+?)(Vector)?Env", name):
-        for problem in PROBLEMS:
-            if class_stem(problem) == found[1]:
-                return environment_classes(problem)[found[2] is not None]
+    suffixes = ("Env", "VectorEnv")
+    found = [(problem, kind) for problem in PROBLEMS for kind in (0, 1) if class_stem(problem) + suffixes[kind] == name]
+    if len(found) > 1:
+        raise HsEnvError(f"{name} may be of the problems {' and '.join(problem for problem, _ in found)}. Rename one.")
+    for problem, kind in found:
+        return environment_classes(problem)[kind]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

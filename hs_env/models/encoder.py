@@ -163,17 +163,14 @@ class StructuredEncoder(nn.Module, ABC):
         return torch.where(state.reading[:, None], chosen, state.memory)
 
     def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Return the memory after relaxed actions, (R, M): the weighted mean of the outcomes of legal actions."""
+        """Return the (R, M) memory after relaxed actions: the sum of the outcomes, weighted by `legal_weights`."""
         legal, outcomes = self.legal(state), self.outcomes(state)
-        if len(outcomes) == 2:
-            zero, one = legal.unbind(1)
-            share = actions if actions.ndim == 1 else actions[:, 1]
-            mixed = torch.lerp(*outcomes, torch.where(zero & one, share, one.to(share.dtype))[:, None])
+        if actions.ndim == 1:
+            (zero, one), (after_zero, after_one) = legal.unbind(1), outcomes
+            share = torch.where(zero & one, actions, one.to(actions.dtype))
+            mixed = torch.lerp(after_zero, after_one, share[:, None])
         else:
-            weights = torch.where(legal, actions, 0.0)
-            total = weights.sum(1, keepdim=True)
-            weights = torch.where(total > 0, weights / total.clamp(min=1e-12), legal / legal.sum(1, keepdim=True))
-            mixed = (torch.stack(outcomes, 1) * weights[:, :, None]).sum(1)
+            mixed = (torch.stack(outcomes, 1) * legal_weights(legal, actions)[:, :, None]).sum(1)
         return torch.where(state.reading[:, None], mixed, state.memory)
 
     def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
@@ -214,8 +211,11 @@ class StructuredEncoder(nn.Module, ABC):
         """
         relaxed, progress = actions.is_floating_point(), state.progress
         if self.problem.keeps_progress:
-            taken = _last_weighted(actions) if relaxed else actions
-            taken = taken if assume_legal else nearest_legal(self.legal(state), taken)
+            if relaxed:
+                actions = actions if actions.ndim == 1 else legal_weights(self.legal(state), actions)
+                taken = nearest_legal(self.legal(state), _last_weighted(actions))
+            else:
+                taken = actions if assume_legal else nearest_legal(self.legal(state), actions)
             progress = self.problem.progress_after(progress, taken)
             actions = actions if relaxed else taken
         memory = self.mix(state, actions) if relaxed else self.move(state, actions)
@@ -257,18 +257,31 @@ class StructuredEncoder(nn.Module, ABC):
         Raises:
             HsEnvError: If the shape of the actions does not fit the batch.
         """
-        rows, width = actions.shape[:2]
-        if width != batch.tokens.shape[1] or not rows or rows % len(batch):
+        k, relaxed = self.problem.num_actions, actions.is_floating_point()
+        words, shape = batch.tokens.shape[1], tuple(actions.shape)
+        fits = len(shape) == 2 or (len(shape) == 3 and relaxed and shape[2] == k)
+        if not fits or shape[1] != words or not shape[0] or shape[0] % len(batch):
             raise HsEnvError(
-                f"Actions need {batch.tokens.shape[1]} columns and a multiple of {len(batch)} rows, as the batch has; "
-                f"got {tuple(actions.shape)}."
+                f"Actions need {words} columns and a multiple of {len(batch)} rows, as the batch has: (R, {words}) "
+                f"integers or floats, or (R, {words}, {k}) floats; got {shape} {actions.dtype}."
             )
-        return (self._step_by_step if actions.is_floating_point() else self.encode)(batch, actions)
+        if relaxed and len(shape) == 2 and k != 2:
+            raise HsEnvError(f"Relaxed actions of {k} actions need shape (R, {words}, {k}); got {shape}.")
+        return (self._step_by_step if relaxed else self.encode)(batch, actions)
 
     def _step_by_step(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
         """Compute `forward` word by word."""
         state = self.start(batch, actions.shape[0] // len(batch))
         return self.finish(self.unroll(state, actions.shape[1], lambda t, _: actions[:, t]))
+
+
+def legal_weights(legal: Tensor, weights: Tensor) -> Tensor:
+    """Return weights (R, k) in which each illegal action has given its weight to the nearest legal one."""
+    k = legal.shape[1]
+    nearest = torch.stack(
+        [nearest_legal(legal, torch.full_like(legal[:, 0], action, dtype=torch.int64)) for action in range(k)], 1
+    )
+    return torch.zeros_like(weights).scatter_add(1, nearest, weights)
 
 
 def _last_weighted(actions: Tensor) -> Tensor:

@@ -23,9 +23,12 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
 
 def class_stem(name: str) -> str:
     """Return the prefix of the environment classes: `PhraseSegmentation` for `phrase_segmentation.v0`."""
-    return name.rpartition(".")[0].title().replace("_", "")
+    stem, _, version = name.rpartition(".v")
+    camel = "".join(part[:1].upper() + part[1:] for part in stem.split("_"))
+    return camel if version == "0" else f"{camel}V{version}"
 
 
 def environment_id(name: str) -> str:
     """Return the Gymnasium id: `hs_env/PhraseSegmentation-v0` for `phrase_segmentation.v0`."""
-    return f"hs_env/{class_stem(name)}-{name.rpartition('.')[2]}"
+    stem, _, version = name.rpartition(".v")
+    return f"hs_env/{class_stem(f'{stem}.v0')}-v{version}"
