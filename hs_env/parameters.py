@@ -69,7 +69,7 @@ def _coerced(name: str, value: Any, hint: Any, owner: str) -> Any:
     for option in options:
         try:
             return _as(option, value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
     wanted = " or ".join(_EXPECTED.get(option, str(option)) for option in options)
     raise HsEnvError(f"The parameter {name} of {owner} must be {wanted}, got {value!r}.")

@@ -33,7 +33,7 @@ def load_reference(kind: str, reference: str) -> Any:
     """
     try:
         return EntryPoint(reference, reference, "").load()
-    except Exception as error:  # a module may raise anything
+    except (Exception, SystemExit) as error:  # a module may raise anything
         raise HsEnvError(
             f"The {kind} {reference!r} cannot be loaded: {type(error).__name__}: {error}. Expected package.module:name "
             "of something that can be imported here: install its package, or put its folder on PYTHONPATH."
@@ -165,7 +165,7 @@ class Registry(Generic[T]):
             raise HsEnvError(f"{where} needs a versioned name such as 'my_{self.kind}.v1'; its author must rename it.")
         try:
             entry: T = points[0].load()
-        except Exception as error:  # a module may raise anything
+        except (Exception, SystemExit) as error:  # a module may raise anything
             raise HsEnvError(
                 f"{where} cannot be loaded from {points[0].value!r}: {type(error).__name__}: {error}. "
                 "Repair or uninstall that distribution."

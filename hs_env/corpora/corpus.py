@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
+from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
 from hs_env.types import Sentence
 
@@ -79,6 +80,16 @@ class Corpus:
             if gold and (found := PROBLEMS.get(self.problem).first_fault([actions for _, actions in gold])):
                 place, fault = found
                 raise HsEnvError(f"Corpus {self.name!r}, {split} sentence {gold[place][0]}: {fault}.")
+
+    def for_problem(self, problem: Problem) -> Corpus:
+        """Return the corpus for a decision problem: without the gold actions if they solve another one."""
+        if PROBLEMS.get(self.problem) == problem:
+            return self
+        splits = {
+            split: tuple(replace(sentence, gold_actions=None) for sentence in sentences)
+            for split, sentences in self.splits.items()
+        }
+        return replace(self, splits=splits)
 
     @property
     def counts(self) -> dict[str, int]:

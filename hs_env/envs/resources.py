@@ -182,4 +182,6 @@ def _corpus(key: _Corpus) -> Corpus:
 
 @lru_cache(maxsize=16)
 def _encoded(corpus: _Corpus, classifier: _Classifier, split: str) -> EncodedSplit:
-    return _classifier(classifier).encode(_corpus(corpus).splits[split])
+    encoder = _classifier(classifier).model
+    assert isinstance(encoder, StructuredEncoder)
+    return _classifier(classifier).encode(_corpus(corpus).for_problem(encoder.problem).splits[split])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -152,10 +152,6 @@ class StructuredEncoder(nn.Module, ABC):
 
     # Some encoders override ------------------------------------------------------------------------------------------
 
-    def legal(self, state: EncoderState) -> Tensor:
-        """Return which actions are legal at this word, (R, k) bool, at least one per row."""
-        return self.problem.legal(state.progress, state.left)
-
     def move(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Return the memory after hard actions (R,), (R, M); override it to compute only the needed outcomes."""
         taken = nearest_legal(self.legal(state), actions)
@@ -178,6 +174,11 @@ class StructuredEncoder(nn.Module, ABC):
         return self._step_by_step(batch, actions)
 
     # All the rest ---------------------------------------------------------------------------------------------------
+
+    @final
+    def legal(self, state: EncoderState) -> Tensor:
+        """Return which actions are legal at this word, (R, k) bool, at least one per row: the rule of the problem."""
+        return self.problem.legal(state.progress, state.left)
 
     def start(self, batch: SentenceBatch, samples: int = 1) -> EncoderState:
         """Return the state before the first decision, with `samples` consecutive rows per sentence."""

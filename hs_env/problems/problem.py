@@ -261,8 +261,10 @@ class Problem(ABC):
         """Return index and fault of the first illegal sequence of actions, or None if all sequences are legal."""
         for place, sequence in enumerate(sequences):
             for position, action in enumerate(sequence):
-                if action not in range(self.num_actions):
+                if type(action) in (bool, float) or action not in range(self.num_actions):
                     return place, f"action {position} is {action!r}, expected {self.choices}"
+        if not sequences:
+            return None
         actions = pad_sequence([torch.tensor(sequence) for sequence in sequences], batch_first=True)
         lengths = torch.tensor([len(sequence) for sequence in sequences])
         progress, fault = torch.zeros_like(lengths), torch.full_like(lengths, -1)
@@ -329,6 +331,8 @@ class Problem(ABC):
         found: list[Part] = []
         at = 0
         for start, stop, action in zip(spans.start.tolist(), spans.stop.tolist(), spans.action.tolist(), strict=True):
+            if start < at:  # inside of an earlier span
+                continue
             if start > at:
                 found.append(Part(at, start, "deleted"))
             found.append(Part(start, stop, "phrase" if finished or self.closes(actions[stop - 1]) else "open", action))

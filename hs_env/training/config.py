@@ -160,8 +160,8 @@ class TrainConfig:
 
     def _for_flat_classifier(self) -> dict[str, Any]:
         """Return the fields of a classifier without actions."""
-        for name in ("warm_start", "reward", "reward_dropout", "agent_parameters"):
-            if getattr(self, name):
+        for name in ("agent", "warm_start", "reward", "reward_dropout", "agent_parameters"):
+            if (given := getattr(self, name)) and given != getattr(TrainConfig, name, None):
                 flag = f"--{name.replace('_', '-')}"
                 raise HsEnvError(f"The model {self.model!r} takes no actions and has no {name}. Leave {flag} out.")
         return {

@@ -15,6 +15,7 @@ from hs_env.compute import generator_for, seed_for
 from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
+from hs_env.models import MODELS, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.parameters import plain_values
@@ -58,6 +59,8 @@ class TrainingData:
             HsEnvError: If corpus or vectors cannot be loaded, or a split is empty.
         """
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+        if issubclass(kind := MODELS.get(config.model), StructuredEncoder):
+            corpus = corpus.for_problem(kind.problem)
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
         if contextual is None and is_contextual(config.vectors):

@@ -31,6 +31,7 @@ from hs_env.evaluation import compare
 from hs_env.models import MODELS, check_encoder
 from hs_env.problems import PROBLEMS
 from hs_env.training import TrainConfig, train
+from hs_env.training.data import TrainingData
 
 ID = "hs_env/ClauseSigns-v0"
 SMALL = {
@@ -167,3 +168,19 @@ def test_the_command_line(run, tmp_path, capsys):
     assert " ".join(said["clauses"]) == "not a good film a bad plot"
     cli.main(["report", str(run.folder), "--out", str(tmp_path / "page.html")])
     assert "Clauses subtracted %" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_gold_actions_of_another_problem_are_not_used():
+    """HS-LSTM reads the corpus of clauses, but its actions 2 are no actions of phrase segmentation."""
+    kept = {
+        model: TrainingData.load(TrainConfig(corpus="clauses", vectors="random:8", model=model).resolve())
+        for model in ("signed_sum", "hs_lstm")
+    }
+    assert kept["signed_sum"].splits["train"].gold_actions.max() == 2
+    assert kept["hs_lstm"].splits["train"].gold_actions is None
+    with gymnasium.make("hs_env/PhraseSegmentation-v0", corpus="clauses", reward="boundary_f1") as env:
+        _, info = env.reset(seed=0)
+        for _ in range(info["length"] - 1):
+            env.step(1)
+        with pytest.raises(HsEnvError, match="gold"):
+            env.step(1)

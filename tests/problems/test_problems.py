@@ -143,10 +143,11 @@ def test_the_first_fault_is_that_of_the_first_sequence(problem: Problem) -> None
     assert found == (1, f"action 2 is {problem.expected(0)}, which is not legal there")
 
 
-@pytest.mark.parametrize("action", [-1, 2, 0.5, "1", None])
+@pytest.mark.parametrize("action", [-1, 2, 0.5, 1.0, True, "1", None])
 def test_what_is_no_action_is_found(action: object) -> None:
     found = SEGMENTATION.first_fault([[0, 1], [0, action, 1], [0]])  # type: ignore[list-item]
     assert found == (1, f"action 1 is {action!r}, expected INSIDE (0) or END (1)")
+    assert SEGMENTATION.first_fault([]) is None
     assert STRESSED.choices == "INSIDE (0), END_PLAIN (1) or END_STRESSED (2)"
 
 
