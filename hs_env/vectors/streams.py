@@ -20,6 +20,8 @@ BLOCK: Final = 1 << 20
 """Number of bytes that are read at a time."""
 WIDEST: Final = 100_000
 """Largest width of word vectors. A larger one is a damaged header."""
+LARGEST: Final = 1e15
+"""Largest size of a value. A larger one is damaged data; sums of its squares are not finite in float32."""
 _LONGEST_LINE: Final = 4 * BLOCK
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_RATIO: Final = 1032
@@ -174,7 +176,9 @@ def check_finite(path: Path, place: str, word: str, vector: NDArray[np.float32])
         vector: (e,) float32.
 
     Raises:
-        HsEnvError: If a value is NaN, infinite, or too large for float32.
+        HsEnvError: If a value is NaN, infinite, or so large that the spread of the vectors is not finite.
     """
-    if not np.isfinite(vector).all():
-        raise HsEnvError(f"{path}, {place}: the vector of {word!r} holds values that are not finite in float32.")
+    if not (np.abs(vector) <= LARGEST).all():
+        raise HsEnvError(
+            f"{path}, {place}: the vector of {word!r} holds values that are not finite or beyond {LARGEST:g}."
+        )

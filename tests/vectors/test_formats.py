@@ -148,6 +148,7 @@ def test_numbers_have_the_bits_of_python_floats(tmp_path: Path) -> None:
         (TEXT.replace("4e0", "nan"), "line 2: the vector of 'movie' holds values that are not finite"),
         (TEXT.replace("4e0", "-INF"), "line 2: the vector of 'movie' holds values that are not finite"),
         (TEXT.replace("4e0", "1e39"), "line 2: the vector of 'movie' holds values that are not finite"),
+        (TEXT.replace("4e0", "1e19"), "line 2: the vector of 'movie' holds values that are not finite or beyond 1e.15"),
         (TEXT.replace("4e0", "1_0"), "line 2: expected a word and 2 numbers, got '1_0' among them"),
         (TEXT.replace("4e0", "0,5"), "line 2: expected a word and 2 numbers, got '0,5' among them"),
         (TEXT.encode("utf-16"), "not text|not UTF-8"),
