@@ -47,7 +47,7 @@ docs: $(INSTALLED)  ## make the pages of the environments and the picture of the
 	$(BIN)/python scripts/draw_architecture.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,contextual,hf]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf]'
 	{ sed '/^[^#]/,$$d' constraints.txt; \
 	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
 	mv .venv/pins constraints.txt
@@ -58,7 +58,7 @@ clean:  ## remove .venv, .interop and everything that was built; runs and downlo
 
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,contextual]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,analysis,contextual]'
 	@touch $@
 
 # The pins are what `pip freeze --exclude-editable` says in the environment that passed.

@@ -1,4 +1,4 @@
-"""Define the error for invalid input, and check the ranges of numeric fields."""
+"""Define the errors for invalid input and missing extras, and check the ranges of numeric fields."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from dataclasses import fields
 
 class HsEnvError(ValueError):
     """Raised for invalid input. The message says what was expected, what was given, and how to fix it."""
+
+
+def missing_extra(purpose: str, extra: str) -> HsEnvError:
+    """Return the error for a package that is not installed because it belongs to an extra.
+
+    Args:
+        purpose: Plural of what needs the package, such as "Reports".
+        extra: Name of the extra.
+    """
+    return HsEnvError(f'{purpose} need an extra package: pip install "hs-env[{extra}]".')
 
 
 def check_ranges(config: object, **ranges: tuple[float, float]) -> None:

@@ -167,6 +167,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     plain_config = {
         "model": _PLAIN,
         "model_parameters": {name: value for name, value in run.config.model_parameters.items() if name in shared},
+        "agent": TrainConfig.agent,
         "agent_parameters": {},
         "warm_start": None,
         "reward": None,

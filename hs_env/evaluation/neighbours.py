@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hs_env.agents import Agent
 from hs_env.corpora import tokenise
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, missing_extra
 from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import HSLSTM, Classifier
 from hs_env.types import Sentence
@@ -75,7 +75,10 @@ class PhraseIndex:
         Raises:
             HsEnvError: If the classifier knows none of the words, or k is less than 1.
         """
-        from sklearn.neighbors import NearestNeighbors
+        try:
+            from sklearn.neighbors import NearestNeighbors
+        except ImportError as error:
+            raise missing_extra("Neighbours of phrases", "analysis") from error
 
         words = tokenise(text, self.classifier.tokenisation)
         if not any(word in self.classifier.vocabulary for word in words):

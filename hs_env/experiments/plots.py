@@ -7,15 +7,20 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from hs_env.errors import missing_extra
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.statistics import t_interval
 from hs_env.experiments.summary import FEW, Results, overlap, sentence_accuracies
 from hs_env.storage import write_atomically
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise missing_extra("Figures of results", "analysis") from error
 
 Entries = Mapping[str, Sequence[Mapping[str, Any]]]
 """Results on one corpus by variant."""

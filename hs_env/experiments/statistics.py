@@ -9,10 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, missing_extra
 from hs_env.metrics.bootstrap import LEVELS, Interval
+
+try:
+    from scipy import stats
+except ImportError as error:
+    raise missing_extra("Statistics over runs", "analysis") from error
 
 FloatArray = NDArray[np.float64]
 

@@ -6,14 +6,18 @@ import base64
 import io
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from hs_env.errors import missing_extra
 from hs_env.evaluation import Comparison
 from hs_env.render import PALETTE
 
-if TYPE_CHECKING:
+try:
+    from matplotlib import rc_context
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+except ImportError as error:
+    raise missing_extra("Reports", "analysis") from error
 
 _CURVES: Final = {
     "accuracy": "accuracy on dev",
@@ -42,9 +46,6 @@ _STYLE: Final[dict[Any, Any]] = {
 
 def learning_curves(epochs: Sequence[dict[str, Any]]) -> str:
     """Draw the dev scores of a run over its updates, mark the epoch that each stage kept, and return a data URL."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     shown = [name for name in _CURVES if name in epochs[0]]
     with rc_context(_STYLE):
         figure = Figure(figsize=(9.0, 1.9 * -(-len(shown) // 2)), layout="constrained")
@@ -70,9 +71,6 @@ def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> Non
 
 def accuracy_chart(comparison: Comparison) -> str:
     """Draw the accuracy of each row with its interval, and return a data URL."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
     rows = [row for row in comparison.rows if "accuracy" in row.intervals][::-1]
     with rc_context(_STYLE):
         figure = Figure(figsize=(9.0, 0.5 + 0.27 * len(rows)), layout="constrained")

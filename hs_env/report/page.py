@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from rich.console import Console
 
 import hs_env
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, missing_extra
 from hs_env.evaluation import Comparison, Row, compare
 from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import StructuredEncoder
@@ -24,6 +22,12 @@ from hs_env.report.charts import accuracy_chart, learning_curves
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
 from hs_env.training.stages import HISTORY
+
+try:
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+except ImportError as error:
+    raise missing_extra("Reports", "analysis") from error
 
 _SHOWN: Final = 25
 """Maximum number of example sentences of each kind."""

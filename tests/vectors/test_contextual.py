@@ -14,7 +14,8 @@ import torch
 from hs_env.errors import HsEnvError
 from hs_env.vectors import load_vectors
 from hs_env.vectors.contextual import ContextualVectors, load_contextual
-from hs_env.vectors.feature_store import FeatureStore, cache_folder
+from hs_env.vectors.feature_store import FeatureStore
+from hs_env.vectors.folders import cache_folder
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
 
 SHORT = ("the", "funny", "movie", "is", "good")

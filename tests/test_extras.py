@@ -1,0 +1,90 @@
+"""What works in an installation without extras, and what names the extra that it needs."""
+
+import os
+import subprocess
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXTRA = ["gensim", "jinja2", "markupsafe", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn"]
+"""Packages that are in extras, or that the package once required."""
+
+
+def run(code: str, folder: Path) -> str:
+    """Run code in a process in which the packages of EXTRA cannot be imported, and return its output."""
+    blocked = f"import sys\nsys.modules.update(dict.fromkeys({EXTRA}))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", blocked + code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_environments_need_no_extra(tmp_path: Path) -> None:
+    run(
+        "import gymnasium, hs_env\n"
+        "env = gymnasium.make('hs_env/PhraseSegmentation-v0', render_mode='rgb_array')\n"
+        "env.reset(seed=0)\n"
+        "env.step(0)\n"
+        "assert env.render().ndim == 3",
+        tmp_path,
+    )
+
+
+def test_static_vectors_need_no_extra(tmp_path: Path) -> None:
+    run(
+        "from hs_env.vectors import load_vectors\n"
+        "assert load_vectors('glove-6b-50d', ['<pad>', '<unk>', 'the'], seed=0).found[2]",
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("agent", ["reinforce", "ppo"])
+def test_training_needs_no_extra(tmp_path: Path, agent: str) -> None:
+    arguments = "train --corpus phrases:train=40,dev=9,test=9 --vectors random:5 --out run --agent"
+    stages = "--warm-epochs 1 --pnet-epochs 1 --joint-epochs 1".split()
+    run(f"from hs_env.cli import main\nmain({[*arguments.split(), agent, *stages]})", tmp_path)
+    assert (tmp_path / "run" / "classifier.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("module", "purpose"),
+    [
+        ("hs_env.report", "Reports"),
+        ("hs_env.report.charts", "Reports"),
+        ("hs_env.experiments.plots", "Statistics over runs|Figures of results"),
+        ("hs_env.experiments.statistics", "Statistics over runs"),
+    ],
+)
+def test_what_needs_an_extra_names_it(tmp_path: Path, module: str, purpose: str) -> None:
+    said = run(f"try:\n import {module}\nexcept ValueError as error:\n print(error)", tmp_path).strip()
+    assert said.removeprefix(said.split(" need ")[0]) == ' need an extra package: pip install "hs-env[analysis]".'
+    assert said.split(" need ")[0] in purpose.split("|")
+
+
+def test_commands_name_the_extra(tmp_path: Path) -> None:
+    said = run(
+        "from hs_env.cli import main\n"
+        "sys.stderr = sys.stdout\n"
+        "try:\n main(['report', 'run', '--out', 'a.html'])\n"
+        "except SystemExit as left:\n assert left.code",
+        tmp_path,
+    )
+    assert said == 'hs-env: Reports need an extra package: pip install "hs-env[analysis]".\n'
+
+
+def test_the_tests_have_every_extra_that_they_need() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    required = config["options"]["install_requires"].lower().split()
+    assert not {"gensim", "pandas", "pyarrow", *config["options.extras_require"]["analysis"].lower().split()} & {
+        *required
+    }
+    assert ".[dev,analysis,contextual]" in (ROOT / "Makefile").read_text(encoding="utf-8")
