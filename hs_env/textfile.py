@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from hs_env.errors import HsEnvError
 
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def file_error(path: Path | str, line: int, fault: str) -> HsEnvError:
@@ -49,6 +52,22 @@ def decode_lines(lines: Iterable[bytes], name: Path | str) -> Iterator[str]:
             kind = "it looks like UTF-16; " if line == 1 and raw.startswith(_UTF_16) else ""
             raise file_error(name, line, f"{fault}; {kind}convert it to UTF-8") from error
         yield text
+
+
+def text_lines(lines: Iterable[str], name: Path | str) -> Iterator[str]:
+    """Divide lines at every line end: LF, CR LF, or CR as in old files. They keep their line ends.
+
+    Raises:
+        HsEnvError: If a line holds a NUL byte.
+    """
+    number = 0
+    for text in lines:
+        for line in _LINE.findall(text) if "\r" in text else (text,):
+            number += 1
+            if "\0" in line:
+                fault = "it holds a NUL byte, so it is damaged or UTF-16; repair it or convert it to UTF-8"
+                raise file_error(name, number, fault)
+            yield line
 
 
 def has_surrogates(text: str) -> bool:

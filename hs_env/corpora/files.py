@@ -23,11 +23,10 @@ from typing import Any, Final
 
 from hs_env.corpora.tokenisation import tokenise, tokenise_words
 from hs_env.errors import HsEnvError
-from hs_env.textfile import file_error, has_surrogates, read_lines
+from hs_env.textfile import file_error, has_surrogates, read_lines, text_lines
 from hs_env.types import END, INSIDE, Sentence
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _OPENING: Final = re.compile(r'[ \t]*"')
 _QUOTED: Final = re.compile(r'(?:[^"]+|"")*')
 _SEPARATORS: Final = (",", ";", "\t")
@@ -90,23 +89,6 @@ def _row(record: Mapping[str, Any], path: Path, line: int) -> Row:
     return Row(text, label, boundaries, path, line)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """Yield lines that end in LF, CR LF or CR, as old files do.
-
-    Raises:
-        HsEnvError: If the file cannot be read (see `read_lines`) or holds NUL bytes.
-    """
-    number = 0
-    for text in read_lines(path):
-        for line in _LINE.findall(text) if "\r" in text else (text,):
-            number += 1
-            if "\0" in line:
-                raise file_error(
-                    path, number, "it holds a NUL byte; the file is damaged, or UTF-16: convert it to UTF-8"
-                )
-            yield line
-
-
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -116,7 +98,7 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
-    for line, text in enumerate(_lines(path), 1):
+    for line, text in enumerate(text_lines(read_lines(path), path), 1):
         if not text.strip():
             continue
         try:
@@ -176,7 +158,7 @@ def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
     def counted() -> Iterator[str]:
         nonlocal number
-        for number, line in enumerate(_lines(path), 1):  # noqa: B007 - the records below need it
+        for number, line in enumerate(text_lines(read_lines(path), path), 1):  # noqa: B007 - the records below need it
             yield line
 
     lines = counted()
@@ -198,7 +180,7 @@ def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _tsv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(text_lines(read_lines(path), path), 1):
         yield number, line.rstrip("\r\n").split("\t")
 
 
