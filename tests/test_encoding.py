@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MODULES = sorted(
-    path for folder in ("hs_env", "agents", "rewards", "scripts") for path in (ROOT / folder).rglob("*.py")
-)
+FOLDERS = ("hs_env", "agents", "rewards", "scripts")
+MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 MODE, POSITION = "mode", {"open": 1, ".open": 0}
 
 
