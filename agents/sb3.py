@@ -95,7 +95,7 @@ class SB3Agent(Agent):
 @cache
 def sb3_defaults() -> dict[str, dict[str, Any]]:
     """Return the default arguments of each algorithm, from `agents/sb3.toml`."""
-    return tomllib.loads(files("hs_env.agents").joinpath("sb3.toml").read_text())
+    return tomllib.loads(files("hs_env.agents").joinpath("sb3.toml").read_text(encoding="utf-8"))
 
 
 def sb3_algorithm(name: str) -> type[BaseAlgorithm]:

@@ -1,16 +1,22 @@
-"""Read UTF-8 text files, plain or gzip, and build errors that name a file and a line."""
+"""Read UTF-8 text, from files (plain or gzip) and streams, and build errors that name a file and a line."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from hs_env.errors import HsEnvError
 
+_LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-def file_error(path: Path, line: int, fault: str) -> HsEnvError:
+
+def file_error(path: Path | str, line: int, fault: str) -> HsEnvError:
     """Build the error for a fault in a line of a file, lines counted from 1; the fault has no full stop."""
     return HsEnvError(f"{path}, line {line}: {fault}.")
 
@@ -23,13 +29,51 @@ def read_lines(path: Path) -> Iterator[str]:
     """
     line = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for line, raw in enumerate(stream, 1):
-                yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        fault = f"not UTF-8 ({error.reason} at byte {error.start} of the line); convert the file to UTF-8"
-        raise file_error(path, line, fault) from error
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+            for line, text in enumerate(decode_lines(stream, path), 1):  # noqa: B007 - the errors below name it
+                yield text
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise file_error(path, line + 1, f"broken or truncated gzip ({error}); fetch the file again") from error
     except OSError as error:
         raise HsEnvError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def decode_lines(lines: Iterable[bytes], name: Path | str) -> Iterator[str]:
+    """Decode lines of UTF-8 and remove a byte order mark. `name` is that of the file or stream, for errors.
+
+    Raises:
+        HsEnvError: If a line is not UTF-8.
+    """
+    for line, raw in enumerate(lines, 1):
+        try:
+            text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            fault = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
+            kind = "it looks like UTF-16; " if line == 1 and raw.startswith(_UTF_16) else ""
+            raise file_error(name, line, f"{fault}; {kind}convert it to UTF-8") from error
+        yield text
+
+
+def text_lines(lines: Iterable[str], name: Path | str) -> Iterator[str]:
+    """Divide lines at every line end: LF, CR LF, or CR as in old files. They keep their line ends.
+
+    Raises:
+        HsEnvError: If a line holds a NUL byte.
+    """
+    number = 0
+    for text in lines:
+        for line in _LINE.findall(text) if "\r" in text else (text,):
+            number += 1
+            if "\0" in line:
+                fault = "it holds a NUL byte, so it is damaged or UTF-16; repair it or convert it to UTF-8"
+                raise file_error(name, number, fault)
+            yield line
+
+
+def has_surrogates(text: str) -> bool:
+    """Return whether a text contains half a surrogate pair, which no file and no stream can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

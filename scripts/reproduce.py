@@ -83,7 +83,7 @@ def _launch(cell: Cell, grid: Path, out: Path, data_dir: Path | None) -> str:
         return f"{cell.key} took {time.monotonic() - begun:.0f} s"
     if state < 0:
         return f"{cell.key} was killed by signal {-state}; run it again"
-    last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
     Ledger(out / LEDGER).append({"key": cell.key, "error": last or "no message", "exit_status": state, "log": str(log)})
     return f"{cell.key} failed: {last}"
 
@@ -102,7 +102,7 @@ def cell(key: tyro.conf.Positional[str], grid: Path = GRID, out: Path = OUT, dat
         raise HsEnvError(f"{grid} has no cell {key!r}. If the grid has changed meanwhile, start `run` again.")
     ledger, folder = Ledger(out / LEDGER), out / RUNS / key
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with Path(f"{folder}.lock").open("w") as lock:
+    with Path(f"{folder}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the process ends, even if it is killed
         if key in ledger.results():
             return

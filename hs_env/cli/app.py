@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
 import hs_env
+from hs_env.cli.streams import output_fault, prepare_streams
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 
@@ -28,6 +33,9 @@ COMMANDS: Final = {
 """Summary of each command. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is its docstring's first
 line, repeated here so that `hs-env --help` imports no command."""
 
+_OPTION: Final = re.compile(r"--[A-Za-z][\w.:-]*(=.*)?|-h", re.DOTALL)
+"""Arguments that are options. Others that begin with a dash, such as `-lrb- good`, are texts or values."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `hs-env` with these arguments, or with those of the process.
@@ -35,23 +43,47 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: With status 1 after an error that the user can correct, and with status 2 after wrong usage.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    try:
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _print_warning  # type: ignore[assignment]
+                _start(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        output_fault()
+        raise SystemExit(0) from None
+    except (HsEnvError, OSError, RecursionError, UnicodeEncodeError) as error:
+        _print_error(_explained(error))
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _explained(error: Exception) -> Exception:
+    if isinstance(error, OSError) and error.filename is None and (fault := output_fault()):
+        return HsEnvError(f"Standard output cannot be written: {fault}.")
+    if isinstance(error, RecursionError):
+        return HsEnvError("The input is nested too deeply.")
+    if isinstance(error, UnicodeEncodeError):
+        shown = ascii(error.object[max(error.start - 20, 0) : error.end])
+        encoding = sys.getfilesystemencoding()
+        return HsEnvError(
+            f"The name or text {shown} is not UTF-8, or cannot be written in the encoding of the locale, {encoding}. "
+            "Rename the file, or set PYTHONUTF8=1."
+        )
+    return error
+
+
+def _start(given: list[str]) -> None:
     parser = _make_parser()
     command = parser.parse_args(given[:1]).command
     if command is None:
         parser.error("expected a command")
     if command not in COMMANDS:
         parser.error(str(unknown_name("command", command, COMMANDS)))
-    try:
-        _run(command, given[1:])
-    except BrokenPipeError:
-        sys.stderr.close()
-        raise SystemExit(0) from None
-    except (HsEnvError, OSError) as error:
-        _print_error(error)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    _run(command, given[1:])
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -81,12 +113,52 @@ def _run(command: str, arguments: Sequence[str]) -> None:
     module, prog = import_module(f"hs_env.cli.{command}"), f"hs-env {command}"
     if command == "lm":
         tyro.extras.subcommand_cli_from_dict(
-            module.COMMANDS, prog=prog, description=COMMANDS[command], args=list(arguments)
+            module.COMMANDS, prog=prog, description=COMMANDS[command], args=_with_values(arguments)
         )
     elif command == "train":
-        tyro.cli(module.command(arguments), prog=prog, args=list(arguments))
+        tyro.cli(module.command(arguments), prog=prog, args=_with_values(arguments))
     else:
-        tyro.cli(getattr(module, command), prog=prog, args=list(arguments))
+        function = getattr(module, command)
+        tyro.cli(function, prog=prog, args=_texts_last(function, arguments))
+
+
+def _with_values(arguments: Sequence[str]) -> list[str]:
+    """Join options with values that begin with a dash (`--prompt=- he`), and let a bare `--reward-dropout` be True."""
+    result: list[str] = []
+    for at, argument in enumerate(arguments):
+        following = arguments[at + 1] if at + 1 < len(arguments) else None
+        if argument == "--reward-dropout" and (following is None or _OPTION.fullmatch(following)):
+            argument = "--reward-dropout=True"
+        is_value = argument.startswith("-") and argument != "--" and not _OPTION.fullmatch(argument)
+        if is_value and result and _OPTION.fullmatch(result[-1]) and "=" not in result[-1]:
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result
+
+
+def _texts_last(function: Callable[..., None], arguments: Sequence[str]) -> list[str]:
+    """Put texts after `--` if one of them begins with a dash, so that it is not taken for an option."""
+    names = [name for name, kind in function.__annotations__.items() if kind == "bool"]
+    flags = {f"--{sign}{name}" for name in names for sign in ("", "no-")}
+    options: list[str] = []
+    texts: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        if argument == "--":
+            texts += remaining
+        elif not _OPTION.fullmatch(argument):
+            texts.append(argument)
+        else:
+            valued = argument.startswith("--") and argument not in flags and "=" not in argument
+            options += [argument, *islice(remaining, int(valued))]
+    return [*options, "--", *texts] if any(text.startswith("-") for text in texts) else list(arguments)
+
+
+def _print_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    own = Path(filename).is_relative_to(Path(hs_env.__file__).parent)
+    shown = f"hs-env: warning: {message}\n" if own else warnings.formatwarning(message, category, filename, lineno)
+    sys.stderr.write(shown)
 
 
 def _print_error(error: Exception) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env.agents import Agent, load_agent
+from hs_env.cli.streams import is_unicode
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
@@ -68,5 +70,8 @@ def print_kinds(kinds: Mapping[str, tuple[str, type[Any]]]) -> None:
 
 
 def print_json_line(value: dict[str, Any]) -> None:
-    """Print JSON values on one line, and flush it so that a reader of a pipe gets each result at once."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """Print JSON values on one line, and flush it so that a reader of a pipe gets each result at once.
+
+    Characters are escaped if standard output is not Unicode, so that none is lost.
+    """
+    print(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout)), flush=True)

@@ -12,6 +12,7 @@ import tyro
 
 from hs_env.agents import rollout
 from hs_env.cli.common import load_policy, print_json_line
+from hs_env.cli.streams import argument_text, input_lines
 from hs_env.models import Classifier, HMLSTMClassifier
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import hierarchies, segmented
@@ -36,9 +37,10 @@ def segment(
         json: Print JSON lines.
     """
     classifier, segmenter = _load_segmenter(run)
-    lines = texts or (line.strip() for line in sys.stdin if line.strip())
+    lines = (argument_text(line.strip()) for line in input_lines() if line.strip())
     to_line = to_ansi if sys.stdout.isatty() else to_text
-    for batch in _batches(lines, 1 if sys.stdin.isatty() else _BATCH):
+    interactive = not texts and sys.stdin is not None and sys.stdin.isatty()
+    for batch in _batches(map(argument_text, texts) if texts else lines, 1 if interactive else _BATCH):
         sentences = [classifier.sentence(text) for text in batch]
         for text, result in zip(batch, segmenter(sentences), strict=True):
             if json:

@@ -10,6 +10,7 @@ from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
 from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
+from hs_env.textfile import has_surrogates
 from hs_env.types import Sentence
 
 SPLITS: Final = ("train", "dev", "test")
@@ -23,6 +24,8 @@ def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
         return "it has no words"
     if not all(words):
         return f"word {words.index('')} is empty"
+    if has_surrogates("".join(words)):
+        return f"{next(filter(has_surrogates, words))!r} contains half a surrogate pair"
     if not 0 <= sentence.label < num_labels:
         return f"its label is {sentence.label}, expected 0 to {num_labels - 1}"
     if gold is not None and len(gold) != len(words):
@@ -72,6 +75,8 @@ class Corpus:
             raise HsEnvError(f"Corpus {self.name!r}: the split 'train' holds no sentences.")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise HsEnvError(f"Corpus {self.name!r}: expected two or more distinct labels, got {self.labels}.")
+        if has_surrogates("".join(self.labels)):
+            raise HsEnvError(f"Corpus {self.name!r}: a label contains half a surrogate pair, got {self.labels}.")
         for split, sentences in self.splits.items():
             for index, sentence in enumerate(sentences):
                 if fault := sentence_fault(sentence, len(self.labels)):

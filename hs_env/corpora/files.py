@@ -2,29 +2,35 @@
 
 * `.jsonl`, `.json`: one object per line, `{"text": ..., "label": ...}`. The optional list `"boundaries"` has one number
   per white-space separated word of the text: 1 for the last word of a phrase, 0 for other words.
-* `.csv`: a header with the columns `text` and `label`. Text in double quotes may contain commas and line breaks.
+* `.csv`: a header with the columns `text` and `label`, separated by commas (or all by semicolons or tabs). Text in
+  double quotes may contain separators and line breaks; `""` in it means one quote. Blanks around quotes are ignored.
 * `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
 
-A label is an integer from 0 or a name. Other keys and columns are ignored, and empty lines are skipped. A fault in a
-row raises an `HsEnvError` that names the file and the line.
+A label is an integer from 0 or a name. Other keys and columns are ignored, and empty lines are skipped. Lines end as on
+any system, and the ending of a file's name may be in capitals. A fault in a row raises an `HsEnvError` that names the
+file and the line.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.corpora.tokenisation import tokenise
+from hs_env.corpora.tokenisation import tokenise, tokenise_words
 from hs_env.errors import HsEnvError
-from hs_env.textfile import file_error, read_lines
+from hs_env.textfile import file_error, has_surrogates, read_lines, text_lines
 from hs_env.types import END, INSIDE, Sentence
 
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_OPENING: Final = re.compile(r'[ \t]*"')
+_QUOTED: Final = re.compile(r'(?:[^"]+|"")*')
+_SEPARATORS: Final = (",", ";", "\t")
+_SHOWN: Final = 40  # characters of a wrong value in an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +53,20 @@ class Row:
 
 
 def _label(value: object, path: Path, line: int) -> int | str:
-    """Check that a label is an index or a name."""
+    """Check that a label is an index or a name, and return a name without blanks around it, as NFC."""
+    if isinstance(value, str):
+        value = unicodedata.normalize("NFC", value.strip())
     if value is None or value == "":
         raise file_error(path, line, "the label is missing; expected an integer from 0 or a name")
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise file_error(path, line, f"the label is {json.dumps(value)}; expected an integer from 0 or a name")
+        raise file_error(path, line, f"the label is {_shown(value)}; expected an integer from 0 or a name")
     if isinstance(value, int) and value < 0:
         raise file_error(path, line, f"the label is {value}; labels count from 0")
     return value
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value)[:_SHOWN]
 
 
 def _row(record: Mapping[str, Any], path: Path, line: int) -> Row:
@@ -64,46 +76,123 @@ def _row(record: Mapping[str, Any], path: Path, line: int) -> Row:
             raise file_error(path, line, f"there is no column {column!r}; the columns are {present}")
     text, boundaries = record["text"], record.get("boundaries")
     if not isinstance(text, str):
-        raise file_error(path, line, f"the text is {json.dumps(text)[:40]}; expected a string")
+        raise file_error(path, line, f"the text is {_shown(text)}; expected a string")
     if not text.strip():
         raise file_error(path, line, "the text is empty; remove the row or give it a text")
     if boundaries is not None and not isinstance(boundaries, list):
-        raise file_error(path, line, f"the boundaries are {json.dumps(boundaries)[:40]}; expected a list of 0 and 1")
-    return Row(text, _label(record["label"], path, line), boundaries, path, line)
+        raise file_error(path, line, f"the boundaries are {_shown(boundaries)}; expected a list of 0 and 1")
+    label = _label(record["label"], path, line)
+    for name, value in (("text", text), ("label", label)):
+        if isinstance(value, str) and has_surrogates(value):
+            fault = "contains half a surrogate pair, such as half an emoji; replace it, or remove the row"
+            raise file_error(path, line, f"the {name} {_shown(value)} {fault}")
+    return Row(text, label, boundaries, path, line)
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} occurs twice")
+    return found
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
-    for line, text in enumerate(read_lines(path), 1):
+    for line, text in enumerate(text_lines(read_lines(path), path), 1):
         if not text.strip():
             continue
         try:
-            record = json.loads(text)
+            record = json.loads(text, object_pairs_hook=_object)
         except ValueError as error:
             raise file_error(path, line, f"broken JSON ({error}); expected one object per line") from error
+        except RecursionError:
+            raise file_error(path, line, "its values are nested too deeply") from None
         if not isinstance(record, dict):
             raise file_error(path, line, 'expected one JSON object per line, {"text": ..., "label": ...}')
         yield _row(record, path, line)
 
 
-def _records(path: Path, **dialect: Any) -> Iterator[tuple[int, list[str]]]:
+def _csv_fields(first: str, more: Iterator[str], separator: str) -> list[str]:
+    """Return the fields of a record that begins with the line `first`, and take from `more` what quotes continue.
+
+    Raises:
+        ValueError: If a quote is not closed, or something follows a closing quote.
+    """
+    closed = re.compile(rf"[ \t]*({separator}|[\r\n]|\Z)")
+    if '"' not in first:
+        return first.rstrip("\r\n").split(separator)
+    fields: list[str] = []
+    line, at = first, 0
+    while True:
+        if opening := _OPENING.match(line, at):
+            at, pieces = opening.end(), []
+            while True:
+                quoted = _QUOTED.match(line, at)
+                assert quoted is not None  # it matches an empty text, too
+                pieces.append(quoted.group())
+                if quoted.end() < len(line):
+                    break
+                line, at = next(more, ""), 0
+                if not line:
+                    raise ValueError("a quote is opened, but not closed; look for an unclosed quote")
+            field = "".join(pieces).replace('""', '"')
+            end = closed.match(line, quoted.end() + 1)
+            if end is None:
+                after = line[quoted.end() + 1 :].rstrip()[:_SHOWN]
+                raise ValueError(
+                    f"expected a separator after a closing quote, got {after!r}; write quotes in text twice"
+                )
+            stop = end.group(1)
+            at = end.end()
+        else:
+            field, stop, _ = line[at:].partition(separator)
+            at += len(field) + len(stop)
+        fields.append(field if opening else field.rstrip("\r\n"))
+        if stop != separator:
+            return fields
+
+
+def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield each record with the line on which it begins, since quoted text may span several lines."""
-    reader = csv.reader(read_lines(path), strict=True, **dialect)
-    end = 0
-    try:
-        for fields in reader:
-            yield end + 1, fields
-            end = reader.line_num
-    except csv.Error as error:
-        raise file_error(path, end + 1, f"broken table ({error}); look for an unclosed quote") from error
+    number, separator = 0, ""
+
+    def counted() -> Iterator[str]:
+        nonlocal number
+        for number, line in enumerate(text_lines(read_lines(path), path), 1):  # noqa: B007 - the records below need it
+            yield line
+
+    lines = counted()
+    for line in lines:
+        start = number
+        if not line.strip():
+            continue
+        if not separator:
+            wanted = (
+                sign for sign in _SEPARATORS if {"text", "label"} <= {each.strip(' "\r\n') for each in line.split(sign)}
+            )
+            separator = next(wanted, ",")
+        try:
+            yield start, _csv_fields(line, lines, separator)
+        except ValueError as error:
+            if isinstance(error, HsEnvError):
+                raise
+            raise file_error(path, start, f"broken table ({error})") from error
 
 
-def _table_rows(path: Path, **dialect: Any) -> Iterator[Row]:
+def _tsv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(text_lines(read_lines(path), path), 1):
+        yield number, line.rstrip("\r\n").split("\t")
+
+
+def _table_rows(path: Path, records: Iterator[tuple[int, list[str]]]) -> Iterator[Row]:
     columns: list[str] = []
-    for line, fields in _records(path, **dialect):
+    for line, fields in records:
         if not any(fields):
             continue
         if not columns:
             columns = [field.strip() for field in fields]
+            if twice := next((name for name in ("text", "label") if columns.count(name) > 1), None):
+                raise file_error(path, line, f"the column {twice!r} occurs twice; remove or rename one")
             continue
         if len(fields) != len(columns):
             fault = f"{len(fields)} fields, expected {len(columns)} ({', '.join(columns)})"
@@ -121,18 +210,18 @@ def _table_label(label: str, path: Path, line: int) -> int | str:
         float(label)
     except ValueError:
         return label
-    raise file_error(path, line, f"the label is {label}; expected an integer from 0 or a name")
+    raise file_error(path, line, f"the label is {label[:_SHOWN]}; expected an integer from 0 or a name")
 
 
 _READERS: Final[Mapping[str, Callable[[Path], Iterator[Row]]]] = {
     ".jsonl": _json_rows,
     ".json": _json_rows,
-    ".csv": _table_rows,
-    ".tsv": lambda path: _table_rows(path, delimiter="\t", quoting=csv.QUOTE_NONE),
+    ".csv": lambda path: _table_rows(path, _csv_records(path)),
+    ".tsv": lambda path: _table_rows(path, _tsv_records(path)),
 }
 
 DATA_SUFFIXES: Final = tuple(f"{suffix}{packed}" for suffix in _READERS for packed in ("", ".gz"))
-"""Suffixes of the files that `read_rows` can read."""
+"""Suffixes of the files that `read_rows` can read, in capitals or not."""
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -141,7 +230,8 @@ def read_rows(path: Path) -> list[Row]:
     Raises:
         HsEnvError: If the suffix is unknown, or the file cannot be read, is broken or holds no rows.
     """
-    reader = _READERS.get(path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix)
+    name = Path(path.name.lower())
+    reader = _READERS.get(name.with_suffix("").suffix if name.suffix == ".gz" else name.suffix)
     if reader is None:
         raise HsEnvError(
             f"{path}: unknown type of file; a file of sentences ends in one of {', '.join(DATA_SUFFIXES)}."
@@ -173,26 +263,48 @@ def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(map(str, range(int(top.label) + 1)))
 
 
+def check_kinds(rows: Sequence[Row], train: Sequence[Row]) -> None:
+    """Refuse rows whose labels are numbers if those of the train split are names, except names that are numbers.
+
+    Raises:
+        HsEnvError: If a label is such a number.
+    """
+    names = {row.label for row in train}
+    if isinstance(train[0].label, int):
+        return
+    for row in rows:
+        if isinstance(row.label, int) and str(row.label) not in names:
+            shown = ", ".join(sorted(map(repr, names))[:10])
+            fault = f"the label is {row.label}, but those of {train[0].path.name} are names: {shown}"
+            raise file_error(row.path, row.line, f"{fault}; use the same names in every split")
+
+
 def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str = "glove") -> tuple[Sentence, ...]:
     """Tokenise rows and turn their labels into class indices, the positions in `labels`.
 
-    If tokenisation divides the last word of a phrase, the phrase ends at the last part of that word.
+    A label that is an integer means the class of that name, or if no class has an integer as its name, that of this
+    index. If tokenisation divides the last word of a phrase, the phrase ends at the last part of that word.
 
     Raises:
         HsEnvError: If a label is unknown or boundaries do not fit the words (with file and line), or there is no such
             tokenisation.
     """
     index = {name: at for at, name in enumerate(labels)}
+    numbered = any(map(_INTEGER.fullmatch, labels))
     sentences = []
     for row in rows:
-        label = row.label if isinstance(row.label, int) else index.get(row.label, -1)
+        by_index = isinstance(row.label, int) and not numbered
+        label = int(row.label) if by_index else index.get(str(row.label), -1)
         if not 0 <= label < len(labels):
             fault = f"the label is {row.label!r}, expected one of {', '.join(labels)}"
             raise file_error(row.path, row.line, f"{fault}, or 0 to {len(labels) - 1}")
         if row.boundaries is None:
-            sentences.append(Sentence(tokenise(row.text, tokenisation), label))
+            sentence = Sentence(tokenise(row.text, tokenisation), label)
         else:
-            sentences.append(_with_boundaries(row, row.boundaries, label, tokenisation))
+            sentence = _with_boundaries(row, row.boundaries, label, tokenisation)
+        if not sentence.words:
+            raise file_error(row.path, row.line, f"the text {_shown(row.text)} has no words; remove the row")
+        sentences.append(sentence)
     return tuple(sentences)
 
 
@@ -203,8 +315,11 @@ def _with_boundaries(row: Row, given: Sequence[object], label: int, tokenisation
     if any(type(each) is not int or each not in (INSIDE, END) for each in given) or given[-1] != END:
         fault = f"the boundaries are {list(given)}, expected 1 for the last word of each phrase and 0 for the others"
         raise file_error(row.path, row.line, f"{fault}, so 1 for the last word")
-    pieces = [tokenise(word, tokenisation) for word in words]
+    tokens: list[str] = []
     boundaries: list[int] = []
-    for piece, boundary in zip(pieces, given, strict=True):
-        boundaries += [INSIDE] * (len(piece) - 1) + [END if boundary == END else INSIDE]
-    return Sentence(tuple(word for piece in pieces for word in piece), label, tuple(boundaries))
+    for piece, boundary in zip(tokenise_words(words, tokenisation), given, strict=True):
+        tokens += piece
+        boundaries += [INSIDE] * len(piece)
+        if boundary == END and boundaries:
+            boundaries[-1] = END
+    return Sentence(tuple(tokens), label, tuple(boundaries))

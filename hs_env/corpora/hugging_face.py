@@ -11,14 +11,14 @@ from hs_env.corpora.layouts import TOKENISATION
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
 from hs_env.errors import HsEnvError
 
-_SPLITS: Final = {"train": "train", "dev": "validation", "test": "test"}
+_DEV: Final = ("validation", "valid", "val", "dev")
 
 
 def corpus_from_hugging_face(name: str) -> Corpus:
     """Load a data set of the hub as a corpus called `hf:NAME`.
 
     It needs the columns `text` (or `sentence`) and `label` and the splits `train` and `test`. If it has no split
-    `validation`, a stratified tenth of the train split becomes the dev split.
+    `validation` (or `valid`, `val`, `dev`), a stratified tenth of the train split becomes the dev split.
 
     Raises:
         HsEnvError: If `datasets` is not installed, or the data set cannot be loaded, lacks these columns or splits, or
@@ -36,7 +36,8 @@ def corpus_from_hugging_face(name: str) -> Corpus:
     if missing := {"train", "test"} - set(dataset):
         lacks = " and ".join(sorted(missing))
         raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train and test, but lacks {lacks}.")
-    rows = {split: _rows(f"hf:{name}", key, dataset[key]) for split, key in _SPLITS.items() if key in dataset}
+    keys = {"train": "train", "dev": next((key for key in _DEV if key in dataset), ""), "test": "test"}
+    rows = {split: _rows(f"hf:{name}", key, dataset[key]) for split, key in keys.items() if key}
     labels = getattr(dataset["train"].features["label"], "names", None) or label_names(rows["train"])
     splits = {split: to_sentences(part, labels, TOKENISATION) for split, part in rows.items()}
     if "dev" not in splits:

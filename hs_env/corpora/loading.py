@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,12 @@ from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path
 from hs_env.errors import HsEnvError
 
+_PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
 _SETTING: Final = re.compile(r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<value>[0-9]+)\s*")
 
 
 def load_corpus(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     data_dir: str | Path | None = None,
     fold: int | None = None,
@@ -30,7 +32,8 @@ def load_corpus(
 
     Args:
         name: One of three: a registered name, optionally with settings (`movie_reviews`, `mr:fold=4`,
-            `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder.
+            `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder,
+            optionally with a fold (`./cr:fold=1`).
         data_dir: Folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`. Other built-in corpora ignore it.
         fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus.
         seed: Seed of a generated corpus; other corpora ignore it.
@@ -39,13 +42,20 @@ def load_corpus(
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
     """
-    stem, _, text = name.partition(":")
+    stem, _, text = os.fspath(name).partition(":")
+    if not isinstance(name, str):
+        _reject_settings(str(name), None, sizes)
+        return corpus_from_path(Path(name).expanduser(), fold=fold)
     if stem == "hf":
         _reject_settings(name, fold, sizes)
         return corpus_from_hugging_face(text)
     if _is_path(name):
         _reject_settings(name, None, sizes)
-        return corpus_from_path(Path(name).expanduser(), fold=fold)
+        path, text = _divide(name)
+        settings = _parse_settings(name, text)
+        if strange := sorted(settings.keys() - {"fold"}):
+            raise HsEnvError(f"The corpus {str(path)!r} has no setting {strange[0]!r}; its settings: fold.")
+        return corpus_from_path(path, fold=settings.get("fold", fold))
 
     builder = CORPORA.get(stem)
     known = inspect.signature(builder).parameters
@@ -58,10 +68,25 @@ def load_corpus(
 
 
 def _is_path(name: str) -> bool:
-    if "/" in name or "\\" in name or name.endswith(DATA_SUFFIXES):
+    path, _ = _divide(name)
+    if "/" in name or "\\" in name or path.name.lower().endswith(DATA_SUFFIXES):
         return True
     registered = {versioned.rpartition(".v")[0] for versioned in CORPORA}
-    return name.partition(":")[0] not in {*CORPORA, *registered} and Path(name).exists()
+    return name.partition(":")[0] not in {*CORPORA, *registered} and path.exists()
+
+
+def _divide(name: str) -> tuple[Path, str]:
+    """Divide `PATH:fold=1` into the path and the settings, unless there is a file or folder with this whole name."""
+    path, match = _to_path(name), _PATH.fullmatch(name)
+    return (path, "") if match is None or path.exists() else (_to_path(match["path"]), match["settings"])
+
+
+def _to_path(name: str) -> Path:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # in a locale of ASCII; names of files are nevertheless UTF-8
+        name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
+    return Path(name).expanduser()
 
 
 def _reject_settings(name: str, fold: int | None, sizes: Mapping[str, int] | None) -> None:

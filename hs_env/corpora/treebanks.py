@@ -15,7 +15,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
-from hs_env.corpora.tokenisation import tokenise
+from hs_env.corpora.tokenisation import tokenise_words
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 from hs_env.textfile import read_lines
@@ -68,9 +68,10 @@ def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", toke
         raise HsEnvError(f"The {split} split of the treebank {name!r} is read from {stem}.txt.gz, but there is none.")
     sentences, brackets = [], []
     for marked in kind.read(path):
-        pieces = [tokenise(word, tokenisation) for word in marked.words]
+        pieces = tokenise_words(marked.words, tokenisation)
         offsets = [0, *accumulate(map(len, pieces))]
-        spans = frozenset((offsets[start], offsets[stop]) for start, stop in marked.spans)
+        ends = ((offsets[start], offsets[stop]) for start, stop in marked.spans)
+        spans = frozenset((start, stop) for start, stop in ends if start < stop)
         words = tuple(word for piece in pieces for word in piece)
         stops = {stop for _, stop in spans}
         gold = tuple(END if stop in stops else INSIDE for stop in range(1, len(words) + 1)) if kind.flat else None

@@ -35,10 +35,10 @@ def result_of(run: Run) -> dict[str, Any]:
       model segments sentences into phrases, "phrase_lengths" (see `phrase_lengths`).
     """
     data = run.data("dev", "test")
-    epochs = json.loads((run.folder / HISTORY).read_text())["epochs"]
+    epochs = json.loads((run.folder / HISTORY).read_text(encoding="utf-8"))["epochs"]
     return {
         "config": run.config.to_json(),
-        "record": json.loads((run.folder / RECORD).read_text()),
+        "record": json.loads((run.folder / RECORD).read_text(encoding="utf-8")),
         "epochs": [{name: epoch[name] for name in _CURVE} for epoch in epochs],
         "classifier_updates": run.classifier_updates,
         "train_sentences": len(data.splits["train"]),

@@ -202,6 +202,6 @@ def read_json(path: Path) -> Any:
         HsEnvError: If it is damaged.
     """
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise HsEnvError(f"{path} is not readable JSON: {error}. Was it copied whole?") from error

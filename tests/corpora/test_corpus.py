@@ -32,6 +32,7 @@ def test_description() -> None:
     [
         (Sentence((), 0), "no words"),
         (Sentence(("a", ""), 0), "word 1 is empty"),
+        (Sentence(("a", "b\ud83d"), 0), r"'b\\ud83d' contains half a surrogate pair"),
         (Sentence(("a",), 2), "label is 2, expected 0 to 1"),
         (Sentence(("a",), -1), "label is -1"),
         (Sentence(("a", "b"), 0, (1,)), "2 words, but 1 gold actions"),

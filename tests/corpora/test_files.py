@@ -16,11 +16,11 @@ from hs_env.types import Sentence
 
 def write(path: Path, data: str | bytes) -> Path:
     raw = data.encode() if isinstance(data, str) else data
-    path.write_bytes(gzip.compress(raw) if path.suffix == ".gz" else raw)
+    path.write_bytes(gzip.compress(raw) if path.suffix.lower() == ".gz" else raw)
     return path
 
 
-@pytest.mark.parametrize("packed", ["", ".gz"])
+@pytest.mark.parametrize("packed", ["", ".gz", ".GZ"])
 @pytest.mark.parametrize(
     ("suffix", "data"),
     [
@@ -28,6 +28,11 @@ def write(path: Path, data: str | bytes) -> Path:
         (".json", '\ufeff{"text": "a, \\"b\\"", "label": 0}\r\n{"text": "c", "label": 1}'),
         (".csv", 'label,text,more\n0,"a, ""b""",x\n1,c,y\n'),
         (".tsv", 'text\tlabel\na, "b"\t0\nc\t1\n'),
+        (".CSV", 'text, label\n"a, ""b""", 0\n"c" ,1\n'),  # blanks around quotes
+        (".csv", 'text;label\n"a, ""b""";0\nc;1\n'),
+        (".csv", 'text,label\r"a, ""b""",0\rc,1'),  # line ends of an old Mac
+        (".Tsv", 'text\tlabel\ra, "b"\t0\rc\t1\r'),
+        (".JSONL", '{"text": "a, \\"b\\"", "label": 0}\r{"text": "c", "label": 1}\r'),
     ],
 )
 def test_formats(tmp_path: Path, suffix: str, data: str, packed: str) -> None:
@@ -52,6 +57,14 @@ GOOD_LINE = '{"text": "a", "label": 0}\n'
         ('{"text": "a"}', "no column 'label'; the columns are 'text'"),
         ('{"text": "a", "label": 0, "boundaries": 1}', "expected a list of 0 and 1"),
         ('{"text": "a", ', "broken JSON"),
+        ('{"text": "a", "text": "b", "label": 0}', "broken JSON (the key 'text' occurs twice)"),
+        ('{"text": "a", "label": " "}', "label is missing"),
+        ('{"text": "half \\ud83d", "label": 0}', 'the text "half \\ud83d" contains half a surrogate pair'),
+        ('{"text": "a", "label": "\\udc00"}', 'the label "\\udc00" contains half a surrogate pair'),
+        ('{"text":' + "[" * 100_000, "nested too deeply"),
+        ('{"text": "a", "label": ' + "[" * 500 + "]" * 500 + "}", "the label is [[["),
+        ('{"text": "a", "label": ' + "9" * 5000 + "}", "broken JSON"),
+        ('{"text": "a\0", "label": 0}', "NUL byte"),
         ("[1]", "one JSON object per line"),
     ],
 )
@@ -71,6 +84,12 @@ def test_bad_json_line(tmp_path: Path, line: str, message: str) -> None:
         ('text,label\n"a\nb",0\nc,\n', 4, "label is missing"),
         ('text,label\n"a\nb",0\nc,2.5\n', 4, "label is 2.5"),
         ('text,label\n"a\nb",0\n"c,1\n', 4, "unclosed quote"),
+        ('text,label\n"a\nb",0\n"c"d,1\n', 4, "expected a separator after a closing quote, got 'd,1'"),
+        ('text,label\r"a\rb",0\r"c,1\r', 4, "unclosed quote"),
+        ("text,label\na,0\nb\0,1\n", 3, "NUL byte"),
+        ("text,label\na,0\nb," + "1" * 5000, 3, "the label is 1111"),
+        ("text,label,text\na,0,b\n", 1, "the column 'text' occurs twice"),
+        ("label,text, label\na,0,b\n", 1, "the column 'label' occurs twice"),
         ("sentence,label\na,0\n", 2, "no column 'text'; the columns are 'sentence', 'label'"),
     ],
 )
@@ -95,6 +114,25 @@ def test_csv_keeps_texts_and_lines(tmp_path_factory: pytest.TempPathFactory, tex
         line += 1 + text.count("\n")
 
 
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [("a.csv", "text,label\n{},p\n"), ("b.csv", 'text,label\n"{}",p\n'), ("c.tsv", "text\tlabel\n{}\tp\n")],
+)
+def test_long_texts(tmp_path: Path, name: str, table: str) -> None:
+    limit, text = csv.field_size_limit(), "word " * 60_000  # 131,072 characters are the limit of Python's reader
+    assert [row.text for row in read_rows(write(tmp_path / name, table.format(text)))] == [text]
+    assert csv.field_size_limit() == limit
+
+
+@settings(max_examples=200)
+@given(st.text('",\n\r ab;'), st.text('",\n ab'))
+def test_csv_is_read_as_python_reads_it(tmp_path_factory: pytest.TempPathFactory, first: str, second: str) -> None:
+    path = tmp_path_factory.mktemp("csv") / "data.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([("text", "label", "more"), (f"x{first}", 0, second), ("y", 1, first)])
+    assert [(row.text, row.label) for row in read_rows(path)] == [(f"x{first}", 0), ("y", 1)]
+
+
 def test_broken_files(tmp_path: Path) -> None:
     packed = gzip.compress("".join(GOOD_LINE.replace('"a"', f'"word {i * i}"') for i in range(5000)).encode())
     broken = {
@@ -110,6 +148,13 @@ def test_broken_files(tmp_path: Path) -> None:
     latin = write(tmp_path / "latin.jsonl", GOOD_LINE.encode() + '{"text": "caf\u00e9"}'.encode("latin-1"))
     with pytest.raises(HsEnvError, match=r"latin.jsonl, line 2: not UTF-8 \(.* at byte 13"):
         read_rows(latin)
+
+
+def test_utf_16(tmp_path: Path) -> None:
+    with pytest.raises(HsEnvError, match=r"line 1: not UTF-8 .*; it looks like UTF-16; convert it to UTF-8"):
+        read_rows(write(tmp_path / "a.csv", "text,label\na,0\n".encode("utf-16")))
+    with pytest.raises(HsEnvError, match=r"line 1: it holds a NUL byte.*UTF-16"):
+        read_rows(write(tmp_path / "b.csv", "text,label\na,0\n".encode("utf-16-le")))
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -136,6 +181,13 @@ def test_labels(tmp_path: Path) -> None:
     assert [sentence.label for sentence in to_sentences(rows, ("glad", "sad"))] == [1, 0, 1]
 
 
+def test_labels_are_compared_as_text(tmp_path: Path) -> None:
+    rows = labelled(tmp_path, " gl\u00fcck ", "glu\u0308ck", "x")
+    assert label_names(rows) == ("gl\u00fcck", "x")
+    assert [sentence.label for sentence in to_sentences(labelled(tmp_path, 1, "2", 2), ("1", "2"))] == [0, 1, 1]
+    assert [sentence.label for sentence in to_sentences(labelled(tmp_path, 1, "no"), ("no", "yes"))] == [1, 0]
+
+
 def test_bad_labels_name_the_line(tmp_path: Path) -> None:
     with pytest.raises(HsEnvError, match=r"data.jsonl, line 2: the label is 'x', but the one of line 1 is 0"):
         label_names(labelled(tmp_path, 0, "x"))
@@ -153,6 +205,17 @@ def test_boundaries_follow_the_words_that_are_cut(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, {"text": "it's good, really good.", "label": 0, "boundaries": [0, 1, 0, 1]})
     expected = Sentence(("it", "'s", "good", ",", "really", "good", "."), 0, (0, 0, 0, 1, 0, 0, 1))
     assert to_sentences(rows, ("a", "b")) == (expected,)
+
+
+def test_boundaries_of_words_that_are_joined_or_invisible(tmp_path: Path) -> None:
+    row = {"text": "I do n 't \u200b go \u00ad", "label": 0, "boundaries": [0, 1, 0, 0, 1, 0, 1]}
+    expected = Sentence(("i", "do", "n't", "go"), 0, (0, 1, 1, 1))
+    assert to_sentences(rows_of(tmp_path, row), ("a", "b")) == (expected,)
+
+
+def test_a_text_without_words_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(HsEnvError, match=r"data.jsonl, line 2: the text .* has no words"):
+        to_sentences(rows_of(tmp_path, {"text": "a", "label": 0}, {"text": "\u200b", "label": 0}), ("a", "b"))
 
 
 @pytest.mark.parametrize("boundaries", [[1], [1, 0], [2, 1], [True, 1], [[0], 1], ["0", 1]])

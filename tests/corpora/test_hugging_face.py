@@ -35,6 +35,12 @@ def test_splits_and_label_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert corpus.splits["test"][0].words == ("it", "'s", "0")
 
 
+@pytest.mark.parametrize("dev", ["validation", "valid", "val", "dev"])
+def test_names_of_the_dev_split(monkeypatch: pytest.MonkeyPatch, dev: str) -> None:
+    serve(monkeypatch, train=table(8), test=table(6), **{dev: table(4)})
+    assert load_corpus("hf:set").counts == {"train": 8, "dev": 4, "test": 6}
+
+
 def test_sentence_column_and_dev_from_train(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, train=table(40, "sentence"), test=table(4, "sentence"))
     assert load_corpus("hf:set").counts == {"train": 36, "dev": 4, "test": 4}

@@ -1,6 +1,7 @@
 """Corpora in files and folders."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def test_one_file_is_cut_80_10_10(tmp_path: Path, write_rows: WriteRows) -> None
     assert corpus.labels == ("no", "yes")
 
 
-@pytest.mark.parametrize("dev", ["dev", "valid", "validation"])
+@pytest.mark.parametrize("dev", ["dev", "val", "valid", "validation", "VAL"])
 def test_folder_of_splits(tmp_path: Path, write_rows: WriteRows, dev: str) -> None:
     for stem, size in (("train", 20), (dev, 6), ("test", 8)):
         write_rows(tmp_path / f"{stem}.json", ROWS[:size])
@@ -31,6 +32,45 @@ def test_a_missing_dev_split_is_taken_from_train(tmp_path: Path, write_rows: Wri
     write_rows(tmp_path / "train.jsonl", ROWS)
     write_rows(tmp_path / "test.jsonl", ROWS[:2])
     assert load_corpus(str(tmp_path)).counts == {"train": 36, "dev": 4, "test": 2}
+
+
+def test_capital_endings(tmp_path: Path, write_rows: WriteRows) -> None:
+    write_rows(tmp_path / "Train.JSONL", ROWS)
+    (tmp_path / "TEST.CSV").write_text("text,label\na,no\n", encoding="utf-8")
+    assert load_corpus(str(tmp_path)).counts == {"train": 36, "dev": 4, "test": 1}
+    assert load_corpus(str(write_rows(tmp_path / "one" / "MINE.JSONL", ROWS))).counts["train"] == 32
+
+
+def test_files_that_are_left_over_are_named(tmp_path: Path, write_rows: WriteRows) -> None:
+    for name in ("train.jsonl", "test.jsonl", "holdout.csv", "DEV2.JSONL"):
+        write_rows(tmp_path / name, ROWS)
+    for name in ("val.parquet", "notes.txt", ".hidden.csv"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"not read: DEV2.JSONL, holdout.csv, val.parquet; read: train.jsonl, test"):
+        load_corpus(str(tmp_path))
+    write_rows(tmp_path / "all.jsonl", ROWS)
+    (tmp_path / "folds.json").write_text(json.dumps({"fold": [0, 1, 2, 3] * 10}))
+    with pytest.warns(UserWarning, match=r"test.jsonl, train.jsonl, val.parquet; read: all.jsonl, folds.json"):
+        load_corpus(str(tmp_path))
+
+
+def test_no_warning_without_left_over_files(tmp_path: Path, write_rows: WriteRows) -> None:
+    for name in ("train.jsonl", "val.jsonl", "test.jsonl"):
+        write_rows(tmp_path / name, ROWS)
+    (tmp_path / "README.md").write_bytes(b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_corpus(str(tmp_path))
+
+
+def test_labels_that_are_text_in_one_split_and_numbers_in_another(tmp_path: Path, write_rows: WriteRows) -> None:
+    write_rows(tmp_path / "train.jsonl", [("a", "1"), ("b", "2")] * 20)
+    (tmp_path / "test.csv").write_text("text,label\na,1\nb,2\n", encoding="utf-8")
+    assert [sentence.label for sentence in load_corpus(str(tmp_path)).splits["test"]] == [0, 1]
+    write_rows(tmp_path / "train.jsonl", ROWS)
+    message = r"test.csv, line 2: the label is 1, but those of train.jsonl are names: 'no', 'yes'"
+    with pytest.raises(HsEnvError, match=message):
+        load_corpus(str(tmp_path))
 
 
 def test_a_label_that_train_does_not_have(tmp_path: Path, write_rows: WriteRows) -> None:
@@ -50,6 +90,27 @@ def test_folds(tmp_path: Path, write_rows: WriteRows) -> None:
         load_corpus(str(tmp_path), fold=3)
 
 
+def test_a_fold_in_the_name(tmp_path: Path, write_rows: WriteRows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "cr" / "all.jsonl", ROWS[:9])
+    (tmp_path / "cr" / "folds.json").write_text(json.dumps({"fold": [0, 1, 2] * 3}))
+    expected = load_corpus("cr", fold=1)
+    for name in ("./cr:fold=1", "cr:fold=1", f"{tmp_path}/cr:fold=1"):
+        assert load_corpus(name).splits == expected.splits != load_corpus("cr").splits
+    assert load_corpus(Path("cr"), fold=1) == expected
+    for name, message in (
+        ("./cr:fold=3", "folds 0 to 2, got fold 3"),
+        ("./cr:seed=3", "'cr' has no setting 'seed'; its settings: fold"),
+        ("./cr:fold=x", "expected whole numbers"),
+        ("./none:fold=1", "no file or folder 'none'"),
+    ):
+        with pytest.raises(HsEnvError, match=message):
+            load_corpus(name)
+    write_rows(tmp_path / "cr:fold=1" / "train.jsonl", ROWS)
+    write_rows(tmp_path / "cr:fold=1" / "test.jsonl", ROWS)
+    assert load_corpus("./cr:fold=1").counts["train"] == 36  # a folder with this whole name comes first
+
+
 @pytest.mark.parametrize(
     ("folds", "message"),
     [
@@ -59,6 +120,7 @@ def test_folds(tmp_path: Path, write_rows: WriteRows) -> None:
         ('{"fold": [0, 1, "2"]}', "integers from 0"),
         ('{"fold": [0, 1, 1]}', "three or more folds"),
         ('{"fold": [0, 1, 3]}', "three or more folds"),
+        ("[" * 100_000, "expected JSON"),
     ],
 )
 def test_bad_folds(tmp_path: Path, write_rows: WriteRows, folds: str, message: str) -> None:
@@ -68,6 +130,7 @@ def test_bad_folds(tmp_path: Path, write_rows: WriteRows, folds: str, message: s
         load_corpus(str(tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore:.*not read")
 def test_bad_folders(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "train.jsonl", ROWS)
     with pytest.raises(HsEnvError, match=r"train\.\* and test\.\* .* this one holds train.jsonl"):
