@@ -61,9 +61,10 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
             *args: Any,
             autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
             render_mode: str | None = None,
+            max_episode_steps: int | None = None,
             **kwargs: Any,
         ) -> None:
-            super().__init__(resources(*args, **kwargs), num_envs, autoreset_mode, render_mode)
+            super().__init__(resources(*args, **kwargs), num_envs, autoreset_mode, render_mode, max_episode_steps)
 
     stem = class_stem(name)
     Vector.__doc__ = f"N slots in one environment, each like `{stem}Env`; see there."

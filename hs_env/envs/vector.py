@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -40,15 +41,17 @@ class Ended:
 
     Attributes:
         slots: (R,) int64 slots.
-        end: Rewards and infos of the episodes.
+        end: Rewards and infos of the terminated episodes; None if all were truncated before their last word.
         observation: (R, D) float32 last observations.
-        columns: Infos of every step, at the last word.
+        columns: Infos of every step, at the last step.
+        terminated: Slots of the terminated episodes, int64.
     """
 
     slots: Tensor
-    end: EpisodeEnd
+    end: EpisodeEnd | None
     observation: Tensor
     columns: Columns
+    terminated: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,9 @@ class TensorStep:
         observation: (N, D) float32.
         legal: (N, k) bool, the next legal actions.
         reward: (N,) float32.
-        terminated: (N,) bool; episodes are never truncated.
+        terminated: (N,) bool.
         ended: Episodes that ended, or None.
+        truncated: (N,) bool, whether the episode reached the limit of steps; both are True at its last word.
     """
 
     observation: Tensor
@@ -68,6 +72,7 @@ class TensorStep:
     reward: Tensor
     terminated: Tensor
     ended: Ended | None
+    truncated: Tensor
 
 
 class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
@@ -81,6 +86,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         num_envs: Number of slots N.
         autoreset_mode: Start of a slot's next sentence: "NextStep", "SameStep", "Disabled", or an `AutoresetMode`.
         render_mode: None, "ansi" or "rgb_array".
+        max_episode_steps: Steps after which an episode is truncated, as by `TimeLimit`; None or -1 for no limit.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
@@ -91,6 +97,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         num_envs: int,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
         check_render_mode(render_mode)
         modes = [mode.value for mode in AutoresetMode]
@@ -103,6 +110,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         if render_mode is not None and not isinstance(resources, NamedResources):
             raise HsEnvError("Rendering needs an environment made by name; this one does not know the words.")
         self.num_envs, self.render_mode = int(num_envs), render_mode
+        self._limit = _step_limit(max_episode_steps)
         self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.single_action_space = Discrete(resources.encoder.problem.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -167,7 +175,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             actions: (N,) integers from 0 to k - 1.
 
         Returns:
-            Observations (N, D), rewards (N,), terminations (N,), truncations (N,), all False, and infos.
+            Observations (N, D), rewards (N,), terminations (N,), truncations (N,) and infos.
 
         Raises:
             ResetNeeded: If a slot has no unfinished sentence.
@@ -176,12 +184,18 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         step = self.step_tensors(self._checked(actions))
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
         if (ended := step.ended) is not None:
-            columns = ended.end.columns(self._resources.encoder.problem)
+            last = {}
+            if ended.end is not None:
+                columns = ended.end.columns(self._resources.encoder.problem)
+                last = infos_of(columns, ended.terminated.numpy(), self.num_envs)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns | columns}
-            infos |= infos_of(columns, ended.slots.numpy(), self.num_envs)
-        rewards, terminated = step.reward.numpy().astype(np.float64), step.terminated.numpy()
-        return step.observation.numpy(), rewards, terminated, np.zeros_like(terminated), infos
+                final: Columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns}
+                infos |= infos_of(final, ended.slots.numpy(), self.num_envs)
+                infos["final_info"] |= last
+            else:
+                infos |= last
+        rewards = step.reward.numpy().astype(np.float64)
+        return step.observation.numpy(), rewards, step.terminated.numpy(), step.truncated.numpy(), infos
 
     # As tensors ------------------------------------------------------------------------------------------------------
 
@@ -201,24 +215,27 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         before, ended = self._done, None
         if self.autoreset_mode == AutoresetMode.DISABLED and before.any():
             raise ResetNeeded(
-                f"The sentences in the slots {before.nonzero().squeeze(1).tolist()} have been read to their end: "
-                'reset them, options={"reset_mask": terminated}, before the next step().'
+                f"The episodes in the slots {before.nonzero().squeeze(1).tolist()} have ended: reset them, "
+                'options={"reset_mask": terminated | truncated}, before the next step().'
             )
         with torch.inference_mode():
             self._slots.advance(actions)
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
-        reward = self._slots.shaping.clone()
-        if len(rows := terminated.nonzero().squeeze(1)):
-            ended = self._end(rows, observation)
-            reward[rows] = ended.end.reward
-        again = terminated if self.autoreset_mode == AutoresetMode.SAME_STEP else before
-        if len(rows := again.nonzero().squeeze(1)):
+        # A truncated episode earns no reward of the last word, as an episode that `TimeLimit` truncates.
+        truncated = (self._slots.position >= self._limit) & ~before
+        reward, done = torch.where(before, 0.0, self._slots.shaping), terminated | truncated
+        if len(rows := done.nonzero().squeeze(1)):
+            ended = self._end(rows, terminated[rows], observation)
+            if ended.end is not None:
+                reward[ended.terminated] = ended.end.reward
+        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        if len(rows := (done if same_step else before).nonzero().squeeze(1)):
             self._begin(rows, {})
             with torch.no_grad():
                 observation[rows] = self._slots.observe(rows)
-        self._done = ~self._slots.reading
-        return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended)
+        self._done = torch.zeros_like(done) if same_step else done
+        return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended, truncated)
 
     # Masks, pictures, generators -------------------------------------------------------------------------------------
 
@@ -288,16 +305,18 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.inference_mode():
             self._slots.begin(rows, batch)
 
-    def _end(self, rows: Tensor, observation: Tensor) -> Ended:
-        with torch.no_grad():
-            episodes = self._slots.episodes(rows)
-            end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
-            if self._resources.shaping:
-                end = end.shaped(self._slots.shaping[rows])
-        if self.render_mode is not None:
-            for slot, log_probs in zip(rows.tolist(), episodes.log_probs, strict=True):
-                self._predictions[slot] = log_probs
-        return Ended(rows, end, observation[rows], self._slots.columns(rows))
+    def _end(self, rows: Tensor, terminated: Tensor, observation: Tensor) -> Ended:
+        read, end = rows[terminated], None
+        if len(read):
+            with torch.no_grad():
+                episodes = self._slots.episodes(read)
+                end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in read.tolist()])
+                if self._resources.shaping:
+                    end = end.shaped(self._slots.shaping[read])
+            if self.render_mode is not None:
+                for slot, log_probs in zip(read.tolist(), episodes.log_probs, strict=True):
+                    self._predictions[slot] = log_probs
+        return Ended(rows, end, observation[rows], self._slots.columns(rows), read)
 
     def _observe(self) -> Tensor:
         with torch.no_grad():
@@ -344,3 +363,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 f"The seed is {seed!r}, expected an integer from 0, or one or None for each of {self.num_envs}."
             )
         return [seeds[slot] for slot in rows.tolist()]
+
+
+def _step_limit(given: int | None) -> int:
+    """Check a limit of steps; no limit is the largest integer. Like Gymnasium, take -1 for no limit."""
+    if given is None:
+        return sys.maxsize
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or (given < 1 and given != -1):
+        raise HsEnvError(f"max_episode_steps must be a whole number of 1 or more, or None, got {given!r}.")
+    return sys.maxsize if given == -1 else int(given)

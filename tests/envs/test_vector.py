@@ -48,6 +48,44 @@ def test_native_equals_a_vector_of_single_ones(
     check_vector_env(native, sync, steps=200 if seed == 0 else 60, seed=seed)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize(("limit", "more"), [(1, {}), (4, {"shaping": True}), (-1, {})])
+def test_a_limit_of_steps_truncates_as_in_single_ones(
+    problem: Problem, names: dict[str, Any], mode: AutoresetMode, limit: int, more: dict[str, Any]
+) -> None:
+    native = gymnasium.make_vec(problem.id, N, autoreset_mode=mode, max_episode_steps=limit, **names, **more)
+    sync = gymnasium.make_vec(
+        problem.id,
+        N,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": mode},
+        max_episode_steps=limit,
+        **names,
+        **more,
+    )
+    assert type(native) is problem.vector
+    check_vector_env(native, sync, steps=40)
+
+
+def test_the_last_step_that_the_limit_allows_may_be_the_last_word(problem: Problem, names: dict[str, Any]) -> None:
+    envs = problem.vector(2, **names, max_episode_steps=2, autoreset_mode="SameStep")
+    envs.reset(options={"text": ["very good", TEXT["text"]]})
+    envs.step([1, 1])
+    _, rewards, terminated, truncated, infos = envs.step([1, 1])
+    assert (terminated.tolist(), truncated.tolist()) == ([True, False], [True, True])
+    assert rewards[0] < 0
+    assert rewards[1] == 0
+    assert infos["final_info"]["_prediction"].tolist() == [True, False]
+    assert infos["final_info"]["position"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("limit", [0, -2, 2.5, True, "3"])
+def test_a_wrong_limit_is_refused(problem: Problem, names: dict[str, Any], limit: Any) -> None:
+    with pytest.raises(HsEnvError, match="max_episode_steps must be a whole number of 1 or more, or None"):
+        gymnasium.make_vec(problem.id, N, max_episode_steps=limit, **names)
+
+
 def test_an_encoder_may_remember_more_than_it_shows(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "classifier.safetensors"
     make_classifier(AttentiveHSLSTM, "negative", "positive").save(path)
@@ -179,7 +217,7 @@ def test_steps_out_of_order(problem: Problem, names: dict[str, Any]) -> None:
         envs.reset(options={"reset_mask": np.array([True, False])})
     envs.reset(options={"text": ["good", "very good"]})
     envs.step([1, 1])
-    with pytest.raises(ResetNeeded, match=r"slots \[0\] have been read to their end"):
+    with pytest.raises(ResetNeeded, match=r"slots \[0\] have ended: reset them"):
         envs.step([1, 1])
 
 
