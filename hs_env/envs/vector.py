@@ -23,7 +23,7 @@ from hs_env.compute import fork_safe
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
-from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
+from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import NamedResources, Resources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
@@ -33,6 +33,7 @@ Observations = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 _MASK: Final = "reset_mask"
+_RENDER_MODES: Final = [*RENDER_MODES, *LIST_RENDER_MODES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,11 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         resources: Resources of its episodes.
         num_envs: Number of slots N.
         autoreset_mode: Start of a slot's next sentence: "NextStep", "SameStep", "Disabled", or an `AutoresetMode`.
-        render_mode: None, "ansi" or "rgb_array".
+        render_mode: None, "ansi", "rgb_array", "ansi_list" or "rgb_array_list".
         max_episode_steps: Steps after which an episode is truncated, as by `TimeLimit`; None or -1 for no limit.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": _RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
 
     def __init__(
         self,
@@ -99,7 +100,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         render_mode: str | None = None,
         max_episode_steps: int | None = None,
     ) -> None:
-        check_render_mode(render_mode)
+        check_render_mode(render_mode, _RENDER_MODES)
         modes = [mode.value for mode in AutoresetMode]
         if autoreset_mode not in [*AutoresetMode, *modes]:
             raise unknown_name("autoreset mode", str(autoreset_mode), modes)
@@ -141,6 +142,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._words: list[tuple[str, ...]] = [()] * self.num_envs
         self._done = torch.zeros(self.num_envs, dtype=torch.bool)
         self._predictions: list[Tensor | None] = [None] * self.num_envs
+        self._frames: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self._begun = False
 
     # The Gymnasium interface -----------------------------------------------------------------------------------------
@@ -235,6 +237,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             with torch.no_grad():
                 observation[rows] = self._slots.observe(rows)
         self._done = torch.zeros_like(done) if same_step else done
+        self._collect(rows.tolist())
         return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended, truncated)
 
     # Masks, pictures, generators -------------------------------------------------------------------------------------
@@ -252,6 +255,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     def render(self) -> tuple[Any, ...] | None:
         """Render each slot, as in the single environment.
 
+        Returns:
+            One picture per slot, or None without a render mode. The modes "ansi_list" and "rgb_array_list" return one
+            list per slot: the pictures of its episode that no earlier call has returned.
+
         Raises:
             ResetNeeded: If there are no sentences yet.
         """
@@ -260,11 +267,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             return None
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before render().")
-        assert isinstance(self._resources, NamedResources)
-        return tuple(
-            picture(self._resources, self._slots, row, words, self._predictions[row], self.render_mode)
-            for row, words in enumerate(self._words)
-        )
+        if self.render_mode in LIST_RENDER_MODES:
+            frames, self._frames = self._frames, [[] for _ in range(self.num_envs)]
+            return tuple(frames)
+        return tuple(self._picture(row, self.render_mode) for row in range(self.num_envs))
 
     @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
@@ -295,6 +301,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._begin(rows, {key: value for key, value in options.items() if key != _MASK})
         self._done[rows] = False
         self._begun = True
+        self._collect(rows.tolist(), others=False)
         return rows
 
     def _begin(self, rows: Tensor, options: Mapping[str, Any]) -> None:
@@ -317,6 +324,19 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 for slot, log_probs in zip(read.tolist(), episodes.log_probs, strict=True):
                     self._predictions[slot] = log_probs
         return Ended(rows, end, observation[rows], self._slots.columns(rows), read)
+
+    def _picture(self, row: int, mode: str) -> Any:
+        assert isinstance(self._resources, NamedResources)
+        return picture(self._resources, self._slots, row, self._words[row], self._predictions[row], mode)
+
+    def _collect(self, begun: list[int], others: bool = True) -> None:
+        """Begin new lists of pictures in the slots `begun`, and extend those of the others."""
+        if self.render_mode not in LIST_RENDER_MODES:
+            return
+        for row in begun:
+            self._frames[row] = []
+        for row in range(self.num_envs) if others else begun:
+            self._frames[row].append(self._picture(row, self.render_mode.removesuffix("_list")))
 
     def _observe(self) -> Tensor:
         with torch.no_grad():

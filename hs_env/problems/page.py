@@ -88,8 +88,9 @@ env = gymnasium.make("{id}", split="test", render_mode="ansi")
 | `shaping` | `False` | add the change of the potential to the reward of each step (see Rewards) |
 | `render_mode` | `None` | `"ansi"`: a line of text; `"rgb_array"`: a frame of 288 x 720 pixels |
 
-All arguments are plain values. Environments of one process share corpora and classifiers, which are loaded once. A
-pickled environment contains only their names.
+`make` and `make_vec` also take the render modes `"ansi_list"` and `"rgb_array_list"`, which collect the pictures of all
+steps. All arguments are plain values. Environments of one process share corpora and classifiers, which are loaded once.
+A pickled environment contains only their names.
 
 ## References
 {references}

@@ -280,6 +280,37 @@ def test_pictures(problem: Problem, names: dict[str, Any], mode: str) -> None:
         np.testing.assert_array_equal(drawn[0], single.render())
 
 
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize("render_mode", ["ansi_list", "rgb_array_list"])
+def test_lists_of_pictures_equal_those_of_single_ones(
+    names: dict[str, Any], problem: Problem, mode: AutoresetMode, render_mode: str
+) -> None:
+    arguments = {"render_mode": render_mode, **names}
+    native = gymnasium.make_vec(problem.id, 2, autoreset_mode=mode, **arguments)
+    singles = SyncVectorEnv([lambda: gymnasium.make(problem.id, **arguments)] * 2, autoreset_mode=mode)
+    drawn = []
+    for envs in (native, singles):
+        _, infos = envs.reset(seed=4)
+        seen = []
+        for step in range(8):
+            actions = np.argmax(infos["action_mask"], axis=1)
+            _, _, terminated, _, infos = envs.step(actions)
+            if step in (1, 4, 5):
+                seen.append(envs.render())
+            if mode == AutoresetMode.DISABLED and terminated.any():
+                _, begun = envs.reset(options={"reset_mask": terminated.copy()})
+                infos["action_mask"][terminated] = begun["action_mask"][terminated]
+        drawn.append([*seen, envs.render(), envs.render()])
+    assert drawn[0][-1] == ([], [])
+    np.testing.assert_equal(*drawn)
+
+
+def test_libraries_find_gymnasium_among_the_direct_bases(problem: Problem) -> None:
+    """As skrl's `wrap_env` looks for it."""
+    assert gymnasium.Env in problem.single.__bases__
+    assert gymnasium.vector.VectorEnv in problem.vector.__bases__
+
+
 @pytest.mark.parametrize("copied", [lambda envs: pickle.loads(pickle.dumps(envs)), copy.deepcopy])
 def test_copies_go_on_alike_and_hold_no_weights(problem: Problem, names: dict[str, Any], copied: Any) -> None:
     envs = problem.vector(N, **names)
