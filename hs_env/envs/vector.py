@@ -19,7 +19,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from hs_env.compute import fork_safe
+from hs_env.compute import isolated
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
@@ -120,6 +120,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._seeds = [-1] * num_envs
         self.load(resources)
 
+    @isolated
     def load(self, resources: Resources) -> None:
         """Replace the resources, for example by a newer snapshot of a classifier; call `reset` afterwards.
 
@@ -147,7 +148,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     # The Gymnasium interface -----------------------------------------------------------------------------------------
 
-    @fork_safe
+    @isolated
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
@@ -169,7 +170,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         rows = self._begin_anew(seed, options or {})
         return self._observe().numpy(), infos_of(self._slots.columns(rows), rows.numpy(), self.num_envs)
 
-    @fork_safe
+    @isolated
     def step(self, actions: ArrayLike) -> tuple[Observations, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         """Decide a word in every slot and move to the next ones.
 
@@ -201,7 +202,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     # As tensors ------------------------------------------------------------------------------------------------------
 
-    @fork_safe
+    @isolated
     def reset_tensors(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -209,7 +210,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._begin_anew(seed, options or {})
         return self._observe(), self._slots.legal.clone()
 
-    @fork_safe
+    @isolated
     def step_tensors(self, actions: Tensor) -> TensorStep:
         """Step without infos, with unchecked actions (N,) int64."""
         if not self._begun:
