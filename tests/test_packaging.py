@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from configparser import ConfigParser
 from pathlib import Path
 from zipfile import ZipFile
@@ -104,7 +105,7 @@ def test_a_checkout_without_links_works(source: Path, tmp_path: Path) -> None:
         (tmp_path / "hs_env" / name).unlink()
         (tmp_path / "hs_env" / name).write_text(f"../{name}")
     code = (
-        "import sys, sysconfig; sys.path += [sysconfig.get_path('purelib')]\n"  # -S: no finder of an editable install
+        f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"  # -S: no finder of an editable install
         "import agents, hs_env.agents, hs_env.rewards\n"
         f"assert hs_env.agents.__file__.startswith({str(tmp_path)!r}), hs_env.agents.__file__\n"
         "assert hs_env.agents is agents\n"
