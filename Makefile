@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/.installed
 # Their requirements clash with each other, so each has an environment in .interop and pins in tests/interop/pins.
 LIBRARIES := rllib tianshou torchrl

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.problems.problem import Problem
@@ -173,6 +174,7 @@ _RENAMED = {"structure.v1": "fixed.v1"}
 """Agents that version 0.1 saved under another name."""
 
 
+@isolated
 def load_agent(path: Path) -> Agent:
     """Load a policy that `LearningAgent.save` saved.
 

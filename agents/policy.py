@@ -48,7 +48,9 @@ class PNet(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """Compute the logits of observations (R, D), see `Logits`."""
         check_width(observation, self.state_size)
-        logits: Tensor = self.layers(observation)
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        logits: Tensor = self.layers(observation.to(last.weight.dtype))
         return logits.squeeze(1) if self.num_actions == 2 else logits
 
 

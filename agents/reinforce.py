@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import isolated
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.problems.problem import Problem
@@ -62,6 +63,7 @@ class Reinforce(LearningAgent):
         HsEnvError: If the estimator supports two actions only, and the problem has more.
     """
 
+    @isolated
     def __init__(self, state_size: int, problem: Problem, parameters: ReinforceParameters | None = None) -> None:
         self.parameters = (parameters or ReinforceParameters()).resolve(problem)
         assert self.parameters.learning_rate is not None
@@ -76,6 +78,7 @@ class Reinforce(LearningAgent):
         self.pnet = PNet(state_size, self.parameters.hidden_size, problem.num_actions, problem.defaults.initial_logits)
         self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.parameters.learning_rate)
 
+    @isolated
     def act(self, inputs: PolicyInput) -> Decision:
         """See `Agent.act`."""
         return LogitPolicy(self.pnet).act(inputs)
@@ -86,6 +89,7 @@ class Reinforce(LearningAgent):
         entropy = (estimate.sampled.entropy.sum(1) / words).mean()
         return -estimate.objective - self.parameters.entropy_bonus * entropy
 
+    @isolated
     def update(
         self,
         encoder: StructuredEncoder,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.rewards import Rewarded
@@ -39,6 +40,7 @@ class Rollout:
         }
 
 
+@isolated
 def rollout(
     encoder: StructuredEncoder,
     agent: Agent,

@@ -4,11 +4,17 @@ Importing the package registers the environments of all installed problems. It d
 environment does.
 """
 
+from pathlib import Path
+
 import gymnasium
 
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 
 __version__ = "0.2.0"
+
+# Where git cannot write links, hs_env/agents is a file of text: look for the packages next to hs_env as well.
+if (Path(__path__[0]) / "agents").is_file():
+    __path__.append(str(Path(__path__[0]).parent))
 
 for _name in filter(PROBLEMS.is_versioned, PROBLEMS):
     if environment_id(_name) not in gymnasium.registry:  # after a reload it is

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
+import multiprocessing.context
 import os
 import platform
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Final, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 
-_PROCESS: Final = os.getpid()
+# A child that imports this module first is a forked one too: the host process may have used threads of torch before.
+_FORKED: Final = isinstance(multiprocessing.current_process(), getattr(multiprocessing.context, "ForkProcess", ()))
+_PROCESS: Final = None if _FORKED else os.getpid()
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -36,25 +41,37 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def fork_safe(call: Callable[P, T]) -> Callable[P, T]:
-    """Decorator: in a forked child, run the call with one thread of torch.
+def isolated(call: Callable[P, T]) -> Callable[P, T]:
+    """Decorator: make a call independent of the settings of torch in the host process.
 
-    The threads of the parent do not exist in the child, so a call that shares its work among them waits forever. The
-    number of threads is restored after the call.
+    During the call, new tensors are float32 and on the CPU unless the code names others. In a forked child, torch uses
+    one thread: the threads of the parent do not exist there, so a call that shares its work among them waits forever.
+    All settings are restored after the call.
     """
 
     @wraps(call)
-    def safe(*args: P.args, **kwargs: P.kwargs) -> T:
-        if os.getpid() == _PROCESS:
+    def independent(*args: P.args, **kwargs: P.kwargs) -> T:
+        new = torch.empty(0)
+        if new.dtype == torch.float32 and new.device.type == "cpu" and os.getpid() == _PROCESS:
             return call(*args, **kwargs)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with _own_settings():
             return call(*args, **kwargs)
-        finally:
-            torch.set_num_threads(threads)
 
-    return safe
+    return independent
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    torch.set_default_dtype(torch.float32)
+    if os.getpid() != _PROCESS:
+        torch.set_num_threads(1)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
 
 
 def seed_for(seed: int, *place: str | int) -> int:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from configparser import ConfigParser
 from pathlib import Path
 from zipfile import ZipFile
@@ -94,3 +95,20 @@ def test_it_works_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
         "assert hs_env.rewards.__file__.startswith(hs_env.__path__[0])"
     )
     run("-c", code, cwd=tmp_path, PYTHONPATH=str(installed))
+
+
+def test_a_checkout_without_links_works(source: Path, tmp_path: Path) -> None:
+    """As git for Windows writes it: a file of text in place of each link."""
+    for name in ("agents", "rewards", "hs_env"):
+        shutil.copytree(source / name, tmp_path / name, symlinks=True)
+    for name in ("agents", "rewards"):
+        (tmp_path / "hs_env" / name).unlink()
+        (tmp_path / "hs_env" / name).write_text(f"../{name}")
+    code = (
+        f"import sys; sys.path.append({sysconfig.get_path('purelib')!r})\n"  # -S: no finder of an editable install
+        "import agents, hs_env.agents, hs_env.rewards\n"
+        f"assert hs_env.agents.__file__.startswith({str(tmp_path)!r}), hs_env.agents.__file__\n"
+        "assert hs_env.agents is agents\n"
+        "assert hs_env.agents.AGENTS and hs_env.rewards.REWARDS"
+    )
+    run("-S", "-c", code, cwd=tmp_path)

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from gymnasium.vector import AutoresetMode
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
 
 from hs_env.envs.resources import NamedResources, ResourceNames, find_resources
 from hs_env.envs.single import EncoderEnv
@@ -50,22 +53,24 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
         names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
         return find_resources(names, problem)
 
-    class Single(EncoderEnv):
+    # skrl, for one, looks for Gymnasium's class among the direct bases.
+    class Single(EncoderEnv, gymnasium.Env[NDArray[np.float32], np.int64]):
         __doc__ = environment_page(name, problem)
 
         def __init__(self, *args: Any, render_mode: str | None = None, **kwargs: Any) -> None:
             super().__init__(resources(*args, **kwargs), render_mode)
 
-    class Vector(EncoderVectorEnv):
+    class Vector(EncoderVectorEnv, VectorEnv[NDArray[np.float32], NDArray[np.int64], Any]):
         def __init__(
             self,
             num_envs: int = 1,
             *args: Any,
             autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
             render_mode: str | None = None,
+            max_episode_steps: int | None = None,
             **kwargs: Any,
         ) -> None:
-            super().__init__(resources(*args, **kwargs), num_envs, autoreset_mode, render_mode)
+            super().__init__(resources(*args, **kwargs), num_envs, autoreset_mode, render_mode, max_episode_steps)
 
     stem = class_stem(name)
     Vector.__doc__ = f"N slots in one environment, each like `{stem}Env`; see there."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -18,14 +19,18 @@ RENDER_MODES: Final = ["ansi", "rgb_array"]
 """Render modes: a line of text, or a frame of 288 x 720 pixels."""
 
 
-def check_render_mode(mode: str | None) -> None:
+LIST_RENDER_MODES: Final = [f"{mode}_list" for mode in RENDER_MODES]
+"""Render modes that collect the pictures of all steps, as Gymnasium's `RenderCollection`."""
+
+
+def check_render_mode(mode: str | None, modes: Sequence[str] = RENDER_MODES) -> None:
     """Check a render mode.
 
     Raises:
-        HsEnvError: If it is neither None nor one of `RENDER_MODES`; the message suggests the nearest spelling.
+        HsEnvError: If it is neither None nor one of `modes`; the message suggests the nearest spelling.
     """
-    if mode is not None and mode not in RENDER_MODES:
-        raise unknown_name("render mode", mode, RENDER_MODES)
+    if mode is not None and mode not in modes:
+        raise unknown_name("render mode", mode, modes)
 
 
 def picture(

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from hs_env.compute import fork_safe
+from hs_env.compute import isolated
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
@@ -95,7 +95,7 @@ class NamedResources(Resources):
         return find_resources, (self.names, self.encoder.problem)
 
 
-@fork_safe
+@isolated
 def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     """Find the resources of an environment for `problem`.
 

@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from hs_env.compute import fork_safe
+from hs_env.compute import isolated
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import info_of
 from hs_env.envs.episode_end import EpisodeEnd
@@ -21,7 +21,7 @@ from hs_env.envs.resources import NamedResources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
 
-_ONLY: Final = torch.tensor([0])
+_ONLY: Final = torch.tensor([0], device="cpu")
 
 
 class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
@@ -29,6 +29,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
 
+    @isolated
     def __init__(self, resources: NamedResources, render_mode: str | None) -> None:
         check_render_mode(render_mode)
         self._resources, self.render_mode, self._problem = resources, render_mode, resources.encoder.problem
@@ -39,7 +40,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.action_space = Discrete(self._problem.num_actions)
         self._actions = torch.arange(self._problem.num_actions).split(1)
 
-    @fork_safe
+    @isolated
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -63,7 +64,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._words, self._end_of_episode = words, None
         return observation[0].numpy(), info_of(self._slots.columns(), 0)
 
-    @fork_safe
+    @isolated
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Apply the action to the current word and move to the next one.
 

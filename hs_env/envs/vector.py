@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -18,11 +19,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from hs_env.compute import fork_safe
+from hs_env.compute import isolated
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
-from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
+from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import NamedResources, Resources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
@@ -32,6 +33,7 @@ Observations = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 _MASK: Final = "reset_mask"
+_RENDER_MODES: Final = [*RENDER_MODES, *LIST_RENDER_MODES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,17 @@ class Ended:
 
     Attributes:
         slots: (R,) int64 slots.
-        end: Rewards and infos of the episodes.
+        end: Rewards and infos of the terminated episodes; None if all were truncated before their last word.
         observation: (R, D) float32 last observations.
-        columns: Infos of every step, at the last word.
+        columns: Infos of every step, at the last step.
+        terminated: Slots of the terminated episodes, int64.
     """
 
     slots: Tensor
-    end: EpisodeEnd
+    end: EpisodeEnd | None
     observation: Tensor
     columns: Columns
+    terminated: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,9 @@ class TensorStep:
         observation: (N, D) float32.
         legal: (N, k) bool, the next legal actions.
         reward: (N,) float32.
-        terminated: (N,) bool; episodes are never truncated.
+        terminated: (N,) bool.
         ended: Episodes that ended, or None.
+        truncated: (N,) bool, whether the episode reached the limit of steps; both are True at its last word.
     """
 
     observation: Tensor
@@ -68,6 +73,7 @@ class TensorStep:
     reward: Tensor
     terminated: Tensor
     ended: Ended | None
+    truncated: Tensor
 
 
 class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
@@ -80,10 +86,11 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         resources: Resources of its episodes.
         num_envs: Number of slots N.
         autoreset_mode: Start of a slot's next sentence: "NextStep", "SameStep", "Disabled", or an `AutoresetMode`.
-        render_mode: None, "ansi" or "rgb_array".
+        render_mode: None, "ansi", "rgb_array", "ansi_list" or "rgb_array_list".
+        max_episode_steps: Steps after which an episode is truncated, as by `TimeLimit`; None or -1 for no limit.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": _RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
 
     def __init__(
         self,
@@ -91,8 +98,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         num_envs: int,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
     ) -> None:
-        check_render_mode(render_mode)
+        check_render_mode(render_mode, _RENDER_MODES)
         modes = [mode.value for mode in AutoresetMode]
         if autoreset_mode not in [*AutoresetMode, *modes]:
             raise unknown_name("autoreset mode", str(autoreset_mode), modes)
@@ -103,6 +111,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         if render_mode is not None and not isinstance(resources, NamedResources):
             raise HsEnvError("Rendering needs an environment made by name; this one does not know the words.")
         self.num_envs, self.render_mode = int(num_envs), render_mode
+        self._limit = _step_limit(max_episode_steps)
         self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.single_action_space = Discrete(resources.encoder.problem.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -111,6 +120,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._seeds = [-1] * num_envs
         self.load(resources)
 
+    @isolated
     def load(self, resources: Resources) -> None:
         """Replace the resources, for example by a newer snapshot of a classifier; call `reset` afterwards.
 
@@ -133,11 +143,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._words: list[tuple[str, ...]] = [()] * self.num_envs
         self._done = torch.zeros(self.num_envs, dtype=torch.bool)
         self._predictions: list[Tensor | None] = [None] * self.num_envs
+        self._frames: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self._begun = False
 
     # The Gymnasium interface -----------------------------------------------------------------------------------------
 
-    @fork_safe
+    @isolated
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
@@ -159,7 +170,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         rows = self._begin_anew(seed, options or {})
         return self._observe().numpy(), infos_of(self._slots.columns(rows), rows.numpy(), self.num_envs)
 
-    @fork_safe
+    @isolated
     def step(self, actions: ArrayLike) -> tuple[Observations, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
         """Decide a word in every slot and move to the next ones.
 
@@ -167,7 +178,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             actions: (N,) integers from 0 to k - 1.
 
         Returns:
-            Observations (N, D), rewards (N,), terminations (N,), truncations (N,), all False, and infos.
+            Observations (N, D), rewards (N,), terminations (N,), truncations (N,) and infos.
 
         Raises:
             ResetNeeded: If a slot has no unfinished sentence.
@@ -176,16 +187,22 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         step = self.step_tensors(self._checked(actions))
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
         if (ended := step.ended) is not None:
-            columns = ended.end.columns(self._resources.encoder.problem)
+            last = {}
+            if ended.end is not None:
+                columns = ended.end.columns(self._resources.encoder.problem)
+                last = infos_of(columns, ended.terminated.numpy(), self.num_envs)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns | columns}
-            infos |= infos_of(columns, ended.slots.numpy(), self.num_envs)
-        rewards, terminated = step.reward.numpy().astype(np.float64), step.terminated.numpy()
-        return step.observation.numpy(), rewards, terminated, np.zeros_like(terminated), infos
+                final: Columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns}
+                infos |= infos_of(final, ended.slots.numpy(), self.num_envs)
+                infos["final_info"] |= last
+            else:
+                infos |= last
+        rewards = step.reward.numpy().astype(np.float64)
+        return step.observation.numpy(), rewards, step.terminated.numpy(), step.truncated.numpy(), infos
 
     # As tensors ------------------------------------------------------------------------------------------------------
 
-    @fork_safe
+    @isolated
     def reset_tensors(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -193,7 +210,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._begin_anew(seed, options or {})
         return self._observe(), self._slots.legal.clone()
 
-    @fork_safe
+    @isolated
     def step_tensors(self, actions: Tensor) -> TensorStep:
         """Step without infos, with unchecked actions (N,) int64."""
         if not self._begun:
@@ -201,24 +218,28 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         before, ended = self._done, None
         if self.autoreset_mode == AutoresetMode.DISABLED and before.any():
             raise ResetNeeded(
-                f"The sentences in the slots {before.nonzero().squeeze(1).tolist()} have been read to their end: "
-                'reset them, options={"reset_mask": terminated}, before the next step().'
+                f"The episodes in the slots {before.nonzero().squeeze(1).tolist()} have ended: reset them, "
+                'options={"reset_mask": terminated | truncated}, before the next step().'
             )
         with torch.inference_mode():
             self._slots.advance(actions)
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
-        reward = self._slots.shaping.clone()
-        if len(rows := terminated.nonzero().squeeze(1)):
-            ended = self._end(rows, observation)
-            reward[rows] = ended.end.reward
-        again = terminated if self.autoreset_mode == AutoresetMode.SAME_STEP else before
-        if len(rows := again.nonzero().squeeze(1)):
+        # A truncated episode earns no reward of the last word, as an episode that `TimeLimit` truncates.
+        truncated = (self._slots.position >= self._limit) & ~before
+        reward, done = torch.where(before, 0.0, self._slots.shaping), terminated | truncated
+        if len(rows := done.nonzero().squeeze(1)):
+            ended = self._end(rows, terminated[rows], observation)
+            if ended.end is not None:
+                reward[ended.terminated] = ended.end.reward
+        same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
+        if len(rows := (done if same_step else before).nonzero().squeeze(1)):
             self._begin(rows, {})
             with torch.no_grad():
                 observation[rows] = self._slots.observe(rows)
-        self._done = ~self._slots.reading
-        return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended)
+        self._done = torch.zeros_like(done) if same_step else done
+        self._collect(rows.tolist())
+        return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended, truncated)
 
     # Masks, pictures, generators -------------------------------------------------------------------------------------
 
@@ -235,6 +256,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     def render(self) -> tuple[Any, ...] | None:
         """Render each slot, as in the single environment.
 
+        Returns:
+            One picture per slot, or None without a render mode. The modes "ansi_list" and "rgb_array_list" return one
+            list per slot: the pictures of its episode that no earlier call has returned.
+
         Raises:
             ResetNeeded: If there are no sentences yet.
         """
@@ -243,11 +268,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             return None
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before render().")
-        assert isinstance(self._resources, NamedResources)
-        return tuple(
-            picture(self._resources, self._slots, row, words, self._predictions[row], self.render_mode)
-            for row, words in enumerate(self._words)
-        )
+        if self.render_mode in LIST_RENDER_MODES:
+            frames, self._frames = self._frames, [[] for _ in range(self.num_envs)]
+            return tuple(frames)
+        return tuple(self._picture(row, self.render_mode) for row in range(self.num_envs))
 
     @property
     def nbytes(self) -> int:
@@ -283,6 +307,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._begin(rows, {key: value for key, value in options.items() if key != _MASK})
         self._done[rows] = False
         self._begun = True
+        self._collect(rows.tolist(), others=False)
         return rows
 
     def _begin(self, rows: Tensor, options: Mapping[str, Any]) -> None:
@@ -293,16 +318,31 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.inference_mode():
             self._slots.begin(rows, batch)
 
-    def _end(self, rows: Tensor, observation: Tensor) -> Ended:
-        with torch.no_grad():
-            episodes = self._slots.episodes(rows)
-            end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in rows.tolist()])
-            if self._resources.shaping:
-                end = end.shaped(self._slots.shaping[rows])
-        if self.render_mode is not None:
-            for slot, log_probs in zip(rows.tolist(), episodes.log_probs, strict=True):
-                self._predictions[slot] = log_probs
-        return Ended(rows, end, observation[rows], self._slots.columns(rows))
+    def _end(self, rows: Tensor, terminated: Tensor, observation: Tensor) -> Ended:
+        read, end = rows[terminated], None
+        if len(read):
+            with torch.no_grad():
+                episodes = self._slots.episodes(read)
+                end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in read.tolist()])
+                if self._resources.shaping:
+                    end = end.shaped(self._slots.shaping[read])
+            if self.render_mode is not None:
+                for slot, log_probs in zip(read.tolist(), episodes.log_probs, strict=True):
+                    self._predictions[slot] = log_probs
+        return Ended(rows, end, observation[rows], self._slots.columns(rows), read)
+
+    def _picture(self, row: int, mode: str) -> Any:
+        assert isinstance(self._resources, NamedResources)
+        return picture(self._resources, self._slots, row, self._words[row], self._predictions[row], mode)
+
+    def _collect(self, begun: list[int], others: bool = True) -> None:
+        """Begin new lists of pictures in the slots `begun`, and extend those of the others."""
+        if self.render_mode not in LIST_RENDER_MODES:
+            return
+        for row in begun:
+            self._frames[row] = []
+        for row in range(self.num_envs) if others else begun:
+            self._frames[row].append(self._picture(row, self.render_mode.removesuffix("_list")))
 
     def _observe(self) -> Tensor:
         with torch.no_grad():
@@ -349,3 +389,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 f"The seed is {seed!r}, expected an integer from 0, or one or None for each of {self.num_envs}."
             )
         return [seeds[slot] for slot in rows.tolist()]
+
+
+def _step_limit(given: int | None) -> int:
+    """Check a limit of steps; no limit is the largest integer. Like Gymnasium, take -1 for no limit."""
+    if given is None:
+        return sys.maxsize
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or (given < 1 and given != -1):
+        raise HsEnvError(f"max_episode_steps must be a whole number of 1 or more, or None, got {given!r}.")
+    return sys.maxsize if given == -1 else int(given)

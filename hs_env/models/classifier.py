@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from hs_env.compute import isolated
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.corpora.vocabulary import Vocabulary
@@ -84,6 +85,7 @@ class Classifier:
             raise HsEnvError(f"The text {text!r} has no words. Give at least one word.")
         return Sentence(words, 0)
 
+    @isolated
     def batch(self, sentences: Sequence[Sentence]) -> SentenceBatch:
         """Return sentences as a padded batch, whose `indices` count from 0.
 
@@ -95,6 +97,7 @@ class Classifier:
             raise HsEnvError(f"Expected one or more sentences of one or more words each; got word counts {counts}.")
         return self.encode(sentences).batch(torch.arange(len(sentences)))
 
+    @isolated
     def encode(self, sentences: Sequence[Sentence]) -> EncodedSplit:
         """Encode sentences of at least one word each, with contextual vectors if the model needs them."""
         return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
@@ -125,6 +128,7 @@ class Classifier:
         return f"{_OWN}@{self.contextual.layer}" if own else self.contextual.spec
 
     @classmethod
+    @isolated
     def load(cls, name: str | Path) -> Classifier:
         """Load a classifier, in eval mode.
 

@@ -47,7 +47,8 @@ The first word of a random sentence of the split, drawn uniformly by the environ
 | `label` | gold class of `text`, by name or index |
 
 ## Episode End
-The episode terminates after the last word, so it has as many steps as the sentence has words. It is never truncated.
+The episode terminates after the last word, so it has as many steps as the sentence has words. It is truncated only if
+`max_episode_steps` is passed to `gymnasium.make` or `make_vec`.
 
 ## Information
 | key | type | meaning |
@@ -87,8 +88,9 @@ env = gymnasium.make("{id}", split="test", render_mode="ansi")
 | `shaping` | `False` | add the change of the potential to the reward of each step (see Rewards) |
 | `render_mode` | `None` | `"ansi"`: a line of text; `"rgb_array"`: a frame of 288 x 720 pixels |
 
-All arguments are plain values. Environments of one process share corpora and classifiers, which are loaded once. A
-pickled environment contains only their names.
+`make` and `make_vec` also take the render modes `"ansi_list"` and `"rgb_array_list"`, which collect the pictures of all
+steps. All arguments are plain values. Environments of one process share corpora and classifiers, which are loaded once.
+A pickled environment contains only their names.
 
 ## References
 {references}
@@ -106,6 +108,9 @@ Each slot behaves like a single environment. `make_vec` takes the arguments abov
 | `"NextStep"`, the default | in the step after the last word; the action of that step is ignored |
 | `"SameStep"` | in the step of the last word; `final_obs` and `final_info` are those of the old sentence |
 | `"Disabled"` | when `reset` is called for the slot |
+
+`max_episode_steps` truncates episodes as in `gymnasium.make`. A truncated sentence earns no reward of its last word, so
+the default is no limit.
 
 Each slot has its own generator. `reset(seed=s)` seeds them with s, s + 1, ...; a sequence gives one seed per slot, and
 None continues a slot's generator.

@@ -48,6 +48,44 @@ def test_native_equals_a_vector_of_single_ones(
     check_vector_env(native, sync, steps=200 if seed == 0 else 60, seed=seed)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize(("limit", "more"), [(1, {}), (4, {"shaping": True}), (-1, {})])
+def test_a_limit_of_steps_truncates_as_in_single_ones(
+    problem: Problem, names: dict[str, Any], mode: AutoresetMode, limit: int, more: dict[str, Any]
+) -> None:
+    native = gymnasium.make_vec(problem.id, N, autoreset_mode=mode, max_episode_steps=limit, **names, **more)
+    sync = gymnasium.make_vec(
+        problem.id,
+        N,
+        vectorization_mode="sync",
+        vector_kwargs={"autoreset_mode": mode},
+        max_episode_steps=limit,
+        **names,
+        **more,
+    )
+    assert type(native) is problem.vector
+    check_vector_env(native, sync, steps=40)
+
+
+def test_the_last_step_that_the_limit_allows_may_be_the_last_word(problem: Problem, names: dict[str, Any]) -> None:
+    envs = problem.vector(2, **names, max_episode_steps=2, autoreset_mode="SameStep")
+    envs.reset(options={"text": ["very good", TEXT["text"]]})
+    envs.step([1, 1])
+    _, rewards, terminated, truncated, infos = envs.step([1, 1])
+    assert (terminated.tolist(), truncated.tolist()) == ([True, False], [True, True])
+    assert rewards[0] < 0
+    assert rewards[1] == 0
+    assert infos["final_info"]["_prediction"].tolist() == [True, False]
+    assert infos["final_info"]["position"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("limit", [0, -2, 2.5, True, "3"])
+def test_a_wrong_limit_is_refused(problem: Problem, names: dict[str, Any], limit: Any) -> None:
+    with pytest.raises(HsEnvError, match="max_episode_steps must be a whole number of 1 or more, or None"):
+        gymnasium.make_vec(problem.id, N, max_episode_steps=limit, **names)
+
+
 def test_an_encoder_may_remember_more_than_it_shows(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "classifier.safetensors"
     make_classifier(AttentiveHSLSTM, "negative", "positive").save(path)
@@ -179,7 +217,7 @@ def test_steps_out_of_order(problem: Problem, names: dict[str, Any]) -> None:
         envs.reset(options={"reset_mask": np.array([True, False])})
     envs.reset(options={"text": ["good", "very good"]})
     envs.step([1, 1])
-    with pytest.raises(ResetNeeded, match=r"slots \[0\] have been read to their end"):
+    with pytest.raises(ResetNeeded, match=r"slots \[0\] have ended: reset them"):
         envs.step([1, 1])
 
 
@@ -240,6 +278,37 @@ def test_pictures(problem: Problem, names: dict[str, Any], mode: str) -> None:
         assert drawn is not None
         assert len(drawn) == 2
         np.testing.assert_array_equal(drawn[0], single.render())
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize("render_mode", ["ansi_list", "rgb_array_list"])
+def test_lists_of_pictures_equal_those_of_single_ones(
+    names: dict[str, Any], problem: Problem, mode: AutoresetMode, render_mode: str
+) -> None:
+    arguments = {"render_mode": render_mode, **names}
+    native = gymnasium.make_vec(problem.id, 2, autoreset_mode=mode, **arguments)
+    singles = SyncVectorEnv([lambda: gymnasium.make(problem.id, **arguments)] * 2, autoreset_mode=mode)
+    drawn = []
+    for envs in (native, singles):
+        _, infos = envs.reset(seed=4)
+        seen = []
+        for step in range(8):
+            actions = np.argmax(infos["action_mask"], axis=1)
+            _, _, terminated, _, infos = envs.step(actions)
+            if step in (1, 4, 5):
+                seen.append(envs.render())
+            if mode == AutoresetMode.DISABLED and terminated.any():
+                _, begun = envs.reset(options={"reset_mask": terminated.copy()})
+                infos["action_mask"][terminated] = begun["action_mask"][terminated]
+        drawn.append([*seen, envs.render(), envs.render()])
+    assert drawn[0][-1] == ([], [])
+    np.testing.assert_equal(*drawn)
+
+
+def test_libraries_find_gymnasium_among_the_direct_bases(problem: Problem) -> None:
+    """As skrl's `wrap_env` looks for it."""
+    assert gymnasium.Env in problem.single.__bases__
+    assert gymnasium.vector.VectorEnv in problem.vector.__bases__
 
 
 @pytest.mark.parametrize("copied", [lambda envs: pickle.loads(pickle.dumps(envs)), copy.deepcopy])

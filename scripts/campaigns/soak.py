@@ -1,0 +1,66 @@
+"""Step a native vector environment for a long time; its memory must stay flat."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Final
+
+import gymnasium
+import numpy as np
+import torch
+from ledger import Campaign
+
+import hs_env
+
+gymnasium.register_envs(hs_env)
+STEPS: Final = 500
+LEAK: Final = 4.0
+"""Growth of memory per 100 trials that counts as a leak, in MiB."""
+WARM_UP: Final = 10
+
+
+def resident() -> float:
+    """Return the resident memory of this process, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # macOS counts bytes
+
+
+def main() -> int:
+    """Run the campaign: a trial is 500 steps of each mode, with resets, texts and copies of the environment."""
+    campaign = Campaign("soak", __doc__)
+    torch.set_num_threads(1)
+    modes = ("NextStep", "SameStep", "Disabled")
+    make = gymnasium.make_vec
+    environments = [make("hs_env/PhraseSegmentation-v0", 16, split="test", autoreset_mode=mode) for mode in modes]
+    measured = []
+    for seed in campaign.trials():
+        rng = np.random.default_rng(seed)
+        for mode, envs in zip(modes, environments, strict=True):
+            envs.reset(seed=seed)
+            for _ in range(STEPS):
+                _, _, terminated, truncated, _ = envs.step(rng.integers(2, size=16))
+                done = terminated | truncated
+                if mode == "Disabled" and done.any():
+                    text = "good " * int(rng.integers(1, 60))
+                    envs.reset(options={"reset_mask": done, **({"text": text} if rng.random() < 0.3 else {})})
+        other = make("hs_env/PhraseSegmentation-v0", int(rng.integers(1, 64)), split="test")
+        other.reset()
+        other.close()
+        measured.append(resident())
+    after = measured[WARM_UP:]
+    if len(after) < 2:
+        print("too short to say whether memory grows")
+        return 0
+    growth = 100 * float(np.polyfit(np.arange(len(after)), after, 1)[0])
+    print(f"{after[0]:.0f} MiB after {WARM_UP} trials, {after[-1]:.0f} at the end; {growth:+.2f} MiB per 100 trials")
+    if len(after) >= 50 and growth > LEAK:
+        campaign.report(found="memory grows", mebibytes_per_100_trials=growth, first=after[0], last=after[-1])
+    return campaign.exit_code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
