@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -47,7 +47,7 @@ def compare(
     The baseline policies decide for the run's own classifier. The plain LSTM is trained like the classifier, with as
     many updates, if the run's folder does not hold it yet; its row is left out with a warning if its word
     vectors are missing or the folder cannot be written. The comparison is saved there too, as `evaluation-<split>.json`
-    and `.csv`. Files with further rows have longer names, such as `evaluation-test-oracle16-samples5.json`. If another
+    and `.csv`. With further rows there are two more files, such as `evaluation-test-oracle16-samples5.json`. If another
     agent or classifier replaces that of the run, they are named after it, such as `evaluation-test-EveryK.json`.
 
     Args:
@@ -70,18 +70,14 @@ def compare(
     data = run.data(split)
     sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    note, others, deletions, recurring = updates, [], None, None
+    note, sampled, wished, baselines, deletions, recurring = updates, list[Row](), list[Row](), list[Row](), None, None
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))
         trained = collect(episodes, model.problem)
         note = _policy(run.config) if run.is_own else f"{type(run.agent).__name__}, greedy"
-        others = [
-            *_readings(model, run.agent, sentences, samples),
-            *_baselines(model, data, split),
-            *_hm_boundaries(model, data, split, folders),
-            *_oracle(model, episodes, oracle),
-        ]
+        sampled, baselines = _readings(model, run.agent, sentences, samples), _baselines(model, data, split)
+        wished = [*_hm_boundaries(model, data, split, folders), *_oracle(model, episodes, oracle)]
         if model.problem.covers:
             recurring = Recurring.of(episodes, data.vocabulary, model.problem)
         else:
@@ -98,10 +94,15 @@ def compare(
                 f" {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
                 f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
             )
-        rows += others
-    comparison = Comparison(title, rows, caption, trained.columns, deletions, recurring)
+    own_rows = [*rows, *baselines]
+    comparison = Comparison(
+        title, [*rows, *sampled, *baselines, *wished], caption, trained.columns, deletions, recurring
+    )
     with saving(console):
-        comparison.save(run.folder, _file_stem(run, split, oracle, folders, samples))
+        stem = _file_stem(run, split, oracle, folders, samples)
+        comparison.save(run.folder, stem)
+        if run.is_own and stem != f"evaluation-{split}":  # then the first rows are those of a plain evaluation
+            replace(comparison, rows=own_rows).save(run.folder, f"evaluation-{split}")
     return comparison
 
 

@@ -95,11 +95,19 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
         run.folder.resolve().name,
         comparison,
         accuracy_chart(comparison),
-        learning_curves(epochs) if epochs else "",
+        _curves(run, epochs) if epochs else "",
         {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
         dict(_flat(run.config.to_json())),
         [dict(_flat(record)) for record in records],
     )
+
+
+def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> str:
+    """Draw the learning curves of a run; a damaged history is an error that names its file."""
+    try:
+        return learning_curves(epochs)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise HsEnvError(f"{run.folder / HISTORY} is not what hs-env wrote: {error}. Was it edited?") from error
 
 
 def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:

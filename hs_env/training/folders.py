@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -268,6 +269,20 @@ def alone(folder: Path, console: Console | None = None) -> Iterator[None]:
                 "remove it."
             )
     lock = FileLock(folder / LOCK)
+    _acquire(lock, folder, console)
+    try:
+        for path in folder.glob(".*.tmp"):  # left by a process that was killed
+            path.unlink(missing_ok=True)
+        yield
+    finally:
+        _leave_no_trace(folder)  # while the folder is locked, so that no other process writes there meanwhile
+        lock.release()
+        if os.name == "nt":  # Windows removes no file that is open
+            _leave_no_trace(folder)
+
+
+def _acquire(lock: FileLock, folder: Path, console: Console | None) -> None:
+    """Lock a folder, or wait for it if there is a console that can say so."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -275,19 +290,20 @@ def alone(folder: Path, console: Console | None = None) -> Iterator[None]:
         if console is None:
             raise HsEnvError(f"{message} Wait until it ends, or choose another folder.") from None
         console.print(f"{message} Waiting until it ends.", markup=False, highlight=False, soft_wrap=True)
-        lock.acquire()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)  # the other process may have removed it
-        for path in folder.glob(".*.tmp"):  # left by a process that was killed
-            path.unlink(missing_ok=True)
-        yield
-    finally:
-        lock.release()
-        if not (folder / CONFIG).exists():  # nothing has been trained: leave no trace
-            with suppress(OSError):
-                for name in (LOCK, RECORD, DATA):
-                    (folder / name).unlink(missing_ok=True)
-                folder.rmdir()
+        while not (lock.is_locked and (folder / LOCK).exists()):
+            lock.release()
+            folder.mkdir(parents=True, exist_ok=True)  # the other process removes it if it has trained nothing
+            with suppress(FileNotFoundError):
+                lock.acquire()
+
+
+def _leave_no_trace(folder: Path) -> None:
+    """Remove the folder if nothing has been trained in it."""
+    if not (folder / CONFIG).exists():
+        with suppress(OSError):
+            for name in (LOCK, RECORD, DATA):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 @contextmanager

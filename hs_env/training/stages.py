@@ -250,6 +250,8 @@ class StagedTrainer(ABC, Generic[Unit]):
         try:
             self.progress, self._best = Progress(**state["progress"]), state["best"]
             check_progress(self.progress, len(self.stages))
+            if not isinstance(self._best, dict):
+                raise TypeError("the best weights are no mapping")
             if self.progress.best is not None and not self.learned.keys() <= self._best.keys():
                 raise ValueError("the best weights are missing")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
