@@ -91,8 +91,9 @@ def write_atomically(path: StrPath, content: bytes, replace: bool = True) -> Non
 
 
 def write_json(path: StrPath, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write a value as indented JSON, atomically. Half a surrogate pair is written as an escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode(errors="backslashreplace"))
 
 
 def read_json(path: StrPath) -> Any:
@@ -125,6 +126,7 @@ def save_state(path: StrPath, kind: str, state: Mapping[str, Any]) -> None:
 
     tensors: dict[str, Tensor] = {}
     header = json.dumps(_separate_tensors(state, "", tensors), ensure_ascii=False)
+    header = header.encode(errors="backslashreplace").decode()  # half a surrogate pair becomes an escape
     write_atomically(path, _sealed(save(tensors, {_KIND: kind, _STATE: header})))
 
 

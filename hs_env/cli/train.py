@@ -63,10 +63,8 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             model_parameters: Parameters of the model.
             agent_parameters: Parameters of the agent.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME.
-            resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option
-                but --trust.
-            trust: Import and execute the code outside of hs-env that a resumed run names, such as a reward
-                `module:name`. Give it only for runs whose origin you trust.
+            resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+            trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
         """
         console = Console(stderr=True)
         if resume is None:

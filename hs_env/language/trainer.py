@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
 from hs_env.compute import seed_for
 from hs_env.errors import HsEnvError
@@ -33,7 +33,10 @@ class _Carried:
         return {"state": None if self.state is None else list(self.state)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = None if state["state"] is None else tuple(state["state"])
+        parts = state["state"]
+        if parts is not None and not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
+            raise TypeError("the recurrent state is no list of floating-point tensors")
+        self.state = None if parts is None else tuple(parts)
 
 
 class LMTrainer(StagedTrainer[int]):

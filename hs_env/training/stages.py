@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import Tensor
 
 from hs_env.errors import HsEnvError, check_ranges, shown
+from hs_env.models.saved import LOADING_ERRORS
 from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 
@@ -122,6 +123,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
+        self._restored = False
         self._begun = self._saved = monotonic()
         self._cpu_begun = process_time()
 
@@ -197,7 +199,13 @@ class StagedTrainer(ABC, Generic[Unit]):
     def _run_epoch(self, stage: Stage, monitor: Monitor) -> None:
         progress = self.progress
         for unit in self.units(stage, progress.epoch)[progress.batch :]:
-            metrics, read = self.update(stage, unit)
+            try:
+                metrics, read = self.update(stage, unit)
+            except LOADING_ERRORS as error:
+                if not self._restored or isinstance(error, HsEnvError):
+                    raise
+                raise self._unfit(error) from error  # the state that was just restored cannot be used
+            self._restored = False
             progress.batch += 1
             progress.updates += 1
             progress.updates_by_stage[stage.name] = progress.updates_by_stage.get(stage.name, 0) + 1
@@ -258,6 +266,7 @@ class StagedTrainer(ABC, Generic[Unit]):
             raise self._unfit(error) from error
         for name, part in {**self.learned, **self.adapted}.items():
             self._restore(part, state, name)
+        self._restored = True
 
     def _restore(self, part: Stateful, states: Mapping[str, Any], name: str) -> None:
         """Restore a part of the run from its saved state, which may be damaged or come from another version."""
@@ -266,9 +275,7 @@ class StagedTrainer(ABC, Generic[Unit]):
             for optimizer in (part, *getattr(part, "__dict__", {}).values()):
                 if isinstance(optimizer, torch.optim.Optimizer):
                     check_optimizer(optimizer)
-        except (
-            KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError, OverflowError, RecursionError
-        ) as error:  # fmt: skip
+        except LOADING_ERRORS as error:
             raise self._unfit(error) from error
 
     def _unfit(self, error: Exception) -> HsEnvError:
