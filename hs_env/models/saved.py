@@ -40,7 +40,8 @@ def check_weights(make: Callable[[], nn.Module], config: Mapping[str, Any], weig
     """
     check_numbers(config)
     try:
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.device("meta"), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")  # such as those about layers of width 0
             expected = make().state_dict()
     except NotImplementedError:  # a model of another package that cannot be built there
         return
