@@ -14,10 +14,11 @@ from torch import Tensor
 from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers
 from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
 from hs_env.rewards import Reward
-from hs_env.storage import load_state
+from hs_env.storage import StrPath, load_state
 from hs_env.types import Episodes, SentenceBatch
 
 
@@ -174,16 +175,25 @@ _RENAMED = {"structure.v1": "fixed.v1"}
 """Agents that version 0.1 saved under another name."""
 
 
+FILE_NAME = "agent.safetensors"
+"""Name of the agent's file in the folder of a run."""
+
+
 @isolated
-def load_agent(path: Path) -> Agent:
-    """Load a policy that `LearningAgent.save` saved.
+def load_agent(path: StrPath) -> Agent:
+    """Load a policy that `LearningAgent.save` saved, from its file or from the folder of its run.
 
     Raises:
         HsEnvError: If the file is missing or damaged, or the kind of agent is unknown.
     """
+    path = Path(path)
+    path = path / FILE_NAME if path.is_dir() else path
     state = load_state(path, "agent")
     try:
+        kind = AGENTS.get(_RENAMED.get(state["agent"], state["agent"]))
+        check_numbers({name: value for name, value in state.items() if name not in ("words", "pnet", "weights")})
+        check_loading(lambda: kind.load(state))
         with torch.random.fork_rng():  # the random initial weights are overwritten
-            return AGENTS.get(_RENAMED.get(state["agent"], state["agent"])).load(state)
-    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
+            return kind.load(state)
+    except LOADING_ERRORS as error:
         raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from numbers import Integral, Real
 
 
 class HsEnvError(ValueError):
@@ -22,7 +23,8 @@ def missing_extra(purpose: str, extra: str) -> HsEnvError:
 def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
     """Check that numeric fields of a dataclass are in range, with the lowest and highest allowed value of each.
 
-    The annotations of the dataclass must be strings (`from __future__ import annotations`).
+    The annotations of the dataclass must be strings (`from __future__ import annotations`). Numbers of NumPy become
+    Python numbers.
 
     Raises:
         HsEnvError: If a value is out of range or no number, or an `int` field holds a fraction. The message names the
@@ -31,8 +33,19 @@ def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
     kinds = {field.name: field.type for field in fields(config)}  # type: ignore[arg-type]
     for name, (low, high) in ranges.items():
         value = getattr(config, name)
-        whole = kinds[name] == "int"
-        if not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
-            raise HsEnvError(
-                f"{name} must be {'a whole' if whole else 'a'} number from {low:g} to {high:g}, got {value!r}."
-            )
+        whole = kinds[name].startswith("int")
+        number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+        if not number or not low <= value <= high:
+            kind = "a whole" if whole else "a"
+            raise HsEnvError(f"{name} must be {kind} number from {low:g} to {high:g}, got {shown(value)}.")
+        if type(value) not in (int, float):
+            object.__setattr__(config, name, int(value) if isinstance(value, Integral) else float(value))
+
+
+def shown(value: object, width: int = 100) -> str:
+    """Return the representation of a value for a message, at most `width` characters long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or deep nesting
+        return f"a {type(value).__name__} that is too large to show"
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -6,12 +6,14 @@ A configuration stores them as a plain dict, so it is independent of the models 
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.registry import unknown_name
 
 P = TypeVar("P")
@@ -39,6 +41,45 @@ def parse_parameters(kind: type[P], values: Mapping[str, Any], owner: str) -> P:
     if rest:
         given[REST] = {**given.get(REST, {}), **rest}
     return kind(**given)
+
+
+def make_plain(config: object) -> None:
+    """Make the fields of a frozen dataclass plain: paths, NumPy scalars and other mappings, as their annotations say.
+
+    The annotations of the dataclass must be strings (`from __future__ import annotations`).
+
+    Raises:
+        HsEnvError: If a text, a truth value or a dict is expected, and the field holds something else.
+    """
+    for each in fields(config):  # type: ignore[arg-type]
+        value, kind = getattr(config, each.name), str(each.type)
+        if "Path" in kind and isinstance(value, str | os.PathLike):
+            value = Path(value)
+        elif isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        elif isinstance(value, Mapping) and kind.startswith("dict"):
+            value = {_text(each.name, key): _scalar(entry) for key, entry in value.items()}
+        else:
+            value = _scalar(value)
+        first = kind.partition("[")[0].partition(" ")[0]
+        expected = {"str": str, "bool": bool, "dict": dict, "Path": Path}.get(first)
+        if expected is not None and not isinstance(value, expected) and not (value is None and kind.endswith("None")):
+            wanted = {str: "a text", bool: "true or false", dict: "a mapping", Path: "a path"}[expected]
+            raise HsEnvError(f"{each.name} must be {wanted}, got {shown(value)}.")
+        if isinstance(value, str | Path) and "\0" in str(value):
+            raise HsEnvError(f"{each.name} must be a text without null characters, got {shown(value)}.")
+        object.__setattr__(config, each.name, value)
+
+
+def _scalar(value: Any) -> Any:
+    """Return the Python number or truth value that a NumPy scalar holds; other values are returned as they are."""
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value
+
+
+def _text(owner: str, key: Any) -> str:
+    if not isinstance(key, str):
+        raise HsEnvError(f"{owner} must have names as keys, got {shown(key)}.")
+    return key
 
 
 def plain_values(parameters: Any) -> dict[str, Any]:
@@ -72,7 +113,7 @@ def _coerced(name: str, value: Any, hint: Any, owner: str) -> Any:
         except (TypeError, ValueError, OverflowError):
             continue
     wanted = " or ".join(_EXPECTED.get(option, str(option)) for option in options)
-    raise HsEnvError(f"The parameter {name} of {owner} must be {wanted}, got {value!r}.")
+    raise HsEnvError(f"The parameter {name} of {owner} must be {wanted}, got {shown(value)}.")
 
 
 _EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", NoneType: "left out"}

@@ -1,12 +1,17 @@
-"""Write files atomically, and save nested values as safetensors with JSON in the header. Loading executes no code."""
+"""Write files atomically, and save nested values as safetensors with JSON in the header. Loading executes no code.
+
+Equal values give equal bytes.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
 
 from hs_env.errors import HsEnvError
@@ -14,17 +19,57 @@ from hs_env.errors import HsEnvError
 if TYPE_CHECKING:
     from torch import Tensor
 
+StrPath: TypeAlias = "str | os.PathLike[str]"
+"""A path as a text or as any object of the `os.PathLike` protocol."""
+
 _KIND, _STATE, _TENSOR, _ITEMS = "kind", "state", "__tensor__", "__items__"
+_DIGEST: Final = "sha256"
+
+_BEGINNINGS: Final = {
+    b"PK\x03\x04": "a zip archive, such as a model of Stable-Baselines3 or PyTorch",
+    b"\x1f\x8b": "a gzip file",
+    b"\x80\x02": "a pickle",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"\x93NUMPY": "a NumPy array",
+    b"SQLite format 3": "an SQLite database",
+    b"version https://git-lfs": "a pointer of Git LFS, which `git lfs pull` replaces",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"{": "a JSON file",
+    b"[": "a JSON file",
+}
+"""What a file is, by its first bytes."""
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step. Readers find all of the old content or all of the new, even after a crash.
+def what_is(content: bytes) -> str | None:
+    """Tell by its first bytes what a file is that is no safetensors file, such as "a zip archive"; None if unknown."""
+    if not content:
+        return "an empty file"
+    found = next((kind for beginning, kind in _BEGINNINGS.items() if content.startswith(beginning)), None)
+    if found is None and b"\0" not in content[:1000]:
+        with suppress(UnicodeDecodeError):
+            content[:1000].rpartition(b"\n")[0].decode()
+            found = "a text file" if b"\n" in content[:1000] else None
+    return found
 
-    Missing parent folders are created.
+
+def write_atomically(path: StrPath, content: bytes, replace: bool = True) -> None:
+    """Write a file in one step. Readers find all of the old content or all of the new, even after a crash.
+
+    Missing parent folders are created. If the file is a link, the link is replaced, and its target is left alone.
+
+    Args:
+        path: File to write.
+        content: New content of the file.
+        replace: Whether an existing file is replaced.
 
     Raises:
-        OSError: If the file cannot be written; it then keeps its old content.
+        OSError: If the file cannot be written; it then keeps its old content. The error names the file.
+        FileExistsError: If the file exists and is not to be replaced.
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # which no other process uses
     try:
@@ -32,18 +77,46 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        if replace:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)  # fails if another process has written the file meanwhile
+            temporary.unlink()
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+def write_json(path: StrPath, value: Any) -> None:
+    """Write a value as indented JSON, atomically. Half a surrogate pair is written as an escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode(errors="backslashreplace"))
 
 
-def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
+def read_json(path: StrPath) -> Any:
+    """Return the JSON value in a UTF-8 file.
+
+    Raises:
+        HsEnvError: If it is damaged or cannot be read.
+    """
+    content = b""
+    try:
+        content = Path(path).read_bytes()
+        return json.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise HsEnvError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        found = what_is(content)
+        is_other = found is not None and found not in ("a JSON file", "a text file")
+        raise HsEnvError(
+            f"{path} is not readable JSON: {f'it is {found}' if is_other else error}. Was it copied whole?"
+        ) from error
+
+
+def save_state(path: StrPath, kind: str, state: Mapping[str, Any]) -> None:
     """Save nested dicts and lists of tensors and JSON values as one safetensors file, atomically.
 
     Keys are strings or numbers. Tensors are stored in the body of the file, all other values as JSON in its header.
@@ -53,34 +126,89 @@ def save_state(path: Path, kind: str, state: Mapping[str, Any]) -> None:
 
     tensors: dict[str, Tensor] = {}
     header = json.dumps(_separate_tensors(state, "", tensors), ensure_ascii=False)
-    write_atomically(path, save(tensors, {_KIND: kind, _STATE: header}))
+    header = header.encode(errors="backslashreplace").decode()  # half a surrogate pair becomes an escape
+    write_atomically(path, _sealed(save(tensors, {_KIND: kind, _STATE: header})))
 
 
-def load_state(path: Path, kind: str) -> dict[str, Any]:
+def _sealed(content: bytes) -> bytes:
+    """Return a safetensors file with its header in one fixed order, and with a digest of header and tensors in it."""
+    header, tensors = _divided(content)
+    header["__metadata__"][_DIGEST] = _digest(header, tensors)
+    written = _header_bytes(header)
+    written += b" " * (-len(written) % 8)
+    return len(written).to_bytes(8, "little") + written + tensors
+
+
+def _divided(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Return the header of a safetensors file and the bytes of its tensors."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), memoryview(content)[end:]
+
+
+def _header_bytes(header: dict[str, Any]) -> bytes:
+    return json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _digest(header: dict[str, Any], tensors: memoryview) -> str:
+    """Return the digest of header and tensors, without the digest that the header may contain."""
+    metadata = {name: value for name, value in header["__metadata__"].items() if name != _DIGEST}
+    digest = hashlib.sha256(_header_bytes(header | {"__metadata__": metadata}))
+    digest.update(tensors)
+    return digest.hexdigest()
+
+
+def load_state(path: StrPath, kind: str) -> dict[str, Any]:
     """Load a file of this kind that `save_state` wrote; tensors are on the CPU, and tuples have become lists.
 
     Raises:
         HsEnvError: If the file is missing, damaged, or of another kind.
     """
+    path = Path(path)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     if not path.is_file():
-        raise HsEnvError(f"There is no {kind} at {path}.")
+        raise HsEnvError(f"There is no {kind} at {path}.{_held_instead(path.parent, kind)}")
+    content = b""
     try:
         content = path.read_bytes()  # read once, so that both parts agree even if the file is replaced meanwhile
         tensors = load(content)
-        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+        header, body = _divided(content)
+        metadata = header.get("__metadata__", {})
         if metadata.get(_KIND) != kind:
             raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
+        if _DIGEST in metadata and metadata[_DIGEST] != _digest(header, body):
+            raise ValueError("it was damaged after it had been saved")
         state = _insert_tensors(json.loads(metadata[_STATE]), tensors)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise HsEnvError(f"{path} is not a readable {kind}: {error.strerror or error}.") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, HsEnvError):
             raise
+        if isinstance(error, SafetensorError) and (found := what_is(content)):
+            raise HsEnvError(f"{path} is {found}, not a readable {kind}. Give a file that hs-env saved.") from error
         raise HsEnvError(f"{path} is not a readable {kind}: {error}. Was it copied completely?") from error
     if not isinstance(state, dict):
         raise HsEnvError(f"{path} is not a readable {kind}: it holds a {type(state).__name__}.")
     return state
+
+
+def _held_instead(folder: Path, kind: str) -> str:
+    """Return what a folder holds instead of this kind of result, with the command for it, as a sentence or nothing."""
+    if kind != "language model" and (folder / "language_model.safetensors").is_file():
+        return (
+            f" The run in {folder} is one of a language model: use `hs-env lm evaluate` or `hs-env lm sample`, or give "
+            "a run of `hs-env train`."
+        )
+    if kind == "language model" and (folder / "classifier.safetensors").is_file():
+        return (
+            f" The run in {folder} is one of a classifier: use `hs-env evaluate` or `hs-env segment`, or give a run of "
+            "`hs-env lm train`."
+        )
+    if (folder / "config.json").is_file():
+        command = "lm train" if kind == "language model" else "train"
+        return f" The run in {folder} is not finished. Resume it with: hs-env {command} --resume {folder}"
+    return ""
 
 
 def _separate_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from hs_env.errors import HsEnvError
-from hs_env.storage import load_state, save_state, write_atomically, write_json
+from hs_env.storage import load_state, read_json, save_state, write_atomically, write_json
 
 
 def test_nested_state_survives(tmp_path):
@@ -22,6 +22,13 @@ def test_nested_state_survives(tmp_path):
     assert loaded["optimizer"][1] is None
     assert loaded["list"][:2] == [1, "zwei"]
     assert torch.equal(loaded["list"][2], weight.t())
+
+
+def test_half_a_surrogate_pair_survives(tmp_path):
+    save_state(tmp_path / "x.safetensors", "thing", {"a": "\ud800"})
+    assert load_state(tmp_path / "x.safetensors", "thing") == {"a": "\ud800"}
+    write_json(tmp_path / "x.json", ["\ud800", "é"])
+    assert read_json(tmp_path / "x.json") == ["\ud800", "é"]
 
 
 def test_keys_that_look_alike_stay_apart(tmp_path):

@@ -96,7 +96,7 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(scores, indent=2))
         return
-    model, seconds = run.language_model.model, run.language_model.notes["cpu_seconds"]
+    model, seconds = run.language_model.model, run.cpu_seconds
     print(
         f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
         f"{model.size:,} parameters, {seconds:,.0f} CPU seconds of training"

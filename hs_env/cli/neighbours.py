@@ -10,7 +10,7 @@ from hs_env.cli.common import Split, load_policy, print_json_line
 from hs_env.corpora import load_corpus
 from hs_env.evaluation import PhraseIndex
 from hs_env.models import shipped_runs
-from hs_env.training.config import TrainConfig
+from hs_env.training.digests import check_data, corpus_digests
 from hs_env.training.run import load_config
 
 
@@ -31,8 +31,12 @@ def neighbours(
         json: Print JSON lines.
     """
     classifier, _, agent = load_policy(run)
-    config = TrainConfig(corpus="phrases") if run in shipped_runs() else load_config(Path(run))
-    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    if run in shipped_runs():
+        corpus = load_corpus("phrases")
+    else:
+        config = load_config(run)
+        corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+        check_data(Path(run), f"corpus {config.corpus!r}", corpus_digests(corpus))
     index = PhraseIndex.of(classifier, agent, corpus.splits[split])
     for phrase in phrases:
         found = index.to_json(phrase, k)

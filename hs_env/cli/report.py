@@ -11,7 +11,6 @@ from hs_env.cli.common import Split
 from hs_env.errors import HsEnvError
 from hs_env.report import make_report
 from hs_env.storage import write_atomically
-from hs_env.training.run import Run
 
 
 def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
@@ -23,8 +22,12 @@ def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split
         split: Sentences to evaluate on.
         oracle: Width of the beam search for the best actions (see `hs-env evaluate`); 0 skips it.
     """
+    taken = f"{out} exists already. Remove it, or write to another file."
     if out.exists():
-        raise HsEnvError(f"{out} exists already. Remove it, or write to another file.")
-    page = make_report([Run.load(folder) for folder in runs], split, Console(stderr=True), oracle)
-    write_atomically(out, page.encode())
+        raise HsEnvError(taken)
+    page = make_report(runs, split, Console(stderr=True), oracle)
+    try:
+        write_atomically(out, page.encode(), replace=False)
+    except FileExistsError:  # another process has written it meanwhile
+        raise HsEnvError(taken) from None
     print(f"The report is in {out}")

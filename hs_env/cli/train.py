@@ -49,7 +49,12 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
     untouched = TrainConfig(model=chosen.model, agent=chosen.agent)
 
     def train(
-        config: TrainConfig, model_parameters: Any, agent_parameters: Any, out: Path | None, resume: Path | None
+        config: TrainConfig,
+        model_parameters: Any,
+        agent_parameters: Any,
+        out: Path | None,
+        resume: Path | None,
+        trust: bool,
     ) -> None:
         """Train a classifier, with or without learned structure, and compare it with the baselines.
 
@@ -59,14 +64,17 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             agent_parameters: Parameters of the agent.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME.
             resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+            trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
         """
         console = Console(stderr=True)
         if resume is None:
+            if trust:
+                raise HsEnvError("--trust is for --resume: the options of a new run are your own. Leave it out.")
             chosen_model, chosen_agent = plain_values(model_parameters), plain_values(agent_parameters)
             full = replace(config, model_parameters=chosen_model, agent_parameters=chosen_agent)
             run = runs.train(full, out, console)
         elif (config, model_parameters, agent_parameters, out) == (untouched, model.Parameters(), agent(), None):
-            run = runs.resume(resume, console)
+            run = runs.resume(resume, console, trust)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
         print_comparison(compare(run, "test", console))
@@ -81,9 +89,10 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         "agent_parameters": Annotated[agent, tyro.conf.arg(name="agent")],
         "out": Path | None,
         "resume": Path | None,
+        "trust": bool,
         "return": None,
     }
-    train.__defaults__ = (None, None)
+    train.__defaults__ = (None, None, False)
     return train
 
 

@@ -5,6 +5,7 @@ Resources are read-only. Environments take names instead of objects, because `en
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -41,6 +42,29 @@ class ResourceNames:
     reward: str = "log_likelihood"
     reward_parameters: Mapping[str, Any] = field(default_factory=dict)
     shaping: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("corpus", "classifier", "data_dir"):
+            if isinstance(path := getattr(self, name), os.PathLike):
+                object.__setattr__(self, name, os.fspath(path))
+
+
+def _plain_spec() -> property:
+    """Return a property `spec` that keeps paths in the arguments of an environment as texts."""
+
+    def get(environment: Any) -> Any:
+        return environment.__dict__.get("_spec")
+
+    def put(environment: Any, spec: Any) -> None:
+        if spec is not None:
+            paths = {name: os.fspath(value) for name, value in spec.kwargs.items() if isinstance(value, os.PathLike)}
+            spec.kwargs.update(paths)
+        environment.__dict__["_spec"] = spec
+
+    return property(get, put, doc="Specification of the environment with which Gymnasium made it, or None.")
+
+
+PLAIN_SPEC: Any = _plain_spec()
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from hs_env.envs.choice import choose
 from hs_env.envs.columns import info_of
 from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
-from hs_env.envs.resources import NamedResources
+from hs_env.envs.resources import PLAIN_SPEC, NamedResources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
 
@@ -28,6 +28,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     """An environment that decides the words of a sentence, one by one, for a frozen structured encoder."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
+    spec = PLAIN_SPEC
 
     @isolated
     def __init__(self, resources: NamedResources, render_mode: str | None) -> None:
@@ -82,7 +83,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if self._end_of_episode is not None:
             raise ResetNeeded("The sentence has been read to its end: call reset() before the next step().")
         try:
-            chosen = operator.index(action)
+            chosen = int(action) if isinstance(action, np.bool_) else operator.index(action)
         except TypeError:
             chosen = -1
         if not 0 <= chosen < len(self._actions):

@@ -24,7 +24,7 @@ from hs_env.envs.choice import choose
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
-from hs_env.envs.resources import NamedResources, Resources
+from hs_env.envs.resources import PLAIN_SPEC, NamedResources, Resources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
@@ -91,6 +91,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": _RENDER_MODES, "render_fps": 4}  # type: ignore[misc]
+    spec = PLAIN_SPEC
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -22,9 +22,12 @@ from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
 from hs_env.problems.segmentation import PhraseSegmentation
+from hs_env.storage import StrPath
 from hs_env.training.config import ResolvedConfig, TrainConfig
-from hs_env.training.data import TrainingData
+from hs_env.training.data import MissingVectorsError, TrainingData
+from hs_env.training.folders import saving
 from hs_env.training.run import Run, train_or_resume
+from hs_env.training.stages import HISTORY
 from hs_env.types import Episodes
 
 _PLAIN = "plain_lstm"
@@ -36,14 +39,16 @@ def compare(
     split: str = "test",
     console: Console | None = None,
     oracle: int = 0,
-    policies: Sequence[Path] = (),
+    policies: Sequence[StrPath] = (),
     samples: int = 0,
 ) -> Comparison:
     """Evaluate a run, the baseline policies of its decision problem and a plain LSTM on one split.
 
     The baseline policies decide for the run's own classifier. The plain LSTM is trained like the classifier, with as
-    many updates, if the run's folder does not hold it yet. The comparison is saved there too, as
-    `evaluation-<split>.json` and `.csv`.
+    many updates, if the run's folder does not hold it yet; its row is left out with a warning if its word
+    vectors are missing or the folder cannot be written. The comparison is saved there too, as `evaluation-<split>.json`
+    and `.csv`. With further rows there are two more files, such as `evaluation-test-oracle16-samples5.json`. If another
+    agent or classifier replaces that of the run, they are named after it, such as `evaluation-test-EveryK.json`.
 
     Args:
         run: Run to evaluate.
@@ -56,24 +61,23 @@ def compare(
         samples: Sampled action sequences per sentence, for a row with their mean class probabilities; 0 skips it.
 
     Raises:
-        HsEnvError: If the model cannot use `policies` or `samples`, or `samples` is negative.
+        HsEnvError: If the split is unknown, the corpus has changed since the training, the model cannot use `policies`
+            or `samples`, or `samples` or `oracle` is negative.
     """
-    model = run.classifier.model
-    _check_wishes(model, policies, samples)
+    model, console = run.classifier.model, console or Console(stderr=True)
+    folders = [Path(folder) for folder in policies]
+    _check_wishes(model, folders, samples, oracle)
     data = run.data(split)
     sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
-    note, others, deletions, recurring = updates, [], None, None
+    note, sampled, wished, baselines, deletions, recurring = updates, list[Row](), list[Row](), list[Row](), None, None
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))
-        trained, note = collect(episodes, model.problem), _policy(run.config)
-        others = [
-            *_readings(model, run.agent, sentences, samples),
-            *_baselines(model, data, split),
-            *_hm_boundaries(model, data, split, policies),
-            *_oracle(model, episodes, oracle),
-        ]
+        trained = collect(episodes, model.problem)
+        note = _policy(run.config) if run.is_own else f"{type(run.agent).__name__}, greedy"
+        sampled, baselines = _readings(model, run.agent, sentences, samples), _baselines(model, data, split)
+        wished = [*_hm_boundaries(model, data, split, folders), *_oracle(model, episodes, oracle)]
         if model.problem.covers:
             recurring = Recurring.of(episodes, data.vocabulary, model.problem)
         else:
@@ -83,19 +87,40 @@ def compare(
     rows, caption = [Row(model.title, intervals(trained), note)], CAPTION
     if not isinstance(model, PlainLSTM):
         plain = _plain_predictions(run, data, split, console)
-        rows += [Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"), *others]
-        gain = difference(trained, plain)
-        caption += (
-            f" {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
-            f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
-        )
-    comparison = Comparison(title, rows, caption, trained.columns, deletions, recurring)
-    comparison.save(run.folder, f"evaluation-{split}")
+        if plain is not None:
+            rows.append(Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"))
+            gain = difference(trained, plain)
+            caption += (
+                f" {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
+                f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
+            )
+    own_rows = [*rows, *baselines]
+    comparison = Comparison(
+        title, [*rows, *sampled, *baselines, *wished], caption, trained.columns, deletions, recurring
+    )
+    with saving(console):
+        stem = _file_stem(run, split, oracle, folders, samples)
+        comparison.save(run.folder, stem)
+        if run.is_own and stem != f"evaluation-{split}":  # then the first rows are those of a plain evaluation
+            replace(comparison, rows=own_rows).save(run.folder, f"evaluation-{split}")
     return comparison
 
 
-def _check_wishes(model: Model, policies: Sequence[Path], samples: int) -> None:
+def _file_stem(run: Run, split: str, oracle: int, policies: Sequence[Path], samples: int) -> str:
+    """Name the files of a comparison by what they hold, so that no other comparison overwrites them."""
+    parts = [f"evaluation-{split}"]
+    if not run.is_own:
+        parts.append(type(run.classifier.model if run.agent is None else run.agent).__name__)
+    parts += [f"oracle{oracle}"] if oracle else []
+    parts += [f"policy-{folder.resolve().name}" for folder in policies]
+    parts += [f"samples{samples}"] if samples else []
+    return "-".join(parts)
+
+
+def _check_wishes(model: Model, policies: Sequence[Path], samples: int, oracle: int) -> None:
     """Reject options that the model cannot use."""
+    if oracle < 0:
+        raise HsEnvError(f"oracle must be 0 or more, got {oracle}.")
     if samples < 0:
         raise HsEnvError(f"samples must be 0 or more, got {samples}.")
     if policies and not (isinstance(model, StructuredEncoder) and isinstance(model.problem, PhraseSegmentation)):
@@ -158,9 +183,13 @@ def _policy(config: ResolvedConfig) -> str:
     return f"{kind.title(config.agent_settings)}, greedy" if kind.learns else f"{config.warm_start}, kept"
 
 
-def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console | None) -> Predictions:
-    """Return the predictions of the run's plain LSTM; it is trained at the first request."""
-    console, folder = console or Console(stderr=True), run.folder / _PLAIN
+def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console) -> Predictions | None:
+    """Return the predictions of the run's plain LSTM; it is trained at the first request.
+
+    Returns:
+        None if it cannot be trained because its word vectors are missing or its folder cannot be written.
+    """
+    folder = run.folder / _PLAIN
     per_epoch = -(-len(data.splits["train"]) // run.config.batch_size)
     same = {each.name: getattr(run.config, each.name) for each in fields(TrainConfig)}
     shared = {each.name for each in fields(SentenceParameters)}
@@ -179,8 +208,22 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "patience": 10**9,  # the number of updates is given
     }
     config = TrainConfig(**same | plain_config)
-    if not folder.exists():
-        console.print("Plain LSTM to compare with")
-    plain = train_or_resume(config, folder, console)
+    finished = (folder / HISTORY).exists()
+    try:
+        if folder.is_symlink() and not finished:
+            raise PermissionError(f"{folder} is a link, and a run writes only into its own folder")
+        if not folder.exists():
+            console.print("Plain LSTM to compare with")
+        plain = train_or_resume(config, folder, console)
+    except (MissingVectorsError, OSError) as error:
+        if finished:
+            raise
+        console.print(
+            f"Warning: there is no plain LSTM to compare with, since it cannot be trained: {error}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        return None
     assert isinstance(plain.classifier.model, FlatClassifier)
     return collect_flat(flat_predictions(plain.classifier.model, plain.data(split).splits[split]))

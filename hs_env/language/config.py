@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hs_env.errors import HsEnvError, check_ranges
+from hs_env.language.texts import TEXTS
 from hs_env.models.hm.boundary import Boundary, check_boundary
+from hs_env.parameters import make_plain
+from hs_env.training.paths import absolute, located
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class LMConfig:
         Raises:
             HsEnvError: If a value is out of range; names field, value and range.
         """
+        make_plain(self)
         check_boundary(self.boundary)
         if self.core not in ("hm_lstm", "lstm"):
             raise HsEnvError(f"core must be 'hm_lstm' or 'lstm', got {self.core!r}.")
@@ -89,6 +93,16 @@ class LMConfig:
             checkpoint_seconds=(0, 1e9),
         )
 
+    def located(self) -> LMConfig:
+        """Return the configuration with absolute paths of text and data."""
+        data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
+        return replace(self, text=located(self.text, TEXTS), data_dir=data_dir)
+
+    @property
+    def foreign_code(self) -> None:
+        """Name the code outside of hs-env that training executes: none."""
+        return None
+
     def learning_rate_at(self, update: int) -> float:
         """Return the learning rate of an update, numbered from 0: constant, then decreasing to 1/50."""
         decreasing = self.decay_share * self.updates
@@ -109,5 +123,5 @@ class LMConfig:
         try:
             data_dir = None if values.get("data_dir") is None else Path(values["data_dir"])
             return cls(**values | {"data_dir": data_dir})
-        except TypeError as error:
+        except (TypeError, AttributeError, RecursionError) as error:
             raise HsEnvError(f"Not a configuration of a language model: {error}.") from error

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
-from hs_env.storage import load_state, save_state
+from hs_env.models.saved import LOADING_ERRORS, check_weights
+from hs_env.storage import StrPath, load_state, save_state
 
 State = tuple[Tensor, ...]
 """Recurrent state that one stretch of text passes to the next."""
@@ -150,33 +151,42 @@ class LanguageModel:
     Attributes:
         model: Network, in eval mode.
         alphabet: Characters in the order of their numbers.
-        notes: Facts about the training, such as `cpu_seconds`, as JSON values.
+        notes: Facts about the training, such as the score on `dev`, as JSON values.
     """
 
     model: CharacterLM
     alphabet: str
     notes: dict[str, Any]
 
-    def save(self, path: Path) -> None:
+    def save(self, path: StrPath) -> None:
         """Save as one safetensors file."""
         state = {"config": self.model.config(), "weights": self.model.state_dict()}
         save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
-    def load(cls, path: Path) -> LanguageModel:
+    def load(cls, path: StrPath) -> LanguageModel:
         """Load a language model from its file or from the folder of its run.
 
         Raises:
             HsEnvError: If there is no such file, or it is damaged.
         """
+        path = Path(path)
         file = path / FILE_NAME if path.is_dir() else path
         state = load_state(file, "language model")
         try:
+            config, alphabet = state["config"], state["alphabet"]
+            if not isinstance(alphabet, str) or len(set(alphabet)) != len(alphabet) or not alphabet:
+                raise HsEnvError("its alphabet must be a text of different characters")
+            if not isinstance(state["notes"], dict) or len(alphabet) != config["alphabet_size"]:
+                raise HsEnvError("its notes or the size of its alphabet are wrong")
+            if not isinstance(config["layers"], int) or not 1 <= config["layers"] <= len(state["weights"]):
+                raise HsEnvError(f"it has {shown(config['layers'])} layers, but {len(state['weights'])} weights")
+            check_weights(lambda: CharacterLM(**config), config, state["weights"])
             with torch.random.fork_rng():  # keep the caller's generator: the initial weights are replaced
-                model = CharacterLM(**state["config"])
+                model = CharacterLM(**config)
             model.load_state_dict(state["weights"])
-            return cls(model.eval(), state["alphabet"], state["notes"])
-        except (KeyError, TypeError, RuntimeError) as error:
+            return cls(model.eval(), alphabet, state["notes"])
+        except LOADING_ERRORS as error:
             raise HsEnvError(
                 f"The weights of the language model in {file} do not fit its configuration: {error}"
             ) from error

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from hs_env.corpora import SPLITS
+from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import LanguageModel
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import encode, load_text
 from hs_env.language.trainer import LMTrainer
-from hs_env.storage import write_json
-from hs_env.training.folders import RunKind
+from hs_env.registry import unknown_name
+from hs_env.storage import StrPath, write_json
+from hs_env.training.digests import check_data, text_digests
+from hs_env.training.folders import RunKind, saving
+from hs_env.training.stages import HISTORY
 
 
 @dataclass(frozen=True)
@@ -33,15 +39,31 @@ class LMRun:
     history: list[dict[str, float]]
 
     @classmethod
-    def load(cls, folder: Path) -> LMRun:
+    def load(cls, folder: StrPath) -> LMRun:
         """Load a finished run: see `RunKind.load`."""
         return _KIND.load(folder)
 
-    def evaluate(self, split: str) -> dict[str, float]:
-        """Return scores on "train", "dev" or "test" (see `evaluate_lm`), and save them in the run's folder."""
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time of the training; 0 if the history does not tell."""
+        return max((entry.get("cpu_seconds", 0.0) for entry in self.history), default=0.0)
+
+    def evaluate(self, split: str, console: Console | None = None) -> dict[str, float]:
+        """Return scores on "train", "dev" or "test" (see `evaluate_lm`), and save them in the run's folder.
+
+        If the folder cannot be written, a warning is printed on `console`, by default standard error.
+
+        Raises:
+            HsEnvError: If the split is unknown, or the text cannot be loaded or has changed.
+        """
+        if split not in SPLITS:
+            raise unknown_name("split", split, SPLITS)
         text = load_text(self.config.text, self.config.data_dir)
-        scores = evaluate_lm(self.language_model.model, encode(getattr(text, split), self.language_model.alphabet))
-        write_json(self.folder / f"evaluation-{split}.json", scores)
+        parts = {name: getattr(text, name) for name in SPLITS}
+        check_data(self.folder, f"text {self.config.text!r}", text_digests(parts))
+        scores = evaluate_lm(self.language_model.model, encode(parts[split], self.language_model.alphabet))
+        with saving(console):
+            write_json(self.folder / f"evaluation-{split}.json", scores)
         return scores
 
 
@@ -49,7 +71,9 @@ def _new_trainer(config: LMConfig, folder: Path, console: Console) -> LMTrainer:
     return LMTrainer(config, load_text(config.text, config.data_dir), folder, console)
 
 
-def _load_result(folder: Path, config: LMConfig, history: list[dict[str, float]]) -> LMRun:
+def _load_result(folder: Path, config: LMConfig, history: Any) -> LMRun:
+    if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
+        raise HsEnvError(f"{folder / HISTORY} holds no list of evaluations. Was it edited?")
     return LMRun(folder, config, LanguageModel.load(folder), history)
 
 

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from torch import Tensor
 from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
+from hs_env.storage import StrPath
 from hs_env.textfile import read_lines
 
 _SHARES: Final = (0.9, 0.05)  # of train and dev, if a text has no splits of its own
@@ -81,7 +83,7 @@ def encode(text: str, alphabet: str) -> Tensor:
         ) from error
 
 
-def load_text(name: str, data_dir: Path | None = None) -> Text:
+def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
     """Load a text.
 
     Args:
@@ -91,10 +93,11 @@ def load_text(name: str, data_dir: Path | None = None) -> Text:
     Raises:
         HsEnvError: If there is no such text or file, or it is too short or not UTF-8.
     """
+    name = os.fspath(name)
     path, stems = Path(name).expanduser(), {full.rpartition(".v")[0] for full in TEXTS}
     if name not in {*TEXTS, *stems} and (path.suffix or len(path.parts) > 1 or path.is_file()):
         return Text.cut(path.name, "".join(read_lines(path)))
-    return TEXTS.get(name)(None if data_dir is None else data_dir.expanduser())
+    return TEXTS.get(name)(None if data_dir is None else Path(data_dir).expanduser())
 
 
 @TEXTS.register("ptb.v1")

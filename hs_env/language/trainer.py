@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from torch import nn
+from torch import Tensor, nn
 
 from hs_env.compute import seed_for
 from hs_env.errors import HsEnvError
@@ -20,6 +20,7 @@ from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode
 from hs_env.models.hm.boundary import annealed_slope
 from hs_env.models.hm.layers import HMLSTM
+from hs_env.training.digests import text_digests
 from hs_env.training.stages import Stage, StagedTrainer
 
 
@@ -32,7 +33,10 @@ class _Carried:
         return {"state": None if self.state is None else list(self.state)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.state = None if state["state"] is None else tuple(state["state"])
+        parts = state["state"]
+        if parts is not None and not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
+            raise TypeError("the recurrent state is no list of floating-point tensors")
+        self.state = None if parts is None else tuple(parts)
 
 
 class LMTrainer(StagedTrainer[int]):
@@ -54,6 +58,7 @@ class LMTrainer(StagedTrainer[int]):
         super().__init__(folder, console, config.checkpoint_seconds)
         self.config, self.text = config, text
         self.data_name = f"text {config.text!r}"
+        self.data_digests = text_digests({"train": text.train, "dev": text.dev, "test": text.test})
         self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
         train = encode(text.train, text.alphabet)
         length = (len(train) - 1) // config.batch_size
@@ -135,10 +140,10 @@ class LMTrainer(StagedTrainer[int]):
         return {"updates": self.progress.updates, "cpu_seconds": self.progress.cpu_seconds, **scores}
 
     def save_result(self) -> None:
-        """Save the best weights with the size of the model, the processor time and the score on dev."""
+        """Save the best weights with the size of the model and the score on dev; equal runs save equal bytes."""
         progress, model = self.progress, self.model.eval()
         best = min(entry["bits_per_character"] for entry in progress.history)
-        notes = {"parameters": model.size, "cpu_seconds": progress.cpu_seconds, "dev": best}
+        notes = {"parameters": model.size, "dev": best}
         LanguageModel(model, self.text.alphabet, notes).save(self.folder / FILE_NAME)
 
     def summary(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,9 +14,9 @@ import torch
 
 from hs_env.compute import isolated
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.corpora.tokenisation import tokenise
+from hs_env.corpora.tokenisation import TOKENISATIONS, tokenise
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.cnn import CNN
@@ -23,11 +25,12 @@ from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
+from hs_env.models.saved import LOADING_ERRORS, check_weights
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry, unknown_name
-from hs_env.storage import load_state, save_state
+from hs_env.storage import StrPath, load_state, save_state
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
@@ -102,13 +105,13 @@ class Classifier:
         """Encode sentences of at least one word each, with contextual vectors if the model needs them."""
         return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
 
-    def save(self, path: Path) -> None:
-        """Save the classifier as one safetensors file.
+    def save(self, path: StrPath) -> None:
+        """Save the classifier as one safetensors file. Equal classifiers give equal bytes.
 
         Raises:
             HsEnvError: If the model's class is not registered in `MODELS`; `load` finds it by its name there.
         """
-        weights = self.model.state_dict()
+        path, weights = Path(path), self.model.state_dict()
         state = {
             "model": MODELS.name_of(type(self.model)),
             "config": self.model.config(),
@@ -129,7 +132,7 @@ class Classifier:
 
     @classmethod
     @isolated
-    def load(cls, name: str | Path) -> Classifier:
+    def load(cls, name: StrPath) -> Classifier:
         """Load a classifier, in eval mode.
 
         Args:
@@ -142,8 +145,11 @@ class Classifier:
         state = load_state(path, "classifier")
         contextual = _encoder_of(path, state) if state.get("contextual") else None
         try:
+            _check_state(state)
+            kind, config = MODELS.get(state["model"]), state["config"]
+            check_weights(lambda: kind(**config), config, state["weights"])
             with torch.random.fork_rng():  # the initial weights are replaced, so they must not use up random numbers
-                model = MODELS.get(state["model"])(**state["config"])
+                model = kind(**config)
             if contextual is not None:
                 model.words = ContextualWords.in_place_of(model.words)
             model.load_state_dict(state["weights"])
@@ -154,14 +160,32 @@ class Classifier:
                     f"{model.words.vocabulary_size} and {model.num_classes}"
                 )
             return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        except LOADING_ERRORS as error:
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
+
+
+def _check_state(state: dict[str, Any]) -> None:
+    """Check the types of what a classifier's file holds.
+
+    Raises:
+        HsEnvError: If one is wrong.
+    """
+    words, labels, tokenisation = state["words"], state["labels"], state["tokenisation"]
+    if not all(isinstance(texts, list) and all(isinstance(each, str) for each in texts) for texts in (words, labels)):
+        raise HsEnvError("its words and labels must be lists of texts")
+    if len(set(labels)) != len(labels):
+        raise HsEnvError("it has two classes of the same name")
+    if tokenisation not in TOKENISATIONS:
+        raise HsEnvError(f"the tokenisation is {shown(tokenisation)}, expected one of {', '.join(TOKENISATIONS)}")
+    for name in ("config", "weights", "notes"):
+        if not isinstance(state[name], dict):
+            raise HsEnvError(f"{name} must be a mapping, got {shown(state[name])}")
 
 
 def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
     """Return the encoder of a saved classifier's word vectors; refuse one that has changed since."""
     spec = str(state["contextual"])
-    if spec.startswith(_OWN):
+    if re.fullmatch(rf"{re.escape(_OWN)}(@[0-9]+)?", spec):
         own = path.resolve().parent / ENCODER
         if not own.is_dir():
             raise HsEnvError(
@@ -187,16 +211,17 @@ def shipped_runs() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))}
 
 
-def find_classifier(name: str | Path) -> Path:
+def find_classifier(name: StrPath) -> Path:
     """Return the file of a classifier; `name` as in `Classifier.load`.
 
     Raises:
         HsEnvError: If `name` looks like the name of a shipped classifier and there is none.
     """
+    name = os.fspath(name)
     shipped = shipped_runs()
-    path = shipped.get(str(name), Path(name))
+    path = shipped.get(name, Path(name))
     if path.is_dir():
         return path / FILE_NAME
     if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:
-        raise unknown_name("classifier", str(name), shipped)
+        raise unknown_name("classifier", name, shipped)
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -19,6 +18,7 @@ from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import segmented
 from hs_env.render.segmented import printable
 from hs_env.report.charts import accuracy_chart, learning_curves
+from hs_env.storage import StrPath, read_json
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
 from hs_env.training.stages import HISTORY
@@ -54,14 +54,16 @@ class Section:
     records: Sequence[Mapping[str, str]]
 
 
-def make_report(runs: Sequence[Run], split: str = "test", console: Console | None = None, oracle: int = 0) -> str:
+def make_report(
+    runs: Sequence[Run | StrPath], split: str = "test", console: Console | None = None, oracle: int = 0
+) -> str:
     """Return a page about runs: tables with intervals, learning curves, sentences, configuration and versions.
 
     `hs_env.evaluation.compare` evaluates each run; it trains the plain LSTM to compare with if there is none yet. The
     HTML loads nothing and is also well-formed XML. The same runs give the same page.
 
     Args:
-        runs: Finished runs, at least one.
+        runs: Finished runs or their folders, at least one.
         split: Sentences to evaluate on.
         console: Console that shows progress; None is standard error.
         oracle: Width of the beam search for the row `oracle`; 0 leaves the row out.
@@ -71,7 +73,8 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
     """
     if not runs:
         raise HsEnvError("A report needs one run or more, got none.")
-    sections = [_section(run, split, compare(run, split, console, oracle)) for run in runs]
+    loaded = [run if isinstance(run, Run) else Run.load(run) for run in runs]
+    sections = [_section(run, split, compare(run, split, console, oracle)) for run in loaded]
     rows = [
         Row(
             f"{section.name}: {section.comparison.rows[0].name}",
@@ -88,17 +91,27 @@ def make_report(runs: Sequence[Run], split: str = "test", console: Console | Non
 
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
-    epochs = json.loads((run.folder / HISTORY).read_text("utf-8"))["epochs"]
-    records = json.loads((run.folder / RECORD).read_text("utf-8"))
+    epochs = read_json(run.folder / HISTORY).get("epochs", [])
+    records = read_json(run.folder / RECORD) if (run.folder / RECORD).exists() else []
+    if not all(isinstance(part, list) and all(isinstance(each, dict) for each in part) for part in (epochs, records)):
+        raise HsEnvError(f"{run.folder / HISTORY} or {RECORD} beside it is not what hs-env wrote. Was it edited?")
     return Section(
         run.folder.resolve().name,
         comparison,
         accuracy_chart(comparison),
-        learning_curves(epochs) if epochs else "",
+        _curves(run, epochs) if epochs else "",
         {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
         dict(_flat(run.config.to_json())),
         [dict(_flat(record)) for record in records],
     )
+
+
+def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> str:
+    """Draw the learning curves of a run; a damaged history is an error that names its file."""
+    try:
+        return learning_curves(epochs)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise HsEnvError(f"{run.folder / HISTORY} is not what hs-env wrote: {error}. Was it edited?") from error
 
 
 def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:

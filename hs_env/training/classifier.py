@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -74,7 +75,7 @@ class ClassifierOptimizer(Generic[M]):
         self.fast.load_state_dict(state["fast"])
         self.slow.load_state_dict(state["slow"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.updates = state.get("updates", 0)  # checkpoints of older versions lack it
+        self.updates = operator.index(state.get("updates", 0))  # checkpoints of older versions lack it
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

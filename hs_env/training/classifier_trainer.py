@@ -35,8 +35,8 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
         super().__init__(folder, console, config.checkpoint_seconds, config.patience)
-        self.config, self.data, self.data_digest = config, data, data.digest
-        self.data_name = f"corpus {config.corpus!r} (its words or labels) or the encoder of its word vectors"
+        self.config, self.data = config, data
+        self.data_name, self.data_digests, self.data_digest = f"corpus {config.corpus!r}", data.digests, data.digest
         self.updates_per_epoch = -(-len(data.splits["train"]) // config.batch_size)
 
     def max_updates(self, stage: Stage) -> int:
@@ -67,8 +67,12 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return {"classifier_updates": updates, "epochs": self.progress.history}
 
     def save_classifier(self, model: Model) -> None:
-        """Save a classifier with the words and labels of this run and the scores of the kept epoch."""
-        kept = next(entry for entry in reversed(self.progress.history) if entry["best"])
+        """Save a classifier with the words and labels of this run and the scores of the kept epoch.
+
+        Equal runs save equal bytes, so the seconds of the epoch are left out.
+        """
+        best = next(entry for entry in reversed(self.progress.history) if entry["best"])
+        kept = {name: value for name, value in best.items() if name != "seconds"}
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
         if isinstance(model.words, FineTunedWords):  # the saved classifier uses a frozen copy of its encoder

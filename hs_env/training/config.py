@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.agents import AGENTS
+from hs_env.corpora import CORPORA
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models import MODELS, StructuredEncoder
-from hs_env.parameters import parse_parameters, plain_values
+from hs_env.parameters import make_plain, parse_parameters, plain_values
+from hs_env.training.paths import absolute, located, located_vectors
 from hs_env.training.upgrade import upgraded
 from hs_env.vectors import is_contextual
 
@@ -90,8 +92,7 @@ class TrainConfig:
             HsEnvError: If a value is out of range, a name or parameter is unknown, or an option does not apply to the
                 model or agent. The message names the field, its value and its range, or the nearest known name.
         """
-        if not isinstance(self.reward_dropout, bool | None):
-            raise HsEnvError(f"reward_dropout must be true or false, or left out; got {self.reward_dropout!r}.")
+        make_plain(self)
         optional = {
             name: bounds
             for name, bounds in {
@@ -189,6 +190,17 @@ class ResolvedConfig(TrainConfig):
     warm_epochs: int = 5
     pnet_epochs: int = 1
 
+    def located(self) -> ResolvedConfig:
+        """Return the configuration with absolute paths of corpus, data and word vectors."""
+        data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
+        vectors = located_vectors(self.vectors, data_dir)
+        return replace(self, corpus=located(self.corpus, CORPORA), data_dir=data_dir, vectors=vectors)
+
+    @property
+    def foreign_code(self) -> str | None:
+        """Name the code outside of hs-env that training imports and executes, or None."""
+        return f"the reward {self.reward!r}" if ":" in self.reward else None
+
     @property
     def model_settings(self) -> Any:
         """Return the parameters of the model as an instance of its dataclass."""
@@ -218,7 +230,7 @@ class ResolvedConfig(TrainConfig):
             current = LATER | upgraded(values)
             data_dir = current.get("data_dir")
             config = cls(**current | {"data_dir": None if data_dir is None else Path(data_dir)})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise HsEnvError(f"This is not the configuration of a run: {error}.") from error
         agent = plain_values(config.agent_settings) if config.agent else {}
         return replace(config, model_parameters=plain_values(config.model_settings), agent_parameters=agent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -20,12 +20,18 @@ from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.parameters import plain_values
 from hs_env.training.config import ResolvedConfig
+from hs_env.training.digests import corpus_digests
 from hs_env.types import UNKNOWN, Sentence
 from hs_env.vectors import WordVectors, load_vectors
 from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
 
 M = TypeVar("M", bound=Model)
+V = TypeVar("V", bound="WordVectors | ContextualVectors")
 _POOL = 20  # batches per pool of sentences that are sorted by length
+
+
+class MissingVectorsError(HsEnvError):
+    """Raised if the word vectors that training starts from cannot be loaded."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +41,23 @@ class TrainingData:
     Attributes:
         corpus: Corpus of the run.
         vocabulary: All words of the corpus, including dev and test, whose labels are not used.
-        vectors: Initial word vectors (V, e), or the encoder that computes contextual ones.
+        vectors: Initial word vectors (V, e), or the encoder that computes contextual ones. None if a trained classifier
+            reads the data, which holds its own word vectors.
         splits: "train", "dev" and "test" as tensors.
     """
 
     corpus: Corpus
     vocabulary: Vocabulary
-    vectors: WordVectors | ContextualVectors
+    vectors: WordVectors | ContextualVectors | None
     splits: dict[str, EncodedSplit]
 
     @classmethod
     def load(
-        cls, config: ResolvedConfig, contextual: ContextualVectors | None = None, read: Collection[str] = SPLITS
+        cls,
+        config: ResolvedConfig,
+        contextual: ContextualVectors | None = None,
+        read: Collection[str] = SPLITS,
+        trained: bool = False,
     ) -> TrainingData:
         """Load corpus and word vectors.
 
@@ -54,9 +65,11 @@ class TrainingData:
             config: Configuration of the run.
             contextual: Contextual vectors to use instead of those in `config`, such as fine-tuned ones.
             read: Splits to compute contextual vectors for, which is slow.
+            trained: Whether a trained classifier reads the data, so that no initial word vectors are loaded.
 
         Raises:
-            HsEnvError: If corpus or vectors cannot be loaded, or a split is empty.
+            MissingVectorsError: If the word vectors cannot be loaded.
+            HsEnvError: If the corpus cannot be loaded, or a split is empty.
         """
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
         if issubclass(kind := MODELS.get(config.model), StructuredEncoder):
@@ -64,12 +77,16 @@ class TrainingData:
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
         if contextual is None and is_contextual(config.vectors):
-            contextual = load_contextual(config.vectors)
+            contextual = _loaded(lambda: load_contextual(config.vectors))
             read = () if config.encoder_rate else read  # a trained encoder computes vectors batch by batch
         if empty := [name for name, count in corpus.counts.items() if not count]:
             raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
         seed = seed_for(config.seed, "vectors")
-        vectors = contextual or load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
+        vectors: WordVectors | ContextualVectors | None = contextual
+        if contextual is None and not trained:
+            vectors = _loaded(
+                lambda: load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
+            )
         splits = {
             name: EncodedSplit.from_sentences(split, vocabulary, contextual if name in read else None)
             for name, split in corpus.splits.items()
@@ -81,8 +98,13 @@ class TrainingData:
         return self.splits[split], self.corpus.splits[split], self.corpus.labels
 
     @cached_property
+    def digests(self) -> dict[str, str]:
+        """Digests of the corpus, by name (see `corpus_digests`)."""
+        return corpus_digests(self.corpus)
+
+    @cached_property
     def digest(self) -> str:
-        """Digest of words, sentences, labels and encoder of contextual vectors, to detect changes."""
+        """Digest of words, sentences, labels and encoder of contextual vectors, which checkpoints hold."""
         digest = hashlib.sha256("\n".join((*self.corpus.labels, *self.vocabulary.words)).encode())
         for split in self.splits.values():
             for part in (split.tokens, split.lengths, split.labels):
@@ -94,6 +116,7 @@ class TrainingData:
     def new_model(self, kind: type[M], config: ResolvedConfig) -> M:
         """Build a model with new weights that starts from the word vectors, or takes contextual ones from batches."""
         size, labels, vectors = len(self.vocabulary), len(self.corpus.labels), self.vectors
+        assert vectors is not None
         width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
         model = kind(size, labels, width, **plain_values(config.model_settings))
         if isinstance(vectors, ContextualVectors):
@@ -103,11 +126,19 @@ class TrainingData:
                 model.words = ContextualWords.in_place_of(model.words)
             return model
         assert isinstance(model.words, WordEmbedding)
+        assert isinstance(vectors, WordVectors)
         with torch.no_grad():
             model.words.weight.copy_(torch.from_numpy(vectors.matrix))
             # `UNKNOWN` never occurs in the corpus; unseen words get the zero vector of a dropped word.
             model.words.weight[UNKNOWN] = 0
         return model
+
+
+def _loaded(load: Callable[[], V]) -> V:
+    try:
+        return load()
+    except HsEnvError as error:
+        raise MissingVectorsError(str(error)) from error
 
 
 def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | int) -> list[Tensor]:

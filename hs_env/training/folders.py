@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
 from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
-from hs_env.storage import write_json
+from hs_env.storage import StrPath, read_json, what_is, write_json
+from hs_env.training.digests import DATA, check_data
 from hs_env.training.record import describe
 from hs_env.training.stages import HISTORY, StagedTrainer
 
 CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
 
+_KINDS: Final = {
+    "corpus": ("a classifier", "`hs-env evaluate`, `segment`, `report` or `neighbours`"),
+    "text": ("a language model", "`hs-env lm evaluate` or `hs-env lm sample`"),
+}
+"""Kinds of runs and their commands, by the field of the configuration that names the data."""
+
 Q = TypeVar("Q")
 """A configuration as a user writes it."""
 C = TypeVar("C", bound=Any)
-"""A resolved configuration, with `threads` and `to_json`."""
+"""A resolved configuration."""
 R = TypeVar("R")
 """The loaded result of a run."""
 
@@ -33,6 +40,8 @@ R = TypeVar("R")
 @dataclass(frozen=True)
 class RunKind(Generic[Q, C, R]):
     """A kind of run: how to begin, resume and load one.
+
+    `C` has `threads`, `to_json`, `located` (absolute paths) and `foreign_code` (code outside of hs-env, or None).
 
     Attributes:
         command: Command that starts a run, such as "hs-env train".
@@ -50,7 +59,7 @@ class RunKind(Generic[Q, C, R]):
     new_trainer: Callable[[C, Path, Console], StagedTrainer[Any]]
     load_result: Callable[[Path, C, Any], R]
 
-    def train(self, config: Q, folder: Path | None = None, console: Console | None = None) -> R:
+    def train(self, config: Q, folder: StrPath | None = None, console: Console | None = None) -> R:
         """Train from the start in a new folder.
 
         Args:
@@ -61,85 +70,154 @@ class RunKind(Generic[Q, C, R]):
         Raises:
             HsEnvError: If the folder is not empty, or the configuration is not possible.
         """
-        resolved = self.resolve(config)
+        resolved = self.resolve(config).located()
         prepare(resolved.threads)
-        folder = new_folder(folder, getattr(config, self.data_field))
-        with alone(folder):
-            check_empty(folder)
-            trainer = self.new_trainer(resolved, folder, console or Console(stderr=True))
-            if summary := trainer.summary():
-                trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
-            write_json(folder / RECORD, [describe()])
-            write_json(folder / CONFIG, resolved.to_json())
-            return self._finish(trainer)
+        made = new_folder(None if folder is None else Path(folder), getattr(config, self.data_field))
+        with alone(made):
+            return self._begin(resolved, made, console or Console(stderr=True))
 
-    def resume(self, folder: Path, console: Console | None = None) -> R:
+    def resume(self, folder: StrPath, console: Console | None = None, trust: bool = False) -> R:
         """Resume a run that was stopped at any moment, or load it if it is finished.
 
         A resumed run ends with the weights of an uninterrupted run.
 
+        Args:
+            folder: Folder of the run.
+            console: Console that shows progress; by default standard error.
+            trust: Whether code outside of hs-env that the run's configuration names, such as the reward `module:name`,
+                is imported and executed.
+
         Raises:
-            HsEnvError: If the folder holds no run, or the data has changed.
+            HsEnvError: If the folder holds no run, the data has changed, or the run names code that is not trusted.
         """
+        folder = Path(folder)
         config = self.load_config(folder)
         if (folder / HISTORY).exists():
             return self.load(folder)
+        if config.foreign_code and not trust:
+            raise HsEnvError(
+                f"The run in {folder} executes code outside of hs-env: {config.foreign_code}. If you trust its origin, "
+                "resume it with --trust."
+            )
         prepare(config.threads)
         with alone(folder):
-            trainer = self.new_trainer(config, folder, console or Console(stderr=True))
-            trainer.load_checkpoint()
-            write_json(folder / RECORD, [*read_json(folder / RECORD), describe()])
-            return self._finish(trainer)
+            return self._continue(config, folder, console or Console(stderr=True))
 
-    def train_or_resume(self, config: Q, folder: Path, console: Console | None = None) -> R:
+    def train_or_resume(self, config: Q, folder: StrPath, console: Console | None = None) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
+
+        If another process trains there, this one waits until it ends.
 
         Raises:
             HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
         """
-        if not (folder / CONFIG).is_file():
-            (folder / RECORD).unlink(missing_ok=True)  # left by a run that was killed between its first two files
-            return self.train(config, folder, console)
-        if self.load_config(folder) != self.resolve(config):
-            raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
-        return self.resume(folder, console)
+        folder, resolved = Path(folder), self.resolve(config).located()
+        console = console or Console(stderr=True)
+        if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
+            self._check_same(folder, resolved)
+            return self.load(folder)
+        prepare(resolved.threads)
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder, console):
+            if not (folder / CONFIG).is_file():
+                return self._begin(resolved, folder, console)
+            self._check_same(folder, resolved)
+            if (folder / HISTORY).exists():  # another process has finished it
+                return self.load(folder)
+            return self._continue(self.load_config(folder), folder, console)
 
-    def load(self, folder: Path) -> R:
+    def load(self, folder: StrPath) -> R:
         """Load a finished run.
 
         Raises:
             HsEnvError: If the folder holds no run, or one that is not finished.
         """
+        folder = Path(folder)
         config = self.load_config(folder)
         prepare(config.threads)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Resume it with: {self.command} --resume {folder}")
         return self.load_result(folder, config, read_json(folder / HISTORY))
 
-    def load_config(self, folder: Path) -> C:
+    def load_config(self, folder: StrPath) -> C:
         """Load the configuration of the run in a folder.
 
         Raises:
             HsEnvError: If there is none, or it is not valid.
         """
+        folder = Path(folder)
         path = folder / CONFIG
         if not path.is_file():
-            raise HsEnvError(f"{folder} is not the folder of a run: it has no {CONFIG}. Start one with: {self.command}")
+            raise HsEnvError(f"{_no_run(folder)} Start one with: {self.command}")
         values = read_json(path)
         if not isinstance(values, dict):
             raise HsEnvError(f"{path} holds no configuration of a run.")
+        if self.data_field not in values:
+            for field, (kind, commands) in _KINDS.items():
+                if field in values:
+                    raise HsEnvError(f"The run in {folder} is one of {kind}: use {commands}.")
         try:
             return self.parse(values)
         except ValueError as error:
             raise HsEnvError(f"{path}: {error}") from error
 
-    def _finish(self, trainer: StagedTrainer[Any]) -> R:
+    def _check_same(self, folder: Path, resolved: C) -> None:
+        if self.load_config(folder).located() != resolved:
+            raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
+
+    def _begin(self, resolved: C, folder: Path, console: Console) -> R:
+        """Train from the start in a folder that is locked."""
+        check_empty(folder)
+        trainer = self.new_trainer(resolved, folder, console)
+        if summary := trainer.summary():
+            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
+        write_json(folder / RECORD, [describe()])
+        write_json(folder / DATA, trainer.data_digests)
+        write_json(folder / CONFIG, resolved.to_json())
+        return self._finish(trainer, resolved)
+
+    def _continue(self, config: C, folder: Path, console: Console) -> R:
+        """Continue the run in a folder that is locked."""
+        trainer = self.new_trainer(config, folder, console)
+        check_data(folder, trainer.data_name, trainer.data_digests)
+        trainer.load_checkpoint()
+        records = read_json(folder / RECORD) if (folder / RECORD).exists() else []
+        if not isinstance(records, list):
+            raise HsEnvError(f"{folder / RECORD} holds no list of processes. Was it edited?")
+        write_json(folder / RECORD, [*records, describe()])
+        return self._finish(trainer, config)
+
+    def _finish(self, trainer: StagedTrainer[Any], config: C) -> R:
         try:
             trainer.run()
         except KeyboardInterrupt:
-            trainer.console.print(f"Stopped. Resume with: {self.command} --resume {trainer.folder}", markup=False)
+            trust = " --trust" if config.foreign_code else ""
+            resume = f"{self.command} --resume {trainer.folder}{trust}"
+            trainer.console.print(f"Stopped. Resume with: {resume}", markup=False)
             raise
         return self.load(trainer.folder)
+
+
+def _no_run(folder: Path) -> str:
+    """Say what is at the path of a run instead of a folder with a configuration."""
+    if not folder.exists():
+        return f"{folder} is not the folder of a run: it does not exist."
+    if folder.is_file():
+        with folder.open("rb") as file:
+            found = what_is(file.read(1000)) or "a file"
+        return f"{folder} is {found}, not the folder of a run."
+    if _only_leftovers(folder) and (folder / RECORD).exists():
+        return (
+            f"{folder} is not the folder of a run that can be resumed: it was stopped before its {CONFIG} was written, "
+            f"so nothing has been trained. Start it again in the same folder, with --out {folder}."
+        )
+    return f"{folder} is not the folder of a run: it has no {CONFIG}."
+
+
+def _only_leftovers(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but files of a process that was stopped before it began to train."""
+    left = (LOCK, RECORD, DATA)
+    return all(path.name in left or path.suffix == ".tmp" for path in folder.iterdir())
 
 
 def new_folder(folder: Path | None, name: str) -> Path:
@@ -162,46 +240,77 @@ def new_folder(folder: Path | None, name: str) -> Path:
 
 
 def check_empty(folder: Path) -> None:
-    """Refuse a folder that holds anything but a lock and files that a killed process left half written.
+    """Refuse a folder that holds anything but the files of a process that was stopped before it began to train.
 
     Raises:
         HsEnvError: If it does.
     """
-    if folder.exists() and any(path.name != LOCK and path.suffix != ".tmp" for path in folder.iterdir()):
+    if folder.exists() and not folder.is_dir():
+        raise HsEnvError(f"{folder} is a file. Choose another folder (--out).")
+    if folder.exists() and not _only_leftovers(folder):
         raise HsEnvError(f"{folder} is not empty. Resume its run (--resume {folder}) or choose another folder (--out).")
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, console: Console | None = None) -> Iterator[None]:
     """Lock a folder while this process trains in it; the lock ends with the process, however that ends.
 
+    Args:
+        folder: Folder of the run.
+        console: Console that says that another process trains there; this one then waits. None raises an error.
+
     Raises:
-        HsEnvError: If another process trains there.
+        HsEnvError: If another process trains there, or the folder holds a link, which would lead out of it.
     """
+    for path in folder.iterdir():
+        if path.is_symlink() and path.suffix != ".tmp":
+            raise HsEnvError(
+                f"{path} is a link. A run writes only into its own folder: replace the link by what it points to, or "
+                "remove it."
+            )
     lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise HsEnvError(f"Another process trains in {folder}. Wait until it ends, or choose another folder.") from None
+    _acquire(lock, folder, console)
     try:
         for path in folder.glob(".*.tmp"):  # left by a process that was killed
             path.unlink(missing_ok=True)
         yield
     finally:
+        _leave_no_trace(folder)  # while the folder is locked, so that no other process writes there meanwhile
         lock.release()
-        if not (folder / CONFIG).exists():  # nothing has been trained: leave no trace
-            with suppress(OSError):
-                (folder / LOCK).unlink(missing_ok=True)
-                folder.rmdir()
+        if os.name == "nt":  # Windows removes no file that is open
+            _leave_no_trace(folder)
 
 
-def read_json(path: Path) -> Any:
-    """Return the JSON value in a file.
-
-    Raises:
-        HsEnvError: If it is damaged.
-    """
+def _acquire(lock: FileLock, folder: Path, console: Console | None) -> None:
+    """Lock a folder, or wait for it if there is a console that can say so."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise HsEnvError(f"{path} is not readable JSON: {error}. Was it copied whole?") from error
+        lock.acquire(timeout=0)
+    except Timeout:
+        message = f"Another process trains in {folder}."
+        if console is None:
+            raise HsEnvError(f"{message} Wait until it ends, or choose another folder.") from None
+        console.print(f"{message} Waiting until it ends.", markup=False, highlight=False, soft_wrap=True)
+        while not (lock.is_locked and (folder / LOCK).exists()):
+            lock.release()
+            folder.mkdir(parents=True, exist_ok=True)  # the other process removes it if it has trained nothing
+            with suppress(FileNotFoundError):
+                lock.acquire()
+
+
+def _leave_no_trace(folder: Path) -> None:
+    """Remove the folder if nothing has been trained in it."""
+    if not (folder / CONFIG).exists():
+        with suppress(OSError):
+            for name in (LOCK, RECORD, DATA):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+
+
+@contextmanager
+def saving(console: Console | None = None) -> Iterator[None]:
+    """Print a warning, by default on standard error, instead of an error if a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        console = console or Console(stderr=True)
+        console.print(f"Warning: the result is not saved: {error}", markup=False, highlight=False, soft_wrap=True)

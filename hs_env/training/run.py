@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from hs_env.agents import Agent, load_agent
+from hs_env.agents import BASELINES, Agent, load_agent
+from hs_env.corpora import SPLITS
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
+from hs_env.registry import unknown_name
+from hs_env.rewards import make_reward
+from hs_env.storage import StrPath
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData
+from hs_env.training.digests import check_data
 from hs_env.training.flat import FlatTrainer
 from hs_env.training.folders import RunKind
 from hs_env.training.stages import HISTORY
@@ -30,6 +35,7 @@ class Run:
         classifier: Frozen classifier.
         agent: Trained P-Net; None for a flat classifier.
         classifier_updates: Number of updates of the C-Net by stage, "warm" and "joint".
+        loaded: Classifier and agent as loaded from the folder; `dataclasses.replace` keeps them. None if unknown.
     """
 
     folder: Path
@@ -37,14 +43,21 @@ class Run:
     classifier: Classifier
     agent: Agent | None
     classifier_updates: dict[str, int]
+    loaded: tuple[Classifier, Agent | None] | None = field(default=None, repr=False, compare=False)
 
     def data(self, *read: str) -> TrainingData:
         """Load the data of the run, with contextual vectors, if its classifier needs them, in the splits `read`.
 
+        The initial word vectors are not loaded: the classifier holds its own.
+
         Raises:
-            HsEnvError: If the data cannot be loaded, or the words or labels of the corpus have changed.
+            HsEnvError: If a split is unknown, the data cannot be loaded, or the corpus has changed.
         """
-        data = TrainingData.load(self.config, self.classifier.contextual, read)
+        for split in read:
+            if split not in SPLITS:
+                raise unknown_name("split", split, SPLITS)
+        data = TrainingData.load(self.config, self.classifier.contextual, read, trained=True)
+        check_data(self.folder, f"corpus {self.config.corpus!r}", data.digests)
         if data.vocabulary != self.classifier.vocabulary or data.corpus.labels != self.classifier.labels:
             raise HsEnvError(
                 f"The corpus {self.config.corpus!r} has other words or labels than when the run in {self.folder} was "
@@ -52,23 +65,33 @@ class Run:
             )
         return data
 
+    @property
+    def is_own(self) -> bool:
+        """Whether classifier and agent are those of the folder, rather than others that replace them."""
+        return self.loaded is None or (self.loaded[0] is self.classifier and self.loaded[1] is self.agent)
+
     @classmethod
-    def load(cls, folder: Path) -> Run:
+    def load(cls, folder: StrPath) -> Run:
         """Load a finished run (see `RunKind.load`)."""
         return _KIND.load(folder)
 
 
 def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> ClassifierTrainer:
     flat = issubclass(MODELS.get(config.model), FlatClassifier)
+    if not flat:  # errors in names come before the data is loaded, which may take minutes
+        make_reward(config.reward, **config.reward_parameters)
+        BASELINES.get(config.warm_start)
     return (FlatTrainer if flat else Trainer)(config, TrainingData.load(config), folder, console)
 
 
 def _load_result(folder: Path, config: ResolvedConfig, history: Any) -> Run:
-    if not isinstance(history, dict) or "classifier_updates" not in history:
+    updates = history.get("classifier_updates") if isinstance(history, dict) else None
+    counts = [updates.get(stage) for stage in ("warm", "joint")] if isinstance(updates, dict) else [None]
+    if not isinstance(updates, dict) or not all(type(count) is int and count >= 0 for count in counts):
         raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
     classifier = Classifier.load(folder)
     agent = load_agent(folder / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
-    return Run(folder, config, classifier, agent, history["classifier_updates"])
+    return Run(folder, config, classifier, agent, updates, (classifier, agent))
 
 
 _KIND = RunKind("hs-env train", "corpus", TrainConfig.resolve, ResolvedConfig.from_json, _new_trainer, _load_result)

@@ -13,8 +13,10 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, check_ranges, shown
+from hs_env.models.saved import LOADING_ERRORS
 from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 
@@ -104,7 +106,8 @@ class StagedTrainer(ABC, Generic[Unit]):
         learned: Objects that a stage restores to their best epoch at its end, by name.
         adapted: Objects that only checkpoints save and restore, by name.
         data_name: Name of the data in error messages, such as "text 'ptb'".
-        data_digest: Fingerprint of the data. A run resumes only on the data that it began with.
+        data_digests: Digests of the data by name, saved with the run. A run resumes only on the same data.
+        data_digest: Digest that checkpoints hold, which covers the encoder of contextual word vectors too.
     """
 
     unit: ClassVar[str]
@@ -112,6 +115,7 @@ class StagedTrainer(ABC, Generic[Unit]):
     learned: Mapping[str, Stateful]
     adapted: Mapping[str, Stateful]
     data_name: str
+    data_digests: Mapping[str, str]
     data_digest: str
 
     def __init__(self, folder: Path, console: Console, checkpoint_seconds: float, patience: float = math.inf) -> None:
@@ -119,6 +123,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
+        self._restored = False
         self._begun = self._saved = monotonic()
         self._cpu_begun = process_time()
 
@@ -177,7 +182,7 @@ class StagedTrainer(ABC, Generic[Unit]):
                 self.save_checkpoint()
         self.save_result()
         write_json(self.folder / HISTORY, self.history())
-        (self.folder / CHECKPOINT).unlink()
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def _run_stage(self, stage: Stage, monitor: Monitor) -> None:
         progress = self.progress
@@ -189,12 +194,18 @@ class StagedTrainer(ABC, Generic[Unit]):
             self._evaluate(stage, monitor)
             self.save_checkpoint()
         for name, part in self.learned.items():
-            part.load_state_dict(self._best[name])
+            self._restore(part, self._best, name)
 
     def _run_epoch(self, stage: Stage, monitor: Monitor) -> None:
         progress = self.progress
         for unit in self.units(stage, progress.epoch)[progress.batch :]:
-            metrics, read = self.update(stage, unit)
+            try:
+                metrics, read = self.update(stage, unit)
+            except LOADING_ERRORS as error:
+                if not self._restored or isinstance(error, HsEnvError):
+                    raise
+                raise self._unfit(error) from error  # the state that was just restored cannot be used
+            self._restored = False
             progress.batch += 1
             progress.updates += 1
             progress.updates_by_stage[stage.name] = progress.updates_by_stage.get(stage.name, 0) + 1
@@ -239,13 +250,84 @@ class StagedTrainer(ABC, Generic[Unit]):
         if not path.exists():
             return
         state = load_state(path, "checkpoint")
-        if state["data"] != self.data_digest:
+        if state.get("data") != self.data_digest:
             raise HsEnvError(
-                f"The {self.data_name} has changed since this run began. Restore it as it was, or start a new run."
+                f"The {self.data_name} or the encoder of its word vectors has changed since this run began. Restore it "
+                "as it was, or start a new run."
             )
         try:
             self.progress, self._best = Progress(**state["progress"]), state["best"]
-            for name, part in {**self.learned, **self.adapted}.items():
-                part.load_state_dict(state[name])
-        except (KeyError, TypeError) as error:
-            raise HsEnvError(f"{path} is from another version of hs-env: {error}. Start a new run.") from error
+            check_progress(self.progress, len(self.stages))
+            if not isinstance(self._best, dict):
+                raise TypeError("the best weights are no mapping")
+            if self.progress.best is not None and not self.learned.keys() <= self._best.keys():
+                raise ValueError("the best weights are missing")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._unfit(error) from error
+        for name, part in {**self.learned, **self.adapted}.items():
+            self._restore(part, state, name)
+        self._restored = True
+
+    def _restore(self, part: Stateful, states: Mapping[str, Any], name: str) -> None:
+        """Restore a part of the run from its saved state, which may be damaged or come from another version."""
+        try:
+            part.load_state_dict(states[name])
+            for optimizer in (part, *getattr(part, "__dict__", {}).values()):
+                if isinstance(optimizer, torch.optim.Optimizer):
+                    check_optimizer(optimizer)
+        except LOADING_ERRORS as error:
+            raise self._unfit(error) from error
+
+    def _unfit(self, error: Exception) -> HsEnvError:
+        return HsEnvError(
+            f"{self.folder / CHECKPOINT} is damaged or from another version of hs-env: {error}. Start a new run."
+        )
+
+
+def check_progress(progress: Progress, stages: int) -> None:
+    """Check the types and ranges of a progress that was loaded from a file.
+
+    Raises:
+        HsEnvError: If a value is wrong; the message names its field.
+    """
+    counts = ("stage", "epoch", "batch", "updates", "waited")
+    check_ranges(progress, **dict.fromkeys(counts, (0, 1e15)), cpu_seconds=(0, 1e15))
+    if progress.best is not None:
+        check_ranges(progress, best=(-math.inf, math.inf))
+    updates, history = progress.updates_by_stage, progress.history
+    if progress.stage > stages:
+        raise HsEnvError(f"stage must be at most {stages}, got {progress.stage}")
+    if not isinstance(updates, dict) or not all(type(count) is int for count in updates.values()):
+        raise HsEnvError("updates_by_stage must have a whole number per stage")
+    if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
+        raise HsEnvError("history must be a list of evaluations")
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    """Check that the state of an optimiser, loaded from a file, fits its parameters.
+
+    Raises:
+        HsEnvError: If a value has another shape than its parameter, or a setting has another type than its default.
+    """
+    for group in optimizer.param_groups:
+        for name, default in optimizer.defaults.items():
+            if not _alike(group.get(name), default):
+                raise HsEnvError(f"the setting {name} of an optimiser is {shown(group.get(name))}")
+    shapes = {parameter: parameter.shape for group in optimizer.param_groups for parameter in group["params"]}
+    for parameter, values in optimizer.state.items():
+        if parameter not in shapes or not isinstance(values, dict):
+            raise HsEnvError("an optimiser has a state without a parameter")
+        if "step" not in values or not all(
+            isinstance(value, Tensor) and value.is_floating_point() and value.shape in (shapes[parameter], ())
+            for value in values.values()
+        ):
+            raise HsEnvError(f"the state of an optimiser does not fit a parameter of shape {tuple(shapes[parameter])}")
+
+
+def _alike(value: Any, default: Any) -> bool:
+    """Tell whether a loaded setting has the type of its default. JSON turns tuples into lists."""
+    if isinstance(default, tuple | list):
+        return isinstance(value, tuple | list) and len(value) == len(default) and all(map(_alike, value, default))
+    if isinstance(default, bool) or default is None:
+        return value is None or isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

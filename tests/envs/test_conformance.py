@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import RecordEpisodeStatistics
 
 import hs_env
-from hs_env.models import shipped_runs
+from hs_env.models import Classifier, shipped_runs
 from tests.envs.builders import PHRASES, Problem
 
 HEADINGS = [
@@ -202,3 +202,27 @@ def test_ppo_learns_without_errors(problem: Problem, names: dict[str, Any]) -> N
     observation, _ = env.reset()
     action, _ = model.predict(observation, deterministic=True)
     env.step(action)
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_paths_and_actions_of_numpy_are_taken(vector, tmp_path):
+    labels = Classifier.load("phrases").labels
+    for split in ("train", "test"):
+        rows = [{"text": f"the film is {word}", "label": label} for word in ("good", "bad") for label in labels]
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows * 5))
+    kwargs = {"corpus": tmp_path, "classifier": shipped_runs()["phrases"], "data_dir": tmp_path}
+    name = "hs_env/PhraseSegmentation-v0"
+    if vector:
+        environment = gymnasium.make_vec(name, num_envs=2, vectorization_mode="vector_entry_point", **kwargs)
+        actions = [np.ones(2, np.bool_), np.ones(2, np.uint8)]
+    else:
+        environment = gymnasium.make(name, **kwargs)
+        actions = [np.bool_(True), np.int8(1), np.uint64(0)]
+    environment.reset(seed=0)
+    for action in actions:
+        environment.unwrapped.step(action)
+    spec = environment.unwrapped.spec
+    assert {name: spec.kwargs[name] for name in kwargs} == {name: str(path) for name, path in kwargs.items()}
+    if not vector:
+        assert str(tmp_path) in environment.spec.to_json()
+        gymnasium.make(spec)

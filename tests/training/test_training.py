@@ -311,7 +311,10 @@ def test_resuming_on_other_data_is_refused(tmp_path):
     train_almost_to_the_end(replace(CONFIG, corpus=str(tmp_path / "corpus")), tmp_path / "run")
     rows[0]["label"] = 1
     write("train")
-    with pytest.raises(HsEnvError, match=r"its words or labels\) .* has changed since this run began"):
+    with pytest.raises(HsEnvError, match=r"corpus .* has changed since the run in .*run began: it has other labels\."):
+        resume(tmp_path / "run", QUIET)
+    (tmp_path / "run" / "data.json").unlink()  # as in runs of earlier versions, whose checkpoints hold a digest
+    with pytest.raises(HsEnvError, match=r"corpus .* or the encoder of its word vectors has changed since this run"):
         resume(tmp_path / "run", QUIET)
 
 
@@ -323,6 +326,9 @@ def test_a_run_is_not_evaluated_on_a_corpus_that_has_changed(tmp_path):
     assert len(run.data().splits["test"]) == 16
     rows[0]["text"] = "a better film"
     (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(HsEnvError, match=r"has changed since the run in .*run began: it has other sentences\."):
+        run.data()
+    (run.folder / "data.json").unlink()  # as in runs of earlier versions
     with pytest.raises(HsEnvError, match=r"has other words or labels than when the run in .*run was trained"):
         run.data()
 

@@ -1,0 +1,81 @@
+"""Digests of a run's data, saved with the run, so that no command reads the run with other data unnoticed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from hs_env.corpora import Corpus
+from hs_env.errors import HsEnvError
+from hs_env.storage import read_json
+
+DATA: Final = "data.json"
+"""Name of the file of digests in the folder of a run."""
+
+_WORDS: Final = {"sentences": "sentences", "labels": "labels", "splits": "splits or another order of its sentences"}
+"""What has changed if a digest differs, by its name, for messages. A text's digests have the names of its parts."""
+_ALL: Final = "all"
+"""Name of the digest of everything in order."""
+
+
+def corpus_digests(corpus: Corpus) -> dict[str, str]:
+    """Return digests of a corpus by name.
+
+    `all` covers sentences, labels, gold actions and splits in order. `sentences` ignores order, labels and splits,
+    `labels` ignores order and splits, and `splits` ignores labels; they tell what has changed.
+    """
+    rows = [
+        (split, "\0".join(each.words), corpus.labels[each.label], each.gold_actions)
+        for split, sentences in corpus.splits.items()
+        for each in sentences
+    ]
+    return {
+        _ALL: _digest((repr(corpus.labels), *map(repr, rows))),
+        "sentences": _digest(sorted(words for _, words, _, _ in rows)),
+        "labels": _digest((repr(corpus.labels), *sorted(f"{words}\0{label}" for _, words, label, _ in rows))),
+        "splits": _digest(f"{split}\0{words}" for split, words, _, _ in rows),
+    }
+
+
+def text_digests(parts: Mapping[str, str]) -> dict[str, str]:
+    """Return the digest of each part of a text, by name."""
+    return {name: _digest([part]) for name, part in parts.items()}
+
+
+def _digest(texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode(errors="surrogatepass") + b"\n")
+    return digest.hexdigest()
+
+
+def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
+    """Check that data is what the run in a folder was started with. Runs older than digests pass.
+
+    Args:
+        folder: Folder of the run.
+        name: Name of the data, for the message, such as "corpus 'phrases'".
+        found: Digests of the data as it is now.
+
+    Raises:
+        HsEnvError: If the data has changed; the message says what, and what to do.
+    """
+    path = folder / DATA
+    if not path.exists():
+        return
+    saved = read_json(path)
+    if not isinstance(saved, dict):
+        raise HsEnvError(f"{path} holds no digests of the data of a run. Was it edited?")
+    changed = [key for key in found if key != _ALL and found[key] != saved.get(key)]
+    if "sentences" in changed:
+        changed = ["sentences"]  # then labels and splits differ too
+    if not changed and found.get(_ALL) != saved.get(_ALL):
+        changed = ["labels of equal sentences, or other gold actions"]
+    if changed:
+        other = " and other ".join(_WORDS.get(key, f"text in its part {key!r}") for key in changed)
+        raise HsEnvError(
+            f"The {name} has changed since the run in {folder} began: it has other {other}. Restore it as it was, or "
+            "train a new run."
+        )

@@ -1,0 +1,62 @@
+"""Make the paths in a configuration absolute, so that its run can be read from any working directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from hs_env.vectors.contextual import PREFIX
+
+
+def absolute(path: str | Path) -> str:
+    """Return an absolute path. Links are kept, and `~` is the home folder."""
+    return os.path.abspath(Path(path).expanduser())
+
+
+def located(name: str, registered: Iterable[str]) -> str:
+    """Return the name of a corpus or text; if it is the path of a file or folder, the absolute path.
+
+    Args:
+        name: Registered name, `hf:NAME`, or path, perhaps followed by `:` and settings.
+        registered: Versioned names, which take precedence over files.
+    """
+    path, colon, settings = name.rpartition(":") if not _exists(name) else (name, "", "")
+    if not colon:
+        path, settings = name, ""
+    first = name.partition(":")[0]
+    named = {*registered, *(full.rpartition(".v")[0] for full in registered)}
+    if name.startswith(PREFIX) or not _exists(path) or (first in named and "/" not in name and os.sep not in name):
+        return name
+    return f"{absolute(path)}{colon}{settings}"
+
+
+def located_vectors(spec: str, data_dir: Path | None) -> str:
+    """Return the name of word vectors with absolute paths of the files and folders in it.
+
+    A file is looked for where `load_vectors` looks: in the working directory, then in `data_dir`.
+    """
+    if spec.startswith(PREFIX):
+        model, at, layer = spec.removeprefix(PREFIX).rpartition("@")
+        if not at or Path(spec.removeprefix(PREFIX)).expanduser().is_dir():
+            model, at, layer = spec.removeprefix(PREFIX), "", ""
+        return f"{PREFIX}{absolute(model)}{at}{layer}" if Path(model).expanduser().is_dir() else spec
+    if found := _file(spec, data_dir):
+        return found
+    sources = [part.split(",") for part in spec.split("+")]
+    paths = [[_file(source, data_dir) or source for source in part] for part in sources]
+    if any(sign in path for part in paths for path in part for sign in "+,"):
+        return spec  # such a path could not be told from two sources
+    return "+".join(",".join(part) for part in paths)
+
+
+def _file(source: str, data_dir: Path | None) -> str | None:
+    """Return the absolute path of the file of a source of word vectors, or None."""
+    for folder in (Path(), *([] if data_dir is None else [data_dir.expanduser()])):
+        if (path := folder / Path(source).expanduser()).is_file():
+            return absolute(path)
+    return None
+
+
+def _exists(name: str) -> bool:
+    return Path(name).expanduser().exists()

@@ -1,0 +1,236 @@
+"""Damage the files of small runs at random and read them: each must load, or be refused with one `HsEnvError`.
+
+    python scripts/campaigns/mutate.py --count 3000 --seed 0
+
+Prints a line per fault: any other error, a read that takes longer than 10 seconds, or a file written outside the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from hs_env.errors import HsEnvError
+from hs_env.evaluation import compare
+from hs_env.language import LMConfig, LMRun, resume_lm, train_lm
+from hs_env.language.trainer import LMTrainer
+from hs_env.report import make_report
+from hs_env.storage import load_state, save_state
+from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.classifier_trainer import ClassifierTrainer
+
+QUIET = Console(quiet=True)
+SECONDS = 10
+"""Longest time that reading a damaged file may take."""
+CONFIG = TrainConfig(
+    corpus="phrases:train=20,dev=6,test=6",
+    vectors="random:4",
+    model_parameters={"hidden_size": 4},
+    agent_parameters={"samples": 2, "hidden_size": 3},
+    batch_size=10,
+    warm_epochs=1,
+    pnet_epochs=1,
+    joint_epochs=1,
+    threads=1,
+    checkpoint_seconds=0.0,
+)
+LANGUAGE = LMConfig(
+    hidden_size=4, embedding_size=3, output_size=4, batch_size=4, stretch=10, updates=4, evaluate_every=2, threads=1,
+    checkpoint_seconds=0.0,
+)  # fmt: skip
+KINDS = {"classifier": "classifier", "agent": "agent", "checkpoint": "checkpoint", "language_model": "language model"}
+STRANGE: list[Any] = [
+    None, True, -1, 0, 1, 2.5, 10**9, 10**30, -(10**400), float("nan"), float("inf"), "", "x", "\0", "é\ud800",
+    "../../x", [], [[]], {}, {"a": {"b": [1]}}, ["x"] * 3, [[[[[[[[[[]]]]]]]]]],
+]  # fmt: skip
+"""Values that take the place of others."""
+
+
+class TooSlowError(Exception):
+    """Raised when reading takes longer than `SECONDS`."""
+
+
+def make_runs(folder: Path) -> dict[str, Path]:
+    """Train small runs, finished and stopped ones, and return their folders by name."""
+    finished = train(CONFIG, folder / "finished", QUIET).folder
+    compare(Run.load(finished), "test", QUIET)
+    config = replace(CONFIG, model="hm_lstm", agent_parameters={}, pnet_epochs=None)
+    hm_lstm = train(config, folder / "hm_lstm", QUIET).folder
+    language = train_lm(LANGUAGE, folder / "language", QUIET).folder
+    stopped, stopped_language = folder / "stopped", folder / "stopped_language"
+    with _stopping(ClassifierTrainer, 5), _interrupted():
+        train(CONFIG, stopped, QUIET)
+    with _stopping(LMTrainer, 3), _interrupted():
+        train_lm(LANGUAGE, stopped_language, QUIET)
+    return {each.name: each for each in (finished, hm_lstm, language, stopped, stopped_language)}
+
+
+@contextmanager
+def _stopping(trainer: Any, updates: int) -> Iterator[None]:
+    """Interrupt trainers before an update."""
+    update = trainer.update
+
+    def stopped(self: Any, *arguments: Any) -> Any:
+        if self.progress.updates == updates:
+            raise KeyboardInterrupt
+        return update(self, *arguments)
+
+    trainer.update = stopped
+    try:
+        yield
+    finally:
+        trainer.update = update
+
+
+@contextmanager
+def _interrupted() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    raise RuntimeError("the run was not stopped")
+
+
+def read(name: str, folder: Path) -> None:
+    """Read a run as the commands do."""
+    if name == "stopped":
+        resume(folder, QUIET)
+    elif name == "stopped_language":
+        resume_lm(folder, QUIET)
+    elif name == "language":
+        LMRun.load(folder).evaluate("test", QUIET)
+    elif name == "hm_lstm":
+        Run.load(folder).data("test")
+    else:
+        make_report([folder], "test", QUIET)
+
+
+def mutate(path: Path, dice: random.Random) -> str:
+    """Damage a file, and return what was done."""
+    if path.suffix == ".json" and dice.random() < 0.7:
+        value = _replaced(json.loads(path.read_text("utf-8")), dice)
+        path.write_text(json.dumps(value), "utf-8")
+        return "value replaced"
+    if path.suffix == ".safetensors" and dice.random() < 0.7:
+        state = _replaced(load_state(path, KINDS[path.stem]), dice)
+        if isinstance(state, dict):
+            try:
+                save_state(path, KINDS[path.stem], state)
+            except UnicodeEncodeError:
+                return "nothing"
+            return "value replaced"
+    content = bytearray(path.read_bytes())
+    place = dice.randrange(min(len(content), dice.choice([16, 2000, len(content)])) or 1)
+    action = dice.choice(["flipped", "cut", "inserted", "removed", "repeated"])
+    if action == "flipped":
+        content[place] ^= 1 << dice.randrange(8)
+    elif action == "cut":
+        del content[place:]
+    elif action == "inserted":
+        content[place:place] = dice.randbytes(dice.randrange(1, 9))
+    elif action == "removed":
+        del content[place : place + dice.randrange(1, 9)]
+    else:
+        content[place:place] = content[place : place + 50]
+    path.write_bytes(content)
+    return f"{action} at byte {place}"
+
+
+def _replaced(value: Any, dice: random.Random) -> Any:
+    """Replace one value somewhere in nested values; tensors get other shapes, types or numbers."""
+    if isinstance(value, dict) and value and dice.random() < 0.9:
+        key = dice.choice(list(value))
+        changed = dict(value)
+        if dice.random() < 0.1:
+            del changed[key]
+        elif dice.random() < 0.05:
+            changed[f"{key}x"] = changed.pop(key)
+        else:
+            changed[key] = _replaced(value[key], dice)
+        return changed
+    if isinstance(value, list) and value and dice.random() < 0.7:
+        place = dice.randrange(len(value))
+        return [*value[:place], _replaced(value[place], dice), *value[place + 1 :]]
+    if isinstance(value, torch.Tensor) and dice.random() < 0.8:
+        return dice.choice([value[:0] if value.ndim else value[None], value.long(), value * float("nan"), value[None]])
+    return dice.choice(STRANGE)
+
+
+def campaign(count: int, seed: int, folder: Path) -> list[str]:
+    """Damage and read `count` files, and return the faults."""
+    dice, faults = random.Random(seed), []
+    runs = make_runs(folder / "whole")
+    files = [
+        (name, path.name)
+        for name, whole in runs.items()
+        for path in sorted(whole.iterdir())
+        if path.suffix in (".json", ".safetensors") and not path.name.startswith("evaluation")
+    ]
+    before = _names(folder)
+    for number in range(count):
+        name, file = dice.choice(files)
+        copy = folder / "copy" / name
+        shutil.copytree(runs[name], copy)
+        what = f"case {number}, {name}/{file}: {mutate(copy / file, dice)}"
+        try:
+            with _at_most(SECONDS):
+                read(name, copy)
+        except HsEnvError:
+            pass
+        except BaseException as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            faults.append(f"{what}: {type(error).__name__}: {error} ({where.filename}, line {where.lineno})")
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        shutil.rmtree(folder / "copy")
+        if _names(folder) != before:
+            faults.append(f"{what}: files outside of the run were written or removed")
+            before = _names(folder)
+    return faults
+
+
+def _names(folder: Path) -> set[tuple[str, int]]:
+    return {(str(path), path.stat().st_size) for path in folder.rglob("*")}
+
+
+@contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise TooSlowError(f"longer than {seconds} s")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def main() -> None:
+    """Run a campaign and print its faults."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=3000, help="number of damaged files")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the damage")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        faults = campaign(arguments.count, arguments.seed, Path(folder))
+    print(*faults, sep="\n")
+    print(f"{len(faults)} faults in {arguments.count:,} damaged files")
+    raise SystemExit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
