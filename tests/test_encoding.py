@@ -21,7 +21,7 @@ def names_no_encoding(call: ast.Call) -> bool:
         return not call.args and "encoding" not in given
     if method == ".write_text":
         return len(call.args) < 2 and "encoding" not in given
-    if method not in POSITION or ast.unparse(call.func) in ("os.open", "gzip.open", "webbrowser.open"):
+    if method not in POSITION or ast.unparse(call.func) in ("os.open", "gzip.open", "webbrowser.open", "archive.open"):
         return False
     at = POSITION[method]
     mode = given.get(MODE, call.args[at] if len(call.args) > at else ast.Constant("r"))

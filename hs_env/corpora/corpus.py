@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
-from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
 from hs_env.textfile import has_surrogates
 from hs_env.types import Sentence
+
+if TYPE_CHECKING:
+    from hs_env.problems.problem import Problem
 
 SPLITS: Final = ("train", "dev", "test")
 """Names of the splits: for training, for model selection, for the final evaluation."""

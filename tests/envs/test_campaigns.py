@@ -54,7 +54,7 @@ def test_memory_is_flat(problem: Problem, names: dict[str, Any], mode: Autoreset
     tracemalloc.start()
     try:
         envs.reset(seed=0)
-        use(50)
+        use(300)
         tensors, memory = use(10)
         tensors_later, memory_later = use(300)
     finally:

@@ -14,7 +14,7 @@ from gymnasium.error import ResetNeeded
 from hs_env.envs.single import EncoderEnv
 from hs_env.envs.slots import STATE_LIMIT
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier
+from hs_env.models import HSLSTM, Classifier
 from hs_env.rewards import REWARDS, LogLikelihood, Reward, make_reward
 from hs_env.types import Episodes
 from tests.envs.builders import TEXT, Problem, read
@@ -211,7 +211,7 @@ def test_rewards_get_ordinary_tensors(problem: Problem, names: dict[str, Any], m
         def terms(self, episodes: Episodes) -> dict[str, torch.Tensor]:
             tensors = [episodes.actions, episodes.log_probs, episodes.sentences.labels, episodes.sentences.tokens]
             assert not any(tensor.is_inference() for tensor in tensors)
-            assert episodes.sentences.gold_actions is not None
+            assert (episodes.sentences.gold_actions is not None) == (problem.encoder is HSLSTM)
             return super().terms(episodes)
 
     monkeypatch.setitem(REWARDS._entries, "curious.v1", Curious)
