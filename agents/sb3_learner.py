@@ -41,7 +41,8 @@ class SB3Parameters:
     samples: int = 5
     """Episodes per sentence that the C-Net learns from after an update."""
     arguments: dict[str, int | float | str] = field(default_factory=dict)
-    """Arguments of the algorithm, such as `{"learning_rate": 1e-4}`; they replace the defaults of `agents/sb3.toml`."""
+    """Names and values of arguments of the algorithm, such as `learning_rate 1e-4 ent_coef 0.01`. They replace the
+    defaults of `agents/sb3.toml`."""
     shaping: bool = False
     """Also reward each word by the change of the log-likelihood of the gold class. The optimal policy stays optimal."""
     zip: bool = False

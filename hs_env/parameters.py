@@ -5,6 +5,7 @@ A configuration stores them as a plain dict, so it is independent of the models 
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Mapping
@@ -37,6 +38,9 @@ def parse_parameters(kind: type[P], values: Mapping[str, Any], owner: str) -> P:
     rest = {name: value for name, value in values.items() if name not in known}
     if rest and REST not in known:
         raise unknown_name(f"parameter of {owner}", next(iter(rest)), known)
+    for name, value in rest.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise HsEnvError(f"The parameter {name} of {owner} must be a finite number, got {value}.")
     given = {name: _coerced(name, value, hints[name], owner) for name, value in values.items() if name in known}
     if rest:
         given[REST] = {**given.get(REST, {}), **rest}

@@ -7,6 +7,7 @@ They are attributes of this module, created on first access: `phrase_segmentatio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -19,8 +20,11 @@ from hs_env.envs.resources import NamedResources, ResourceNames, find_resources
 from hs_env.envs.single import EncoderEnv
 from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.errors import HsEnvError
-from hs_env.problems import PROBLEMS, class_stem
+from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.page import environment_page
+from hs_env.registry import unknown_name
+
+_ARGUMENTS = fields(ResourceNames)
 
 
 def __getattr__(name: str) -> Any:
@@ -49,7 +53,10 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
         reward: str = default.reward,
         reward_parameters: Mapping[str, Any] | None = None,
         shaping: bool = False,
+        **unknown: Any,
     ) -> NamedResources:
+        for argument in unknown:
+            raise unknown_name(f"argument of {environment_id(name)}", argument, (each.name for each in _ARGUMENTS))
         names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
         return find_resources(names, problem)
 

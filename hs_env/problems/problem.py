@@ -346,9 +346,10 @@ class Problem(ABC):
         return action != 0
 
     def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
-        """Return the spans of a finished sentence as JSON values."""
+        """Return the spans of a finished sentence as JSON values; for k > 2 also the name of each action."""
         (texts,) = self.infos([words], torch.tensor([list(actions)]), torch.tensor([len(words)]))[self.span[1]]
-        return {self.span[1]: list(texts)}
+        names = {} if self.num_actions == 2 else {"actions": [self.actions[action] for action in actions]}
+        return {self.span[1]: list(texts), **names}
 
     def expected(self, action: int) -> str:
         """Return an action as text for messages: `END (1)`."""

@@ -166,6 +166,9 @@ def test_the_command_line(run, tmp_path, capsys):
     cli.main(["segment", "not a good film a bad plot", "--run", str(run.folder), "--json"])
     said = json.loads(capsys.readouterr().out)
     assert " ".join(said["clauses"]) == "not a good film a bad plot"
+    assert said["actions"][-1] in ("ADD", "SUBTRACT")
+    cli.main(["segment", "not a good film a bad plot", "--run", str(run.folder)])
+    assert f": {said['actions'][-1]}]" in capsys.readouterr().out
     cli.main(["report", str(run.folder), "--out", str(tmp_path / "page.html")])
     assert "Clauses subtracted %" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
