@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -226,11 +225,13 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             self._slots.advance(actions)
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
             observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
-        # A truncated episode earns no reward of the last word, as an episode that `TimeLimit` truncates.
-        truncated = (self._slots.position >= self._limit) & ~before
-        reward, done = torch.where(before, 0.0, self._slots.shaping), terminated | truncated
+        reward, done, truncated = self._slots.shaping.clone(), terminated, torch.zeros_like(terminated)
+        if self._limit is not None:  # a truncated episode earns no reward of the last word, as with `TimeLimit`
+            truncated = (self._slots.position >= self._limit) & ~before
+            reward[before] = 0.0
+            done = terminated | truncated
         if len(rows := done.nonzero().squeeze(1)):
-            ended = self._end(rows, terminated[rows], observation)
+            ended = self._end(rows, rows if self._limit is None else rows[terminated[rows]], observation)
             if ended.end is not None:
                 reward[ended.terminated] = ended.end.reward
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
@@ -319,8 +320,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.inference_mode():
             self._slots.begin(rows, batch)
 
-    def _end(self, rows: Tensor, terminated: Tensor, observation: Tensor) -> Ended:
-        read, end = rows[terminated], None
+    def _end(self, rows: Tensor, read: Tensor, observation: Tensor) -> Ended:
+        """End the episodes in the slots `rows`; those in the slots `read` have been read to their last word."""
+        end = None
         if len(read):
             with torch.no_grad():
                 episodes = self._slots.episodes(read)
@@ -392,10 +394,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         return [seeds[slot] for slot in rows.tolist()]
 
 
-def _step_limit(given: int | None) -> int:
-    """Check a limit of steps; no limit is the largest integer. Like Gymnasium, take -1 for no limit."""
+def _step_limit(given: int | None) -> int | None:
+    """Check a limit of steps. Like Gymnasium, take -1 for no limit."""
     if given is None:
-        return sys.maxsize
+        return None
     if not isinstance(given, int | np.integer) or isinstance(given, bool) or (given < 1 and given != -1):
         raise HsEnvError(f"max_episode_steps must be a whole number of 1 or more, or None, got {given!r}.")
-    return sys.maxsize if given == -1 else int(given)
+    return None if given == -1 else int(given)
