@@ -51,8 +51,8 @@ def isolated(call: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(call)
     def independent(*args: P.args, **kwargs: P.kwargs) -> T:
-        new = torch.empty(0)
-        if new.dtype == torch.float32 and new.device.type == "cpu" and os.getpid() == _PROCESS:
+        usual = torch.get_default_dtype() is torch.float32 and torch.empty(0).is_cpu
+        if usual and os.getpid() == _PROCESS:
             return call(*args, **kwargs)
         with _own_settings():
             return call(*args, **kwargs)

@@ -239,7 +239,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             self._begin(rows, {})
             with torch.no_grad():
                 observation[rows] = self._slots.observe(rows)
-        self._done = torch.zeros_like(done) if same_step else done
+        self._done = torch.zeros_like(done) if same_step else done.clone()
         self._collect(rows.tolist())
         return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended, truncated)
 
