@@ -24,7 +24,7 @@ from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.page import environment_page
 from hs_env.registry import unknown_name
 
-_ARGUMENTS = fields(ResourceNames)
+_ARGUMENTS = [each.name for each in fields(ResourceNames)]
 
 
 def __getattr__(name: str) -> Any:
@@ -55,8 +55,8 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
         shaping: bool = False,
         **unknown: Any,
     ) -> NamedResources:
-        for argument in unknown:
-            raise unknown_name(f"argument of {environment_id(name)}", argument, (each.name for each in _ARGUMENTS))
+        if unknown:
+            raise unknown_name(f"argument of {environment_id(name)}", next(iter(unknown)), _ARGUMENTS)
         names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
         return find_resources(names, problem)
 

@@ -168,8 +168,9 @@ class Segmented:
     def text(self, span: Span) -> str:
         """Return the words of a span as one printable string; for k > 2 a finished phrase is followed by its action."""
         words = printable(" ".join(self.words[span.start : span.stop]))
-        named = self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None
-        return f"{words}: {self.problem.actions[span.action or 0]}" if named else words
+        if self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None:
+            return f"{words}: {self.problem.actions[span.action]}"
+        return words
 
 
 def _nested(words: tuple[str, ...], ends: tuple[int, ...], level: int) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import RecordEpisodeStatistics
 
 import hs_env
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, shipped_runs
 from tests.envs.builders import PHRASES, Problem
 
@@ -226,3 +228,9 @@ def test_paths_and_actions_of_numpy_are_taken(vector, tmp_path):
     if not vector:
         assert str(tmp_path) in environment.spec.to_json()
         gymnasium.make(spec)
+
+
+def test_an_unknown_argument_is_named(problem: Problem) -> None:
+    for make in (gymnasium.make, functools.partial(gymnasium.make_vec, num_envs=2)):
+        with pytest.raises(HsEnvError, match=f"Unknown argument of {problem.id} 'corpuss'. Did you mean 'corpus'"):
+            make(problem.id, corpuss="phrases")
