@@ -233,6 +233,21 @@ class Problem(ABC):
         """Return the progress, (R,) int64, after legal actions (R,); called only if `keeps_progress`."""
         return progress
 
+    def legalised(self, actions: Tensor, lengths: Tensor) -> Tensor:
+        """Replace illegal actions by the nearest legal one, word by word, as an environment does.
+
+        Args:
+            actions: (R, T) int64; values after the last word do not change.
+            lengths: (R,) int64 numbers of words.
+        """
+        progress, taken = torch.zeros_like(lengths), []
+        for position, action in enumerate(actions.unbind(1)):
+            left = lengths - 1 - position
+            nearest = nearest_legal(self.legal(progress, left), action)
+            progress = self.progress_after(progress, nearest)
+            taken.append(torch.where(left < 0, action, nearest))
+        return torch.stack(taken, 1)
+
     def sequences(self, length: int) -> Tensor:
         """Enumerate all legal sequences of actions for a sentence of `length` words: one per row, (rows, L) int64.
 
@@ -267,17 +282,12 @@ class Problem(ABC):
             return None
         actions = pad_sequence([torch.tensor(sequence) for sequence in sequences], batch_first=True)
         lengths = torch.tensor([len(sequence) for sequence in sequences])
-        progress, fault = torch.zeros_like(lengths), torch.full_like(lengths, -1)
-        for position, taken in enumerate(actions.unbind(1)):
-            left = lengths - 1 - position
-            legal = self.legal(progress, left)
-            allowed = legal.gather(1, taken[:, None]).squeeze(1) | (left < 0)
-            fault = torch.where(allowed | (fault >= 0), fault, position)
-            progress = self.progress_after(progress, nearest_legal(legal, taken))
-        if (fault < 0).all():
+        changed = self.legalised(actions, lengths) != actions
+        faulty = changed.any(1)
+        if not faulty.any():
             return None
-        place = int((fault >= 0).long().argmax())
-        position = int(fault[place])
+        place = int(faulty.long().argmax())
+        position = int(changed[place].long().argmax())
         return place, f"action {position} is {self.expected(int(actions[place, position]))}, which is not legal there"
 
     # Spans and their display ----------------------------------------------------------------------------------------
