@@ -38,7 +38,7 @@ _ATTEMPTS: Final = 100_000  # draws without a new expression, after which there 
 _SHORTEST: Final = 4  # words of an operator with two digits
 
 
-class _TooLong(Exception):
+class _TooLongError(Exception):
     """An expression has more words than allowed."""
 
 
@@ -91,7 +91,7 @@ def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: lis
     """Draw an expression, append its words and gold actions, and return its value.
 
     Raises:
-        _TooLong: If it has too many words.
+        _TooLongError: If it has too many words.
     """
     operator = OPERATORS[int(draw() * len(OPERATORS))]
     words.append(operator)
@@ -109,7 +109,7 @@ def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: lis
     words.append(CLOSE)
     actions.append(1)
     if len(words) > settings.longest:
-        raise _TooLong
+        raise _TooLongError
     return value_of(operator, values, settings.digits)
 
 
@@ -128,7 +128,7 @@ def _split(seed: int, split: str, size: int, settings: _Settings) -> tuple[Sente
             actions: list[int] = []
             try:
                 value = _draw(draw, 1, settings, words, actions)
-            except _TooLong:
+            except _TooLongError:
                 continue
             text = " ".join(words)
             if len(words) >= settings.shortest and text not in found and crc32(text.encode()) % 10 in shares:
@@ -153,7 +153,8 @@ def _generate(name: str, seed: int, sizes: tuple[int, ...], settings: tuple[_Set
             f"{name}: expected a seed from 0, train from 1 and other sizes from 0, got seed={seed} and "
             f"{', '.join(map('{}={}'.format, SPLITS, sizes))}."
         )
-    splits = {split: _split(seed, split, *each) for split, *each in zip(SPLITS, sizes, settings, strict=True)}
+    wanted = zip(SPLITS, sizes, settings, strict=True)
+    splits = {split: _split(seed, split, size, chosen) for split, size, chosen in wanted}
     source = "generated after Nangia and Bowman 2018; no licence needed"
     labels = DIGITS[: settings[0].digits]
     return Corpus(name, labels, splits, "split", best_accuracy=1.0, source=source, problem="composition")

@@ -127,7 +127,8 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
         dropout = self.training and (self.words.dropout.p or self.words.word_dropout.p)
         lexicon = None if dropout else self.words.lexicon()
         if lexicon is None:
-            return self.words(batch)
+            vectors, where = self.words(batch)
+            return vectors, where
         tokens, where = batch.tokens.unique(return_inverse=True)
         return lexicon[tokens], where
 

@@ -40,7 +40,7 @@ def tree_nodes(actions: Tensor, lengths: Tensor) -> TreeNodes:
     A reduction is left out if the stack holds a single node. A node that is made at height n of the stack lies there
     until it becomes a left child, so its parent's left child is the last earlier node of the same row and height.
     """
-    rows, width = actions.shape
+    width = actions.shape[1]
     mask = torch.arange(width, device=actions.device) < lengths[:, None]
     height = ((1 - actions) * mask).cumsum(1)  # of the stack after each word, if it could fall below 1
     height = height - (height - 1).cummin(1).values.clamp(max=0)
