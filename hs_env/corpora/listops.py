@@ -17,7 +17,7 @@ its words: no expression is in two splits, whatever seeds, sizes and settings ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -87,27 +87,32 @@ def value_of(operator: str, values: list[int], digits: int = 10) -> int:
     return ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
 
 
-def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: list[str], actions: list[int]) -> int:
-    """Draw an expression, append its words and gold actions, and return its value.
+def gold_actions(words: Sequence[str]) -> tuple[int, ...]:
+    """Return the number of constituents of the gold tree that end at each word of an expression."""
+    nested, actions = 0, []
+    for word in words:
+        nested += (word in OPERATORS) - (word == CLOSE)
+        actions.append(0 if word in OPERATORS else 1 + (nested > 0) if word == CLOSE else int(nested > 0))
+    return tuple(actions)
+
+
+def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: list[str]) -> int:
+    """Draw an expression, append its words, and return its value.
 
     Raises:
         _TooLongError: If it has too many words.
     """
     operator = OPERATORS[int(draw() * len(OPERATORS))]
     words.append(operator)
-    actions.append(0)
     values = []
     for _ in range(2 + int(draw() * (settings.arguments - 1))):
         if depth < settings.depth and draw() < _NESTED:
-            values.append(_draw(draw, depth + 1, settings, words, actions))
-            actions[-1] = 2
+            values.append(_draw(draw, depth + 1, settings, words))
         else:
             digit = int(draw() * settings.digits)
             values.append(digit)
             words.append(DIGITS[digit])
-            actions.append(1)
     words.append(CLOSE)
-    actions.append(1)
     if len(words) > settings.longest:
         raise _TooLongError
     return value_of(operator, values, settings.digits)
@@ -125,14 +130,13 @@ def _split(seed: int, split: str, size: int, settings: _Settings) -> tuple[Sente
         draw = Random((seed * len(SPLITS) + SPLITS.index(split)) * 2**32 + index).random
         for _ in range(_ATTEMPTS):
             words: list[str] = []
-            actions: list[int] = []
             try:
-                value = _draw(draw, 1, settings, words, actions)
+                value = _draw(draw, 1, settings, words)
             except _TooLongError:
                 continue
             text = " ".join(words)
             if len(words) >= settings.shortest and text not in found and crc32(text.encode()) % 10 in shares:
-                found[text] = Sentence(tuple(words), value, tuple(actions))
+                found[text] = Sentence(tuple(words), value, gold_actions(words))
                 break
         else:
             raise HsEnvError(

@@ -11,6 +11,7 @@ from typing import Final
 
 from hs_env.corpora import (  # noqa: F401 - importing registers their corpora
     listops,
+    listops_files,
     movie_reviews,
     phrases,
     published,

@@ -75,6 +75,7 @@ class Composition(Problem):
     span = ("constituent", "constituents")
     closing_action = 0
     keeps_progress = True
+    nested = True
     capacity: ClassVar[int] = 24
     columns: ClassVar[tuple[Column, ...]] = (
         Column("tree_depth", ("Tree", "depth"), "depth", "sentences", decimals=1),
@@ -182,11 +183,8 @@ class Composition(Problem):
 
     def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
         """See `Problem.describe`; the tree of a finished sentence as text with brackets, and the actions."""
-        spans = self.spans(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
-        texts = list(words)
-        for start, stop in zip(spans.start.tolist(), spans.stop.tolist(), strict=True):
-            texts[start], texts[stop - 1] = f"({texts[start]}", f"{texts[stop - 1]})"
-        return {"tree": " ".join(texts), "actions": [self.actions[action] for action in actions]}
+        tree = " ".join(self.bracketed(words, actions))
+        return {"tree": tree, "actions": [self.actions[action] for action in actions]}
 
 
 def _depth(spans: Spans, actions: Tensor) -> Tensor:
