@@ -1,7 +1,7 @@
-"""Make a run that ships with the package: a small HS-LSTM or ID-LSTM on the generated corpus, and its P-Net.
+"""Make a run that ships with the package: a small HS-LSTM, ID-LSTM or Tree-LSTM on a generated corpus, and its P-Net.
 
 HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
-frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
+frozen C-Net, from its reward alone. Tree-LSTM: the same with gold trees. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
 frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
 an exhaustive search finds.
 """
@@ -57,10 +57,24 @@ CONFIGS = {
         joint_learning_rate=2e-3,
         tau=0.1,
     ),
+    "tree_lstm": replace(
+        _COMMON,
+        corpus="listops_short:train=30000,dev=1000,test=2000",
+        model="tree_lstm",
+        model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
+        warm_start="gold",
+        learning_rate=2e-3,
+        warm_epochs=20,
+        pnet_epochs=2,
+        curriculum_epochs=4,
+        agent_parameters={"samples": 10, "learning_rate": 3e-3, "entropy_bonus": 0.1},
+    ),
 }
-OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
+OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm", "tree_lstm": "listops"}
 """Name of each result's folder in hs_env/data."""
-LONGEST, SEARCHED = 13, 300
+LONGEST = {"hs_lstm": 13, "id_lstm": 13, "tree_lstm": 9}
+"""Number of words of the longest sentences that are searched exhaustively."""
+SEARCHED = 300
 
 
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
@@ -68,7 +82,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     test, encoder = data.splits["test"], run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     reward = make_reward(run.config.reward)
-    batch = test.batch((test.lengths <= LONGEST).nonzero().squeeze(1)[:SEARCHED])
+    batch = test.batch((test.lengths <= LONGEST[run.config.model]).nonzero().squeeze(1)[:SEARCHED])
 
     def earned(agent: Agent) -> float:
         with torch.no_grad():
@@ -82,7 +96,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
+def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm"]], out: Path | None = None, seed: int = 0) -> None:
     """Train a run, measure it, and write its two files.
 
     Args:

@@ -12,6 +12,7 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier, SentenceClassifier
+from hs_env.models.tree_lstm import TreeLSTM
 
 __all__ = [
     "CNN",
@@ -28,6 +29,7 @@ __all__ = [
     "SelfAttentive",
     "SentenceClassifier",
     "StructuredEncoder",
+    "TreeLSTM",
     "check_encoder",
     "find_classifier",
     "shipped_runs",

@@ -41,11 +41,25 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
 
     def max_updates(self, stage: Stage) -> int:
         """Return the maximum number of updates of a stage."""
-        return stage.epochs * self.updates_per_epoch
+        lengths, shorter = self.data.splits["train"].lengths, min(stage.epochs, self.config.curriculum_epochs)
+        read = [int((lengths <= self.longest(stage, epoch)).sum()) for epoch in range(shorter)]
+        updates = sum(-(-sentences // self.config.batch_size) for sentences in read)
+        return updates + (stage.epochs - shorter) * self.updates_per_epoch
 
     def units(self, stage: Stage, epoch: int) -> Sequence[Tensor]:
         """Return the batches of an epoch, each as indices into the training split."""
-        return training_batches(self.data.splits["train"], self.config.batch_size, self.config.seed, stage.name, epoch)
+        split, size, longest = self.data.splits["train"], self.config.batch_size, self.longest(stage, epoch)
+        return training_batches(split, size, self.config.seed, stage.name, epoch, longest=longest)
+
+    def longest(self, stage: Stage, epoch: int) -> int:
+        """Return the largest number of words that the curriculum allows in an epoch, at least that of one sentence.
+
+        It grows in equal steps over the first epochs of the run, where each stage counts with its maximum of epochs.
+        """
+        lengths, epochs = self.data.splits["train"].lengths, self.config.curriculum_epochs
+        begun = epoch + sum(earlier.epochs for earlier in self.stages[: self.stages.index(stage)])
+        start, end = max(self.config.curriculum_words, int(lengths.min())), int(lengths.max())
+        return end if begun >= epochs else min(end, start + (end - start) * begun // epochs)
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
         """Train on one batch. Dropout and the stage's generator get separate seeds."""

@@ -17,7 +17,13 @@ from hs_env.vectors import is_contextual
 
 Value = int | float | bool | str
 
-LATER: Final = {"reward_dropout": False, "weight_decay": 0.0, "encoder_rate": 0.0}
+LATER: Final = {
+    "reward_dropout": False,
+    "weight_decay": 0.0,
+    "encoder_rate": 0.0,
+    "curriculum_epochs": 0,
+    "curriculum_words": 10,
+}
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
 
@@ -75,6 +81,11 @@ class TrainConfig:
     """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2."""
     joint_epochs: int = 4
     """Maximum number of epochs of joint training."""
+    curriculum_epochs: int = 0
+    """Epochs, counted from the start of the run, in which training leaves out sentences that are too long: the limit
+    grows from `curriculum_words` words to the longest sentence. 0 uses all sentences from the start."""
+    curriculum_words: int = 10
+    """Number of words of the longest sentence in the first epoch of the curriculum."""
     patience: int = 3
     """Number of epochs without a better score on dev after which a stage ends. If the reward adapts, scores of
     different epochs cannot be compared, and the last epoch is kept."""
@@ -111,6 +122,8 @@ class TrainConfig:
             weight_decay=(0, 1e9),
             clip_norm=(1e-12, 1e12),
             joint_epochs=(0, 1e6),
+            curriculum_epochs=(0, 1e6),
+            curriculum_words=(1, 1e6),
             patience=(1, 1e9),
             seed=(0, 2**63),
             threads=(0, 1e4),
