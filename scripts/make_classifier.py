@@ -1,9 +1,9 @@
 """Make a run that ships with the package: a small HS-LSTM, ID-LSTM or Tree-LSTM on a generated corpus, and its P-Net.
 
 HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
-frozen C-Net, from its reward alone. Tree-LSTM: the same with gold trees. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
-frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
-an exhaustive search finds.
+frozen C-Net, from its reward alone. Tree-LSTM: the same with gold trees. ID-LSTM: first the C-Net is trained on whole
+sentences, then the P-Net on the frozen C-Net, then both alternately. The script prints how close the P-Net's reward is
+to the best possible one, which an exhaustive search finds.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm"]], out: Path | None = None, seed: int = 0) -> None:
+def main(
+    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm"]], out: Path | None = None, seed: int = 0
+) -> None:
     """Train a run, measure it, and write its two files.
 
     Args:
