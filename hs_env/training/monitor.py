@@ -18,6 +18,7 @@ _SHOWN = {
     "reward": "reward {:.3f}",
     "phrases_per_sentence": "{:.1f} phrases",
     "words_retained": "{:.1f} words retained",
+    "tree_depth": "depth {:.1f}",
     "bits_per_character": "{:.3f} bits per character",
     "boundaries_1": "{:.1%} boundaries",
 }
