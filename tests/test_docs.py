@@ -54,7 +54,7 @@ def my_rewards(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_python_runs(page, tmp_path, monkeypatch, capsys):
     if page.stem == "information_distillation" and "phrases_id_lstm" not in shipped_runs():
         pytest.skip("its default classifier is not shipped")
@@ -112,7 +112,7 @@ def test_every_command_is_documented(capsys):
     assert listed == set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_commands_name_existing_ones(page):
     known = set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
     assert {line[1] for line in commands(page)} <= known
