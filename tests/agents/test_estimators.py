@@ -159,7 +159,7 @@ def test_variances_are_ordered() -> None:
 
 @torch.no_grad()
 def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
-    expected, _ = make_expected(copies=3)
+    expected, policy = make_expected(copies=3)
     walked = walk(expected, torch.Generator().manual_seed(0))
     free = walked.choices.free
     flipped = free[..., None] & ~one_hot(walked.actions, 2).bool()
@@ -170,7 +170,7 @@ def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
         state = expected.encoder.advance(state, actions[t : t + 1])
         while state.reading.item():
             position = int(state.position)
-            theta = expected.logits(expected.encoder.observe(state)).sigmoid()
+            theta = policy(expected.encoder.observe(state)).sigmoid()
             actions[position] = int(walked.uniforms[row, position] < theta) if not state.at_last_word.item() else 1
             state = expected.encoder.advance(state, actions[position : position + 1])
         one = walked.sentences.select(torch.tensor([row]))
