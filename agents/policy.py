@@ -42,7 +42,7 @@ class PNet(nn.Module):
         observe: Whether the observation is an input. Without it, the policy decides from its reader alone.
 
     Raises:
-        HsEnvError: If there is not one initial logit per action, or the policy has no input.
+        HsEnvError: If there is not one initial logit per action, or a reader has no vocabulary.
     """
 
     def __init__(
@@ -60,8 +60,6 @@ class PNet(nn.Module):
         super().__init__()
         if len(initial_logits) not in (0, num_actions):
             raise HsEnvError(f"Expected an initial logit for each of {num_actions} actions, got {len(initial_logits)}.")
-        if reader == "none" and not observe:
-            raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
         self.state_size, self.hidden_size, self.num_actions = state_size, hidden_size, num_actions
         bias = torch.tensor(initial_logits or (0.0,) * num_actions, dtype=torch.get_default_dtype())
         bias = bias if num_actions > 2 else bias[1:] - bias[:1]
@@ -90,7 +88,7 @@ class PNet(nn.Module):
 
         Args:
             observation: (R, D) observations.
-            words: (R, n) inputs from the reader, for a P-Net that has one; see `read`.
+            words: (R, d) inputs from the reader, as wide as the first layer, for a P-Net that has one.
         """
         check_width(observation, self.state_size)
         hidden = self.first(observation[:, : self.first.in_features].to(self.first.weight.dtype))

@@ -53,6 +53,6 @@ class Reader(nn.Module):
 
 
 def padded_words(words: Tensor, batch: SentenceBatch) -> Tensor:
-    """Return values of all words, (words, n), as (B, T, n), padded with 0."""
+    """Return values of all words, (words, d), as (B, T, d), padded with 0."""
     padded = words.new_zeros(*batch.tokens.shape, words.shape[1])
     return padded.masked_scatter(batch.mask[:, :, None], words)

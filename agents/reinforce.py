@@ -83,6 +83,8 @@ class ReinforceParameters:
                 f"The estimator {self.estimator!r} needs 2 or more samples per sentence for its baseline, got "
                 f"{self.samples}."
             )
+        if self.reader == "none" and not self.observe:
+            raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
         ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
         optional = {name: bounds for name, bounds in ranges.items() if getattr(self, name) is not None}
         check_ranges(
