@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
+from hs_env.problems.composition import Composition
 from hs_env.problems.distillation import RETAIN, InformationDistillation
 from hs_env.problems.problem import Problem, nearest_legal
 from hs_env.problems.segmentation import END, INSIDE, PhraseSegmentation
@@ -148,15 +149,38 @@ class FunctionWords(Heuristic):
 
 @BASELINES.register("gold.v1")
 class Gold(Heuristic):
-    """Takes the gold phrases of a corpus that has them."""
+    """Takes the gold actions of a corpus that has them: its phrases, or its trees."""
 
-    problems = (PhraseSegmentation,)
+    problems = (PhraseSegmentation, Composition)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return the gold actions."""
         if batch.gold_actions is None:
-            raise HsEnvError("The baseline 'gold' needs gold phrases, but this corpus has none. Choose another.")
+            raise HsEnvError("The baseline 'gold' needs gold actions, but this corpus has none. Choose another.")
         return batch.gold_actions
+
+
+@BASELINES.register("left_branching.v1")
+class LeftBranching(Heuristic):
+    """Reduces once after each word, so that every word joins all words before it."""
+
+    problems = (Composition,)
+
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """Return 1 everywhere; at the first word the nearest legal action is 0."""
+        return torch.ones_like(batch.tokens)
+
+
+@BASELINES.register("balanced.v1")
+class Balanced(Heuristic):
+    """Joins neighbours of equal size: a tree as balanced as two reductions per word allow."""
+
+    problems = (Composition,)
+
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """Return the number of times that 2 divides the position, counted from 1, but at most 2."""
+        position = torch.arange(1, batch.tokens.shape[1] + 1, device=batch.tokens.device)
+        return ((position % 2 == 0).long() + (position % 4 == 0).long()).expand_as(batch.tokens)
 
 
 @BASELINES.register("all_retain.v1")

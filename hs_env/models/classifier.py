@@ -28,6 +28,7 @@ from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.saved import LOADING_ERRORS, check_weights
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
+from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import StrPath, load_state, save_state
@@ -41,6 +42,7 @@ MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)
 MODELS.register("id_lstm.v1")(IDLSTM)
+MODELS.register("tree_lstm.v1")(TreeLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)
 MODELS.register("bilstm.v1")(BiLSTM)
 MODELS.register("hm_lstm.v1")(HMLSTMClassifier)

@@ -14,6 +14,7 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
     group="hs_env.problems",
     first_version=0,  # environments begin at v0
     own={
+        "composition.v0": "hs_env.problems.composition:COMPOSITION",
         "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
     },

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -62,20 +62,24 @@ class Spans:
         return found
 
 
+PartState: TypeAlias = Literal["phrase", "open", "tree", "retained", "deleted", "unread"]
+"""State of a `Part`."""
+
+
 class Part(NamedTuple):
     """Consecutive words that a picture shows as one group.
 
     Attributes:
         start: Index of the first word.
         stop: Index after the last word.
-        state: "phrase" is a complete group, "open" a group that the next word may join; "retained" and "deleted" words
-            are kept or deleted; "unread" words have no action yet.
+        state: "phrase" is a complete group, "open" a group that the next word may join; "tree" is a group with brackets
+            of its own; "retained" and "deleted" words are kept or deleted; "unread" words have no action yet.
         action: Action that made the part, or None.
     """
 
     start: int
     stop: int
-    state: Literal["phrase", "open", "retained", "deleted", "unread"]
+    state: PartState
     action: int | None = None
 
 
@@ -193,6 +197,7 @@ class Problem(ABC):
         defaults: Default training settings.
         environment: Defaults and documentation of the environment.
         covers: Whether the spans of a finished sentence cover all words.
+        nested: Whether spans contain spans. They are then ordered by row, end and size, and drawn as a tree.
         closing_action: Action that ends a sentence when search scores an unfinished one.
         keeps_progress: Whether `legal` depends on earlier actions.
     """
@@ -204,6 +209,7 @@ class Problem(ABC):
     defaults: ClassVar[TrainingDefaults]
     environment: ClassVar[EnvironmentText]
     covers: ClassVar[bool] = True
+    nested: ClassVar[bool] = False
     closing_action: ClassVar[int]
     keeps_progress: ClassVar[bool] = False
 
@@ -232,6 +238,21 @@ class Problem(ABC):
     def progress_after(self, progress: Tensor, actions: Tensor) -> Tensor:
         """Return the progress, (R,) int64, after legal actions (R,); called only if `keeps_progress`."""
         return progress
+
+    def legalised(self, actions: Tensor, lengths: Tensor) -> Tensor:
+        """Replace illegal actions by the nearest legal one, word by word, as an environment does.
+
+        Args:
+            actions: (R, T) int64; values after the last word do not change.
+            lengths: (R,) int64 numbers of words.
+        """
+        progress, taken = torch.zeros_like(lengths), []
+        for position, action in enumerate(actions.unbind(1)):
+            left = lengths - 1 - position
+            nearest = nearest_legal(self.legal(progress, left), action)
+            progress = self.progress_after(progress, nearest)
+            taken.append(torch.where(left < 0, action, nearest))
+        return torch.stack(taken, 1)
 
     def sequences(self, length: int) -> Tensor:
         """Enumerate all legal sequences of actions for a sentence of `length` words: one per row, (rows, L) int64.
@@ -267,17 +288,12 @@ class Problem(ABC):
             return None
         actions = pad_sequence([torch.tensor(sequence) for sequence in sequences], batch_first=True)
         lengths = torch.tensor([len(sequence) for sequence in sequences])
-        progress, fault = torch.zeros_like(lengths), torch.full_like(lengths, -1)
-        for position, taken in enumerate(actions.unbind(1)):
-            left = lengths - 1 - position
-            legal = self.legal(progress, left)
-            allowed = legal.gather(1, taken[:, None]).squeeze(1) | (left < 0)
-            fault = torch.where(allowed | (fault >= 0), fault, position)
-            progress = self.progress_after(progress, nearest_legal(legal, taken))
-        if (fault < 0).all():
+        changed = self.legalised(actions, lengths) != actions
+        faulty = changed.any(1)
+        if not faulty.any():
             return None
-        place = int((fault >= 0).long().argmax())
-        position = int(fault[place])
+        place = int(faulty.long().argmax())
+        position = int(changed[place].long().argmax())
         return place, f"action {position} is {self.expected(int(actions[place, position]))}, which is not legal there"
 
     # Spans and their display ----------------------------------------------------------------------------------------
@@ -318,6 +334,18 @@ class Problem(ABC):
         texts = [tuple(" ".join(row[start:stop]) for start, stop in found) if row else () for row, found in rows]
         return {f"num_{self.span[1]}": np.array([*map(len, spans)]), self.span[1]: texts}
 
+    def spans_of(self, actions: Sequence[int]) -> list[tuple[int, int]]:
+        """Return the `(start, stop)` pairs of the spans of one sequence of actions, finished or not."""
+        (found,) = self.spans(torch.tensor([list(actions)]), torch.tensor([len(actions)])).by_row(1)
+        return found
+
+    def bracketed(self, words: Sequence[str], actions: Sequence[int]) -> list[str]:
+        """Return the words with brackets around the spans, such as `["((the", "movie)", "ends)"]`."""
+        texts = list(words)
+        for start, stop in self.spans_of(actions) if actions else []:
+            texts[start], texts[stop - 1] = f"({texts[start]}", f"{texts[stop - 1]})"
+        return texts
+
     def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
         """Group the words that have an action, in order and without gaps, for a picture.
 
@@ -327,12 +355,12 @@ class Problem(ABC):
         """
         if not actions:
             return []
+        if self.nested:
+            return _outermost(self.spans_of(actions), len(actions))
         spans = self.spans(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
         found: list[Part] = []
         at = 0
         for start, stop, action in zip(spans.start.tolist(), spans.stop.tolist(), spans.action.tolist(), strict=True):
-            if start < at:  # inside of an earlier span
-                continue
             if start > at:
                 found.append(Part(at, start, "deleted"))
             found.append(Part(start, stop, "phrase" if finished or self.closes(actions[stop - 1]) else "open", action))
@@ -360,3 +388,16 @@ class Problem(ABC):
         """List of the actions for messages: `INSIDE (0) or END (1)`."""
         *first, last = map(self.expected, range(self.num_actions))
         return f"{', '.join(first)} or {last}"
+
+
+def _outermost(spans: Sequence[tuple[int, int]], length: int) -> list[Part]:
+    """Return a tree for each nested span that is in no other one, and for each word that is in no span."""
+    found: list[Part] = []
+    at = 0
+    for start, stop in [*spans, (length, length)]:
+        found += [Part(word, word + 1, "tree") for word in range(at, min(start, stop))]
+        while found and found[-1].start >= start:
+            found.pop()
+        found.append(Part(start, stop, "tree"))
+        at = max(at, stop)
+    return found[:-1]

@@ -11,6 +11,7 @@ from hs_env.render.segmented import PALETTE, SANS, Segmented
 _MARKS: Final = {
     "phrase": ("[", "]"),
     "open": ("[", " …"),
+    "tree": ("", ""),
     "retained": ("", ""),
     "deleted": ("~~", "~~"),
     "unread": ("· ", ""),

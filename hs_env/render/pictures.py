@@ -26,6 +26,8 @@ _PAD = 0.22  # distance from a word to the edge of its box
 _GAP = 0.52  # space between two words, with room for the edges of two boxes
 _SPACE = 0.3  # space between two words of a phrase in an SVG, where nothing moves
 _LINE = 1.85  # distance from one line to the next
+_TREE = 0.9  # additional distance for the bars of a tree
+_BAR_STEP = 0.16  # largest distance from one level of a tree to the next
 _BOX = 1.46  # height of a box
 _BASELINE = 0.34  # distance from the middle of a line down to its baseline
 _STRIKE = 0.08  # distance from the middle of a line down to the stroke through a deleted word
@@ -92,12 +94,13 @@ def to_rgb(segmented: Segmented, width: int = 720, height: int = 288) -> NDArray
     margin = min(width, height) // 12
     footer_size = max(11, min(18, height // 16))
     room_width, room_height = width - 2 * margin, height - 3 * margin - round(_BOX * footer_size)
-    size, placed = _fit(segmented.words, room_width, room_height)
-    shown = int(room_height / (_LINE * size))
+    pitch = _pitch(segmented)
+    size, placed = _fit(segmented.words, room_width, room_height, pitch)
+    shown = int(room_height / (pitch * size))
     current = placed[min(len(segmented.actions), len(placed) - 1)].line
     first = max(0, current + 1 - shown)
     lines = min(shown, placed[-1].line + 1)
-    top = margin + (room_height - lines * _LINE * size) / 2
+    top = margin + (room_height - lines * pitch * size) / 2
     scene = _scene(segmented, placed, size, (margin, top), range(first, first + shown))
     scene += _footer(segmented, margin, height - margin - _BOX * footer_size / 2, room_width, footer_size)
     return _paint(scene, width, height)
@@ -121,7 +124,7 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
     placed = _place(segmented.words, tuple(runs), width / size, _SPACE)
     lines = placed[-1].line + 1
     scene = _scene(segmented, placed, size, (0, 0), range(lines))
-    height = lines * _LINE * size
+    height = lines * _pitch(segmented) * size
     if segmented.prediction_text:
         footer_size = round(size * 0.8)
         scene += _footer(segmented, 0, height + _BOX * footer_size, width, footer_size)
@@ -160,8 +163,13 @@ def _place(
     return tuple(placed)
 
 
+def _pitch(segmented: Segmented) -> float:
+    """Return the distance from one line to the next, in ems."""
+    return _LINE + _TREE * segmented.problem.nested
+
+
 @lru_cache(maxsize=128)
-def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_PlacedWord, ...]]:
+def _fit(words: tuple[str, ...], width: int, height: int, pitch: float) -> tuple[int, tuple[_PlacedWord, ...]]:
     """Find the largest font size whose layout fits the pixels, otherwise the smallest, and place the words.
 
     The layout is independent of the phrases. Punctuation stays on the line of the word before it.
@@ -173,7 +181,7 @@ def _fit(words: tuple[str, ...], width: int, height: int) -> tuple[int, tuple[_P
         if longest * size > width and size != _SIZES[-1]:
             continue
         placed = _place(words, runs, width / size)
-        if (placed[-1].line + 1) * _LINE * size <= height:
+        if (placed[-1].line + 1) * pitch * size <= height:
             break
     return size, placed
 
@@ -185,7 +193,7 @@ def _scene(
     scene: list[_Box | _Text] = []
 
     def middle(line: int) -> float:
-        return corner[1] + (line - lines.start + 0.5) * _LINE * size
+        return corner[1] + ((line - lines.start) * _pitch(segmented) + 0.5 * _LINE) * size
 
     for span in segmented.spans:
         words = placed[span.start : span.stop]
@@ -207,7 +215,25 @@ def _scene(
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
                 scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, ink))
+    scene += _bars(segmented, placed, size, corner[0], {line: middle(line) + _BOX / 2 * size for line in lines})
     return sorted(scene, key=lambda mark: isinstance(mark, _Text))
+
+
+def _bars(
+    segmented: Segmented, placed: tuple[_PlacedWord, ...], size: int, left: float, tops: dict[int, float]
+) -> list[_Box]:
+    """Draw a bar under the words of each span of a tree, outer ones below; `tops` are the edges of visible lines."""
+    brackets = segmented.brackets
+    step = min(_BAR_STEP, _TREE / (1 + max((each.level for each in brackets), default=0)))
+    bars = []
+    for start, stop, level in brackets:
+        words = placed[start:stop]
+        for line in sorted({word.line for word in words}.intersection(tops)):
+            part = [word for word in words if word.line == line]
+            top = tops[line] + level * step * size
+            edges = left + part[0].left * size, left + part[-1].right * size
+            bars.append(_Box(edges[0], top, edges[1], top + step / 2 * size, PALETTE.neutral))
+    return bars
 
 
 def _footer(segmented: Segmented, left: float, middle: float, width: float, size: int) -> list[_Box | _Text]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
 
 if TYPE_CHECKING:
-    from hs_env.problems.problem import Problem
+    from hs_env.problems.problem import PartState, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,17 @@ class Span(NamedTuple):
 
     start: int
     stop: int
-    state: Literal["phrase", "open", "retained", "deleted", "unread"]
+    state: PartState
     colour: str | None = None
     action: int | None = None
+
+
+class Bracket(NamedTuple):
+    """A span of a tree; `level` counts the spans from the words to this one, from 1."""
+
+    start: int
+    stop: int
+    level: int
 
 
 class Prediction(NamedTuple):
@@ -121,11 +129,24 @@ class Segmented:
         grouped, phrases = [], 0
         for start, stop, state, action in self.problem.parts(self.actions, self.finished):
             colour = {"retained": PALETTE.phrases[0], "deleted": None}.get(state, PALETTE.phrases[phrases % 2])
-            phrases += state in ("phrase", "open")
+            phrases += state in ("phrase", "open", "tree")
             grouped.append(Span(start, stop, state, colour, action))
         if not self.finished:
             grouped.append(Span(len(self.actions), len(self.words), "unread"))
         return tuple(grouped)
+
+    @property
+    def brackets(self) -> tuple[Bracket, ...]:
+        """All spans so far of a problem whose spans are nested, inner ones before outer ones; else empty."""
+        if not (self.problem.nested and self.actions):
+            return ()
+        levels = [0] * len(self.actions)
+        found = []
+        for start, stop in self.problem.spans_of(self.actions):
+            level = 1 + max(levels[start:stop])
+            levels[start:stop] = [level] * (stop - start)
+            found.append(Bracket(start, stop, level))
+        return tuple(found)
 
     @property
     def description(self) -> dict[str, Any]:
@@ -166,8 +187,12 @@ class Segmented:
         return Prediction(printable(self.prediction), probability, printable(note), colour)
 
     def text(self, span: Span) -> str:
-        """Return the words of a span as one printable string; for k > 2 a finished phrase is followed by its action."""
-        words = printable(" ".join(self.words[span.start : span.stop]))
+        """Return the words of a span as one printable string.
+
+        A tree has its brackets. For k > 2 a finished phrase is followed by its action.
+        """
+        texts = self.problem.bracketed(self.words, self.actions) if span.state == "tree" else self.words
+        words = printable(" ".join(texts[span.start : span.stop]))
         if self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None:
             return f"{words}: {self.problem.actions[span.action]}"
         return words
