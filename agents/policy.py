@@ -121,6 +121,11 @@ class LogitPolicy(Agent):
     def __init__(self, pnet: PNet) -> None:
         self.pnet = pnet
 
+    @property
+    def observes(self) -> bool:
+        """See `Agent.observes`."""
+        return self.pnet.first.in_features > 0
+
     @isolated
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""

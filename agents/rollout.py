@@ -15,6 +15,7 @@ from hs_env.types import Episodes, SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
 from .choice import Choice, choice_of
+from .legality import Legality
 from .policy import Logits
 
 
@@ -100,18 +101,19 @@ def rollout(
     still_reading = _still_reading(ordered.lengths, samples)
     memory = agent.begin(ordered, samples)
     gradients = torch.is_grad_enabled()
+    walked = encoder if agent.observes else Legality(encoder.problem, encoder.state_size)
 
     def leave(t: int, state: EncoderState) -> EncoderState:
         nonlocal memory
         reading = still_reading[t]
         if reading < len(state):
-            finished.append(encoder.finish(state.select(slice(reading, None))))
+            finished.append(walked.finish(state.select(slice(reading, None))))
             state, memory = state.select(slice(reading)), memory[:reading]
         return state
 
     def decide(t: int, state: EncoderState) -> Tensor:
         nonlocal memory
-        inputs = PolicyInput(encoder.observe(state), encoder.legal(state), memory, deterministic, generator)
+        inputs = PolicyInput(walked.observe(state), walked.legal(state), memory, deterministic, generator)
         with torch.set_grad_enabled(gradients):
             decision = agent.act(inputs)
         _check(decision.actions, inputs.legal, agent)
@@ -123,8 +125,8 @@ def rollout(
         return decision.actions
 
     with torch.no_grad():
-        state = encoder.unroll(encoder.start(ordered, samples), len(still_reading), decide, leave, assume_legal=True)
-        finished.append(encoder.finish(state))
+        state = walked.unroll(walked.start(ordered, samples), len(still_reading), decide, leave, assume_legal=True)
+        finished.append(walked.finish(state))
 
     sample = torch.arange(samples, device=order.device).repeat(len(batch))
     row = order.repeat_interleave(samples) * samples + sample  # row in the order of the batch, of each ordered one
@@ -136,22 +138,30 @@ def rollout(
         flat = torch.cat(columns)
         return flat.new_zeros(width, rows).masked_scatter(mask.t(), flat).t()[back]
 
-    episodes = Episodes(batch.repeat(samples), actions[back], torch.cat(finished[::-1])[back])
+    actions = actions[back]
+    with torch.no_grad():
+        classes = torch.cat(finished[::-1])[back] if agent.observes else encoder(batch, actions)
+    episodes = Episodes(batch.repeat(samples), actions, classes)
     log_probs, entropy = ([getattr(each, name) for each in decisions] for name in ("log_probs", "entropy"))
     rows_at = [row[:reading] for reading in still_reading]
-    trajectories = _trajectories(batch, recorded, decisions, rows_at) if record else None
+    trajectories = _trajectories(batch, recorded, decisions, rows_at, agent.observes) if record else None
     return Rollout(episodes, padded(log_probs), padded(entropy), trajectories)
 
 
 def _trajectories(
-    batch: SentenceBatch, recorded: list[PolicyInput], decisions: list[Decision], rows_at: list[Tensor]
+    batch: SentenceBatch,
+    recorded: list[PolicyInput],
+    decisions: list[Decision],
+    rows_at: list[Tensor],
+    observes: bool,
 ) -> Trajectories:
     """Join the inputs and decisions of all words; `rows_at` are the unfinished rows of each word."""
+    first = recorded[0].observation
     row, counts = torch.cat(rows_at), torch.tensor([len(rows) for rows in rows_at], device=batch.tokens.device)
     word = torch.arange(len(counts), device=row.device).repeat_interleave(counts)
     start = (batch.lengths.cumsum(0) - batch.lengths).repeat_interleave(len(rows_at[0]) // len(batch))
     return Trajectories(
-        torch.cat([inputs.observation for inputs in recorded]),
+        torch.cat([inputs.observation for inputs in recorded]) if observes else first[:1].expand(len(row), -1),
         torch.cat([inputs.legal for inputs in recorded]),
         torch.cat([decision.actions for decision in decisions]),
         row,
