@@ -91,21 +91,17 @@ def rollout(
     Only the agent's log-probabilities and entropies have gradients, and only if grad mode is on. `record` keeps
     the inputs of all decisions.
     """
-    order = batch.lengths.argsort(descending=True, stable=True)  # finished rows are then a slice at the end
-    ordered = batch.select(order)
-    rows, width = len(batch) * samples, batch.tokens.shape[1]
-    actions = batch.tokens.new_zeros(rows, width)
-    decisions: list[Decision] = []
-    recorded: list[PolicyInput] = []
-    finished: list[Tensor] = []
-    still_reading = _still_reading(ordered.lengths, samples)
-    memory = agent.begin(ordered, samples)
-    gradients = torch.is_grad_enabled()
+    order = _LongestFirst(batch, samples)
     walked = encoder if agent.observes else Legality(encoder.problem, encoder.state_size)
+    seen: list[PolicyInput] = []
+    decisions: list[Decision] = []
+    finished: list[Tensor] = []
+    memory = agent.begin(order.batch, samples)
+    gradients = torch.is_grad_enabled()
 
     def leave(t: int, state: EncoderState) -> EncoderState:
         nonlocal memory
-        reading = still_reading[t]
+        reading = order.counts[t]
         if reading < len(state):
             finished.append(walked.finish(state.select(slice(reading, None))))
             state, memory = state.select(slice(reading)), memory[:reading]
@@ -118,56 +114,64 @@ def rollout(
             decision = agent.act(inputs)
         _check(decision.actions, inputs.legal, agent)
         memory = decision.memory
-        actions[: len(state), t] = decision.actions
         decisions.append(decision)
         if record:
-            recorded.append(inputs)
+            seen.append(inputs)
         return decision.actions
 
     with torch.no_grad():
-        state = walked.unroll(walked.start(ordered, samples), len(still_reading), decide, leave, assume_legal=True)
-        finished.append(walked.finish(state))
-
-    sample = torch.arange(samples, device=order.device).repeat(len(batch))
-    row = order.repeat_interleave(samples) * samples + sample  # row in the order of the batch, of each ordered one
-    back = row.argsort()
-    mask = ordered.mask.repeat_interleave(samples, 0)
-
-    def padded(columns: list[Tensor]) -> Tensor:
-        """Put the columns of all words, each of the unfinished rows, into (R, T) in the order of the batch."""
-        flat = torch.cat(columns)
-        return flat.new_zeros(width, rows).masked_scatter(mask.t(), flat).t()[back]
-
-    actions = actions[back]
-    with torch.no_grad():
-        classes = torch.cat(finished[::-1])[back] if agent.observes else encoder(batch, actions)
-    episodes = Episodes(batch.repeat(samples), actions, classes)
-    log_probs, entropy = ([getattr(each, name) for each in decisions] for name in ("log_probs", "entropy"))
-    rows_at = [row[:reading] for reading in still_reading]
-    trajectories = _trajectories(batch, recorded, decisions, rows_at, agent.observes) if record else None
-    return Rollout(episodes, padded(log_probs), padded(entropy), trajectories)
-
-
-def _trajectories(
-    batch: SentenceBatch,
-    recorded: list[PolicyInput],
-    decisions: list[Decision],
-    rows_at: list[Tensor],
-    observes: bool,
-) -> Trajectories:
-    """Join the inputs and decisions of all words; `rows_at` are the unfinished rows of each word."""
-    first = recorded[0].observation
-    row, counts = torch.cat(rows_at), torch.tensor([len(rows) for rows in rows_at], device=batch.tokens.device)
-    word = torch.arange(len(counts), device=row.device).repeat_interleave(counts)
-    start = (batch.lengths.cumsum(0) - batch.lengths).repeat_interleave(len(rows_at[0]) // len(batch))
-    return Trajectories(
-        torch.cat([inputs.observation for inputs in recorded]) if observes else first[:1].expand(len(row), -1),
-        torch.cat([inputs.legal for inputs in recorded]),
-        torch.cat([decision.actions for decision in decisions]),
-        row,
-        word,
-        start[row] + word,
+        state = walked.unroll(walked.start(order.batch, samples), len(order.counts), decide, leave, assume_legal=True)
+        actions = order.padded([decision.actions for decision in decisions])
+        if agent.observes:
+            log_probs = torch.cat([walked.finish(state), *finished[::-1]])[order.back]
+        else:
+            log_probs = encoder(batch, actions)
+    return Rollout(
+        Episodes(batch.repeat(samples), actions, log_probs),
+        order.padded([decision.log_probs for decision in decisions]),
+        order.padded([decision.entropy for decision in decisions]),
+        order.trajectories(seen, decisions, agent.observes) if record else None,
     )
+
+
+class _LongestFirst:
+    """The order of the rows in a rollout: longest sentences first, so that finished rows are a slice at the end.
+
+    Attributes:
+        batch: Sentences in this order.
+        counts: Number of rows that have a word at each position.
+        row: (R,) int64, row in the order of the given batch, of each row in this order.
+        back: (R,) int64, the inverse.
+    """
+
+    def __init__(self, batch: SentenceBatch, samples: int) -> None:
+        order = batch.lengths.argsort(descending=True, stable=True)
+        self.batch, self._given, self._samples = batch.select(order), batch, samples
+        self.counts: list[int] = torch.bincount(batch.lengths).flip(0).cumsum(0).flip(0)[1:].mul(samples).tolist()
+        sample = torch.arange(samples, device=order.device).repeat(len(batch))
+        self.row = order.repeat_interleave(samples) * samples + sample
+        self.back = self.row.argsort()
+
+    def padded(self, columns: list[Tensor]) -> Tensor:
+        """Put the columns of all words, each of the unfinished rows, into (R, T) in the order of the given batch."""
+        flat, mask = torch.cat(columns), self.batch.mask.repeat_interleave(self._samples, 0).t()
+        return flat.new_zeros(mask.shape).masked_scatter(mask, flat).t()[self.back]
+
+    def trajectories(self, seen: list[PolicyInput], decisions: list[Decision], observes: bool) -> Trajectories:
+        """Join the inputs and decisions of all words."""
+        device, lengths = self.row.device, self._given.lengths
+        row = torch.cat([self.row[:count] for count in self.counts])
+        word = torch.arange(len(self.counts), device=device).repeat_interleave(torch.tensor(self.counts, device=device))
+        start = (lengths.cumsum(0) - lengths).repeat_interleave(self._samples)
+        observed = [inputs.observation for inputs in seen]
+        return Trajectories(
+            torch.cat(observed) if observes else observed[0][:1].expand(len(row), -1),
+            torch.cat([inputs.legal for inputs in seen]),
+            torch.cat([decision.actions for decision in decisions]),
+            row,
+            word,
+            start[row] + word,
+        )
 
 
 def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
@@ -178,9 +182,3 @@ def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
     inside = actions.clamp(0, legal.shape[1] - 1)
     if not (legal.gather(1, inside[:, None]).squeeze(1) & (inside == actions)).all():
         raise HsEnvError(f"{type(agent).__name__} took an action that `legal` does not allow.")
-
-
-def _still_reading(lengths: Tensor, samples: int) -> list[int]:
-    """Return the number of rows that have a word at each position."""
-    counts: list[int] = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:].mul(samples).tolist()
-    return counts
