@@ -12,6 +12,7 @@ from torch import Tensor
 from hs_env.agents import (
     AGENTS,
     ESTIMATORS,
+    Agent,
     AgentSetting,
     LogitPolicy,
     PNet,
@@ -27,6 +28,7 @@ from hs_env.agents.estimators.lab import measure
 from hs_env.agents.reader import Reader
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
+from hs_env.models import StructuredEncoder
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward, LogLikelihood, Reward
 from hs_env.types import Episodes, SentenceBatch
@@ -136,6 +138,37 @@ def test_the_exact_gradient_is_that_of_finite_differences() -> None:
             values.append(Exact().estimate(expected).objective.item())
         weight.data.view(-1)[place] += 1e-2
         assert (values[0] - values[1]) / 2e-2 == pytest.approx(exact[place].item(), abs=3e-4)
+
+
+@pytest.mark.parametrize("ternary", [False, True])
+def test_a_policy_that_observes_nothing_chooses_alike_without_the_encoder(
+    ternary: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It chooses the same actions, and the encoder is never asked for an observation."""
+    encoder = make_stressed_encoder() if ternary else make_encoder()
+    batch, generator = make_batch([3, 7, 1, 5]), torch.Generator().manual_seed(0)
+    blind = LogitPolicy(make_pnet(encoder.state_size, num_actions=3 if ternary else 2, observe=False))
+    rule = make_baseline("random" if ternary else "every_k", Vocabulary(["a"]), encoder.problem)
+    assert (blind.observes, rule.observes) == (False, ternary)
+    with torch.no_grad():
+        for agent in (blind, rule):
+            actions, log_probs = single_steps(encoder, batch, agent, generator)
+            if not agent.observes:
+                monkeypatch.setattr(type(encoder), "observe", None)
+            episodes = rollout(encoder, agent, batch, samples=3, generator=generator.manual_seed(0)).episodes
+            monkeypatch.undo()
+            assert torch.equal(episodes.actions, actions)
+            torch.testing.assert_close(episodes.log_probs, log_probs, atol=1e-5, rtol=1e-4)
+
+
+def single_steps(
+    encoder: StructuredEncoder, batch: SentenceBatch, agent: Agent, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Actions and class log-probabilities of a rollout that asks the encoder at every word."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(agent), "observes", True)
+        episodes = rollout(encoder, agent, batch, samples=3, generator=generator.manual_seed(0)).episodes
+    return episodes.actions, episodes.log_probs
 
 
 class NextIsOdd(Reward):
