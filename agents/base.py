@@ -64,6 +64,11 @@ class Agent(ABC):
     Its memory of an episode is a row of `memory`, so the rows of finished episodes can be dropped.
     """
 
+    @property
+    def observes(self) -> bool:
+        """Whether a decision depends on the observation; if not, `rollout` chooses all actions without the encoder."""
+        return True
+
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """Return the (R, M) memory at the first word, `samples` consecutive rows per sentence; by default M = 0."""
         return batch.lengths.new_zeros(len(batch) * samples, 0)

@@ -57,6 +57,11 @@ BASELINES: Registry[type[Baseline]] = Registry("baseline", group="hs_env.baselin
 class Heuristic(Baseline):
     """A policy that decides all words of a sentence in advance."""
 
+    @property
+    def observes(self) -> bool:
+        """See `Agent.observes`."""
+        return False
+
     @abstractmethod
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return the wanted actions, (B, T) int64; values after the last word are ignored."""

@@ -32,6 +32,11 @@ class FixedPolicy(LearningAgent):
     def __init__(self, name: str, heuristic: Heuristic) -> None:
         self.name, self.heuristic = name, heuristic
 
+    @property
+    def observes(self) -> bool:
+        """See `Agent.observes`."""
+        return False
+
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """Return the plan of the heuristic."""
         return self.heuristic.begin(batch, samples)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +13,21 @@ from torch import Tensor, nn
 from hs_env.compute import isolated
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.parameters import parse_parameters
 from hs_env.problems.problem import Problem
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
-from .base import AGENTS, Agent, AgentKind, Decision, LearningAgent, PolicyInput, Update
-from .estimators import ESTIMATORS, Estimate, ExpectedReward
+from .base import AGENTS, Agent, AgentKind, AgentSetting, LearningAgent, Update
+from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
+from .estimators.score import Baseline, Ratio, Scale
 from .policy import LogitPolicy, PNet
+
+_OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
+    "adam": torch.optim.Adam,
+    "adadelta": torch.optim.Adadelta,
+}
 
 
 @dataclass(frozen=True)
@@ -27,61 +35,134 @@ class ReinforceParameters:
     """Parameters of a P-Net that learns from an estimate of its policy gradient."""
 
     estimator: str = "rloo"
-    """Estimator of the gradient: `rloo`, `moving_average` or `self_critical` (REINFORCE), `local_expectation`, `arm`,
-    `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
+    """Estimator of the gradient: `rloo`, `moving_average` or `self_critical` (REINFORCE), `grpo`, `ppo`,
+    `local_expectation`, `arm`, `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
     samples: int = 5
-    """Episodes per sentence, at least 2."""
+    """Episodes per sentence. Estimators that compare the samples of a sentence need at least 2."""
+    baseline: Baseline | None = None
+    """Baseline of the first five estimators: `leave_one_out`, `group_mean`, `moving_average` or `self_critical`. This
+    and the next four parameters replace the estimator's own settings."""
+    scale: Scale | None = None
+    """Divisor of the advantages: `none`, `group` (standard deviation of the sentence's rewards) or `running` (moving
+    average of the standard deviation of all advantages, at least 1)."""
+    updates: int | None = None
+    """Steps of the optimiser on the same episodes; `ppo` takes 15, the others 1."""
+    clip: float | None = None
+    """Distance from 1 at which probability ratios are clipped, 0.2 for `grpo` and `ppo`; 0 never clips."""
+    ratio: Ratio | None = None
+    """Whether a ratio is that of a whole `sequence` of actions (`ppo`) or of a `word` (`grpo`)."""
+    optimizer: Literal["adam", "adadelta"] = "adam"
+    """Optimiser: `adam` or `adadelta`."""
     learning_rate: float | None = None
-    """Learning rate of Adam; the default depends on the decision problem (5e-3 for phrases, 1e-3 for ID-LSTM)."""
+    """Learning rate; the default for Adam depends on the decision problem (5e-3 for phrases, 1e-3 for ID-LSTM), that
+    for Adadelta is 0.1."""
     entropy_bonus: float = 0.01
     """Weight of the entropy bonus: the mean entropy per word, in nats."""
     hidden_size: int = 64
     """Width of the P-Net's tanh layer; 0 gives the linear policy of the paper."""
+    reader: Literal["none", "lstm", "bilstm"] = "none"
+    """Reader of the P-Net, which has word vectors and an LSTM of its own: `lstm` reads the words so far, `bilstm` the
+    whole sentence."""
+    reader_size: int = 64
+    """Width of the reader's word vectors and of its LSTM."""
+    observe: bool = True
+    """Whether the P-Net observes the encoder's state. Without it, it decides from its reader alone."""
     clip_norm: float = 5.0
     """Maximum norm of the gradient."""
 
     def __post_init__(self) -> None:
-        ESTIMATORS.resolve(self.estimator)
-        if self.samples < 2:
-            raise HsEnvError(f"REINFORCE needs 2 or more samples per sentence for its baseline, got {self.samples}.")
-        check_ranges(self, samples=(2, 1e6), entropy_bonus=(0, 1e6), hidden_size=(0, 1e5), clip_norm=(1e-12, 1e12))
-        if self.learning_rate is not None:
-            check_ranges(self, learning_rate=(1e-12, 10))
+        kind, changes = ESTIMATORS.get(self.estimator), self.score_settings
+        score = replace(kind.preset, **changes) if issubclass(kind, ScoreFunction) else None
+        if changes and score is None:
+            raise HsEnvError(
+                f"The estimator {self.estimator!r} has no setting {next(iter(changes))!r}. Choose 'rloo', "
+                "'moving_average', 'self_critical', 'grpo' or 'ppo', or leave it out."
+            )
+        if self.samples < 2 and (score is None or score.compares_samples):
+            raise HsEnvError(
+                f"The estimator {self.estimator!r} needs 2 or more samples per sentence for its baseline, got "
+                f"{self.samples}."
+            )
+        if self.reader == "none" and not self.observe:
+            raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
+        ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
+        optional = {name: bounds for name, bounds in ranges.items() if getattr(self, name) is not None}
+        check_ranges(
+            self,
+            samples=(1, 1e6),
+            entropy_bonus=(0, 1e6),
+            hidden_size=(0, 1e5),
+            reader_size=(1, 1e5),
+            clip_norm=(1e-12, 1e12),
+            **optional,
+        )
+
+    @property
+    def score_settings(self) -> dict[str, Any]:
+        """Return the settings of a score-function estimator that replace its own."""
+        names = ("baseline", "scale", "updates", "clip", "ratio")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def resolve(self, problem: Problem) -> ReinforceParameters:
-        """Fill in the learning rate of the problem if none is set."""
-        return replace(self, learning_rate=self.learning_rate or problem.defaults.pnet_learning_rate)
+        """Fill in the learning rate if none is set."""
+        default = problem.defaults.pnet_learning_rate if self.optimizer == "adam" else 0.1
+        return replace(self, learning_rate=self.learning_rate or default)
+
+    def make_pnet(
+        self, state_size: int, num_actions: int, vocabulary_size: int, initial_logits: tuple[float, ...] = ()
+    ) -> PNet:
+        """Make the P-Net that these parameters describe."""
+        return PNet(
+            state_size,
+            self.hidden_size,
+            num_actions,
+            initial_logits,
+            reader=self.reader,
+            reader_size=self.reader_size,
+            vocabulary_size=vocabulary_size,
+            observe=self.observe,
+        )
 
 
-class Reinforce(LearningAgent):
-    """Trains a P-Net with Adam on an estimate of the gradient of the undiscounted mean reward.
+class Reinforce(LogitPolicy, LearningAgent):
+    """Trains a P-Net on an estimate of the gradient of the undiscounted mean reward.
 
     The default estimator is REINFORCE, `E[sum_t (R - b) grad log pi(a_t|s_t)]`. The baseline b of a sample is the mean
     reward of the other samples of the sentence, so the estimate is unbiased.
+
+    Args:
+        state_size: Width D of an observation.
+        problem: Decision problem.
+        parameters: Parameters.
+        vocabulary_size: V, number of token ids, for a reader.
 
     Raises:
         HsEnvError: If the estimator supports two actions only, and the problem has more.
     """
 
     @isolated
-    def __init__(self, state_size: int, problem: Problem, parameters: ReinforceParameters | None = None) -> None:
+    def __init__(
+        self,
+        state_size: int,
+        problem: Problem,
+        parameters: ReinforceParameters | None = None,
+        *,
+        vocabulary_size: int = 0,
+    ) -> None:
         self.parameters = (parameters or ReinforceParameters()).resolve(problem)
-        assert self.parameters.learning_rate is not None
+        self.vocabulary_size = vocabulary_size
         kind = ESTIMATORS.get(self.parameters.estimator)
-        self.estimator = kind(state_size)
+        self.estimator = kind(state_size, **self.parameters.score_settings)
         if kind.binary and problem.num_actions > 2:
             raise HsEnvError(
                 f"The estimator {self.parameters.estimator!r} supports only decisions between two actions, and "
-                f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', "
-                "'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
+                f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', 'grpo', "
+                "'ppo', 'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
-        self.pnet = PNet(state_size, self.parameters.hidden_size, problem.num_actions, problem.defaults.initial_logits)
-        self.optimizer = torch.optim.Adam(self.pnet.parameters(), self.parameters.learning_rate)
-
-    @isolated
-    def act(self, inputs: PolicyInput) -> Decision:
-        """See `Agent.act`."""
-        return LogitPolicy(self.pnet).act(inputs)
+        k, initial = problem.num_actions, problem.defaults.initial_logits
+        super().__init__(self.parameters.make_pnet(state_size, k, vocabulary_size, initial))
+        make = _OPTIMIZERS[self.parameters.optimizer]
+        self.optimizer = make(self.pnet.parameters(), lr=self.parameters.learning_rate)
 
     def loss(self, estimate: Estimate) -> Tensor:
         """Return the loss: minus the objective of the estimate, minus the entropy bonus."""
@@ -98,9 +179,17 @@ class Reinforce(LearningAgent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """See `LearningAgent.update`; takes one step of Adam on `samples` episodes per sentence."""
+        """See `LearningAgent.update`; takes the steps of the estimator on `samples` episodes per sentence."""
         expected = ExpectedReward(encoder, self.pnet, batch, reward, self.parameters.samples)
-        estimate = self.estimator.estimate(expected, generator)
+        metrics: list[dict[str, float]] = []
+        for estimate in self.estimator.steps(expected, generator):
+            now = estimate.sampled.metrics(estimate.earned) | estimate.metrics
+            metrics.append(now | {"gradient_norm": self._step(estimate), "passes": float(estimate.passes)})
+        means = {name: sum(each[name] for each in metrics) / len(metrics) for name in metrics[0]}
+        return Update(estimate.sampled.episodes, means)
+
+    def _step(self, estimate: Estimate) -> float:
+        """Take one step of the optimiser, and return the norm of the gradient."""
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(estimate).backward()
         norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.parameters.clip_norm)
@@ -110,10 +199,7 @@ class Reinforce(LearningAgent):
                 "Use a smaller learning rate or an unbiased estimator."
             )
         self.optimizer.step()
-        metrics = estimate.sampled.metrics(estimate.earned)
-        return Update(
-            estimate.sampled.episodes, metrics | {"gradient_norm": norm.item(), "passes": float(estimate.passes)}
-        )
+        return norm.item()
 
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`."""
@@ -121,6 +207,7 @@ class Reinforce(LearningAgent):
             "agent": "reinforce.v1",
             "state_size": self.pnet.state_size,
             "num_actions": self.pnet.num_actions,
+            "vocabulary_size": self.vocabulary_size,
             "parameters": asdict(self.parameters),
             "pnet": self.pnet.state_dict(),
         }
@@ -142,16 +229,23 @@ class Reinforce(LearningAgent):
 
 
 def _load(state: dict[str, Any]) -> Agent:
-    parameters = state["parameters"] if "parameters" in state else state["config"]  # in files of version 0.1
-    pnet = PNet(state["state_size"], parameters["hidden_size"], state.get("num_actions", 2))
+    saved = state["parameters"] if "parameters" in state else state["config"]  # in files of version 0.1
+    parameters = parse_parameters(ReinforceParameters, saved, "a saved agent")
+    pnet = parameters.make_pnet(state["state_size"], state.get("num_actions", 2), state.get("vocabulary_size", 0))
     pnet.load_state_dict(state["pnet"])
     return LogitPolicy(pnet)
+
+
+def _make(setting: AgentSetting, parameters: ReinforceParameters) -> Reinforce:
+    encoder = setting.encoder
+    vocabulary_size = encoder.words.vocabulary_size if parameters.reader != "none" else 0
+    return Reinforce(encoder.state_size, encoder.problem, parameters, vocabulary_size=vocabulary_size)
 
 
 AGENTS.register("reinforce.v1")(
     AgentKind(
         parameters=ReinforceParameters,
-        make=lambda setting, parameters: Reinforce(setting.encoder.state_size, setting.encoder.problem, parameters),
+        make=_make,
         load=_load,
         title=lambda parameters: ESTIMATORS.get(parameters.estimator).title,
         resolve=lambda parameters, problem: parameters.resolve(problem),

@@ -14,6 +14,38 @@ from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
+from .choice import Choice, choice_of
+from .legality import Legality
+from .policy import Logits
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectories:
+    """The inputs and actions of a policy in sampled episodes, so another policy can be evaluated without the encoder.
+
+    Attributes:
+        observation: (decisions, D) observations.
+        legal: (decisions, k) bool, legal actions.
+        actions: (decisions,) int64, actions taken.
+        row: (decisions,) int64, row of the episode.
+        word: (decisions,) int64, position in the sentence.
+        place: (decisions,) int64, place of the word among all words of the batch.
+    """
+
+    observation: Tensor
+    legal: Tensor
+    actions: Tensor
+    row: Tensor
+    word: Tensor
+    place: Tensor
+
+    def choices(self, logits: Logits) -> Choice:
+        """Compute the distributions of a policy at all decisions, in one pass."""
+        return choice_of(logits(self.observation, self.place), self.legal)
+
+    def padded(self, values: Tensor, shape: torch.Size) -> Tensor:
+        """Return values of all decisions, (decisions,), in an array (R, T) of the given shape, 0 elsewhere."""
+        return values.new_zeros(shape).index_put((self.row, self.word), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +56,20 @@ class Rollout:
         episodes: R = B * S rows, S consecutive rows per sentence, in the order of the batch.
         log_probs: (R, T) log-probabilities of the actions; 0 for forced actions and after the last word.
         entropy: (R, T) entropies of the decisions in nats; 0 likewise.
+        trajectories: Inputs of the decisions, if they were recorded.
     """
 
     episodes: Episodes
     log_probs: Tensor
     entropy: Tensor
+    trajectories: Trajectories | None = None
 
     def metrics(self, earned: Rewarded) -> dict[str, float]:
-        """Return the means of the reward, its terms and the entropy per word, for the log."""
+        """Return mean and standard deviation of the reward, the means of its terms, and the entropy per word."""
         words = self.episodes.sentences.lengths
         return {
             "reward": earned.total.mean().item(),
+            "reward_std": earned.total.std(correction=0).item(),
             "entropy": (self.entropy.sum(1) / words).mean().item(),
             **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
         }
@@ -49,56 +84,94 @@ def rollout(
     samples: int = 1,
     deterministic: bool = False,
     generator: torch.Generator | None = None,
+    record: bool = False,
 ) -> Rollout:
     """Run `samples` episodes of each sentence, on the encoder in its current mode (eval, unless dropout is wanted).
 
-    Only the agent's log-probabilities and entropies have gradients, and only if grad mode is on.
+    Only the agent's log-probabilities and entropies have gradients, and only if grad mode is on. `record` keeps
+    the inputs of all decisions.
     """
-    order = batch.lengths.argsort(descending=True, stable=True)  # finished rows are then a slice at the end
-    ordered = batch.select(order)
-    rows, width = len(batch) * samples, batch.tokens.shape[1]
-    actions = batch.tokens.new_zeros(rows, width)
+    order = _LongestFirst(batch, samples)
+    walked = encoder if agent.observes else Legality(encoder.problem, encoder.state_size)
+    seen: list[PolicyInput] = []
     decisions: list[Decision] = []
     finished: list[Tensor] = []
-    still_reading = _still_reading(ordered.lengths, samples)
-    memory = agent.begin(ordered, samples)
+    memory = agent.begin(order.batch, samples)
     gradients = torch.is_grad_enabled()
 
     def leave(t: int, state: EncoderState) -> EncoderState:
         nonlocal memory
-        reading = still_reading[t]
+        reading = order.counts[t]
         if reading < len(state):
-            finished.append(encoder.finish(state.select(slice(reading, None))))
+            finished.append(walked.finish(state.select(slice(reading, None))))
             state, memory = state.select(slice(reading)), memory[:reading]
         return state
 
     def decide(t: int, state: EncoderState) -> Tensor:
         nonlocal memory
-        inputs = PolicyInput(encoder.observe(state), encoder.legal(state), memory, deterministic, generator)
+        inputs = PolicyInput(walked.observe(state), walked.legal(state), memory, deterministic, generator)
         with torch.set_grad_enabled(gradients):
             decision = agent.act(inputs)
         _check(decision.actions, inputs.legal, agent)
         memory = decision.memory
-        actions[: len(state), t] = decision.actions
         decisions.append(decision)
+        if record:
+            seen.append(inputs)
         return decision.actions
 
     with torch.no_grad():
-        state = encoder.unroll(encoder.start(ordered, samples), len(still_reading), decide, leave, assume_legal=True)
-        finished.append(encoder.finish(state))
+        state = walked.unroll(walked.start(order.batch, samples), len(order.counts), decide, leave, assume_legal=True)
+        actions = order.padded([decision.actions for decision in decisions])
+        if agent.observes:
+            log_probs = torch.cat([walked.finish(state), *finished[::-1]])[order.back]
+        else:
+            log_probs = encoder(batch, actions)
+    return Rollout(
+        Episodes(batch.repeat(samples), actions, log_probs),
+        order.padded([decision.log_probs for decision in decisions]),
+        order.padded([decision.entropy for decision in decisions]),
+        order.trajectories(seen, decisions, agent.observes) if record else None,
+    )
 
-    place = torch.arange(samples, device=order.device).repeat(len(batch))
-    back = order.argsort().repeat_interleave(samples) * samples + place
-    mask = ordered.mask.repeat_interleave(samples, 0)
 
-    def padded(columns: list[Tensor]) -> Tensor:
-        """Put the columns of all words, each of the unfinished rows, into (R, T) in the order of the batch."""
-        flat = torch.cat(columns)
-        return flat.new_zeros(width, rows).masked_scatter(mask.t(), flat).t()[back]
+class _LongestFirst:
+    """The order of the rows in a rollout: longest sentences first, so that finished rows are a slice at the end.
 
-    episodes = Episodes(batch.repeat(samples), actions[back], torch.cat(finished[::-1])[back])
-    log_probs, entropy = ([getattr(each, name) for each in decisions] for name in ("log_probs", "entropy"))
-    return Rollout(episodes, padded(log_probs), padded(entropy))
+    Attributes:
+        batch: Sentences in this order.
+        counts: Number of rows that have a word at each position.
+        row: (R,) int64, row in the order of the given batch, of each row in this order.
+        back: (R,) int64, the inverse.
+    """
+
+    def __init__(self, batch: SentenceBatch, samples: int) -> None:
+        order = batch.lengths.argsort(descending=True, stable=True)
+        self.batch, self._given, self._samples = batch.select(order), batch, samples
+        self.counts: list[int] = torch.bincount(batch.lengths).flip(0).cumsum(0).flip(0)[1:].mul(samples).tolist()
+        sample = torch.arange(samples, device=order.device).repeat(len(batch))
+        self.row = order.repeat_interleave(samples) * samples + sample
+        self.back = self.row.argsort()
+
+    def padded(self, columns: list[Tensor]) -> Tensor:
+        """Put the columns of all words, each of the unfinished rows, into (R, T) in the order of the given batch."""
+        flat, mask = torch.cat(columns), self.batch.mask.repeat_interleave(self._samples, 0).t()
+        return flat.new_zeros(mask.shape).masked_scatter(mask, flat).t()[self.back]
+
+    def trajectories(self, seen: list[PolicyInput], decisions: list[Decision], observes: bool) -> Trajectories:
+        """Join the inputs and decisions of all words."""
+        device, lengths = self.row.device, self._given.lengths
+        row = torch.cat([self.row[:count] for count in self.counts])
+        word = torch.arange(len(self.counts), device=device).repeat_interleave(torch.tensor(self.counts, device=device))
+        start = (lengths.cumsum(0) - lengths).repeat_interleave(self._samples)
+        observed = [inputs.observation for inputs in seen]
+        return Trajectories(
+            torch.cat(observed) if observes else observed[0][:1].expand(len(row), -1),
+            torch.cat([inputs.legal for inputs in seen]),
+            torch.cat([decision.actions for decision in decisions]),
+            row,
+            word,
+            start[row] + word,
+        )
 
 
 def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
@@ -109,9 +182,3 @@ def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
     inside = actions.clamp(0, legal.shape[1] - 1)
     if not (legal.gather(1, inside[:, None]).squeeze(1) & (inside == actions)).all():
         raise HsEnvError(f"{type(agent).__name__} took an action that `legal` does not allow.")
-
-
-def _still_reading(lengths: Tensor, samples: int) -> list[int]:
-    """Return the number of rows that have a word at each position."""
-    counts: list[int] = torch.bincount(lengths).flip(0).cumsum(0).flip(0)[1:].mul(samples).tolist()
-    return counts

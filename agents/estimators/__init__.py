@@ -4,12 +4,14 @@ from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 from .branching import ARM, DisARM, LocalExpectation
 from .control import REBAR, RELAX
 from .exact import Exact
-from .score import LeaveOneOut, MovingAverage, SelfCritical
+from .score import GRPO, PPO, LeaveOneOut, MovingAverage, Score, ScoreFunction, SelfCritical
 from .straight import STGumbel, STHard, STIdentity, STSigmoid
 
 __all__ = [
     "ARM",
     "ESTIMATORS",
+    "GRPO",
+    "PPO",
     "REBAR",
     "RELAX",
     "DisARM",
@@ -24,5 +26,7 @@ __all__ = [
     "STHard",
     "STIdentity",
     "STSigmoid",
+    "Score",
+    "ScoreFunction",
     "SelfCritical",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -17,7 +17,7 @@ from hs_env.rewards import Reward, Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
 from ..choice import Choice, choice_of
-from ..policy import Logits
+from ..policy import PNet
 from ..rollout import Rollout
 
 
@@ -27,14 +27,14 @@ class ExpectedReward:
 
     Attributes:
         encoder: Frozen encoder.
-        logits: Policy.
+        policy: P-Net.
         batch: B sentences.
         reward: Reward of finished episodes.
         samples: Number S of episodes per sentence.
     """
 
     encoder: StructuredEncoder
-    logits: Logits
+    policy: PNet
     batch: SentenceBatch
     reward: Reward
     samples: int
@@ -59,12 +59,14 @@ class Estimate:
         earned: Their rewards.
         objective: Scalar whose gradient is the estimate; its value has no meaning.
         passes: Cost: the number of passes of the encoder over each sentence.
+        metrics: More numbers to log, by name.
     """
 
     sampled: Rollout
     earned: Rewarded
     objective: Tensor
     passes: float
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 class Estimator(ABC):
@@ -87,6 +89,10 @@ class Estimator(ABC):
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """Make one estimate, and update the state of the estimator."""
 
+    def steps(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Iterator[Estimate]:
+        """Make the estimates of one update: the policy takes a step after each. By default there is one."""
+        yield self.estimate(expected, generator)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the learned state as nested dicts of tensors and JSON values."""
         return {}
@@ -106,10 +112,14 @@ ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", group="hs_env.esti
 
 
 class Trace:
-    """Records the distributions and actions of a policy at each word, and the states if `keep_states`."""
+    """Records the distributions and actions of a policy at each word, and the states if `keep_states`.
 
-    def __init__(self, expected: ExpectedReward, keep_states: bool = False) -> None:
-        self._expected, self._keep = expected, keep_states
+    `batch` has the sentences that the encoder was started on, by default those of the expected reward.
+    """
+
+    def __init__(self, expected: ExpectedReward, keep_states: bool = False, batch: SentenceBatch | None = None) -> None:
+        self._encoder, self._keep = expected.encoder, keep_states
+        self._logits = expected.policy.on(expected.batch if batch is None else batch)
         self._gradients = torch.is_grad_enabled()
         self.states: list[EncoderState] = []
         self._choices: list[Choice] = []
@@ -117,12 +127,11 @@ class Trace:
 
     def choice(self, state: EncoderState) -> Choice:
         """Compute the policy's distribution in a state; gradients reach only the policy. Finished rows are not free."""
-        encoder = self._expected.encoder
         if self._keep:
             self.states.append(state)
-        observation, legal = encoder.observe(state), encoder.legal(state)
+        observation, legal = self._encoder.observe(state), self._encoder.legal(state)
         with torch.set_grad_enabled(self._gradients):
-            choice = choice_of(self._expected.logits(observation), legal)
+            choice = choice_of(self._logits(observation, state.index_at(state.position)), legal)
         choice.free = choice.free & state.reading
         self._choices.append(choice)
         return choice

@@ -66,7 +66,7 @@ def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tup
     Returns:
         (R, T, k) rewards, 0 where nothing is tried; the number of encoder steps, one per branch and word.
     """
-    encoder, width = expected.encoder, where.shape[1]
+    encoder, width, logits = expected.encoder, where.shape[1], expected.policy.on(expected.batch)
     rows = where.new_empty(0, dtype=torch.long)  # row of the sampled episode of each branch
     actions = walked.actions.new_empty(0, width)
     steps = 0
@@ -86,7 +86,7 @@ def branch_rewards(expected: ExpectedReward, walked: Walk, where: Tensor) -> tup
     def decide(t: int, state: EncoderState) -> Tensor:
         nonlocal steps
         if len(state):
-            choice = choice_of(expected.logits(encoder.observe(state)), encoder.legal(state))
+            choice = choice_of(logits(encoder.observe(state), state.index_at(state.position)), encoder.legal(state))
             actions[:, t] = choice.draw(walked.uniforms[rows, t]) * state.reading
             steps += int(state.reading.sum())
         return actions[:, t]

@@ -43,7 +43,7 @@ class Exact(Estimator):
         sentences = expected.batch.select(torch.arange(len(sequences)).repeat_interleave(counts))
         log_probs, episodes = _read(expected, sentences, actions)
         objective = (log_probs.sum(1).exp() * expected.reward(episodes).total).sum() / len(sequences)
-        agent = LogitPolicy(expected.logits)
+        agent = LogitPolicy(expected.policy)
         sampled = rollout(expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator)
         passes = expected.samples + len(actions) / len(sequences)
         return Estimate(sampled, expected.reward(sampled.episodes), objective, passes)
@@ -51,7 +51,7 @@ class Exact(Estimator):
 
 def _read(expected: ExpectedReward, sentences: SentenceBatch, actions: Tensor) -> tuple[Tensor, Episodes]:
     """Return the log-probabilities (R, T) of given actions, and the finished episodes."""
-    encoder, trace = expected.encoder, Trace(expected)
+    encoder, trace = expected.encoder, Trace(expected, batch=sentences)
 
     def decide(t: int, state: EncoderState) -> Tensor:
         trace.choice(state)

@@ -1,43 +1,181 @@
-"""Score-function estimators: `(R - b) grad log pi(a)` with a baseline b (Williams 1992)."""
+"""Score-function estimators: `A grad log pi(a)` with an advantage A (Williams 1992), and their clipped forms.
+
+All are one estimator with the settings of a `Score`. The advantage is `A = (R - b) / c`, with a baseline b and a scale
+c. The objective has the ratio r of the probabilities of the sampled actions, after and before the update (Schulman et
+al. 2017)::
+
+    min(r A, clamp(r, 1 - clip, 1 + clip) A)
+
+In the first step of an update r is 1, and the gradient of the objective is `A grad log pi(a)`. An update may take more
+steps on the same episodes. The classifier is frozen meanwhile, so what the P-Net saw in these episodes does not change:
+a further step costs one pass of the P-Net, and no pass of the encoder.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
+
+from hs_env.rewards import Rewarded
 
 from ..policy import LogitPolicy
 from ..rollout import Rollout, rollout
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 
+Baseline = Literal["leave_one_out", "group_mean", "moving_average", "self_critical"]
+Scale = Literal["none", "group", "running"]
+Ratio = Literal["sequence", "word"]
+_LARGEST: Final = 20.0  # bound of a log ratio, so that ratios are finite
+
+
+@dataclass(frozen=True)
+class Score:
+    """Settings of a score-function estimator.
+
+    Attributes:
+        baseline: Number that is subtracted from a reward: the mean of the sentence's other samples, the mean of all its
+            samples, a moving average over batches, or the reward of the greedy actions.
+        scale: Divisor of the advantages: 1, the standard deviation of the sentence's samples, or the root of a moving
+            average of the variance of all advantages, at least 1.
+        updates: Steps of the optimiser on the same episodes.
+        clip: Distance from 1 at which a ratio is clipped; 0 never clips.
+        ratio: Whether ratios are those of whole sequences of actions, or of single words.
+    """
+
+    baseline: Baseline
+    scale: Scale = "none"
+    updates: int = 1
+    clip: float = 0.0
+    ratio: Ratio = "sequence"
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether the advantage needs several samples per sentence."""
+        return self.baseline in ("leave_one_out", "group_mean") or self.scale == "group"
+
 
 class ScoreFunction(Estimator):
-    """Implements REINFORCE; subclasses define the baseline. Forced actions have no log-probability."""
+    """Implements the family; subclasses give it a name and settings. Forced actions have no log-probability.
+
+    Attributes:
+        preset: Settings of this name.
+        score: Settings of this estimator.
+    """
 
     unbiased = True
-    extra_passes = 0.0
+    preset: ClassVar[Score]
+    _DECAY: ClassVar[dict[str, float]] = {"average": 0.95, "variance": 0.9}
 
-    @abstractmethod
-    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
-        """Return the baselines of (B, S) rewards, in a shape that broadcasts to (B, S)."""
+    def __init__(self, state_size: int = 0, **changes: Any) -> None:
+        """Create an estimator; `changes` replace settings of the preset."""
+        self.score = replace(self.preset, **changes)
+        self.state: dict[str, float | None] = {}
+        if self.score.baseline == "moving_average":
+            self.state["average"] = None
+        if self.score.scale == "running":
+            self.state["variance"] = 1.0
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
-        agent = LogitPolicy(expected.logits)
-        sampled = rollout(expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator)
-        earned = expected.reward(sampled.episodes)
-        baseline = self.baseline(earned.total.view(-1, expected.samples), expected)
-        objective = score_objective(sampled, earned.total, baseline)
-        return Estimate(sampled, earned, objective, expected.samples + self.extra_passes)
+        return next(self.steps(expected, generator))
+
+    def steps(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Iterator[Estimate]:
+        """See `Estimator.steps`; all are made of the same episodes."""
+        agent = LogitPolicy(expected.policy)
+        with torch.no_grad():
+            sampled = rollout(
+                expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator, record=True
+            )
+            earned = expected.reward(sampled.episodes)
+            advantages = self.advantages(earned.total.view(-1, expected.samples), expected).flatten()
+        before: Tensor | None = None
+        for _ in range(self.score.updates):
+            now = evaluated(sampled, expected)
+            before = now.log_probs.detach() if before is None else before
+            yield self._estimate(now, before, earned, advantages, expected.samples)
+
+    def advantages(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
+        """Return the advantages of (B, S) rewards, and update the state. `expected` is for the greedy baseline."""
+        advantages = rewards - self._baseline(rewards, expected)
+        match self.score.scale:
+            case "group":
+                advantages = advantages / (rewards.std(1, keepdim=True) + 1e-4)
+            case "running":
+                variance = self._averaged("variance", advantages.var(correction=0).item())
+                advantages = advantages / max(1.0, variance**0.5)
+        return advantages
+
+    def _baseline(self, rewards: Tensor, expected: ExpectedReward | None) -> Tensor:
+        """Return the baselines, in a shape that broadcasts to (B, S)."""
+        match self.score.baseline:
+            case "leave_one_out":
+                return (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
+            case "group_mean":
+                return rewards.mean(1, keepdim=True)
+            case "moving_average":
+                before = self.state["average"]
+                self._averaged("average", rewards.mean().item())
+                return rewards.new_tensor(before or 0.0)
+        assert expected is not None
+        greedy = rollout(expected.encoder, LogitPolicy(expected.policy), expected.batch, deterministic=True)
+        return expected.reward(greedy.episodes).total[:, None]
+
+    def _averaged(self, name: str, now: float) -> float:
+        """Move an average towards its newest value, and return it; the first value is its start."""
+        before = self.state[name]
+        after = now if before is None else before + (1 - self._DECAY[name]) * (now - before)
+        self.state[name] = after
+        return after
+
+    def _estimate(
+        self, sampled: Rollout, before: Tensor, earned: Rewarded, advantages: Tensor, samples: int
+    ) -> Estimate:
+        """Make the estimate of one step; `before` (R, T) are the log-probabilities before the update."""
+        mask, clip = sampled.episodes.sentences.mask, self.score.clip
+        log_ratio = (sampled.log_probs - before).clamp(-_LARGEST, _LARGEST)
+        change = log_ratio.detach()[mask]
+        metrics = {"approx_kl": (change.exp() - 1 - change).mean().item()}
+        if self.score.ratio == "sequence":
+            log_ratio = log_ratio.sum(1, keepdim=True).clamp(-_LARGEST, _LARGEST)
+        ratio, sign = log_ratio.exp(), advantages[:, None]
+        objective = ratio * sign
+        if clip:
+            clipped = ratio.clamp(1 - clip, 1 + clip) * sign
+            count = mask.sum() if self.score.ratio == "word" else len(mask)
+            metrics["clip_ratio"] = float((clipped < objective).sum() / count)
+            objective = torch.minimum(objective, clipped)
+        if samples > 1:
+            equal = earned.total.view(-1, samples).std(1) < 1e-8
+            metrics["frac_reward_zero_std"] = equal.float().mean().item()
+        passes = samples + (self.score.baseline == "self_critical")
+        return Estimate(sampled, earned, objective.sum(1).mean(), passes, metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Estimator.state_dict`."""
+        return dict(self.state)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Estimator.load_state_dict`."""
+        super().load_state_dict(state)
+        self.state = dict(state)
 
 
-def score_objective(sampled: Rollout, rewards: Tensor, baseline: Tensor) -> Tensor:
-    """Compute the mean of `(R - b) log pi(a)` for rewards (R,) and baselines that broadcast to (B, S)."""
-    advantages = (rewards.view(len(baseline) if baseline.dim() else 1, -1) - baseline).flatten()
-    return (advantages * sampled.log_probs.sum(1)).mean()
+def evaluated(sampled: Rollout, expected: ExpectedReward) -> Rollout:
+    """Return sampled episodes with the log-probabilities and entropies that the policy gives them now.
+
+    Gradients reach the policy. The encoder is not called.
+    """
+    trajectories, shape = sampled.trajectories, sampled.episodes.actions.shape
+    assert trajectories is not None
+    choices = trajectories.choices(expected.policy.on(expected.batch))
+    log_probs, entropy = choices.log_prob(trajectories.actions), choices.entropy()
+    return replace(
+        sampled, log_probs=trajectories.padded(log_probs, shape), entropy=trajectories.padded(entropy, shape)
+    )
 
 
 @ESTIMATORS.register("rloo.v1")
@@ -45,10 +183,7 @@ class LeaveOneOut(ScoreFunction):
     """Uses the mean reward of the sentence's other samples as the baseline (Kool et al. 2019)."""
 
     title = "REINFORCE"
-
-    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
-        """See `ScoreFunction.baseline`."""
-        return (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
+    preset = Score("leave_one_out")
 
 
 @ESTIMATORS.register("moving_average.v1")
@@ -56,28 +191,7 @@ class MovingAverage(ScoreFunction):
     """Uses a moving average of the rewards of earlier batches as the baseline."""
 
     title = "REINFORCE, moving average"
-    _DECAY = 0.95
-
-    def __init__(self, state_size: int = 0) -> None:
-        self.average: float | None = None
-
-    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
-        """See `ScoreFunction.baseline`."""
-        now = rewards.mean().item()
-        before, self.average = (
-            self.average,
-            now if self.average is None else self.average + (1 - self._DECAY) * (now - self.average),
-        )
-        return rewards.new_tensor(0.0 if before is None else before)
-
-    def state_dict(self) -> dict[str, Any]:
-        """See `Estimator.state_dict`."""
-        return {"average": self.average}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See `Estimator.load_state_dict`."""
-        super().load_state_dict(state)
-        self.average = state["average"]
+    preset = Score("moving_average")
 
 
 @ESTIMATORS.register("self_critical.v1")
@@ -85,11 +199,25 @@ class SelfCritical(ScoreFunction):
     """Uses the reward of the policy's greedy actions as the baseline (Rennie et al. 2017)."""
 
     title = "REINFORCE, self-critical"
-    extra_passes = 1.0
+    preset = Score("self_critical")
 
-    @torch.no_grad()
-    def baseline(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
-        """See `ScoreFunction.baseline`."""
-        assert expected is not None
-        greedy = rollout(expected.encoder, LogitPolicy(expected.logits), expected.batch, deterministic=True)
-        return expected.reward(greedy.episodes).total[:, None]
+
+@ESTIMATORS.register("grpo.v1")
+class GRPO(ScoreFunction):
+    """Standardises the rewards of a sentence's samples, and clips the ratio of each word (Shao et al. 2024).
+
+    There is no penalty for the distance from a reference policy, and the words of a sentence are summed, not averaged.
+    """
+
+    title = "GRPO"
+    unbiased = False
+    preset = Score("group_mean", scale="group", clip=0.2, ratio="word")
+
+
+@ESTIMATORS.register("ppo.v1")
+class PPO(ScoreFunction):
+    """Takes 15 steps with the clipped ratio of whole sequences of actions (Havrylov, Kruszewski, Joulin 2019)."""
+
+    title = "PPO, whole sequences"
+    unbiased = False
+    preset = Score("self_critical", scale="running", updates=15, clip=0.2)

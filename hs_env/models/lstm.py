@@ -106,6 +106,20 @@ class LSTM(nn.Module):
         packed: Tensor = _Scan.apply(projected, index, sizes, self.weight_hh)
         return packed
 
+    def every(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """Compute the hidden states at all words, from the zero state.
+
+        Args:
+            vectors: (words, e) inputs, one sequence after the other, without padding.
+            lengths: (sequences,) int64, number of words of each sequence, at least 1.
+
+        Returns:
+            (words, d) hidden states, in the order of `vectors`.
+        """
+        sequence, step, sizes = pack(lengths)
+        order = (lengths.cumsum(0) - lengths)[sequence] + step
+        return self.scan(self.project(vectors), order, sizes)[order.argsort()]
+
     def last(self, projected: Tensor, index: Tensor, lengths: Tensor) -> Tensor:
         """Compute the last hidden state of each sequence, (sequences, d), from the zero state.
 

@@ -83,10 +83,10 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     def save_classifier(self, model: Model) -> None:
         """Save a classifier with the words and labels of this run and the scores of the kept epoch.
 
-        Equal runs save equal bytes, so the seconds of the epoch are left out.
+        Equal runs save equal bytes, so the seconds of the epoch are left out, as are the numbers of its updates.
         """
         best = next(entry for entry in reversed(self.progress.history) if entry["best"])
-        kept = {name: value for name, value in best.items() if name != "seconds"}
+        kept = {name: value for name, value in best.items() if name not in ("seconds", "training")}
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
         if isinstance(model.words, FineTunedWords):  # the saved classifier uses a frozen copy of its encoder

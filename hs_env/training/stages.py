@@ -70,6 +70,8 @@ class Progress:
         waited: Number of epochs of this stage since the best one.
         best: Score of the best epoch of this stage (negated if lower is better); None before the first evaluation.
         scale: Scale of that score: see `StagedTrainer.scale`.
+        sums: Sums of the logged numbers over the updates since the last evaluation.
+        summed: Number of these updates.
         cpu_seconds: Processor time of training and evaluation. Work after the last checkpoint of a killed process is
             repeated and counted once.
         history: One entry per evaluation.
@@ -83,6 +85,8 @@ class Progress:
     waited: int = 0
     best: float | None = None
     scale: dict[str, Any] | None = None
+    sums: dict[str, float] = field(default_factory=dict)
+    summed: int = 0
     cpu_seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -162,9 +166,15 @@ class StagedTrainer(ABC, Generic[Unit]):
         return None
 
     def history_entry(self, stage: Stage, scores: dict[str, float], better: bool) -> dict[str, Any]:
-        """Return the entry of an evaluation in the history. Its seconds count from the start of this process."""
-        place = {"stage": stage.name, "epoch": self.progress.epoch, "updates": self.progress.updates}
-        return {**place, "seconds": monotonic() - self._begun, **scores, "best": better}
+        """Return the entry of an evaluation in the history.
+
+        Its seconds count from the start of this process. `training` holds the means of the numbers that the updates
+        since the last evaluation have logged.
+        """
+        progress = self.progress
+        place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
+        means = {name: total / progress.summed for name, total in progress.sums.items()}
+        return {**place, "seconds": monotonic() - self._begun, **scores, "best": better, "training": means}
 
     # The run ---------------------------------------------------------------------------------------------------------
 
@@ -209,6 +219,9 @@ class StagedTrainer(ABC, Generic[Unit]):
             progress.batch += 1
             progress.updates += 1
             progress.updates_by_stage[stage.name] = progress.updates_by_stage.get(stage.name, 0) + 1
+            progress.summed += 1
+            for name, value in metrics.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + value
             monitor.update(progress.updates, metrics, read)
             if monotonic() - self._saved > self._checkpoint_seconds:
                 self.save_checkpoint()
@@ -227,6 +240,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         progress.cpu_seconds = process_time() - self._cpu_begun
         entry = self.history_entry(stage, scores, better)
         progress.history.append(entry)
+        progress.sums, progress.summed = {}, 0
         number = entry.get("epoch", progress.updates)  # a history without epochs is counted in updates
         monitor.epoch(progress.updates, stage.name, number, scores, better, examples)
 
@@ -290,7 +304,7 @@ def check_progress(progress: Progress, stages: int) -> None:
     Raises:
         HsEnvError: If a value is wrong; the message names its field.
     """
-    counts = ("stage", "epoch", "batch", "updates", "waited")
+    counts = ("stage", "epoch", "batch", "updates", "waited", "summed")
     check_ranges(progress, **dict.fromkeys(counts, (0, 1e15)), cpu_seconds=(0, 1e15))
     if progress.best is not None:
         check_ranges(progress, best=(-math.inf, math.inf))
@@ -299,6 +313,8 @@ def check_progress(progress: Progress, stages: int) -> None:
         raise HsEnvError(f"stage must be at most {stages}, got {progress.stage}")
     if not isinstance(updates, dict) or not all(type(count) is int for count in updates.values()):
         raise HsEnvError("updates_by_stage must have a whole number per stage")
+    if not isinstance(progress.sums, dict) or not all(type(value) is float for value in progress.sums.values()):
+        raise HsEnvError("sums must have a number per name")
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise HsEnvError("history must be a list of evaluations")
 

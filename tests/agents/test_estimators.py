@@ -159,7 +159,7 @@ def test_variances_are_ordered() -> None:
 
 @torch.no_grad()
 def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
-    expected, _ = make_expected(copies=3)
+    expected, policy = make_expected(copies=3)
     walked = walk(expected, torch.Generator().manual_seed(0))
     free = walked.choices.free
     flipped = free[..., None] & ~one_hot(walked.actions, 2).bool()
@@ -170,7 +170,7 @@ def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
         state = expected.encoder.advance(state, actions[t : t + 1])
         while state.reading.item():
             position = int(state.position)
-            theta = expected.logits(expected.encoder.observe(state)).sigmoid()
+            theta = policy(expected.encoder.observe(state)).sigmoid()
             actions[position] = int(walked.uniforms[row, position] < theta) if not state.at_last_word.item() else 1
             state = expected.encoder.advance(state, actions[position : position + 1])
         one = walked.sentences.select(torch.tensor([row]))
@@ -181,7 +181,7 @@ def test_a_flipped_action_changes_what_comes_after_it_only() -> None:
     assert steps == sum(int(lengths[row]) - t for row, t in free.nonzero().tolist())
 
 
-@pytest.mark.parametrize("name", [*UNBIASED, *BIASED])
+@pytest.mark.parametrize("name", [*UNBIASED, "grpo", "ppo", *BIASED])
 def test_every_estimator_learns(name: str) -> None:
     encoder, batch = make_encoder(), make_batch([4, 6, 5, 6])
     for expression, best in (("log_likelihood + 2 * phrases", 1.0), ("log_likelihood - 2 * phrases", 0.25)):
@@ -198,7 +198,7 @@ def test_every_estimator_learns(name: str) -> None:
         assert update.metrics["passes"] >= 4
 
 
-@pytest.mark.parametrize("name", ["moving_average", "rebar", "relax", "st_hard", "disarm"])
+@pytest.mark.parametrize("name", ["moving_average", "ppo", "rebar", "relax", "st_hard", "disarm"])
 def test_what_an_estimator_has_learnt_is_saved(name: str, tmp_path: Path) -> None:
     encoder, batch, reward = make_encoder(), make_batch([4, 6]), HSLSTMReward()
     parameters = ReinforceParameters(estimator=name, samples=3)

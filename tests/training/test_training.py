@@ -248,6 +248,46 @@ def test_with_reward_dropout_and_weight_decay_a_run_goes_on_alike(tmp_path, monk
         assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 
+def test_clipped_steps_with_a_reader_go_on_alike(tmp_path, monkeypatch):
+    """Stopped in the joint stage, with a checkpoint after every update; weights and history are the same."""
+    parameters = {
+        "estimator": "ppo",
+        "updates": 2,
+        "samples": 2,
+        "reader": "bilstm",
+        "reader_size": 4,
+        "observe": False,
+    }
+    config = replace(CONFIG, agent_parameters=parameters, pnet_epochs=1, joint_epochs=1, checkpoint_seconds=0)
+    steady = train(config, tmp_path / "steady", QUIET)
+    update, count = Reinforce.update, 0
+
+    def interrupted(self, *arguments, **more):
+        nonlocal count
+        count += 1
+        if count == 14:  # of 20
+            raise KeyboardInterrupt
+        return update(self, *arguments, **more)
+
+    monkeypatch.setattr(Reinforce, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", QUIET)
+    resumed = resume(tmp_path / "stopped", QUIET)
+    assert_same(steady, resumed)
+    one, two = (
+        [entry["training"] for entry in json.loads((run.folder / "history.json").read_text())["epochs"]]
+        for run in (steady, resumed)
+    )
+    assert one == two
+    logged = {"p_net/clip_ratio", "p_net/approx_kl", "p_net/frac_reward_zero_std", "p_net/entropy", "p_net/reward_std"}
+    assert logged <= set(one[-1])
+    assert one[-1]["p_net/passes"] == 3
+    assert logged <= set(EventAccumulator(str(steady.folder)).Reload().Tags()["scalars"])
+    dev = TrainingData.load(config.resolve()).splits["dev"]
+    scored = policy_scores(steady.classifier.model, steady.agent, dev, HSLSTMReward())
+    assert scored["log_likelihood"] == pytest.approx(steady.classifier.notes["log_likelihood"], abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -405,6 +405,7 @@ def test_a_flipped_bit_is_noticed(copy):
         {"progress": {"stage": "x"}},
         {"progress": {"stage": 99}},
         {"progress": {"history": [1]}},
+        {"progress": {"sums": {"p_net/reward": "x"}}},
         {"best": []},
         {"learner": None},
         {"agent": {"pnet": {}}},
