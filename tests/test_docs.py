@@ -23,7 +23,7 @@ from hs_env.training import run as runs
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-REWARDS_PAGE = DOCS / "rewards.md"
+REWARDS_PAGE, SB3_PAGE = DOCS / "rewards.md", DOCS / "stable_baselines3.md"
 COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY, RECIPES = (
     DOCS / f"{name}.md" for name in ("command_line", "architecture", "glossary", "recipes")
 )
@@ -67,6 +67,9 @@ def test_python_runs(page, tmp_path, monkeypatch, capsys):
             main(line[1:])
         assert {"runs", "report.html"} <= {path.name for path in tmp_path.iterdir()}
         assert "[the movie]" in capsys.readouterr().out
+    if page == SB3_PAGE:
+        (reward,) = re.findall(r"^mean reward on dev: (\S+)$", capsys.readouterr().out, re.MULTILINE)
+        assert float(reward) > -1.5
     if page == RL_TUTORIAL:  # random actions earn about -2.9
         (reward,) = re.findall(r"^last 100 sentences: (\S+)$", capsys.readouterr().out, re.MULTILINE)
         assert float(reward) > -1.5
