@@ -1,11 +1,11 @@
 """Make a run that ships with the package: a small classifier and its P-Net.
 
-On the generated corpus `phrases`, for the environments. HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
-frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
-frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
-an exhaustive search finds.
+On the generated corpus `phrases` an HS-LSTM or ID-LSTM. HS-LSTM: first the C-Net is trained on gold phrases. Then a
+randomly initialised P-Net learns to find phrases for the frozen C-Net, from its reward alone. ID-LSTM: first the C-Net
+is trained on whole sentences, then the P-Net on the frozen C-Net, then both alternately. The script prints how close
+the P-Net's reward is to the best possible one, which an exhaustive search finds.
 
-On `movie_reviews`, for new texts: `scripts/review_classifier.py`.
+On `movie_reviews` also a plain LSTM, all for new texts: see `review_classifier.py`.
 """
 
 from __future__ import annotations
@@ -62,6 +62,13 @@ CONFIGS = {
         tau=0.1,
     ),
 }
+OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
+"""Name of each result's folder in hs_env/data."""
+OUT_OF_REVIEWS = {
+    "hs_lstm": "movie_reviews",
+    "id_lstm": "movie_reviews_id_lstm",
+    "plain_lstm": "movie_reviews_plain_lstm",
+}
 LONGEST, SEARCHED = 13, 300
 
 
@@ -84,10 +91,8 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def of_phrases(model: str, seed: int, folder: Path, console: Console) -> tuple[Run, dict[str, Any]]:
-    """Train on `phrases`; return the run and what its notes say of it."""
-    if model not in CONFIGS:
-        raise HsEnvError(f"On phrases the models are {' and '.join(CONFIGS)}, got {model!r}.")
+def generated(model: str, seed: int, folder: Path, console: Console) -> tuple[Run, dict[str, Any]]:
+    """Train on the generated corpus; return the run and what its notes say of it."""
     run = train(replace(CONFIGS[model], seed=seed), folder / "run", console)
     rewards = share_of_the_best(run, run.data())
     for name, value in rewards.items():
@@ -97,7 +102,7 @@ def of_phrases(model: str, seed: int, folder: Path, console: Console) -> tuple[R
 
 def main(
     model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "plain_lstm"]],
-    corpus: Literal["phrases", "movie_reviews"] = "phrases",
+    reviews: bool = False,
     out: Path | None = None,
     seed: int = 0,
     runs: Path = Path("runs/shipped"),
@@ -106,21 +111,23 @@ def main(
 
     Args:
         model: Name of the model to make.
-        corpus: Corpus to train on.
+        reviews: Whether to train on `movie_reviews` instead of the generated corpus.
         out: Folder of the result; by default, the folder that ships with the package.
-        seed: Seed of the training on `phrases`.
+        seed: Seed of the training on the generated corpus.
         runs: Folder of the runs on `movie_reviews`, one per seed; finished ones are not trained again.
     """
-    console = Console(stderr=True)
-    out = out or Path(hs_env.__file__).parent / "data" / (corpus if model == "hs_lstm" else f"{corpus}_{model}")
-    reviews = corpus == "movie_reviews"
+    console, names = Console(stderr=True), OUT_OF_REVIEWS if reviews else OUT
+    if model not in names:
+        raise HsEnvError(f"On the generated corpus the models are {' and '.join(OUT)}; {model} needs --reviews.")
+    out = out or Path(hs_env.__file__).parent / "data" / names[model]
     with tempfile.TemporaryDirectory() as folder:
-        made = best_of_seeds(model, runs, console) if reviews else of_phrases(model, seed, Path(folder), console)
-        run, notes = made
-        command = f"scripts/make_classifier.py {model}{' --corpus movie_reviews' if reviews else ''}"
-        notes = run.classifier.notes | {"corpus": corpus, "made_by": command} | notes
+        run, notes = best_of_seeds(model, runs, console) if reviews else generated(model, seed, Path(folder), console)
+        origin = {
+            "corpus": run.config.corpus.partition(":")[0],
+            "made_by": f"scripts/make_classifier.py {model}{' --reviews' if reviews else ''}",
+        }
         out.mkdir(parents=True, exist_ok=True)
-        replace(run.classifier, notes=notes).save(out / FILE_NAME, int8=reviews)
+        replace(run.classifier, notes=run.classifier.notes | origin | notes).save(out / FILE_NAME, int8=reviews)
         if run.agent is not None:
             shutil.copyfile(run.folder / AGENT, out / AGENT)
     size = sum(path.stat().st_size for path in out.glob("*.safetensors")) / 1024

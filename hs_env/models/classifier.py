@@ -50,6 +50,8 @@ MODELS.register("self_attentive.v1")(SelfAttentive)
 
 FILE_NAME = "classifier.safetensors"
 """Name of the classifier's file in the folder of a run."""
+DEFAULT_RUN = "movie_reviews"
+"""Name of the packaged run that reads texts if no other is named."""
 ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
 ENCODER_WEIGHTS = "words.network."
