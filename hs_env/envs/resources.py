@@ -182,8 +182,9 @@ def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Prob
             return name
     raise HsEnvError(
         f"No classifier that ships with the package fits the corpus {names.corpus!r} with the classes "
-        f"{', '.join(labels)}: {'; '.join(refused)}. Train one, `hs-env train --corpus {names.corpus} --out runs/NAME`, "
-        'and pass classifier="runs/NAME"; or pass one of these names to use it all the same.'
+        f"{', '.join(labels)}: {'; '.join(refused) or 'there is none for ' + problem.title}. Train one, `hs-env train "
+        f'--corpus {names.corpus} --out runs/NAME`, and pass classifier="runs/NAME"; or pass one of these names to '
+        "use it all the same."
     )
 
 
