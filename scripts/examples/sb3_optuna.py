@@ -1,6 +1,6 @@
 """Search hyper-parameters of PPO of Stable-Baselines3 with Optuna, on the split dev.
 
-    pip install "hs-env[rl_zoo3]"
+    pip install "hs-env[zoo]"
     python scripts/examples/sb3_optuna.py --trials 20 --steps 100000
 
 A trial reports its mean reward on dev four times, and is stopped if it is worse than the median of the others.

@@ -3,8 +3,8 @@
     pip install "hs-env[skrl]"
     python scripts/examples/skrl_ppo.py --steps 200000 --seed 1
 
-skrl takes the observation that a step returns as the first one after an end, so the autoreset mode is SAME_STEP. Its PPO
-ignores action masks: the environment replaces an illegal INSIDE at the last word by END.
+skrl takes the observation that a step returns as the first one after an end, so the autoreset mode is SAME_STEP. Its
+PPO ignores action masks: the environment replaces an illegal INSIDE at the last word by END.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ def main(steps: int = 200_000, seed: int = 0) -> dict[str, float]:
         return np.where(masks, logits.numpy(), -np.inf).argmax(1)
 
     before = mean_reward(act)
-    trainer = SequentialTrainer(env=env, agents=agent, cfg={"timesteps": steps // NUM_ENVS, "headless": True})
-    trainer.train()
+    trainer = {"timesteps": steps // NUM_ENVS, "headless": True, "close_environment_at_exit": False}
+    SequentialTrainer(env=env, agents=agent, cfg=trainer).train()
+    env.close()
     return report(random=mean_reward(act_at_random), before=before, after=mean_reward(act))
 
 

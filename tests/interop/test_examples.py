@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 
@@ -137,7 +138,7 @@ def test_rl_zoo3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_stable_baselines_refuses_a_vector_environment_of_gymnasium() -> None:
     """The message is its own, since it looks at the type before any of our code runs."""
     ppo = importlib.import_module("stable_baselines3").PPO
-    with pytest.raises(ValueError, match="The environment is of type .*, not a Gymnasium environment"):
+    with pytest.raises(ValueError, match=r"The environment is of type .*, not a Gymnasium environment"):
         ppo("MlpPolicy", gymnasium.make_vec(ID, 2))
 
 
@@ -159,6 +160,29 @@ def test_torchrl_refuses_next_step() -> None:
         wrapper(gymnasium.make_vec(ID, 2, autoreset_mode=mode)).close()
     with pytest.raises(RuntimeError, match="must be one of SAME_STEP or DISABLED"):
         wrapper(gymnasium.make_vec(ID, 2))
+
+
+@pytest.mark.interop
+@needs("skrl")
+def test_skrl_renders_unless_headless() -> None:
+    wrap_env = importlib.import_module("skrl.envs.wrappers.torch").wrap_env
+    with pytest.raises(AttributeError, match="has no attribute 'call'"):
+        wrap_env(gymnasium.make_vec(ID, 2, autoreset_mode="SameStep")).render()
+
+
+@pytest.mark.interop
+@needs("agilerl")
+@pytest.mark.parametrize(("use_gae", "reached"), [(True, False), (False, True)])
+def test_agilerl_loses_the_last_reward_with_gae(use_gae: bool, reached: bool) -> None:
+    """An episode of two steps with a reward of 1 at its end, and the first step of the next one."""
+    kind = importlib.import_module("agilerl.components.rollout_buffer").RolloutBuffer
+    env = gymnasium.make(ID)
+    buffer = kind(3, env.observation_space, env.action_space, num_envs=1, gamma=1.0, gae_lambda=1.0, use_gae=use_gae)
+    for reward, done in ((0.0, False), (1.0, True), (0.0, False)):
+        observation, none = np.zeros((1, *env.observation_space.shape), np.float32), np.zeros(1)
+        buffer.add(observation, none, np.full(1, reward), np.full(1, done), none, none, observation)
+    buffer.compute_returns_and_advantages(np.zeros(1), np.zeros(1))
+    assert bool(buffer.buffer["advantages"][0].item()) is reached
 
 
 @pytest.mark.interop
