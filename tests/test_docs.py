@@ -71,8 +71,11 @@ def test_python_runs(page, tmp_path, monkeypatch, capsys):
         (reward,) = re.findall(r"^mean reward on dev: (\S+)$", capsys.readouterr().out, re.MULTILINE)
         assert float(reward) > -1.5
     if page == RL_TUTORIAL:  # random actions earn about -2.9
-        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", capsys.readouterr().out, re.MULTILINE)
+        printed = capsys.readouterr().out
+        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", printed, re.MULTILINE)
         assert float(reward) > -1.5
+        (cut,) = re.findall(r"^(the .+) -0\.\d\d$", printed, re.MULTILINE)  # the whole sentence, classified correctly
+        assert cut.replace(" | ", " ") == "the movie is not very good"
     if page == DECISIONS_TUTORIAL:  # unbiased estimators climb
         figures = re.findall(r"^(\w+) +expected reward (\S+) -> (\S+)$", capsys.readouterr().out, re.MULTILINE)
         gained = {name: float(after) - float(before) for name, before, after in figures}
