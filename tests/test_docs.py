@@ -23,7 +23,7 @@ from hs_env.training import run as runs
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-REWARDS_PAGE = DOCS / "rewards.md"
+REWARDS_PAGE, SB3_PAGE = DOCS / "rewards.md", DOCS / "stable_baselines3.md"
 COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY, RECIPES = (
     DOCS / f"{name}.md" for name in ("command_line", "architecture", "glossary", "recipes")
 )
@@ -67,9 +67,15 @@ def test_python_runs(page, tmp_path, monkeypatch, capsys):
             main(line[1:])
         assert {"runs", "report.html"} <= {path.name for path in tmp_path.iterdir()}
         assert "[the movie]" in capsys.readouterr().out
-    if page == RL_TUTORIAL:  # random actions earn about -2.9
-        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", capsys.readouterr().out, re.MULTILINE)
+    if page == SB3_PAGE:
+        (reward,) = re.findall(r"^mean reward on dev: (\S+)$", capsys.readouterr().out, re.MULTILINE)
         assert float(reward) > -1.5
+    if page == RL_TUTORIAL:  # random actions earn about -2.9
+        printed = capsys.readouterr().out
+        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", printed, re.MULTILINE)
+        assert float(reward) > -1.5
+        (cut,) = re.findall(r"^(the .+) -0\.\d\d$", printed, re.MULTILINE)  # the whole sentence, classified correctly
+        assert cut.replace(" | ", " ") == "the movie is not very good"
     if page == DECISIONS_TUTORIAL:  # unbiased estimators climb
         figures = re.findall(r"^(\w+) +expected reward (\S+) -> (\S+)$", capsys.readouterr().out, re.MULTILINE)
         gained = {name: float(after) - float(before) for name, before, after in figures}

@@ -46,7 +46,7 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
 
     def resources(
         corpus: str = default.corpus,
-        classifier: str = default.classifier,
+        classifier: str | None = None,
         *,
         split: str = "train",
         data_dir: str | None = None,

@@ -3,7 +3,7 @@
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.check import check_encoder
-from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
+from hs_env.models.classifier import DEFAULT_RUN, MODELS, Classifier, find_classifier, shipped_runs
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
@@ -16,6 +16,7 @@ from hs_env.models.tree_lstm import TreeLSTM
 
 __all__ = [
     "CNN",
+    "DEFAULT_RUN",
     "HSLSTM",
     "IDLSTM",
     "MODELS",

@@ -80,7 +80,8 @@ env = gymnasium.make("{id}", split="test", render_mode="ansi")
 | argument | default | meaning |
 |---|---|---|
 | `corpus` | `"{corpus}"` | name or path of a corpus, see `load_corpus` |
-| `classifier` | `"{classifier}"` | name of a packaged classifier, a file, or the folder of a run |
+| `classifier` | `None` | name of a packaged classifier, a file, or the folder of a run. `None`: `"{classifier}"` \
+or, for a corpus whose words it does not know, the packaged one that knows its words and classes |
 | `split` | `"train"` | `"train"`, `"dev"` or `"test"` |
 | `data_dir` | `None` | folder of the data sets that do not ship with the package |
 | `reward` | `"{reward}"` | name of a reward, or an expression such as `"log_likelihood + 0.1 * accuracy"` |
