@@ -36,7 +36,7 @@ class Rollout:
         return {
             "reward": earned.total.mean().item(),
             "entropy": (self.entropy.sum(1) / words).mean().item(),
-            **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
+            **{f"reward/{key}": mean for key, mean in earned.means().items()},
         }
 
 

@@ -78,6 +78,7 @@ class Trainer(ClassifierTrainer):
         return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
+        self.reward.set_progress(self._policy_progress())
         slow = self.classifier.slow.train(self.config.reward_dropout)
         with torch.no_grad():
             batch = slow.words.with_features(batch)
@@ -85,6 +86,18 @@ class Trainer(ClassifierTrainer):
         slow.eval()
         self.reward.adapt(update.episodes)
         return update.episodes, _prefixed("p_net", update.metrics)
+
+    def _policy_progress(self) -> float:
+        """Return how much of the P-Net's training is done, from 0 to 1."""
+        done, total = 0, 0
+        for place, stage in enumerate(self.stages):
+            updates = 0 if stage.name == "warm" else self.max_updates(stage)
+            if place < self.progress.stage:
+                done += updates
+            elif place == self.progress.stage:
+                done += min(updates, self.progress.epoch * self.updates_per_epoch + self.progress.batch)
+            total += updates
+        return done / max(total, 1)
 
     # Scores and results ----------------------------------------------------------------------------------------------
 
