@@ -6,9 +6,9 @@
   double quotes may contain separators and line breaks; `""` in it means one quote. Blanks around quotes are ignored.
 * `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
 
-A label is an integer from 0 or a name. Other keys and columns are kept for rewards, and empty lines are skipped. Lines end as on
-any system, and the ending of a file's name may be in capitals. A fault in a row raises an `HsEnvError` that names the
-file and the line.
+A label is an integer from 0 or a name. Other keys and columns are kept for rewards, and empty lines are skipped. Lines
+end as on any system, and the ending of a file's name may be in capitals. A fault in a row raises an `HsEnvError` that
+names the file and the line.
 """
 
 from __future__ import annotations

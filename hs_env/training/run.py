@@ -35,7 +35,8 @@ class Run:
         classifier: Frozen classifier.
         agent: Trained P-Net; None for a flat classifier.
         classifier_updates: Number of updates of the C-Net by stage, "warm" and "joint".
-        loaded: Classifier and agent as loaded from the folder; `dataclasses.replace` keeps them. None if unknown.
+        loaded: Classifier and agent as loaded from the folder; `dataclasses.replace` keeps them. None if unknown, so
+            that those of the run count as others.
     """
 
     folder: Path
@@ -68,7 +69,7 @@ class Run:
     @property
     def is_own(self) -> bool:
         """Whether classifier and agent are those of the folder, rather than others that replace them."""
-        return self.loaded is None or (self.loaded[0] is self.classifier and self.loaded[1] is self.agent)
+        return self.loaded is not None and (self.loaded[0] is self.classifier and self.loaded[1] is self.agent)
 
     @classmethod
     def load(cls, folder: StrPath) -> Run:

@@ -174,7 +174,7 @@ def test_what_cannot_be_read(text, message):
 
 @pytest.mark.parametrize("thing", [None, 1.0, ["accuracy"]], ids=repr)
 def test_other_things_are_no_reward(thing):
-    with pytest.raises(HsEnvError, match="Expected a reward as text, .* as a function, or a callable that makes one"):
+    with pytest.raises(HsEnvError, match=r"Expected a reward as text, .* as a function, or a callable that makes one"):
         make_reward(thing)
 
 

@@ -116,7 +116,9 @@ def test_lengths_of_phrases_as_a_tensor():
 def registered(monkeypatch, tmp_path):
     monkeypatch.setattr(REWARDS, "_entries", dict(REWARDS._entries))
     assert REWARDS.register("long_phrases.v1")(long_phrases) is long_phrases
-    (tmp_path / "my_functions.py").write_text("def few(phrases, most=2):\n    return [most - len(p) for p in phrases]\n")
+    (tmp_path / "my_functions.py").write_text(
+        "def few(phrases, most=2):\n    return [most - len(p) for p in phrases]\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     yield
     sys.modules.pop("my_functions", None)
