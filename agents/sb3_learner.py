@@ -22,7 +22,7 @@ from hs_env.rewards import Reward
 from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
 
-from .base import AGENTS, AgentKind, LearningAgent, Update
+from .base import AGENTS, Agent, AgentKind, LearningAgent, Update
 from .rollout import rollout
 from .sb3 import ALGORITHMS, SB3Agent, policy_state, restore, sb3_algorithm, sb3_defaults
 
@@ -143,6 +143,12 @@ class SB3Learner(SB3Agent, LearningAgent):
             last = (buffer.pos - 1) % buffer.buffer_size
             buffer.timeouts[last] = 1 - buffer.dones[last]
             buffer.dones[last] = 1
+
+    def start_from(self, agent: Agent) -> None:
+        """See `LearningAgent.start_from`."""
+        if not isinstance(agent, SB3Agent) or type(agent.policy) is not type(self.policy):
+            return super().start_from(agent)
+        self.policy.load_state_dict(agent.policy.state_dict())
 
     def save(self, path: StrPath) -> None:
         """See `LearningAgent.save`; also saves the zip file if the parameter `zip` is set."""

@@ -156,7 +156,7 @@ def _others(encoder: StructuredEncoder, agents: Mapping[str, Agent], sentences: 
     rows = []
     for name, agent in agents.items():
         found = collect(greedy_episodes(encoder, agent, sentences), encoder.problem)
-        rows.append(Row(name, intervals(found), f"{type(agent).__name__}, greedy, same classifier"))
+        rows.append(Row(name, intervals(found), f"{type(agent).__name__}, same classifier"))
     return rows
 
 
@@ -218,6 +218,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     shared = {each.name for each in fields(SentenceParameters)}
     plain_config = {
         "model": _PLAIN,
+        "init_from": None,
         "model_parameters": {name: value for name, value in run.config.model_parameters.items() if name in shared},
         "agent": TrainConfig.agent,
         "agent_parameters": {},

@@ -46,7 +46,8 @@ class Trainer(ClassifierTrainer):
         agent_kind = AGENTS.get(config.agent)
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
-            model = data.new_model(kind, config)
+            model = self.new_model()
+            assert isinstance(model, StructuredEncoder)
             self.classifier = ClassifierOptimizer(
                 model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate
             )
@@ -54,6 +55,8 @@ class Trainer(ClassifierTrainer):
             slow, name = self.classifier.slow, config.warm_start
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
             self.agent = agent_kind.make(setting, config.agent_settings)
+        if self.origin is not None:
+            self.origin.give_policy(self.agent)
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
         joint_score = kind.problem.defaults.joint_score if agent_kind.learns else "log_likelihood"
         by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)
