@@ -188,7 +188,7 @@ class RunKind(Generic[Q, C, R]):
         trainer = self.new_trainer(resolved, folder, console)
         if summary := trainer.summary():
             trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
-        write_json(folder / RECORD, [describe() | trainer.parent])
+        write_json(folder / RECORD, [{**describe(), **trainer.parent}])
         write_json(folder / DATA, trainer.data_digests)
         write_json(folder / CONFIG, resolved.to_json())
         return self._finish(trainer, resolved, callback)

@@ -83,8 +83,9 @@ class Parent:
             if name.startswith(_WORDS):
                 continue
             if name not in weights or weights[name].shape != weight.shape:
-                theirs = tuple(weights[name].shape) if name in weights else "missing"
-                raise self._unfit(f"its weight {name} is {theirs}, expected {tuple(weight.shape)}; use its parameters")
+                found = f"of shape {tuple(weights[name].shape)}" if name in weights else "missing"
+                expected = f"expected {tuple(weight.shape)}"
+                raise self._unfit(f"its weight {name} is {found}, {expected}; use its model parameters")
             weight.copy_(weights[name])
         if isinstance(model.words, WordEmbedding) and isinstance(old.words, WordEmbedding):
             self._give_words(model.words, old.words, data)
