@@ -77,6 +77,8 @@ class Parent:
             theirs = ", ".join(self.classifier.labels)
             raise self._unfit(f"its classes are {theirs}, and those of {data.corpus.name!r} are {', '.join(labels)}")
         self._check_encoder(data)
+        if isinstance(model.words, WordEmbedding) and isinstance(old.words, WordEmbedding):
+            self._give_words(model.words, old.words, data)
         weights, own = old.state_dict(), model.state_dict()
         own = {name: weight for name, weight in own.items() if not name.startswith(ENCODER_WEIGHTS)}
         for name, weight in own.items():
@@ -87,8 +89,6 @@ class Parent:
                 expected = f"expected {tuple(weight.shape)}"
                 raise self._unfit(f"its weight {name} is {found}, {expected}; use its model parameters")
             weight.copy_(weights[name])
-        if isinstance(model.words, WordEmbedding) and isinstance(old.words, WordEmbedding):
-            self._give_words(model.words, old.words, data)
 
     def give_policy(self, agent: LearningAgent) -> None:
         """Copy the policy of the parent's agent to a new agent.
