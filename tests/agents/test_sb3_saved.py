@@ -83,5 +83,5 @@ def test_tensors_are_moved_to_the_device_of_the_policy(name: str) -> None:
     """The device `meta` computes shapes only, so it fails as soon as a value is asked for, and not before."""
     learner = make_learner(name)
     learner.policy.to("meta")
-    with pytest.raises(RuntimeError, match="called on meta tensor|copy out of meta tensor"):
+    with pytest.raises(RuntimeError, match=r"called on meta tensor|copy out of meta tensor"):
         rollout(make_encoder(), learner, BATCH, deterministic=True)
