@@ -32,13 +32,11 @@ def evaluate(
     Args:
         runs: Folder of the run. Several runs on the same sentences are compared in one table, in pairs with the first.
         split: Sentences to evaluate on.
-        format: Format of the printed comparison. JSON and CSV files of a single run are written to its folder in any
-            case.
+        format: Format of the printed comparison. A single run's folder gets JSON and CSV files in any case.
         oracle: Width of a beam search, such as 16, that shows what a perfect P-Net gains at least; 0 skips it.
         policy: Folders of HM-LSTM runs. Their lowest boundaries segment the sentences for this run's classifier.
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
-        agent: Other agents that act on this run's classifier, each in a row of its own: folders of runs, files of
-            agents, or zip files of Stable-Baselines3.
+        agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
         trust: Load zip files, although they contain pickles, which can execute any code.
     """
     if not runs:
