@@ -154,7 +154,7 @@ class Preparation:
     def _download(self, name: str) -> Path:
         path = self.downloads / name
         if not path.exists():
-            self.console.print(f"downloading {SOURCES[name]}")
+            self.console.print(f"downloading {SOURCES[name]}", soft_wrap=True, highlight=False)
             try:
                 with urllib.request.urlopen(SOURCES[name], timeout=60) as answer:
                     content = answer.read()
