@@ -18,6 +18,7 @@ from hs_env.corpora import CORPORA
 from hs_env.models import MODELS, shipped_runs
 from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.training import TrainConfig
 from hs_env.training import run as runs
 
 ROOT = Path(__file__).parents[1]
@@ -135,6 +136,8 @@ def test_options_of_training_commands_exist(page, monkeypatch):
 
     monkeypatch.setattr(runs, "train", stop)
     monkeypatch.setattr(runs, "resume", stop)
+    monkeypatch.setattr(runs, "load_config", lambda folder: TrainConfig().resolve())  # that of a parent
+    monkeypatch.setattr("hs_env.experiments.seeds.train_seeds", stop)
     for line in commands(page):
         if line[1] == "train":
             with pytest.raises(ParsedError):
@@ -198,7 +201,7 @@ def test_every_registry_has_a_recipe():
 def test_rewards_on_command_lines_can_be_made(my_rewards):
     lines = [shlex.split(line, comments=True) for line in "".join(blocks(REWARDS_PAGE, "sh")).splitlines()]
     expressions = [line[line.index("--reward") + 1] for line in lines if "--reward" in line]
-    assert len(expressions) == 4
+    assert len(expressions) == 5
     for expression in expressions:
         make_reward(expression)
 

@@ -24,7 +24,7 @@ from hs_env.models import Classifier, StructuredEncoder, find_classifier, shippe
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.problems.problem import Problem
 from hs_env.registry import unknown_name
-from hs_env.rewards import Reward, make_reward
+from hs_env.rewards import Reward, RewardLike, make_reward
 from hs_env.types import UNKNOWN, Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -43,7 +43,7 @@ class ResourceNames:
     classifier: str | None
     split: str = "train"
     data_dir: str | None = None
-    reward: str = "log_likelihood"
+    reward: RewardLike = "log_likelihood"
     reward_parameters: Mapping[str, Any] = field(default_factory=dict)
     shaping: bool = False
 

@@ -23,6 +23,7 @@ LATER: Final = {
     "encoder_rate": 0.0,
     "curriculum_epochs": 0,
     "curriculum_words": 10,
+    "init_from": None,
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
@@ -64,6 +65,9 @@ class TrainConfig:
     reward_dropout: bool | None = None
     """Whether the rewards of `reinforce` come from a classifier with dropout, so that it predicts training sentences no
     better than other ones. Default: only for ID-LSTM, where deleted words would otherwise seem to cost nothing."""
+    init_from: str | None = None
+    """Folder of a finished run to start from: the weights of its classifier and its agent. Then joint training comes
+    first, unless `warm_epochs` or `pnet_epochs` is set. On the command line, its options are the defaults."""
     batch_size: int = 64
     """Sentences per batch."""
     learning_rate: float = 2e-3
@@ -162,13 +166,14 @@ class TrainConfig:
         parameters = parse_parameters(agent.parameters, self.agent_parameters, f"the agent {self.agent!r}")
         if self.reward_dropout and not agent.reward_dropout:
             raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave --reward-dropout out.")
+        fresh = self.init_from is None
         values = {
             "warm_start": default.warm_start,
             "reward": default.reward,
             "reward_dropout": default.reward_dropout and agent.reward_dropout,
             "joint_learning_rate": default.joint_learning_rate,
-            "warm_epochs": default.warm_epochs,
-            "pnet_epochs": default.pnet_epochs,
+            "warm_epochs": default.warm_epochs if fresh else 0,
+            "pnet_epochs": default.pnet_epochs if fresh else 0,
         }
         chosen = {name: value if getattr(self, name) is None else getattr(self, name) for name, value in values.items()}
         return chosen | {"agent_parameters": plain_values(agent.resolve(parameters, problem))}
@@ -185,7 +190,7 @@ class TrainConfig:
             "reward": "",
             "reward_dropout": False,
             "joint_learning_rate": 5e-4 if self.joint_learning_rate is None else self.joint_learning_rate,
-            "warm_epochs": 5 if self.warm_epochs is None else self.warm_epochs,
+            "warm_epochs": (0 if self.init_from else 5) if self.warm_epochs is None else self.warm_epochs,
             "pnet_epochs": 0,
         }
 
@@ -208,7 +213,9 @@ class ResolvedConfig(TrainConfig):
         """Return the configuration with absolute paths of corpus, data and word vectors."""
         data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
         vectors = located_vectors(self.vectors, data_dir)
-        return replace(self, corpus=located(self.corpus, CORPORA), data_dir=data_dir, vectors=vectors)
+        init_from = None if self.init_from is None else absolute(self.init_from)
+        corpus = located(self.corpus, CORPORA)
+        return replace(self, corpus=corpus, data_dir=data_dir, vectors=vectors, init_from=init_from)
 
     @property
     def foreign_code(self) -> str | None:
