@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hs_env.corpora import movie_reviews, phrases, published  # noqa: F401 - importing registers their corpora
 from hs_env.corpora.corpus import CORPORA, Corpus
@@ -67,11 +68,12 @@ def load_corpus(
 
     builder = CORPORA.get(stem)
     known = inspect.signature(builder).parameters
-    numbers = {key: whole_number(name, key, value) for key, value in parse_settings(name, rest).items()}
-    settings: dict[str, int | str] = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **chosen, **numbers}
+    named = parse_settings(name, rest)
+    settings: dict[str, Any] = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **chosen, **named}
     if strange := sorted(settings.keys() - known):
         has = ", ".join(key for key in known if key != "data_dir") or "none"
         raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
+    settings |= {key: whole_number(name, key, value) for key, value in named.items()}
     context = {"seed": seed, "data_dir": None if data_dir is None else Path(data_dir).expanduser()}
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
 
