@@ -205,6 +205,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "pnet_epochs": None,
         "warm_epochs": run.classifier_updates["warm"] // per_epoch,
         "joint_epochs": run.classifier_updates["joint"] // per_epoch,
+        "min_updates": 0,
         "patience": 10**9,  # the number of updates is given
     }
     config = TrainConfig(**same | plain_config)

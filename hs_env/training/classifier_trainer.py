@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
 from hs_env.compute import generator_for, seed_for
+from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
 from hs_env.models.words import FineTunedWords
+from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.vectors import WordVectors
 from hs_env.vectors.contextual import ContextualVectors
+
+M = TypeVar("M", bound=Model)
+Update: TypeAlias = Callable[..., dict[str, float]]
+Evaluate: TypeAlias = Callable[[], tuple[dict[str, float], str]]
+
+
+def balanced_weights(data: TrainingData) -> Tensor:
+    """Return (C,) float32 weights N / (C * N_c) of the classes, for N_c of the N training sentences; the mean is 1."""
+    labels, classes = data.splits["train"].labels, len(data.corpus.labels)
+    return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1).float())
 
 
 class ClassifierTrainer(StagedTrainer[Tensor]):
@@ -38,6 +51,24 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         self.config, self.data = config, data
         self.data_name, self.data_digests, self.data_digest = f"corpus {config.corpus!r}", data.digests, data.digest
         self.updates_per_epoch = -(-len(data.splits["train"]) // config.batch_size)
+        self.class_weights = balanced_weights(data) if config.class_weights == "balanced" else None
+
+    def optimizer(self, model: M) -> ClassifierOptimizer[M]:
+        """Return the optimiser of a classifier, as the configuration says."""
+        config = self.config
+        return ClassifierOptimizer(
+            model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate, self.class_weights
+        )
+
+    def stage(self, name: str, epochs: int, update: Update, evaluate: Evaluate, score: str) -> Stage:
+        """Return a stage that trains the classifier, with enough epochs for the minimum number of updates.
+
+        With class weights, the best epoch is the one with the highest weighted log-likelihood.
+        """
+        least = -(-self.config.min_updates // self.updates_per_epoch) if epochs else 0
+        if score == "log_likelihood" and self.class_weights is not None:
+            score = WEIGHTED
+        return Stage(name, max(epochs, least), update, evaluate, score, min_epochs=least)
 
     def max_updates(self, stage: Stage) -> int:
         """Return the maximum number of updates of a stage."""
@@ -55,11 +86,12 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return stage.update(batch, generator_for(self.config.seed, *place)), len(unit)
 
     def summary(self) -> str:
-        """Return how many words have a vector."""
-        if not isinstance(self.data.vectors, WordVectors):
-            return ""
-        coverage = f"{self.data.vectors.type_coverage:.1%} of {len(self.data.vocabulary):,} words"
-        return f"{self.config.vectors} has {coverage}"
+        """Return what the corpus is, and how many words have a vector."""
+        lines = [self.data.corpus.description, self.data.corpus.source]
+        if isinstance(self.data.vectors, WordVectors):
+            coverage = f"{self.data.vectors.type_coverage:.1%} of {len(self.data.vocabulary):,} words"
+            lines.append(f"{self.config.vectors} has {coverage}")
+        return "\n".join(filter(None, lines))
 
     def history(self) -> Any:
         """Return the number of updates of the C-Net per stage, and the evaluation of every epoch."""
@@ -73,6 +105,13 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         """
         best = next(entry for entry in reversed(self.progress.history) if entry["best"])
         kept = {name: value for name, value in best.items() if name != "seconds"}
+        if best.get("predicted_classes") == 1:
+            advice = "" if self.config.class_weights == "balanced" else "class_weights='balanced', "
+            warnings.warn(
+                f"{model.title} predicts one class alone on dev. Try {advice}more sentences or more epochs, and check "
+                "the labels.",
+                stacklevel=2,
+            )
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
         if isinstance(model.words, FineTunedWords):  # the saved classifier uses a frozen copy of its encoder
