@@ -72,6 +72,8 @@ def print_comparison(comparison: Comparison, format: Format = "table") -> None:
             out = Console()
             for part in comparison.parts():
                 out.print(part.to_rich(out.width))
+            if comparison.classes is not None:
+                out.print(*comparison.classes.to_rich())
             if comparison.deletions is not None:
                 out.print(comparison.deletions.to_rich())
             if comparison.recurring is not None and comparison.recurring.phrases:

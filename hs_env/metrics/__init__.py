@@ -1,18 +1,25 @@
 """Metrics of a policy or a classifier on a split, and their bootstrap intervals."""
 
 from hs_env.metrics.bootstrap import Interval, difference, intervals
-from hs_env.metrics.definitions import CLASSIFICATION, Metric, metrics_of, values_of
+from hs_env.metrics.calibration import ReliabilityBin, reliability
+from hs_env.metrics.definitions import CLASSIFICATION, DETAILS, Metric, metrics_of, values_of
+from hs_env.metrics.mcnemar import McNemar, mcnemar
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
 
 __all__ = [
     "CLASSIFICATION",
+    "DETAILS",
     "Interval",
+    "McNemar",
     "Metric",
     "Predictions",
+    "ReliabilityBin",
     "collect",
     "collect_flat",
     "difference",
     "intervals",
+    "mcnemar",
     "metrics_of",
+    "reliability",
     "values_of",
 ]
