@@ -62,7 +62,7 @@ def _row(record: Mapping[str, Any], path: Path, line: int, row_format: RowFormat
             raise file_error(path, line, f"there is no column {column!r}; the columns are {present}")
     text, boundaries = record[row_format.text], record.get("boundaries")
     if text is None or (isinstance(text, str) and not text.strip()):
-        raise file_error(path, line, "the text is empty; remove the row or give it a text")
+        raise file_error(path, line, "the text is empty; give the row one, or leave such rows out with --skip-bad-rows")
     if not isinstance(text, str):
         raise file_error(path, line, f"the text is {_shown(text)}; expected a string")
     if boundaries is not None and not isinstance(boundaries, list):

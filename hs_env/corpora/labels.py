@@ -39,9 +39,9 @@ def read_label(value: object) -> str:
     else:
         raise ValueError(f"the label is {shown(value, 40)}; expected a text or a number")
     if text == "" or text.lower() == "nan":
-        raise ValueError("the label is missing; expected a text or a number")
+        raise ValueError("the label is missing; give the row one, or leave such rows out with --skip-bad-rows")
     if len(text) > _LONGEST:
-        raise ValueError(f"the label has {len(text)} characters ({text[:40]}…); is this the column of labels?")
+        raise ValueError(f"the label has {len(text)} characters ({text[:40]}…); choose the column of labels")
     whole = _WHOLE.fullmatch(text)
     return str(int(whole["whole"])) if whole else text
 
