@@ -97,7 +97,7 @@ def test_defaults_learn_from_500_sentences(corpus: str, tmp_path: Path) -> None:
         return max(entry["macro_f1"] for entry in epochs_of(folder, "joint"))
 
     assert macro_f1(min_updates=0) < 0.5
-    assert macro_f1(class_weights="none") > 0.8
+    assert macro_f1(class_weights="none") > 0.6
     assert macro_f1(class_weights="balanced") > 0.8
 
 
