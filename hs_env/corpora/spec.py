@@ -80,7 +80,14 @@ def _quoted(value: str) -> str:
 def divide(name: str) -> tuple[Path, str]:
     """Divide `PATH:fold=1` into the path and the settings, unless there is a file or folder with this whole name."""
     path, match = _to_path(name), _PATH.fullmatch(name)
-    return (path, "") if match is None or path.exists() else (_to_path(match["path"]), match["settings"])
+    return (path, "") if match is None or _exists(path) else (_to_path(match["path"]), match["settings"])
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # the name is too long for a file
+        return False
 
 
 def _to_path(name: str) -> Path:

@@ -36,7 +36,8 @@ class TrainConfig:
     """Configuration of joint training: warm start of the C-Net, then the P-Net alone, then both in turn."""
 
     corpus: str = "movie_reviews"
-    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder."""
+    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder, perhaps with settings
+    (`mr:fold=3`, `reviews.csv:text=review,label=stars`)."""
     data_dir: Path | None = None
     """Folder that contains the data sets which are not built in, and files of word vectors."""
     vectors: str = "glove-6b-50d"

@@ -111,6 +111,13 @@ def test_what_cannot_be_skipped(tmp_path: Path) -> None:
         load_corpus(folder, skip_bad_rows=True)
 
 
+def test_long_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,label", STARS)
+    names = tuple("very " * 20 + str(at) for at in range(5))
+    assert load_corpus(add_settings(str(path), RowFormat(names=names))).labels == names
+    assert load_corpus(path, names=names).labels == names
+
+
 def test_bad_settings(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", "text,label", STARS)
     for settings, message in (
