@@ -1,7 +1,8 @@
 """Load a corpus from files in one of three layouts.
 
 * One file, which is divided into splits.
-* A folder with one file per split: `train.*`, `test.*` and optionally `dev.*`, `val.*`, `valid.*` or `validation.*`.
+* A folder with one file per split: `train.*`, and `test.*` or `dev.*` or both. The dev split may also be named `val.*`,
+  `valid.*` or `validation.*`. Without it, a tenth of the train split becomes the dev split.
 * A folder with `all.*` and `folds.json` for cross-validation. `folds.json` holds `{"fold": [...]}`: the fold of each
   row of `all.*`, from 0.
 
@@ -51,7 +52,7 @@ def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
 def corpus_from_parts(
     name: str, parts: Mapping[str, Path], *, labels: Sequence[str] | None = None, source: str = ""
 ) -> Corpus:
-    """Load a corpus from files of "train" and "test", and optionally of "dev".
+    """Load a corpus from files of "train" and of "test" or "dev" or both.
 
     Without a dev file, a stratified tenth of the train split becomes the dev split. `labels` are by default the classes
     of the train split.
@@ -144,9 +145,9 @@ def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
         raise HsEnvError(f"{path}: fold {fold} was asked for, but there is no folds.json; leave the fold out.")
     if path.is_dir():
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
-        if not {"train", "test"} <= parts.keys():
+        if "train" not in parts or len(parts) == 1:
             present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
-            expected = "train.* and test.* (perhaps dev.*), or all.* and folds.json"
+            expected = "train.* with test.* or dev.* or both, or all.* and folds.json"
             raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}.")
         _warn_of_others(path, parts.values())
         return corpus_from_parts(str(path), parts)

@@ -200,13 +200,12 @@ def _scene(
             elif span.state == "deleted":
                 through = middle(line) + _STRIKE * size
                 scene.append(_Box(left, through, right, through + size / 14, PALETTE.muted))
-            elif begins:  # underline the word to decide on
+            elif begins and span.state == "unread":  # underline the word to decide on
                 under = middle(line) + (_BASELINE + 0.2) * size
                 scene.append(_Box(left, under, corner[0] + part[0].right * size, under + size / 10, PALETTE.neutral))
-            ink = PALETTE.ink if span.colour else PALETTE.muted
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
-                scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, ink))
+                scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, span.ink))
     return sorted(scene, key=lambda mark: isinstance(mark, _Text))
 
 
