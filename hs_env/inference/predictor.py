@@ -223,7 +223,9 @@ class Predictor:
 
     def _predictions(self, readings: Iterator[_Reading]) -> Iterator[TextPrediction]:
         for reading in readings:
-            rows = zip(reading.texts, reading.shown, reading.probabilities.tolist(), reading.unknown.tolist(), strict=True)
+            rows = zip(
+                reading.texts, reading.shown, reading.probabilities.tolist(), reading.unknown.tolist(), strict=True
+            )
             for text, decided, probabilities, unknown in rows:
                 if decided is None:
                     yield TextPrediction.without_words(text, self.span_name)
@@ -251,7 +253,7 @@ def load(name: StrPath) -> Predictor:
 
 def _warn_of_unknown_words(index: int, text: str, share: float) -> None:
     warnings.warn(
-        f"The classifier does not know {share:.0%} of the words of the text at index {index}, {shown(text, 60)}: its "
-        "prediction means little. `unknown` has this share for each text.",
+        f"The classifier does not know {share:.0%} of the words of text {index + 1}, {shown(text, 60)}: its prediction "
+        "means little. `unknown` has this share for each text.",
         stacklevel=2,
     )

@@ -115,7 +115,9 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folder = Path(made)
             self._write(folder / _DATA, sentences)
             run = train(
-                TrainConfig(corpus=str(folder / _DATA), **config), folder / _RUN, Console(stderr=True, quiet=not self.verbose)
+                TrainConfig(corpus=str(folder / _DATA), **config),
+                folder / _RUN,
+                Console(stderr=True, quiet=not self.verbose),
             )
             self.predictor_ = load(run.folder)
         self.history_ = self.predictor_.history

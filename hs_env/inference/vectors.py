@@ -46,7 +46,9 @@ def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -
     encoder = hs_lstm_of(classifier)
     split = classifier.encode([Sentence(phrase, 0) for phrase in phrases])
     batches = split.batches(4096, by_length=True)
-    return _in_order(len(phrases), encoder.hidden_size, ((each.indices, encoder.phrase_vectors(each)) for each in batches))
+    return _in_order(
+        len(phrases), encoder.hidden_size, ((each.indices, encoder.phrase_vectors(each)) for each in batches)
+    )
 
 
 @isolated

@@ -182,7 +182,12 @@ class Segmented:
     def text(self, span: Span) -> str:
         """Return the words of a span as one printable string; for k > 2 a finished phrase is followed by its action."""
         words = printable(" ".join(self.words[span.start : span.stop]))
-        if self.problem is not None and self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None:
+        if (
+            self.problem is not None
+            and self.problem.num_actions > 2
+            and span.state == "phrase"
+            and span.action is not None
+        ):
             return f"{words}: {self.problem.actions[span.action]}"
         return words
 
