@@ -21,7 +21,7 @@ from hs_env.corpora import tokenise
 from hs_env.corpora.layouts import TOKENISATION
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
 from hs_env.errors import HsEnvError, missing_extra
-from hs_env.inference.predictor import Predictor, load
+from hs_env.inference.predictor import load
 from hs_env.inference.texts import check_texts
 from hs_env.registry import unknown_name
 from hs_env.storage import write_atomically
@@ -102,7 +102,7 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         super().set_params(**whole)
         return self
 
-    def fit(self, X: Iterable[str], y: Iterable[Any]) -> HSLSTMClassifier:
+    def fit(self, X: Iterable[str], y: Iterable[Any]) -> HSLSTMClassifier:  # noqa: N803 - the name in scikit-learn
         """Train on texts and their labels, which may be of any type that can be sorted.
 
         Raises:
@@ -123,12 +123,13 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.history_ = self.predictor_.history
         return self
 
-    def predict(self, X: Iterable[str]) -> NDArray[Any]:
+    def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803
         """Return the most probable label of each text, (N,)."""
-        classes: NDArray[Any] = self.predict_proba(X).argmax(1)
-        return self.classes_[classes]
+        best = self.predict_proba(X).argmax(1)
+        labels: NDArray[Any] = self.classes_[best]
+        return labels
 
-    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:
+    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each label, (N, C) float64, in the order of `classes_`."""
         check_is_fitted(self)
         columns = [self.predictor_.classifier.labels.index(name) for name in _names(self.classes_)]
@@ -145,9 +146,9 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         given = {name: getattr(self, name) for name in _TRAINING}
         return {name: value for name, value in given.items() if value is not None} | {"seed": int(seed)}
 
-    def _sentences(self, X: Iterable[str], y: Iterable[Any]) -> list[Sentence]:
+    def _sentences(self, given: Iterable[str], y: Iterable[Any]) -> list[Sentence]:
         """Check texts and labels, set the attributes about classes, and return the sentences that have words."""
-        texts, labels = list(check_texts(X)), np.asarray(y if hasattr(y, "__len__") else list(y))
+        texts, labels = list(check_texts(given)), np.asarray(y if hasattr(y, "__len__") else list(y))
         if labels.shape != (len(texts),):
             raise HsEnvError(f"Expected a label for each of {len(texts)} texts, got labels of shape {labels.shape}.")
         check_classification_targets(labels)
