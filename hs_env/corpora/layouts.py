@@ -147,7 +147,7 @@ def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
         if "train" not in parts or len(parts) == 1:
             present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
-            expected = "train.* with test.* or dev.* or both, or all.* and folds.json"
+            expected = "train.* and test.* (or dev.*, or both), or all.* and folds.json"
             raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}.")
         _warn_of_others(path, parts.values())
         return corpus_from_parts(str(path), parts)

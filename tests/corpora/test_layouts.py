@@ -36,7 +36,7 @@ def test_a_missing_dev_split_is_taken_from_train(tmp_path: Path, write_rows: Wri
 
 def test_a_missing_test_split_is_empty(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "train.jsonl", ROWS)
-    with pytest.raises(HsEnvError, match=r"train.\* with test.\* or dev.\* or both"):
+    with pytest.raises(HsEnvError, match=r"train.\* and test.\* \(or dev.\*, or both\)"):
         load_corpus(str(tmp_path))
     write_rows(tmp_path / "dev.jsonl", ROWS[:2])
     assert load_corpus(str(tmp_path)).counts == {"train": 40, "dev": 2, "test": 0}
