@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hs_env.agents import Agent, load_agent
-from hs_env.compute import isolated
+from hs_env.compute import isolated, prepare
 from hs_env.corpora import tokenise
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, shown
@@ -244,6 +244,7 @@ def load(name: StrPath) -> Predictor:
     Raises:
         HsEnvError: If there is no such classifier, a file is damaged, or the P-Net is missing.
     """
+    prepare(0)
     path = find_classifier(name)
     classifier = Classifier.load(path)
     agent = load_agent(path.parent / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
