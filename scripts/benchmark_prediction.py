@@ -33,9 +33,8 @@ def main() -> None:
         for read in (predictor.predict_proba, predictor.segment):
             begun = time.process_time()
             read(texts)
-            print(
-                f"{name:<22} {read.__name__:<14} {len(texts) / (time.process_time() - begun):>8,.0f} texts per CPU second"
-            )
+            speed = len(texts) / (time.process_time() - begun)
+            print(f"{name:<22} {read.__name__:<14} {speed:>8,.0f} texts per CPU second", flush=True)
 
 
 if __name__ == "__main__":
