@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -55,14 +55,14 @@ def what_is(content: bytes) -> str | None:
     return found
 
 
-def write_atomically(path: StrPath, content: bytes, replace: bool = True) -> None:
+def write_atomically(path: StrPath, content: bytes | Iterable[bytes], replace: bool = True) -> None:
     """Write a file in one step. Readers find all of the old content or all of the new, even after a crash.
 
     Missing parent folders are created. If the file is a link, the link is replaced, and its target is left alone.
 
     Args:
         path: File to write.
-        content: New content of the file.
+        content: New content of the file, whole or in parts.
         replace: Whether an existing file is replaced.
 
     Raises:
@@ -74,7 +74,7 @@ def write_atomically(path: StrPath, content: bytes, replace: bool = True) -> Non
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # which no other process uses
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         if replace:

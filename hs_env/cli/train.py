@@ -98,7 +98,8 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             run = runs.resume(resume, console, trust)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
-        print_comparison(compare(run, "test", console))
+        has_test = bool(run.data().corpus.counts["test"])
+        print_comparison(compare(run, "test" if has_test else "dev", console))
         _print_examples(run)
         print(f"\nThe run is in {run.folder}")
         if run.config.encoder_rate:

@@ -1,7 +1,8 @@
 """Load a corpus from files in one of three layouts.
 
 * One file, which is divided into splits.
-* A folder with one file per split: `train.*`, `test.*` and optionally `dev.*`, `val.*`, `valid.*` or `validation.*`.
+* A folder with one file per split: `train.*`, and `test.*` or `dev.*` or both. The dev split may also be named `val.*`,
+  `valid.*` or `validation.*`. Without it, a tenth of the train split becomes the dev split.
 * A folder with `all.*` and `folds.json` for cross-validation. `folds.json` holds `{"fold": [...]}`: the fold of each
   row of `all.*`, from 0.
 
@@ -102,7 +103,7 @@ def corpus_from_parts(
     source: str = "",
     row_format: RowFormat = DEFAULT_FORMAT,
 ) -> Corpus:
-    """Load a corpus from files of "train" and "test", and optionally of "dev".
+    """Load a corpus from files of "train" and of "test" or "dev" or both.
 
     Without a dev file, a stratified tenth of the train split becomes the dev split. `labels` are by default the classes
     of the train split.
@@ -199,7 +200,8 @@ def corpus_from_path(path: Path, *, fold: int | None = None, row_format: RowForm
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
     corpus = _read(path, fold, row_format)
     for at, label in enumerate(corpus.labels):
-        lacking = [split for split in ("dev", "test") if all(each.label != at for each in corpus.splits[split])]
+        found = {split: corpus.splits[split] for split in ("dev", "test") if corpus.splits[split]}
+        lacking = [split for split, sentences in found.items() if all(each.label != at for each in sentences)]
         if lacking:
             warnings.warn(f"{path}: {' and '.join(lacking)} have no sentence of the class {label!r}.", stacklevel=3)
     return corpus
@@ -215,9 +217,9 @@ def _read(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:
         raise HsEnvError(f"{path}: fold {fold} was asked for, but there is no folds.json; leave the fold out.")
     if path.is_dir():
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
-        if not {"train", "test"} <= parts.keys():
+        if "train" not in parts or len(parts) == 1:
             present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
-            expected = "train.* and test.* (perhaps dev.*), or all.* and folds.json"
+            expected = "train.* and test.* (or dev.*, or both), or all.* and folds.json"
             raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}.")
         _warn_of_others(path, parts.values())
         source = _columns(parts.values(), row_format)

@@ -89,6 +89,16 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
         yield batch, log_probs
 
 
+def hierarchy_predictions(
+    model: HMLSTMClassifier, split: EncodedSplit
+) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
+    """Yield the sentences of a split in batches, with what `HMLSTMClassifier.parse` returns for each."""
+    for batch in split.batches(_BATCH, by_length=True):
+        with torch.no_grad():
+            log_probs, boundaries = model.parse(batch)
+        yield batch, log_probs, boundaries
+
+
 def flat_scores(model: FlatClassifier, split: EncodedSplit, class_weights: Tensor | None = None) -> dict[str, float]:
     """Compute scores of a flat classifier on a split."""
     return _classifier_scores(collect_flat(flat_predictions(model, split)), class_weights)
@@ -143,4 +153,6 @@ def hierarchy_examples(
 ) -> list[Segmented]:
     """Return the first 8 sentences of a split with the nested phrases of HM-LSTM and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
-    return list(hierarchies(model, batch, sentences, labels))
+    with torch.no_grad():
+        log_probs, boundaries = model.parse(batch)
+    return list(hierarchies(batch, log_probs, boundaries, sentences, labels))

@@ -34,6 +34,14 @@ def test_a_missing_dev_split_is_taken_from_train(tmp_path: Path, write_rows: Wri
     assert load_corpus(str(tmp_path)).counts == {"train": 36, "dev": 4, "test": 2}
 
 
+def test_a_missing_test_split_is_empty(tmp_path: Path, write_rows: WriteRows) -> None:
+    write_rows(tmp_path / "train.jsonl", ROWS)
+    with pytest.raises(HsEnvError, match=r"train.\* and test.\* \(or dev.\*, or both\)"):
+        load_corpus(str(tmp_path))
+    write_rows(tmp_path / "dev.jsonl", ROWS[:2])
+    assert load_corpus(str(tmp_path)).counts == {"train": 40, "dev": 2, "test": 0}
+
+
 def test_capital_endings(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "Train.JSONL", ROWS)
     (tmp_path / "TEST.CSV").write_text("text,label\na,no\n", encoding="utf-8")
