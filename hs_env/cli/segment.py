@@ -23,7 +23,9 @@ def segment(
     run: str = DEFAULT_RUN,
     json: bool = False,
 ) -> None:
-    """Segment or distil sentences and classify them. There is a line for each sentence, also for an empty one.
+    """Segment or distil sentences and classify them.
+
+    There is a line for each sentence, also for an empty one.
 
     Args:
         texts: Sentences, one per argument; without any, standard input is read, one sentence per line.

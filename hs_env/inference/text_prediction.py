@@ -8,6 +8,16 @@ from typing import Any
 from hs_env.render import Segmented
 
 
+def _spans(shown: Segmented) -> list[Any]:
+    """Return the spans of a sentence; those of a tree are its constituents, inner ones first."""
+    if shown.problem is None:
+        return []
+    if shown.problem.nested:
+        return [" ".join(shown.words[each.start : each.stop]) for each in shown.brackets]
+    spans: list[Any] = shown.description[shown.problem.span[1]]
+    return spans
+
+
 @dataclass(frozen=True, slots=True)
 class TextPrediction:
     """A text with its words, its class and the decisions about its words.
@@ -52,7 +62,7 @@ class TextPrediction:
             probabilities=probabilities,
             actions=() if problem is None else tuple(problem.actions[action] for action in shown.actions),
             span_name=name,
-            spans=[] if name is None else shown.description[name],
+            spans=_spans(shown),
             unknown=unknown,
             segmented=shown,
         )

@@ -31,7 +31,6 @@ def function_of(name: str) -> Callable[..., None]:
     ("arguments", "message"),
     [
         (["segment", "--run", "nowhere", "a"], "Unknown classifier 'nowhere'"),
-        (["segment", " "], "has no words"),
         (["corpora", "movie_reveiws"], "Did you mean 'movie_reviews"),
         (["train", "--resume", "nowhere"], "is not the folder of a run"),
         (["train", "--resume", "x", "--seed", "1"], "Give no others"),

@@ -37,9 +37,9 @@ def test_an_empty_argument_has_an_empty_line(folder, capsys):
 
 
 def test_unknown_words_are_told(capsys):
-    cli.main(["segment", "le chien mange du pain"])
+    cli.main(["segment", "le chien mange du pain", "--run", "phrases"])
     assert "does not know 100% of the words of text 1, 'le chien" in capsys.readouterr().err
-    cli.main(["segment", "the movie is good"])
+    cli.main(["segment", "the movie is good", "--run", "phrases"])
     assert capsys.readouterr().err == ""
 
 

@@ -93,13 +93,18 @@ def given(monkeypatch: pytest.MonkeyPatch, raw: bytes, encoding: str = "utf-8") 
 
 
 @pytest.mark.parametrize(
-    "raw", ["\ufeffcafé is good\ngood film\n", "café is good\rgood film", "\ufeffcafé is good\r\n\r\ngood film"]
+    ("raw", "blank"),
+    [
+        ("\ufeffcafé is good\ngood film\n", []),
+        ("café is good\rgood film", []),
+        ("\ufeffcafé is good\r\n\r\ngood film", [""]),
+    ],
 )
-def test_standard_input_is_utf_8(raw, capsys, monkeypatch):
+def test_standard_input_is_utf_8(raw, blank, capsys, monkeypatch):
     given(monkeypatch, raw.encode(), "cp1252")
     cli.main(["segment", "--json"])
     values = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [value["text"] for value in values] == ["café is good", "good film"]
+    assert [value["text"] for value in values] == ["café is good", *blank, "good film"]
 
 
 @pytest.mark.parametrize(

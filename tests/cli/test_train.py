@@ -54,15 +54,17 @@ def test_a_run_of_id_lstm_is_compared_by_its_own_figures(distilled, capsys):
     assert {"deleted", "kept"} <= set(capsys.readouterr().out.split())
 
 
-def test_a_flat_run_has_a_table_and_nothing_to_segment(tmp_path, capsys):
+def test_a_flat_run_has_a_table_and_shows_sentences_as_they_are(tmp_path, capsys):
     path = tmp_path / "flat"
     cli.main(["train", "--model", "cnn", "--out", str(path), *SMALL])
     assert f"The run is in {path}" in capsys.readouterr().out
     cli.main(["evaluate", str(path), "--split", "dev", "--format", "csv"])
     rows = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert {row["row"] for row in rows} == {"CNN", "plain LSTM"}
+    cli.main(["segment", "good film", "--run", str(path)])
+    assert capsys.readouterr().out.startswith("good film  → ")
     with pytest.raises(SystemExit):
-        cli.main(["segment", "good", "--run", str(path)])
+        cli.main(["neighbours", "good", "--run", str(path)])
     assert "is a CNN, which takes a sentence as it is" in " ".join(capsys.readouterr().err.split())
 
 

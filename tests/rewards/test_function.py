@@ -160,7 +160,8 @@ def test_what_cannot_be_called_by_name_or_without_words():
 
 
 def test_columns_of_a_corpus_reach_it(tmp_path):
-    rows = ['{"text": "good film", "label": 1, "stars": 5}', '{"text": "bad film , sadly", "label": 0}'] * 10
+    good = '{"text": "good film", "label": "positive", "stars": 5}'
+    rows = [good, '{"text": "bad film , sadly", "label": "negative"}'] * 10
     (tmp_path / "own.jsonl").write_text("\n".join(rows))
     (tmp_path / "own.csv").write_text("text,stars,label\n" + "good film,5,1\nbad film,,0\n" * 10)
     assert {sentence.columns["stars"] for sentence in load_corpus(tmp_path / "own.jsonl").splits["train"]} == {5, None}
