@@ -33,7 +33,8 @@ class DistanceNet(PolicyNet):
 
         P(reduce) = sigmoid(d_t - d_u)
 
-    and after a first reduction so again for the new topmost nodes. If all distances are equal, every reduction has probability 1/2.
+    After a first reduction the same decides on a second one. If all distances are equal, a reduction has probability
+    1/2.
 
     Args:
         hidden_size: Width of the tanh layer.
