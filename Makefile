@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/.installed
 # Their requirements clash with each other, so each has an environment in .interop and pins in tests/interop/pins.
-LIBRARIES := rllib tianshou torchrl
+LIBRARIES := agilerl rllib skrl tianshou torchrl zoo
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format interop benchmark classifier docs constraints clean
@@ -39,7 +39,7 @@ interop: $(LIBRARIES:%=.interop/%/.installed)  ## the examples of other RL libra
 benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 	$(BIN)/python scripts/benchmark.py $(or $(ARGS),environments)
 
-classifier: $(INSTALLED)  ## make a classifier that is shipped in hs_env/data again; ARGS=hs_lstm or ARGS=id_lstm
+classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
 docs: $(INSTALLED)  ## make the pages of the environments and the picture of the architecture again

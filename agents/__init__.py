@@ -26,6 +26,7 @@ from .choice import BinaryChoice, CategoricalChoice, Choice, choice_of
 from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
+from .loading import load_agent_for
 from .policy import LogitPolicy, PNet
 from .reinforce import Reinforce, ReinforceParameters
 from .rollout import Rollout, rollout
@@ -65,6 +66,7 @@ __all__ = [
     "best_actions",
     "choice_of",
     "load_agent",
+    "load_agent_for",
     "make_baseline",
     "rollout",
 ]

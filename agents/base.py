@@ -118,6 +118,14 @@ class LearningAgent(Agent):
     ) -> Update:
         """Sample episodes on the frozen `encoder` and update the policy once from their rewards."""
 
+    def start_from(self, agent: Agent) -> None:
+        """Copy the policy of a loaded agent of the same kind and size, to train it further.
+
+        Raises:
+            HsEnvError: If this is not possible.
+        """
+        raise HsEnvError(f"{type(self).__name__} cannot start from a {type(agent).__name__}.")
+
     @abstractmethod
     def save(self, path: Path) -> None:
         """Save the policy to a file that `load_agent` reads."""

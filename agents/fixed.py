@@ -57,6 +57,9 @@ class FixedPolicy(LearningAgent):
         done = rollout(encoder, self, batch, deterministic=True)
         return Update(done.episodes, done.metrics(reward(done.episodes)))
 
+    def start_from(self, agent: Agent) -> None:
+        """Keep the policy: it does not change."""
+
     def save(self, path: Path) -> None:
         """Save the name of the heuristic and its vocabulary."""
         words = list(self.heuristic.vocabulary.words)

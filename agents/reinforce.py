@@ -237,6 +237,12 @@ class Reinforce(LearningAgent):
         self.optimizer.step()
         return norm.item()
 
+    def start_from(self, agent: Agent) -> None:
+        """See `LearningAgent.start_from`."""
+        if not isinstance(agent, LogitPolicy) or not isinstance(agent.logits, PNet):
+            return super().start_from(agent)
+        self.pnet.load_state_dict(agent.logits.state_dict())
+
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`."""
         state = {

@@ -65,7 +65,7 @@ class Rollout:
             "reward": earned.total.mean().item(),
             "reward_std": earned.total.std(correction=0).item(),
             "entropy": (self.entropy.sum(1) / words).mean().item(),
-            **{f"reward/{key}": term.mean().item() for key, term in earned.terms.items()},
+            **{f"reward/{key}": mean for key, mean in earned.means().items()},
         }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
+import zipfile
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,10 +17,11 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from hs_env.envs.slots import STATE_LIMIT
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
+from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
 
-from .base import Agent, Decision, PolicyInput, check_width
+from .base import Agent, Decision, PolicyInput, check_width, load_agent
 from .choice import CategoricalChoice
 
 if TYPE_CHECKING:
@@ -35,51 +39,91 @@ ALGORITHMS: Final = {
 
 
 class SB3Agent(Agent):
-    """A policy of Stable-Baselines3 or sb3-contrib, such as `PPO(...).policy`, trained on one of our environments.
+    """A policy of Stable-Baselines3 or sb3-contrib, such as that of `PPO(...)`, trained on one of our environments.
 
     Policies with an actor (PPO, A2C, MaskablePPO, RecurrentPPO, TRPO) sample from it. Policies with action values (DQN,
-    QR-DQN) are epsilon-greedy. Illegal actions have probability 0.
+    QR-DQN) are epsilon-greedy. Illegal actions have probability 0. The policy may be on another device than the
+    sentences.
 
     Args:
-        policy: The policy.
+        policy: The policy, or the algorithm that has it.
         exploration: Epsilon, the probability of a random action, when a policy with action values samples.
 
     Raises:
         HsEnvError: If the policy has neither an actor nor action values.
     """
 
-    def __init__(self, policy: BasePolicy, exploration: float = 0.0) -> None:
+    def __init__(self, policy: BasePolicy | BaseAlgorithm, exploration: float = 0.0) -> None:
+        policy = getattr(policy, "policy", policy)
         if not any(hasattr(policy, name) for name in ("get_distribution", "q_net", "quantile_net")):
             raise HsEnvError(
                 f"{type(policy).__name__} has neither an actor nor action values; give the policy of a trained "
                 "algorithm, such as PPO(...).policy."
             )
-        self.policy, self.exploration = policy, exploration
+        self.policy: Any = policy
+        self.exploration = exploration
+
+    def save(self, path: StrPath) -> None:
+        """Save the policy as safetensors and JSON, which `load` and `load_agent` read.
+
+        Raises:
+            HsEnvError: If the policy is no standard one of `ALGORITHMS`.
+        """
+        save_state(path, "agent", policy_state(self.policy, self.exploration))
+
+    @classmethod
+    def load(cls, path: StrPath, trust: bool = False) -> SB3Agent:
+        """Load a policy from a file of `save`, or from the zip file of an algorithm.
+
+        Args:
+            path: The file, or the folder of a run whose agent is one of `ALGORITHMS`.
+            trust: Whether a zip file may be loaded. It contains pickles, which can execute any code.
+
+        Raises:
+            HsEnvError: If there is no such policy, or a zip file is not trusted.
+        """
+        if is_zip(path):
+            return load_zip(path, trust)
+        agent = load_agent(path)
+        if not isinstance(agent, SB3Agent):
+            raise HsEnvError(
+                f"The agent in {path} is a {type(agent).__name__}. Load it with `hs_env.agents.load_agent`."
+            )
+        return agent
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """Return the initial state of the policy's LSTM, if it has one (RecurrentPPO)."""
         lstm: Any = getattr(self.policy, "lstm_actor", None)
         if lstm is None:
             return super().begin(batch, samples)
-        return torch.zeros(len(batch) * samples, 2 * lstm.num_layers * lstm.hidden_size)
+        rows, width = len(batch) * samples, 2 * lstm.num_layers * lstm.hidden_size
+        return torch.zeros(rows, width, device=batch.lengths.device)
 
     @torch.no_grad()
     def act(self, inputs: PolicyInput) -> Decision:
         """See `Agent.act`; the decision has no gradients."""
-        check_width(inputs.observation, self.policy.observation_space.shape[-1])  # type: ignore[index]
+        check_width(inputs.observation, self.policy.observation_space.shape[-1])
+        if (actions := self.policy.action_space.n) != inputs.legal.shape[1]:
+            raise HsEnvError(
+                f"The policy chooses among {actions} actions, and the decision problem has {inputs.legal.shape[1]}. "
+                "Use a policy that was trained on the environment of this problem."
+            )
         self.policy.set_training_mode(False)
-        logits, memory = self._logits(inputs.observation, inputs.legal, inputs.memory)
+        here, there = inputs.observation.device, self.policy.device
+        moved = (each.to(there) for each in (inputs.observation, inputs.legal, inputs.memory))
+        logits, memory = (each.to(here) for each in self._logits(*moved))
         choice = CategoricalChoice(logits, inputs.legal)
         actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
         return Decision(actions, choice.log_prob(actions), choice.entropy(), memory)
 
     def _logits(self, observation: Tensor, legal: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (R, k) of the actions and the next memory."""
-        policy: Any = self.policy
+        policy = self.policy
         if hasattr(policy, "lstm_actor"):
             lstm, rows = policy.lstm_actor, len(observation)
             states = memory.view(rows, 2, lstm.num_layers, -1).permute(1, 2, 0, 3).contiguous()
-            distribution, states = policy.get_distribution(observation, (states[0], states[1]), torch.zeros(rows))
+            starts = torch.zeros(rows, device=observation.device)
+            distribution, states = policy.get_distribution(observation, (states[0], states[1]), starts)
             memory = torch.stack(states).permute(2, 0, 1, 3).reshape(rows, -1)
         elif hasattr(policy, "get_distribution"):
             distribution = policy.get_distribution(observation)
@@ -105,15 +149,112 @@ def sb3_algorithm(name: str) -> type[BaseAlgorithm]:
     return algorithm
 
 
+def policy_state(policy: BasePolicy, exploration: float, algorithm: str | None = None) -> dict[str, Any]:
+    """Return what `restore` needs to build the policy again, as tensors and JSON values.
+
+    Args:
+        policy: A standard policy of one of `ALGORITHMS`, with its own features extractor.
+        exploration: Epsilon of a policy with action values.
+        algorithm: Name of the algorithm; by default the first one with such a policy.
+
+    Raises:
+        HsEnvError: If the policy is another one.
+    """
+    places = [
+        (name, alias)
+        for name in (ALGORITHMS if algorithm is None else [algorithm])
+        for alias, kind in sb3_algorithm(name).policy_aliases.items()
+        if kind is type(policy)
+    ]
+    settings = _settings(policy)
+    extractor = settings.pop("features_extractor_class").__name__
+    if not places or extractor != "FlattenExtractor":
+        raise HsEnvError(
+            f"{type(policy).__name__} with {extractor} is no standard policy of {', '.join(ALGORITHMS)}, so only "
+            "Stable-Baselines3 can save it: use the method save() of the algorithm, and load the zip file with "
+            "trust=True."
+        )
+    name, alias = places[0]
+    return {
+        "agent": f"{name}.v1",
+        "algorithm": name,
+        "state_size": policy.observation_space.shape[-1],  # type: ignore[index]
+        "num_actions": int(policy.action_space.n),  # type: ignore[attr-defined]
+        "policy": alias,
+        "policy_kwargs": settings | {"activation_fn": settings["activation_fn"].__name__},
+        "exploration": exploration,
+        "weights": policy.state_dict(),
+    }
+
+
+_SETTINGS: Final = ("net_arch", "activation_fn", "features_extractor_class", "use_sde", "full_std", "use_expln")
+_LSTM: Final = ("shared_lstm", "enable_critic_lstm", "lstm_kwargs")
+
+
+def _settings(policy: Any) -> dict[str, Any]:
+    """Return the arguments of a policy that its network depends on, by name."""
+    given = policy._get_constructor_parameters()
+    settings = {name: given[name] for name in _SETTINGS if given.get(name) is not None}
+    if hasattr(policy, "share_features_extractor"):
+        settings["share_features_extractor"] = policy.share_features_extractor
+    if (lstm := getattr(policy, "lstm_actor", None)) is not None:
+        settings |= {"lstm_hidden_size": lstm.hidden_size, "n_lstm_layers": lstm.num_layers}
+        settings |= {name: getattr(policy, name) for name in _LSTM}
+    known = inspect.signature(type(policy)).parameters
+    return {name: value for name, value in settings.items() if name in known}
+
+
 def restore(state: dict[str, Any]) -> SB3Agent:
-    """Restore the policy that `SB3Learner.save` saved."""
-    policies = sb3_algorithm(state["algorithm"]).policy_aliases
+    """Restore the policy of a `policy_state`."""
+    kind = sb3_algorithm(state["algorithm"]).policy_aliases[state["policy"]]
+    settings = dict(state["policy_kwargs"])
+    if isinstance(name := settings.get("activation_fn"), str):
+        settings["activation_fn"] = _activation(name)
     observations = Box(-STATE_LIMIT, STATE_LIMIT, (state["state_size"],), np.float32)
-    policy = policies[state["policy"]](
-        observations, Discrete(state.get("num_actions", 2)), _no_rate, **state["policy_kwargs"]
-    )
+    policy = kind(observations, Discrete(state.get("num_actions", 2)), _no_rate, **settings)
     policy.load_state_dict(state["weights"])
     return SB3Agent(policy, state["exploration"])
+
+
+def _activation(name: str) -> type[torch.nn.Module]:
+    """Return an activation function of torch by the name of its class."""
+    found = getattr(torch.nn.modules.activation, name, None)
+    if not (isinstance(found, type) and issubclass(found, torch.nn.Module)):
+        raise HsEnvError(f"its activation function {shown(name)} is none of torch.nn")
+    return found
+
+
+def is_zip(path: StrPath) -> bool:
+    """Return whether a file is a zip archive, as an algorithm of Stable-Baselines3 saves itself."""
+    return Path(path).is_file() and zipfile.is_zipfile(path)
+
+
+def load_zip(path: StrPath, trust: bool) -> SB3Agent:
+    """Load the policy in the zip file of an algorithm.
+
+    Raises:
+        HsEnvError: If the file is not trusted, or holds no policy that can be used.
+    """
+    if not trust:
+        raise HsEnvError(
+            f"{path} is a zip file of Stable-Baselines3. It contains pickles, which can execute any code. If you trust "
+            "its origin, load it with --trust (trust=True in Python)."
+        )
+    from stable_baselines3.common.save_util import load_from_zip_file
+
+    try:
+        data, weights, _ = load_from_zip_file(str(path), device="cpu")
+        assert data is not None
+        kind, settings = data["policy_class"], dict(data.get("policy_kwargs") or {})
+        if "use_sde" in inspect.signature(kind).parameters:
+            settings.setdefault("use_sde", data.get("use_sde", False))
+        policy = kind(data["observation_space"], data["action_space"], _no_rate, **settings)
+        policy.load_state_dict(weights["policy"])
+        return SB3Agent(policy, data.get("exploration_rate", 0.0))
+    except Exception as error:  # what is unpickled may raise anything
+        raise HsEnvError(
+            f"{path} holds no policy of Stable-Baselines3 that can be used: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _no_rate(progress: float) -> float:

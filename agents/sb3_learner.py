@@ -19,12 +19,12 @@ from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import Reward
-from hs_env.storage import save_state
+from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
 
-from .base import AGENTS, AgentKind, LearningAgent, Update
+from .base import AGENTS, Agent, AgentKind, LearningAgent, Update
 from .rollout import rollout
-from .sb3 import ALGORITHMS, SB3Agent, restore, sb3_algorithm, sb3_defaults
+from .sb3 import ALGORITHMS, SB3Agent, policy_state, restore, sb3_algorithm, sb3_defaults
 
 _COUNTERS: Final = ("num_timesteps", "_n_updates", "_n_calls")
 _BUFFER: Final = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
@@ -76,7 +76,7 @@ class SB3Learner(SB3Agent, LearningAgent):
         from hs_env.interop.sb3 import SB3VecEnv
 
         self.name, self.settings = name, parameters or SB3Parameters()
-        self.state_size, self.num_actions = encoder.state_size, encoder.problem.num_actions
+        self.state_size = encoder.state_size
         self._env = EncoderVectorEnv(self._resources(encoder, batch, reward), self.settings.slots, "SameStep")
         self._vec_env = SB3VecEnv(self._env)
         self._arguments = self._chosen_arguments()
@@ -144,21 +144,17 @@ class SB3Learner(SB3Agent, LearningAgent):
             buffer.timeouts[last] = 1 - buffer.dones[last]
             buffer.dones[last] = 1
 
-    def save(self, path: Path) -> None:
+    def start_from(self, agent: Agent) -> None:
+        """See `LearningAgent.start_from`."""
+        if not isinstance(agent, SB3Agent) or type(agent.policy) is not type(self.policy):
+            return super().start_from(agent)
+        self.policy.load_state_dict(agent.policy.state_dict())
+
+    def save(self, path: StrPath) -> None:
         """See `LearningAgent.save`; also saves the zip file if the parameter `zip` is set."""
-        state = {
-            "agent": f"{self.name}.v1",
-            "algorithm": self.name,
-            "state_size": self.state_size,
-            "num_actions": self.num_actions,
-            "policy": self._arguments["policy"],
-            "policy_kwargs": self._arguments.get("policy_kwargs", {}),
-            "exploration": self.exploration,
-            "weights": self.policy.state_dict(),
-        }
-        save_state(path, "agent", state)
+        save_state(path, "agent", policy_state(self.policy, self.exploration, self.name))
         if self.settings.zip:
-            self.model.save(path.with_suffix(".zip"))
+            self.model.save(Path(path).with_suffix(".zip"))
 
     def state_dict(self) -> dict[str, Any]:
         """See `LearningAgent.state_dict`; includes counters and the replay buffer."""

@@ -6,7 +6,8 @@ of a padded batch, L words of a sentence, C classes, k actions, e width of a wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,11 +32,38 @@ class Sentence:
         words: One or more tokens, none of them empty.
         label: Class index from 0.
         gold_actions: One action per word, `END` at the last word of each gold phrase; None without gold phrases.
+        columns: Further columns of its row in the corpus, by name, for rewards; None without any.
     """
 
     words: tuple[str, ...]
     label: int
     gold_actions: tuple[int, ...] | None = None
+    columns: Mapping[str, object] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Originals:
+    """The sentences that a batch was encoded from, with words and columns.
+
+    Attributes:
+        sentences: Sentences of a split; batches share them.
+        places: (B,) int64 places of the batch's sentences among them.
+    """
+
+    sentences: Sequence[Sentence]
+    places: Tensor
+
+    def rows(self) -> list[Sentence]:
+        """Return the sentence of each row of the batch."""
+        return [self.sentences[place] for place in self.places.tolist()]
+
+    def select(self, rows: Tensor) -> Originals:
+        """Select the sentences at `rows`."""
+        return Originals(self.sentences, self.places[rows])
+
+    def repeat(self, samples: int) -> Originals:
+        """Repeat each sentence `samples` times, in consecutive rows."""
+        return Originals(self.sentences, self.places.repeat_interleave(samples))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +104,7 @@ class SentenceBatch:
         indices: (B,) int64 indices of the sentences in their split.
         gold_actions: (B, T) int64 gold actions, padded with `INSIDE`, or None without gold phrases.
         features: Contextual word vectors, if the classifier uses them.
+        originals: Sentences that the batch was encoded from; None if they are unknown.
     """
 
     tokens: Tensor
@@ -84,6 +113,7 @@ class SentenceBatch:
     indices: Tensor
     gold_actions: Tensor | None = None
     features: WordFeatures | None = None
+    originals: Originals | None = None
 
     def __len__(self) -> int:
         return self.tokens.shape[0]
@@ -103,6 +133,7 @@ class SentenceBatch:
             self.indices[rows],
             None if self.gold_actions is None else self.gold_actions[rows],
             None if self.features is None else self.features.select(rows),
+            None if self.originals is None else self.originals.select(rows),
         )
 
     def cropped(self, width: int) -> SentenceBatch:
@@ -121,6 +152,7 @@ class SentenceBatch:
             self.indices.repeat_interleave(samples),
             None if self.gold_actions is None else self.gold_actions.repeat_interleave(samples, 0),
             None if self.features is None else self.features.repeat(samples),
+            None if self.originals is None else self.originals.repeat(samples),
         )
 
 

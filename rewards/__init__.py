@@ -10,10 +10,11 @@ if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
         if f"{_name}.".startswith(f"hs_env.{__name__}."):
             sys.modules[_name.removeprefix("hs_env.")] = _module
 
-from .base import REWARDS, Reward, Rewarded
+from .base import REWARDS, Reward, Rewarded, Term
 from .classification import Accuracy, LogLikelihood, Margin
 from .counts import Deletions, Phrases, Transitions
-from .expression import describe_parameters, make_reward
+from .expression import RewardLike, describe_parameters, make_reward
+from .function import FunctionReward, phrase_lengths
 from .gold import BoundaryF1
 from .hs_lstm import HSLSTMReward
 from .id_lstm import IDLSTMReward
@@ -26,6 +27,7 @@ __all__ = [
     "BoundaryRate",
     "DeletionRate",
     "Deletions",
+    "FunctionReward",
     "HSLSTMReward",
     "IDLSTMReward",
     "LogLikelihood",
@@ -33,8 +35,11 @@ __all__ = [
     "PhraseLength",
     "Phrases",
     "Reward",
+    "RewardLike",
     "Rewarded",
+    "Term",
     "Transitions",
     "describe_parameters",
     "make_reward",
+    "phrase_lengths",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,8 +15,9 @@ from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
 from hs_env.types import Episodes
 
-REWARDS: Registry[Callable[..., Reward]] = Registry("reward", group="hs_env.rewards")
-"""Registry of rewards by versioned name. An entry is a class or function whose keyword arguments are the parameters."""
+REWARDS: Registry[Callable[..., Any]] = Registry("reward", group="hs_env.rewards")
+"""Registry of rewards by versioned name: plain functions of episodes (see `FunctionReward`), and classes or functions
+that make a `Reward` and whose keyword arguments are its parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +27,66 @@ class Rewarded:
     Attributes:
         total: (R,) float32, sum of the terms.
         terms: (R,) float32 contribution of each term, by name.
+        given: (R,) bool for each term that has no opinion on some episodes: whether it has one. It contributes 0 to
+            the others.
+        unweighted: (R,) float32 values of the terms of weight 0, which contribute 0 and are only logged.
     """
 
     total: Tensor
     terms: dict[str, Tensor]
+    given: dict[str, Tensor] = field(default_factory=dict)
+    unweighted: dict[str, Tensor] = field(default_factory=dict)
+
+    def sums(self) -> dict[str, tuple[float, int]]:
+        """Return the sum of each term for the log, and over how many episodes: those that it has an opinion on.
+
+        Terms of weight 0 are summed before weighting.
+        """
+        return {
+            name: (
+                self.unweighted.get(name, term).sum().item(),
+                int(self.given[name].sum()) if name in self.given else len(term),
+            )
+            for name, term in self.terms.items()
+        }
+
+    def means(self) -> dict[str, float]:
+        """Return the mean of each term for the log (see `sums`), without terms that have no opinion at all."""
+        return {name: total / count for name, (total, count) in self.sums().items() if count}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of a reward for R episodes, with what a tensor of contributions does not say.
+
+    Attributes:
+        values: (R,) floats, the contributions; 0 where the term has no opinion.
+        given: (R,) bool, whether the term has an opinion; None if it has one on all episodes.
+        unweighted: (R,) floats before weighting, if the weight is 0, else None.
+    """
+
+    values: Tensor
+    given: Tensor | None = None
+    unweighted: Tensor | None = None
+
+    def __add__(self, other: Term) -> Term:
+        given = None if self.given is None or other.given is None else self.given | other.given
+        logged = None
+        if self.unweighted is not None and other.unweighted is not None:
+            logged = self.unweighted + other.unweighted
+        return Term(self.values + other.values, given, logged)
+
+    def times(self, factor: float) -> Term:
+        """Multiply the contributions."""
+        logged = self.values if factor == 0 and self.unweighted is None else self.unweighted
+        return Term(factor * self.values, self.given, logged)
 
 
 class Reward(ABC):
     """A reward maps a batch of finished episodes to one number per episode.
 
     Subclasses define `terms`. Rewards can be added and scaled: `LogLikelihood() - 0.1 * Transitions()`. A reward that
-    changes during training changes only in `adapt`, never in a call.
+    changes during training changes only in `adapt` and `set_progress`, never in a call.
 
     Attributes:
         name: Name in messages and logs, by default the name of the class.
@@ -50,7 +100,7 @@ class Reward(ABC):
         cls.name = cls.__dict__.get("name", cls.__name__)
 
     @abstractmethod
-    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+    def terms(self, episodes: Episodes) -> Mapping[str, Tensor | Term]:
         """Return named contributions, (R,) floats each, whose sum is the reward."""
 
     def __call__(self, episodes: Episodes) -> Rewarded:
@@ -60,15 +110,31 @@ class Reward(ABC):
             HsEnvError: If `terms` fails, or a term has a wrong shape or dtype or is not finite. The message names the
                 reward, the term and the sentence.
         """
-        terms = {key: self._checked(key, value, episodes) for key, value in self._attempted(episodes).items()}
-        total = torch.stack(list(terms.values())).sum(0)
-        return Rewarded(self._checked("total", total, episodes), terms)
+        terms = self.checked_terms(episodes)
+        total = torch.stack([term.values for term in terms.values()]).sum(0)
+        return Rewarded(
+            self._checked("total", total, episodes),
+            {name: term.values for name, term in terms.items()},
+            {name: term.given for name, term in terms.items() if term.given is not None},
+            {name: term.unweighted for name, term in terms.items() if term.unweighted is not None},
+        )
+
+    def checked_terms(self, episodes: Episodes) -> dict[str, Term]:
+        """Return `terms`, checked as in a call."""
+        terms: dict[str, Term] = {}
+        for key, value in self._attempted(episodes).items():
+            term = value if isinstance(value, Term) else Term(value)
+            terms[key] = replace(term, values=self._checked(key, term.values, episodes))
+        return terms
 
     def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
         """Update the reward from a batch of episodes; called once after each update of the policy."""
 
+    def set_progress(self, progress: float) -> None:  # noqa: B027  # most rewards do not depend on it
+        """Say how much of the policy's training is done, from 0 to 1; called before each update of the policy."""
+
     def state_dict(self) -> dict[str, Any]:
-        """Return what `adapt` has learned, as JSON values."""
+        """Return what `adapt` and `set_progress` have changed, as JSON values."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -137,15 +203,19 @@ class _Sum(Reward):
         self.left, self.right = left, right
         self.name = f"{left.name} + {right.name}".replace(" + -", " - ")
 
-    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
-        terms = dict(self.left(episodes).terms)
-        for key, value in self.right(episodes).terms.items():
-            terms[key] = terms[key] + value if key in terms else value
+    def terms(self, episodes: Episodes) -> dict[str, Term]:
+        terms = self.left.checked_terms(episodes)
+        for key, term in self.right.checked_terms(episodes).items():
+            terms[key] = terms[key] + term if key in terms else term
         return terms
 
     def adapt(self, episodes: Episodes) -> None:
         self.left.adapt(episodes)
         self.right.adapt(episodes)
+
+    def set_progress(self, progress: float) -> None:
+        self.left.set_progress(progress)
+        self.right.set_progress(progress)
 
     def state_dict(self) -> dict[str, Any]:
         return {"left": self.left.state_dict(), "right": self.right.state_dict()}
@@ -164,11 +234,14 @@ class _Multiple(Reward):
         multiplied = f"({reward.name})" if isinstance(reward, _Sum) else reward.name
         self.name = f"-{multiplied}" if factor == -1 else f"{factor:g} * {multiplied}"
 
-    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
-        return {key: self.factor * value for key, value in self.reward(episodes).terms.items()}
+    def terms(self, episodes: Episodes) -> dict[str, Term]:
+        return {key: term.times(self.factor) for key, term in self.reward.checked_terms(episodes).items()}
 
     def adapt(self, episodes: Episodes) -> None:
         self.reward.adapt(episodes)
+
+    def set_progress(self, progress: float) -> None:
+        self.reward.set_progress(progress)
 
     def state_dict(self) -> dict[str, Any]:
         return self.reward.state_dict()

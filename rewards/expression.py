@@ -13,6 +13,7 @@ from hs_env.errors import HsEnvError
 from hs_env.registry import load_reference
 
 from .base import REWARDS, Reward
+from .function import FunctionReward, function_parameters, is_reward_function
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", re.ASCII)
 _GREATEST = 1e30
@@ -25,34 +26,46 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def make_reward(expression: str, /, **parameters: Any) -> Reward:
-    """Make the reward that an expression describes.
+RewardLike = str | Reward | Callable[..., Any]
+"""What `make_reward` makes a reward of."""
+
+
+def make_reward(reward: RewardLike, /, **parameters: Any) -> Reward:
+    """Make the reward that an expression describes, or that an object is or makes.
 
     An expression consists of names, numbers, `+`, `-`, `*` and parentheses. A name is a registered one ("hs_lstm.v1",
-    or "hs_lstm" for its newest version), or `package.module:name` for a subclass of `Reward`. Parameters follow the
-    name in parentheses.
+    or "hs_lstm" for its newest version), or `package.module:name` for a function of episodes (`FunctionReward`) or a
+    subclass of `Reward`. Parameters follow the name in parentheses.
 
     Args:
-        expression: Text of the expression.
-        **parameters: Parameters of the reward, only if the expression is a single name.
+        reward: Text of the expression, a reward, a function of episodes, or a callable that makes a reward.
+        **parameters: Parameters of the reward, unless it is made already or the expression is more than a name.
 
     Raises:
         HsEnvError: If the expression cannot be parsed, a name is unknown, or a parameter does not fit.
     """
-    if not isinstance(expression, str):
+    if isinstance(reward, str):
+        return _Expression(reward.strip()).reward(parameters)
+    if isinstance(reward, Reward):
+        if parameters:
+            raise HsEnvError(f"The reward {reward.name!r} is made already; give {', '.join(parameters)} to its class.")
+        return reward
+    if not callable(reward):
         raise HsEnvError(
-            f"Expected a reward as text, such as 'log_likelihood + 0.1 * accuracy', got {expression!r}. "
-            "Name its class as package.module:name."
+            f"Expected a reward as text, such as 'log_likelihood + 0.1 * accuracy', as a function, or a callable that "
+            f"makes one; got {reward!r}."
         )
-    return _Expression(expression.strip()).reward(parameters)
+    return _made_by(reward, getattr(reward, "__name__", repr(reward)), parameters)
 
 
-def describe_parameters(maker: Callable[..., Reward]) -> str:
+def describe_parameters(maker: Callable[..., Any]) -> str:
     """Describe the parameters of a reward with their defaults, such as `gamma=0.15`; empty if it has none."""
     try:
-        parameters = inspect.signature(maker).parameters.values()
+        parameters = [*inspect.signature(maker).parameters.values()]
     except ValueError:  # not written in Python
         return "..."
+    if is_reward_function(maker):
+        parameters = function_parameters(maker)
     return ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
 
 
@@ -155,17 +168,26 @@ class _Expression:
 def _made(name: str, parameters: dict[str, Any]) -> Reward:
     """Make a single reward from its registered name or reference."""
     if ":" in name:
-        # Nothing but subclasses of Reward is called, as the expression may come from somebody else's configuration.
+        # Nothing else is called, as the expression may come from somebody else's configuration.
         full, maker = name, load_reference("reward", name)
-        expected = isinstance(maker, type) and issubclass(maker, Reward)
+        expected = is_reward_function(maker) or (isinstance(maker, type) and issubclass(maker, Reward))
     else:
         full = REWARDS.resolve(name)
         maker = REWARDS.get(full)
         expected = callable(maker)
     if not expected:
-        raise HsEnvError(f"{full!r} is {maker!r}. Expected a subclass of hs_env.rewards.Reward; name one.")
+        raise HsEnvError(
+            f"{full!r} is {maker!r}. Expected a subclass of hs_env.rewards.Reward, or a function with an argument such "
+            "as texts, phrases, actions, labels or log_probs; name one."
+        )
+    return _made_by(maker, full, parameters)
+
+
+def _made_by(maker: Callable[..., Any], full: str, parameters: dict[str, Any]) -> Reward:
+    """Make a reward from a function of episodes, or by calling a class or function that makes one."""
     try:
-        reward: Any = maker(**parameters)
+        is_function = is_reward_function(maker)
+        reward: Any = FunctionReward(maker, full, **parameters) if is_function else maker(**parameters)
     except Exception as error:  # a maker may raise anything
         takes = describe_parameters(maker) or "no parameters"
         reason = str(error).rstrip(".")

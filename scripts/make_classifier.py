@@ -1,9 +1,12 @@
-"""Make a run that ships with the package: a small HS-LSTM or ID-LSTM on the generated corpus, and its P-Net.
+"""Make a run that ships with the package: a small classifier and its P-Net.
 
-HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
-frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
-frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
-an exhaustive search finds.
+On generated corpora an HS-LSTM, an ID-LSTM or a Tree-LSTM. HS-LSTM: first the C-Net is trained on gold phrases. Then a
+randomly initialised P-Net learns to find phrases for the frozen C-Net, from its reward alone. Tree-LSTM: the same with
+gold trees. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the frozen C-Net, then both
+alternately. The script prints how close the P-Net's reward is to the best possible one, which an exhaustive search
+finds.
+
+On `movie_reviews` also a plain LSTM, all for new texts: see `review_classifier.py`.
 """
 
 from __future__ import annotations
@@ -12,14 +15,16 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import tyro
+from review_classifier import best_of_seeds
 from rich.console import Console
 
 import hs_env
 from hs_env.agents import Agent, baselines_for, best_actions, make_baseline, rollout
+from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.rewards import make_reward
@@ -57,10 +62,29 @@ CONFIGS = {
         joint_learning_rate=2e-3,
         tau=0.1,
     ),
+    "tree_lstm": replace(
+        _COMMON,
+        corpus="listops_short:train=30000,dev=1000,test=2000",
+        model="tree_lstm",
+        model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
+        warm_start="gold",
+        learning_rate=2e-3,
+        warm_epochs=20,
+        pnet_epochs=2,
+        curriculum_epochs=4,
+        agent_parameters={"samples": 10, "learning_rate": 3e-3, "entropy_bonus": 0.1},
+    ),
 }
-OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
+OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm", "tree_lstm": "listops"}
 """Name of each result's folder in hs_env/data."""
-LONGEST, SEARCHED = 13, 300
+OUT_OF_REVIEWS = {
+    "hs_lstm": "movie_reviews",
+    "id_lstm": "movie_reviews_id_lstm",
+    "plain_lstm": "movie_reviews_plain_lstm",
+}
+LONGEST = {"hs_lstm": 13, "id_lstm": 13, "tree_lstm": 9}
+"""Number of words of the longest sentences that are searched exhaustively."""
+SEARCHED = 300
 
 
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
@@ -68,7 +92,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     test, encoder = data.splits["test"], run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     reward = make_reward(run.config.reward)
-    batch = test.batch((test.lengths <= LONGEST).nonzero().squeeze(1)[:SEARCHED])
+    batch = test.batch((test.lengths <= LONGEST[run.config.model]).nonzero().squeeze(1)[:SEARCHED])
 
     def earned(agent: Agent) -> float:
         with torch.no_grad():
@@ -82,26 +106,46 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
-    """Train a run, measure it, and write its two files.
+def generated(model: str, seed: int, folder: Path, console: Console) -> tuple[Run, dict[str, Any]]:
+    """Train on a generated corpus; return the run and what its notes say of it."""
+    run = train(replace(CONFIGS[model], seed=seed), folder / "run", console)
+    rewards = share_of_the_best(run, run.data())
+    for name, value in rewards.items():
+        console.print(f"{name:>26} {value:8.4f}", highlight=False)
+    return run, {"rewards": rewards}
+
+
+def main(
+    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm", "plain_lstm"]],
+    reviews: bool = False,
+    out: Path | None = None,
+    seed: int = 0,
+    runs: Path = Path("runs/shipped"),
+) -> None:
+    """Train a run, measure it, and write its files.
 
     Args:
         model: Name of the model to make.
+        reviews: Whether to train on `movie_reviews` instead of a generated corpus.
         out: Folder of the result; by default, the folder that ships with the package.
-        seed: Seed of the training.
+        seed: Seed of the training on a generated corpus.
+        runs: Folder of the runs on `movie_reviews`, one per seed; finished ones are not trained again.
     """
-    console = Console(stderr=True)
-    out = out or Path(hs_env.__file__).parent / "data" / OUT[model]
+    console, names = Console(stderr=True), OUT_OF_REVIEWS if reviews else OUT
+    if model not in names:
+        raise HsEnvError(f"On generated corpora the models are {', '.join(OUT)}; {model} needs --reviews.")
+    out = out or Path(hs_env.__file__).parent / "data" / names[model]
     with tempfile.TemporaryDirectory() as folder:
-        run = train(replace(CONFIGS[model], seed=seed), Path(folder) / "run", console)
-        rewards = share_of_the_best(run, run.data())
+        run, notes = best_of_seeds(model, runs, console) if reviews else generated(model, seed, Path(folder), console)
+        origin = {
+            "corpus": run.config.corpus.partition(":")[0],
+            "made_by": f"scripts/make_classifier.py {model}{' --reviews' if reviews else ''}",
+        }
         out.mkdir(parents=True, exist_ok=True)
-        notes = run.classifier.notes | {"made_by": f"scripts/make_classifier.py {model}", "rewards": rewards}
-        replace(run.classifier, notes=notes).save(out / FILE_NAME)
-        shutil.copyfile(run.folder / AGENT, out / AGENT)
-    for name, value in rewards.items():
-        console.print(f"{name:>26} {value:8.4f}", highlight=False)
-    size = sum(path.stat().st_size for path in (out / FILE_NAME, out / AGENT)) / 1024
+        replace(run.classifier, notes=run.classifier.notes | origin | notes).save(out / FILE_NAME, int8=reviews)
+        if run.agent is not None:
+            shutil.copyfile(run.folder / AGENT, out / AGENT)
+    size = sum(path.stat().st_size for path in out.glob("*.safetensors")) / 1024
     console.print(f"{out}: {size:.0f} kB, {len(Classifier.load(out).vocabulary)} words")
 
 

@@ -7,6 +7,8 @@ import re
 import textwrap
 from pathlib import Path
 
+import torch
+
 import hs_env
 from hs_env.envs import classes
 from hs_env.problems import PROBLEMS, class_stem, environment_id
@@ -75,7 +77,8 @@ def page(name: str, problem: Problem) -> dict[Path, str]:
         observation_space=space_of("Observation Space", sections),
         sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
-    drawn = to_svg(Segmented(WORDS, ACTIONS, problem=problem), size=28)
+    actions = problem.legalised(torch.tensor([ACTIONS]), torch.tensor([len(WORDS)]))[0].tolist()
+    drawn = to_svg(Segmented(WORDS, tuple(actions), problem=problem), size=28)
     return {FOLDER / f"{stem}.md": text, FOLDER / f"{stem}.svg": drawn}
 
 

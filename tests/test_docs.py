@@ -18,12 +18,13 @@ from hs_env.corpora import CORPORA
 from hs_env.models import MODELS, shipped_runs
 from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.training import TrainConfig
 from hs_env.training import run as runs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
-REWARDS_PAGE = DOCS / "rewards.md"
+REWARDS_PAGE, SB3_PAGE = DOCS / "rewards.md", DOCS / "stable_baselines3.md"
 COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY, RECIPES = (
     DOCS / f"{name}.md" for name in ("command_line", "architecture", "glossary", "recipes")
 )
@@ -54,7 +55,7 @@ def my_rewards(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_python_runs(page, tmp_path, monkeypatch, capsys):
     if page.stem == "information_distillation" and "phrases_id_lstm" not in shipped_runs():
         pytest.skip("its default classifier is not shipped")
@@ -67,9 +68,15 @@ def test_python_runs(page, tmp_path, monkeypatch, capsys):
             main(line[1:])
         assert {"runs", "report.html"} <= {path.name for path in tmp_path.iterdir()}
         assert "[the movie]" in capsys.readouterr().out
-    if page == RL_TUTORIAL:  # random actions earn about -2.9
-        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", capsys.readouterr().out, re.MULTILINE)
+    if page == SB3_PAGE:
+        (reward,) = re.findall(r"^mean reward on dev: (\S+)$", capsys.readouterr().out, re.MULTILINE)
         assert float(reward) > -1.5
+    if page == RL_TUTORIAL:  # random actions earn about -2.9
+        printed = capsys.readouterr().out
+        (reward,) = re.findall(r"^last 100 sentences: (\S+)$", printed, re.MULTILINE)
+        assert float(reward) > -1.5
+        (cut,) = re.findall(r"^(the .+) -0\.\d\d$", printed, re.MULTILINE)  # the whole sentence, classified correctly
+        assert cut.replace(" | ", " ") == "the movie is not very good"
     if page == DECISIONS_TUTORIAL:  # unbiased estimators climb
         figures = re.findall(r"^(\w+) +expected reward (\S+) -> (\S+)$", capsys.readouterr().out, re.MULTILINE)
         gained = {name: float(after) - float(before) for name, before, after in figures}
@@ -112,7 +119,7 @@ def test_every_command_is_documented(capsys):
     assert listed == set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_commands_name_existing_ones(page):
     known = set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
     assert {line[1] for line in commands(page)} <= known
@@ -129,6 +136,8 @@ def test_options_of_training_commands_exist(page, monkeypatch):
 
     monkeypatch.setattr(runs, "train", stop)
     monkeypatch.setattr(runs, "resume", stop)
+    monkeypatch.setattr(runs, "load_config", lambda folder: TrainConfig().resolve())  # that of a parent
+    monkeypatch.setattr("hs_env.experiments.seeds.train_seeds", stop)
     for line in commands(page):
         if line[1] == "train":
             with pytest.raises(ParsedError):
@@ -192,7 +201,7 @@ def test_every_registry_has_a_recipe():
 def test_rewards_on_command_lines_can_be_made(my_rewards):
     lines = [shlex.split(line, comments=True) for line in "".join(blocks(REWARDS_PAGE, "sh")).splitlines()]
     expressions = [line[line.index("--reward") + 1] for line in lines if "--reward" in line]
-    assert len(expressions) == 4
+    assert len(expressions) == 5
     for expression in expressions:
         make_reward(expression)
 

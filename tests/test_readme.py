@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from hs_env.cli import main
+from hs_env.models import DEFAULT_RUN, Classifier
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -29,6 +33,17 @@ def accuracies(printed: str) -> dict[str, float]:
 def test_every_example_shows_its_output():
     assert len(EXAMPLES) == TEXT.count("```python") == 2
     assert all(sum(map(bool, map(str.strip, code.splitlines()))) <= 16 for code, _ in EXAMPLES)
+
+
+def test_commands_print_what_is_shown(capsys):
+    (block,) = re.findall(r"^```console\n\$ hs-env (.+)\n((?s:.*?))```$", TEXT, re.MULTILINE)
+    main(shlex.split(block[0]))
+    assert capsys.readouterr().out == block[1]
+
+
+def test_the_accuracy_of_the_shipped_classifier_is_the_noted_one():
+    (claimed,) = re.findall(r"(\d+)% of\s+its classes are right", TEXT)
+    assert int(claimed) == round(100 * Classifier.load(DEFAULT_RUN).notes["test"])
 
 
 def test_the_first_example_is_the_environment(tmp_path, monkeypatch, capsys):

@@ -62,7 +62,7 @@ class StraightThrough(Estimator):
         state = encoder.unroll(encoder.start(expected.batch, samples), shape[1], decide)
         episodes, earned = expected.earned(sentences, torch.stack(relaxed, 1), state)
         for name, term in earned.terms.items():
-            if not term.requires_grad:
+            if not term.requires_grad and name not in earned.unweighted:
                 raise HsEnvError(
                     f"The term {name!r} of the reward does not depend smoothly on the actions, so {self.title} learns "
                     "nothing from it. Choose an estimator that needs only rewards, such as 'rloo' or 'disarm'."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import warnings
@@ -19,7 +20,7 @@ from hs_env.registry import unknown_name
 
 COMMANDS: Final = {
     "train": "Train a classifier, with or without learned structure, and compare it with the baselines.",
-    "evaluate": "Compare a trained run with the baseline policies and a plain LSTM.",
+    "evaluate": "Compare a trained run with the baseline policies and a plain LSTM, or several runs with each other.",
     "report": "Write an HTML page about trained runs: tables, learning curves, sentences and configuration.",
     "treebank": "Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).",
     "neighbours": "Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.",
@@ -28,6 +29,8 @@ COMMANDS: Final = {
     "rewards": "List the rewards and their parameters, for expressions such as `log_likelihood + 0.1 * boundary_f1`.",
     "models": "List the models and their parameters, which are options of `hs-env train --model NAME`.",
     "agents": "List the agents and their parameters, which are options of `hs-env train --agent NAME`.",
+    "prepare": "Download data sets, and convert them to the files that the corpora load.",
+    "reproduce": "Repeat published results: train what is missing, and print our accuracy beside the published one.",
     "lm": "Train, evaluate and sample character language models.",
 }
 """Summary of each command. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is its docstring's first
@@ -116,6 +119,7 @@ def _run(command: str, arguments: Sequence[str]) -> None:
             module.COMMANDS, prog=prog, description=COMMANDS[command], args=_with_values(arguments)
         )
     elif command == "train":
+        sys.path.append(os.getcwd())  # for a reward in a module of the working folder, as with `python -m`
         tyro.cli(module.command(arguments), prog=prog, args=_with_values(arguments))
     else:
         function = getattr(module, command)

@@ -2,32 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 
+from hs_env.agents import Agent, load_agent_for
 from hs_env.cli.common import Format, Split, print_comparison
-from hs_env.evaluation import compare
+from hs_env.errors import HsEnvError
+from hs_env.evaluation import compare, compare_runs
+from hs_env.models import StructuredEncoder
 from hs_env.training.run import Run
+from hs_env.training.trainer import AGENT
 
 
 def evaluate(
-    run: tyro.conf.Positional[Path],
+    runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
     format: Format = "table",
     oracle: int = 0,
     policy: tuple[Path, ...] = (),
     samples: int = 0,
+    agent: tuple[Path, ...] = (),
+    trust: bool = False,
 ) -> None:
-    """Compare a trained run with the baseline policies and a plain LSTM.
+    """Compare a trained run with the baseline policies and a plain LSTM, or several runs with each other.
 
     Args:
-        run: Folder of the run.
+        runs: Folder of the run. Several runs on the same sentences are compared in one table, in pairs with the first.
         split: Sentences to evaluate on.
-        format: Format of the printed comparison. JSON and CSV files are written to the run's folder in any case.
+        format: Format of the printed comparison. A single run's folder gets JSON and CSV files in any case.
         oracle: Width of a beam search, such as 16, that shows what a perfect P-Net gains at least; 0 skips it.
         policy: Folders of HM-LSTM runs. Their lowest boundaries segment the sentences for this run's classifier.
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
+        agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
+        trust: Load zip files, although they contain pickles, which can execute any code.
     """
-    print_comparison(compare(Run.load(run), split, Console(stderr=True), oracle, policy, samples), format)
+    if not runs:
+        raise HsEnvError("Expected the folder of a run, such as runs/NAME.")
+    if len(runs) > 1:
+        if oracle or policy or samples or agent:
+            raise HsEnvError("--oracle, --policy, --samples and --agent are for a single run. Leave them out.")
+        print_comparison(compare_runs(runs, split), format)
+        return
+    run = Run.load(runs[0])
+    agents = _load_agents(run, agent, trust)
+    print_comparison(compare(run, split, Console(stderr=True), oracle, policy, samples, agents), format)
+
+
+def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agent]:
+    """Load agents for the classifier of a run, by names that tell them apart."""
+    model = run.classifier.model
+    if not paths:
+        return {}
+    if not isinstance(model, StructuredEncoder):
+        raise HsEnvError(f"{model.title} takes no actions, so no agent can act on it. Leave --agent out.")
+    named: dict[str, Path] = {}
+    for path in paths:
+        resolved = path.resolve()
+        folder = resolved if resolved.is_dir() else resolved.parent if resolved.name == AGENT else None
+        short = resolved.stem if folder is None else folder.name
+        name = short if short not in named else f"{resolved.parent.name}-{short}"
+        if name in named:
+            raise HsEnvError(f"Two agents would be called {name!r} in the table: {named[name]} and {path}. Rename one.")
+        named[name] = path
+    return {name: load_agent_for(model, run.classifier.vocabulary, path, trust) for name, path in named.items()}

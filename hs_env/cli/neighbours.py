@@ -9,14 +9,14 @@ import tyro
 from hs_env.cli.common import Split, load_policy, print_json_line
 from hs_env.corpora import load_corpus
 from hs_env.evaluation import PhraseIndex
-from hs_env.models import shipped_runs
+from hs_env.models import DEFAULT_RUN, shipped_runs
 from hs_env.training.digests import check_data, corpus_digests
 from hs_env.training.run import load_config
 
 
 def neighbours(
     phrases: tyro.conf.Positional[tuple[str, ...]],
-    run: str = "phrases",
+    run: str = DEFAULT_RUN,
     split: Split = "train",
     k: int = 10,
     json: bool = False,
@@ -26,13 +26,13 @@ def neighbours(
     Args:
         phrases: Phrases, one per argument.
         run: Folder of a trained run, or name of a run that ships with the package.
-        split: Part of the run's corpus to take phrases from. Runs that ship with the package use `phrases`.
+        split: Part of the run's corpus to take phrases from.
         k: Number of neighbours per phrase.
         json: Print JSON lines.
     """
     classifier, _, agent = load_policy(run)
     if run in shipped_runs():
-        corpus = load_corpus("phrases")
+        corpus = load_corpus(classifier.notes["corpus"])
     else:
         config = load_config(run)
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)

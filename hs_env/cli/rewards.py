@@ -20,5 +20,7 @@ def rewards() -> None:
         except (HsEnvError, TypeError) as error:  # a plug-in that cannot be loaded, or that is not callable
             row = str(error), ""
         table.add_row(*(Text(cell) for cell in (name, *row)))
-    table.add_row("MODULE:NAME", "A subclass of hs_env.rewards.Reward in your own module.", "its own")
+    table.add_row(
+        "MODULE:NAME", "A function of episodes, or a subclass of hs_env.rewards.Reward, in your own module.", "its own"
+    )
     Console().print(table)

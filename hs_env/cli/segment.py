@@ -13,7 +13,7 @@ import tyro
 from hs_env.agents import rollout
 from hs_env.cli.common import load_policy, print_json_line
 from hs_env.cli.streams import argument_text, input_lines
-from hs_env.models import Classifier, HMLSTMClassifier
+from hs_env.models import DEFAULT_RUN, Classifier, HMLSTMClassifier
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.render.episodes import hierarchies, segmented
 from hs_env.types import Sentence
@@ -26,7 +26,7 @@ _Segmenter = Callable[[Sequence[Sentence]], Iterable[Segmented]]
 
 def segment(
     texts: tyro.conf.Positional[tuple[str, ...]] = (),
-    run: str = "phrases",
+    run: str = DEFAULT_RUN,
     json: bool = False,
 ) -> None:
     """Segment or distil sentences and classify them.

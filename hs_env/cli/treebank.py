@@ -10,12 +10,12 @@ import tyro
 from hs_env.cli.common import Format, Split, load_policy, print_comparison
 from hs_env.corpora import load_treebank
 from hs_env.evaluation import compare_with_treebank
-from hs_env.models import shipped_runs
+from hs_env.models import DEFAULT_RUN, shipped_runs
 
 
 def treebank(
     name: tyro.conf.Positional[Literal["conll2000", "sst"]],
-    run: str = "phrases",
+    run: str = DEFAULT_RUN,
     data_dir: Path | None = None,
     split: Split = "test",
     format: Format = "table",

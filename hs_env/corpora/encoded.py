@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.types import PADDING, Sentence, SentenceBatch, WordFeatures
+from hs_env.types import PADDING, Originals, Sentence, SentenceBatch, WordFeatures
 
 Vectorise = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float16]]
 """Function that computes the vectors of all words of some sentences: (words, e) float16, in order."""
@@ -29,6 +29,7 @@ class EncodedSplit:
         labels: (N,) int64 class indices.
         gold_actions: (words,) uint8 gold actions; None unless every sentence has them.
         features: (words, e) floats, contextual word vectors; None if the classifier uses none.
+        sentences: The sentences before they were encoded; None if they are unknown.
     """
 
     tokens: Tensor
@@ -37,6 +38,7 @@ class EncodedSplit:
     labels: Tensor
     gold_actions: Tensor | None = None
     features: Tensor | None = None
+    sentences: Sequence[Sentence] | None = None
 
     @classmethod
     def from_sentences(
@@ -54,6 +56,7 @@ class EncodedSplit:
             labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64),
             gold_actions=torch.tensor([at for each in gold for at in each], dtype=torch.uint8) if complete else None,
             features=None if contextual is None else torch.from_numpy(contextual([each.words for each in sentences])),
+            sentences=sentences,
         )
 
     @classmethod
@@ -63,7 +66,8 @@ class EncodedSplit:
         gold_actions = None if batch.gold_actions is None else batch.gold_actions[mask].to(torch.uint8)
         offsets = batch.lengths.cumsum(0) - batch.lengths
         features = None if batch.features is None else batch.features.of(batch)
-        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, gold_actions, features)
+        sentences = None if batch.originals is None else batch.originals.rows()
+        return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, gold_actions, features, sentences)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -92,6 +96,7 @@ class EncodedSplit:
             if self.gold_actions is None
             else self.gold_actions[positions].long().masked_fill_(outside, 0),
             features=None if self.features is None else WordFeatures(self.features, self.offsets[indices]),
+            originals=None if self.sentences is None else Originals(self.sentences, indices),
         )
 
     def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:

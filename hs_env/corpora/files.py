@@ -6,9 +6,9 @@
   double quotes may contain separators and line breaks; `""` in it means one quote. Blanks around quotes are ignored.
 * `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
 
-A label is an integer from 0 or a name. Other keys and columns are ignored, and empty lines are skipped. Lines end as on
-any system, and the ending of a file's name may be in capitals. A fault in a row raises an `HsEnvError` that names the
-file and the line.
+A label is an integer from 0 or a name. Other keys and columns are kept for rewards, and empty lines are skipped. Lines
+end as on any system, and the ending of a file's name may be in capitals. A fault in a row raises an `HsEnvError` that
+names the file and the line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,7 @@ class Row:
         boundaries: Gold actions of the white-space separated words, not validated, or None.
         path: File of the row, or `hf:NAME/SPLIT` for a data set of the Hugging Face hub.
         line: Line on which the row begins, or its number in the data set; from 1.
+        columns: Values of all other columns by name, for rewards.
     """
 
     text: str
@@ -50,6 +51,7 @@ class Row:
     boundaries: Sequence[object] | None
     path: Path
     line: int
+    columns: Mapping[str, object] = field(default_factory=dict)
 
 
 def _label(value: object, path: Path, line: int) -> int | str:
@@ -86,7 +88,8 @@ def _row(record: Mapping[str, Any], path: Path, line: int) -> Row:
         if isinstance(value, str) and has_surrogates(value):
             fault = "contains half a surrogate pair, such as half an emoji; replace it, or remove the row"
             raise file_error(path, line, f"the {name} {_shown(value)} {fault}")
-    return Row(text, label, boundaries, path, line)
+    columns = {name: value for name, value in record.items() if name not in ("text", "label", "boundaries")}
+    return Row(text, label, boundaries, path, line, columns)
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
@@ -291,6 +294,7 @@ def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str =
     """
     index = {name: at for at, name in enumerate(labels)}
     numbered = any(map(_INTEGER.fullmatch, labels))
+    columns = dict.fromkeys(name for row in rows for name in row.columns)
     sentences = []
     for row in rows:
         by_index = isinstance(row.label, int) and not numbered
@@ -304,7 +308,7 @@ def to_sentences(rows: Sequence[Row], labels: Sequence[str], tokenisation: str =
             sentence = _with_boundaries(row, row.boundaries, label, tokenisation)
         if not sentence.words:
             raise file_error(row.path, row.line, f"the text {_shown(row.text)} has no words; remove the row")
-        sentences.append(sentence)
+        sentences.append(replace(sentence, columns={**columns, **row.columns}) if columns else sentence)
     return tuple(sentences)
 
 

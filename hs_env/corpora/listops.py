@@ -64,8 +64,8 @@ class _Settings:
         check_ranges(
             self,
             depth=(1, Composition.capacity),
-            shortest=(1, self.longest),
             longest=(_SHORTEST, 1e6),
+            shortest=(1, self.longest),
             arguments=(2, 1000),
             digits=(2, 10),
         )
@@ -196,6 +196,8 @@ def listops(
         HsEnvError: If a number is out of range, or there are too few distinct expressions.
     """
     usual = _Settings(depth, shortest, longest, arguments, digits)
+    if test_shortest > longest:
+        raise HsEnvError(f"listops: test_shortest must be at most longest, {longest}, got {test_shortest}.")
     tested = replace(usual, shortest=test_shortest)
     return _generate("listops", seed, (train, dev, test), (usual, tested, tested))
 

@@ -40,14 +40,14 @@ _AG_NEWS: Final = "Zhang, Zhao and LeCun 2015, AG's News version 3; for non-comm
 def _folder(corpus: str, data_dir: Path | None, name: str) -> Path:
     if data_dir is None:
         raise HsEnvError(
-            f"The corpus {corpus!r} is read from files: give data_dir, the folder that holds {name}/; "
-            "docs/corpora.md says how to make it."
+            f"The corpus {corpus!r} is read from files: give data_dir, the folder that holds {name}/. "
+            f"`hs-env prepare {name}` makes it."
         )
     folder = data_dir / name
     if not folder.is_dir():
         raise HsEnvError(
             f"The corpus {corpus!r} is read from {folder}, but there is no such folder; check data_dir, or make it: "
-            "docs/corpora.md."
+            f"hs-env prepare {name} --out {data_dir}"
         )
     return folder
 

@@ -23,6 +23,7 @@ from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.page import environment_page
 from hs_env.registry import unknown_name
+from hs_env.rewards import RewardLike
 
 _ARGUMENTS = [each.name for each in fields(ResourceNames)]
 
@@ -46,11 +47,11 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
 
     def resources(
         corpus: str = default.corpus,
-        classifier: str = default.classifier,
+        classifier: str | None = None,
         *,
         split: str = "train",
         data_dir: str | None = None,
-        reward: str = default.reward,
+        reward: RewardLike = default.reward,
         reward_parameters: Mapping[str, Any] | None = None,
         shaping: bool = False,
         **unknown: Any,

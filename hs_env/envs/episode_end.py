@@ -28,12 +28,14 @@ class EpisodeEnd:
         reward: (R,) float32 rewards.
         terms: (R,) float32 terms of the reward by name.
         words: Words of each sentence; empty where they are unknown.
+        unweighted: (R,) float32 values of the terms of weight 0, before weighting, by name.
     """
 
     episodes: Episodes
     reward: Tensor
     terms: dict[str, Tensor]
     words: Sequence[tuple[str, ...]]
+    unweighted: dict[str, Tensor]
 
     @classmethod
     def of(cls, reward: Reward, episodes: Episodes, words: Sequence[tuple[str, ...]]) -> EpisodeEnd:
@@ -41,7 +43,7 @@ class EpisodeEnd:
         gold = episodes.sentences.labels
         labels = torch.where(gold == UNLABELLED, episodes.predictions, gold)
         rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
-        return cls(episodes, rewarded.total, rewarded.terms, words)
+        return cls(episodes, rewarded.total, rewarded.terms, words, rewarded.unweighted)
 
     def shaped(self, amount: Tensor) -> EpisodeEnd:
         """Add the term "shaping", (R,), to the reward."""
@@ -56,4 +58,8 @@ class EpisodeEnd:
             "correct": np.ma.masked_array(predictions == gold, gold == UNLABELLED),
             "reward_terms": {name: term.numpy().astype(np.float64) for name, term in self.terms.items()},
         }
+        if self.unweighted:
+            prediction["unweighted_terms"] = {
+                name: term.numpy().astype(np.float64) for name, term in self.unweighted.items()
+            }
         return prediction | problem.infos(self.words, self.episodes.actions, self.episodes.sentences.lengths)

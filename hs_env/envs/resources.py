@@ -6,11 +6,12 @@ Resources are read-only. Environments take names instead of objects, because `en
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,16 +20,19 @@ from hs_env.compute import isolated
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier, StructuredEncoder, find_classifier
+from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.problems.problem import Problem
 from hs_env.registry import unknown_name
-from hs_env.rewards import Reward, make_reward
-from hs_env.types import Sentence
+from hs_env.rewards import Reward, RewardLike, make_reward
+from hs_env.types import UNKNOWN, Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 _Corpus: TypeAlias = tuple[str, str | None, _Stamp]
 _Classifier: TypeAlias = tuple[Path, _Stamp]
+
+_MOST_UNKNOWN: Final = 0.2
+"""Largest share of unknown words with which a classifier is taken for one that knows the corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,10 @@ class ResourceNames:
     """Arguments of an environment that name its resources, see `PhraseSegmentationEnv`."""
 
     corpus: str
-    classifier: str
+    classifier: str | None
     split: str = "train"
     data_dir: str | None = None
-    reward: str = "log_likelihood"
+    reward: RewardLike = "log_likelihood"
     reward_parameters: Mapping[str, Any] = field(default_factory=dict)
     shaping: bool = False
 
@@ -126,38 +130,80 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     Classifiers and corpora are cached. If one changes on disk, it is loaded again, but only for new environments.
 
     Raises:
-        HsEnvError: If a name is unknown, or the resources do not fit each other.
+        HsEnvError: If a name is unknown, the resources do not fit each other, or no classifier is named and none that
+            ships with the package knows the classes and words of the corpus.
     """
     reward = make_reward(names.reward, **names.reward_parameters)
-    path = find_classifier(names.classifier).resolve()
-    classifier_key = path, _stamp(path)
-    classifier = _classifier(classifier_key)
-    encoder = _checked_encoder(names, classifier, problem)
+    if names.classifier is not None:  # errors in names come before the corpus is loaded
+        _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier)), problem)
     data_dir = None if names.data_dir is None else str(Path(names.data_dir).expanduser().resolve())
     corpus_key = names.corpus, data_dir, _stamp(Path(names.corpus).expanduser())
     corpus = _corpus(corpus_key)
-    _check_labels(names, corpus.labels, classifier.labels)
     if names.split not in corpus.splits:
         raise unknown_name("split", names.split, corpus.splits)
     if not (sentences := corpus.splits[names.split]):
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
+    if names.classifier is None:
+        names = replace(names, classifier=_fitting_classifier(names, corpus_key, problem))
+    assert names.classifier is not None
+    classifier_key = _classifier_key(names.classifier)
+    classifier = _classifier(classifier_key)
+    encoder = _checked_encoder(names.classifier, classifier, problem)
+    _check_labels(names, corpus.labels, classifier.labels)
+    if (unknown := _unknown_share(corpus_key, classifier_key, names.split)) > _MOST_UNKNOWN:
+        warnings.warn(
+            f"The classifier {names.classifier!r} does not know {unknown:.0%} of the words of the corpus "
+            f"{names.corpus!r}, so its predictions and rewards mean little.",
+            stacklevel=2,
+        )
     encoded = _encoded(corpus_key, classifier_key, names.split)
     return NamedResources(
         encoder, _lexicon(classifier_key), encoded, reward, names.shaping, names, classifier, sentences
     )
 
 
-def _checked_encoder(names: ResourceNames, classifier: Classifier, problem: Problem) -> StructuredEncoder:
+def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Problem) -> str:
+    """Return the first classifier for `problem`, of its default and the packaged ones, that knows the corpus.
+
+    Raises:
+        HsEnvError: If there is none.
+    """
+    refused, labels = [], _corpus(corpus_key).labels
+    for name in dict.fromkeys((problem.environment.classifier, *shipped_runs())):
+        key = _classifier_key(name)
+        classifier = _classifier(key)
+        if not isinstance(classifier.model, StructuredEncoder) or classifier.model.problem != problem:
+            continue
+        if classifier.labels != labels:
+            refused.append(f"{name!r} has the classes {', '.join(classifier.labels)}")
+        elif (unknown := _unknown_share(corpus_key, key, names.split)) > _MOST_UNKNOWN:
+            refused.append(f"{name!r} does not know {unknown:.0%} of the words")
+        else:
+            return name
+    raise HsEnvError(
+        f"No classifier that ships with the package fits the corpus {names.corpus!r} with the classes "
+        f"{', '.join(labels)}: {'; '.join(refused) or 'there is none for ' + problem.title}. Train one, `hs-env train "
+        f'--corpus {names.corpus} --out runs/NAME`, and pass classifier="runs/NAME"; or pass one of these names to '
+        "use it all the same."
+    )
+
+
+def _unknown_share(corpus: _Corpus, classifier: _Classifier, split: str) -> float:
+    """Return the share of the running words of a split that the classifier does not know."""
+    return float((_encoded(corpus, classifier, split).tokens == UNKNOWN).float().mean())
+
+
+def _checked_encoder(name: str, classifier: Classifier, problem: Problem) -> StructuredEncoder:
     """Return the classifier's model; raise an error unless it is a structured encoder for `problem`."""
     encoder = classifier.model
     if not isinstance(encoder, StructuredEncoder):
         raise HsEnvError(
-            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, which takes no actions; "
+            f"The classifier {name!r} is a {type(encoder).__name__}, which takes no actions; "
             "expected a structured encoder such as HSLSTM or IDLSTM."
         )
     if encoder.problem != problem:
         raise HsEnvError(
-            f"The classifier {names.classifier!r} is a {type(encoder).__name__}, made for {encoder.problem.title}, but "
+            f"The classifier {name!r} is a {type(encoder).__name__}, made for {encoder.problem.title}, but "
             f"{_environment(problem, 'this environment')} is for {problem.title}. Use the environment "
             f"{_environment(encoder.problem, 'of its problem')}, or choose another classifier."
         )
@@ -182,6 +228,11 @@ def _stamp(path: Path) -> _Stamp:
     """Return names, times and sizes of a file or the files of a folder, to detect changes; empty if missing."""
     paths = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
     return tuple((str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
+
+
+def _classifier_key(name: str) -> _Classifier:
+    path = find_classifier(name).resolve()
+    return path, _stamp(path)
 
 
 @lru_cache(maxsize=8)

@@ -102,6 +102,11 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             reward = self._end_of_episode.reward.item()
         return observation, reward, terminated, False, info
 
+    @property
+    def resources(self) -> NamedResources:
+        """Corpus, frozen classifier and reward of the environment; read-only."""
+        return self._resources
+
     def action_masks(self) -> NDArray[np.bool_]:
         """Return the legal actions, (k,) bool, for MaskablePPO of sb3-contrib.
 

@@ -13,7 +13,7 @@ from hs_env.envs.columns import Columns
 from hs_env.envs.resources import Resources
 from hs_env.models import EncoderState
 from hs_env.problems.problem import nearest_legal
-from hs_env.types import Episodes, SentenceBatch
+from hs_env.types import Episodes, Originals, Sentence, SentenceBatch
 
 STATE_LIMIT: Final = 1000.0
 """Bound of every component of an observation.
@@ -51,6 +51,7 @@ class Slots:
         self.legal = torch.ones(count, resources.encoder.problem.num_actions, dtype=torch.bool)
         self.memory = torch.empty(count, 0)
         self._tables: tuple[Tensor, ...] = ()
+        self._originals: list[Sentence | None] = [None] * count
         self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
 
     @property
@@ -76,6 +77,9 @@ class Slots:
         if batch.gold_actions is not None:
             self.gold_actions.index_copy_(0, rows, pad(batch.gold_actions, padding))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
+        originals = [None] * len(rows) if batch.originals is None else batch.originals.rows()
+        for row, sentence in zip(rows.tolist(), originals, strict=True):
+            self._originals[row] = sentence
         state = self._begin(rows, batch)
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
@@ -135,12 +139,15 @@ class Slots:
         """Classify and return the finished episodes of the slots `rows`, (R,) int64."""
         lengths = self.lengths[rows]
         width = int(lengths.max())
+        found = [sentence for row in rows.tolist() if (sentence := self._originals[row]) is not None]
+        known = len(found) == len(rows)
         sentences = SentenceBatch(
             self.tokens[rows, :width],
             lengths,
             self.labels[rows],
             self.indices[rows],
             self.gold_actions[rows, :width] if self.has_gold[rows].all() else None,
+            originals=Originals(found, torch.arange(len(rows), device=rows.device)) if known else None,
         )
         log_probs = self.resources.encoder.finish(self._state.select(rows))
         return Episodes(sentences, self.actions[rows, :width], log_probs)

@@ -4,6 +4,7 @@ from hs_env.evaluation.compare import compare
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.neighbours import Neighbour, PhraseIndex
 from hs_env.evaluation.recurring import Recurring
+from hs_env.evaluation.runs import compare_runs
 from hs_env.evaluation.table import Comparison, Row
 from hs_env.evaluation.treebanks import compare_with_treebank
 
@@ -15,5 +16,6 @@ __all__ = [
     "Recurring",
     "Row",
     "compare",
+    "compare_runs",
     "compare_with_treebank",
 ]

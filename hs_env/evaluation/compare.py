@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def compare(
     oracle: int = 0,
     policies: Sequence[StrPath] = (),
     samples: int = 0,
+    agents: Mapping[str, Agent] | None = None,
 ) -> Comparison:
     """Evaluate a run, the baseline policies of its decision problem and a plain LSTM on one split.
 
@@ -48,7 +50,7 @@ def compare(
     many updates, if the run's folder does not hold it yet; its row is left out with a warning if its word
     vectors are missing or the folder cannot be written. The comparison is saved there too, as `evaluation-<split>.json`
     and `.csv`. With further rows there are two more files, such as `evaluation-test-oracle16-samples5.json`. If another
-    agent or classifier replaces that of the run, they are named after it, such as `evaluation-test-EveryK.json`.
+    agent or classifier replaces that of the run, there are only those, named after it: `evaluation-test-EveryK.json`.
 
     Args:
         run: Run to evaluate.
@@ -59,14 +61,15 @@ def compare(
             policy; 0 skips it.
         policies: Folders of HM-LSTM runs, whose lowest boundaries are used as policies on the run's classifier.
         samples: Sampled action sequences per sentence, for a row with their mean class probabilities; 0 skips it.
+        agents: Other agents by name, each for a row with its decisions on the run's classifier.
 
     Raises:
-        HsEnvError: If the split is unknown, the corpus has changed since the training, the model cannot use `policies`
-            or `samples`, or `samples` or `oracle` is negative.
+        HsEnvError: If the split is unknown, the corpus has changed since the training, the model cannot use `policies`,
+            `agents` or `samples`, or `samples` or `oracle` is negative.
     """
     model, console = run.classifier.model, console or Console(stderr=True)
-    folders = [Path(folder) for folder in policies]
-    _check_wishes(model, folders, samples, oracle)
+    folders, agents = [Path(folder) for folder in policies], agents or {}
+    _check_wishes(model, folders, samples, oracle, agents)
     data = run.data(split)
     sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
     title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
@@ -77,7 +80,11 @@ def compare(
         trained = collect(episodes, model.problem)
         note = _policy(run.config) if run.is_own else f"{type(run.agent).__name__}, greedy"
         sampled, baselines = _readings(model, run.agent, sentences, samples), _baselines(model, data, split)
-        wished = [*_hm_boundaries(model, data, split, folders), *_oracle(model, episodes, oracle)]
+        wished = [
+            *_others(model, agents, sentences),
+            *_hm_boundaries(model, data, split, folders),
+            *_oracle(model, episodes, oracle),
+        ]
         if model.problem.covers:
             recurring = Recurring.of(episodes, data.vocabulary, model.problem)
         else:
@@ -99,25 +106,30 @@ def compare(
         title, [*rows, *sampled, *baselines, *wished], caption, trained.columns, deletions, recurring
     )
     with saving(console):
-        stem = _file_stem(run, split, oracle, folders, samples)
+        stem = _file_stem(run, split, oracle, folders, samples, agents)
         comparison.save(run.folder, stem)
         if run.is_own and stem != f"evaluation-{split}":  # then the first rows are those of a plain evaluation
             replace(comparison, rows=own_rows).save(run.folder, f"evaluation-{split}")
     return comparison
 
 
-def _file_stem(run: Run, split: str, oracle: int, policies: Sequence[Path], samples: int) -> str:
+def _file_stem(
+    run: Run, split: str, oracle: int, policies: Sequence[Path], samples: int, agents: Mapping[str, Agent]
+) -> str:
     """Name the files of a comparison by what they hold, so that no other comparison overwrites them."""
     parts = [f"evaluation-{split}"]
     if not run.is_own:
         parts.append(type(run.classifier.model if run.agent is None else run.agent).__name__)
     parts += [f"oracle{oracle}"] if oracle else []
     parts += [f"policy-{folder.resolve().name}" for folder in policies]
+    parts += ["agent-" + re.sub(r"[^\w.]+", "-", name) for name in agents]
     parts += [f"samples{samples}"] if samples else []
     return "-".join(parts)
 
 
-def _check_wishes(model: Model, policies: Sequence[Path], samples: int, oracle: int) -> None:
+def _check_wishes(
+    model: Model, policies: Sequence[Path], samples: int, oracle: int, agents: Mapping[str, Agent]
+) -> None:
     """Reject options that the model cannot use."""
     if oracle < 0:
         raise HsEnvError(f"oracle must be 0 or more, got {oracle}.")
@@ -125,6 +137,8 @@ def _check_wishes(model: Model, policies: Sequence[Path], samples: int, oracle: 
         raise HsEnvError(f"samples must be 0 or more, got {samples}.")
     if policies and not (isinstance(model, StructuredEncoder) and isinstance(model.problem, PhraseSegmentation)):
         raise HsEnvError(f"{model.title} takes no phrases from a policy. Give policies for a run of HS-LSTM.")
+    if agents and not isinstance(model, StructuredEncoder):
+        raise HsEnvError(f"{model.title} takes no actions, so no agent can act on it. Leave agents out.")
     if samples and not isinstance(model, StructuredEncoder):
         raise HsEnvError(f"{model.title} takes no actions, so none can be sampled. Leave samples out.")
 
@@ -135,6 +149,15 @@ def _readings(encoder: StructuredEncoder, agent: Agent, sentences: EncodedSplit,
         return []
     drawn = collect_flat(sampled_predictions(encoder, agent, sentences, samples))
     return [Row(encoder.title, intervals(drawn), f"mean over {samples} samples")]
+
+
+def _others(encoder: StructuredEncoder, agents: Mapping[str, Agent], sentences: EncodedSplit) -> list[Row]:
+    """Return rows of other agents, on the run's own classifier."""
+    rows = []
+    for name, agent in agents.items():
+        found = collect(greedy_episodes(encoder, agent, sentences), encoder.problem)
+        rows.append(Row(name, intervals(found), f"{type(agent).__name__}, same classifier"))
+    return rows
 
 
 def _hm_boundaries(encoder: StructuredEncoder, data: TrainingData, split: str, folders: Sequence[Path]) -> list[Row]:
@@ -195,6 +218,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     shared = {each.name for each in fields(SentenceParameters)}
     plain_config = {
         "model": _PLAIN,
+        "init_from": None,
         "model_parameters": {name: value for name, value in run.config.model_parameters.items() if name in shared},
         "agent": TrainConfig.agent,
         "agent_parameters": {},
@@ -205,6 +229,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "pnet_epochs": None,
         "warm_epochs": run.classifier_updates["warm"] // per_epoch,
         "joint_epochs": run.classifier_updates["joint"] // per_epoch,
+        "curriculum_epochs": 0,
         "patience": 10**9,  # the number of updates is given
     }
     config = TrainConfig(**same | plain_config)

@@ -97,7 +97,8 @@ class Comparison:
         """
         agreement = [name for name in self.metrics if self._column(name).agreement]
         others = [name for name in self.metrics if name not in agreement]
-        parts = [self._select(others), replace(self._select(agreement), caption=CAPTION)]
+        caption = CAPTION if self.caption.startswith(CAPTION) else self.caption
+        parts = [self._select(others), replace(self._select(agreement), caption=caption)]
         return [part for part in parts if part.rows]
 
     def to_rich(self, width: int = 100) -> Table:

@@ -48,7 +48,7 @@ def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treeba
         HsEnvError: If the classifier makes no phrases.
     """
     encoder = classifier.model
-    if not isinstance(encoder, StructuredEncoder) or not encoder.problem.covers:
+    if not isinstance(encoder, StructuredEncoder) or not encoder.problem.covers or encoder.problem.nested:
         raise HsEnvError(
             f"Brackets are compared with phrases, but a {type(encoder).__name__} makes none. Give another run."
         )

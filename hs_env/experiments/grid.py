@@ -36,6 +36,11 @@ class Cell:
     config: ResolvedConfig
 
     @property
+    def place(self) -> dict[str, Any]:
+        """Corpus, variant and number by name."""
+        return {"corpus": self.corpus, "variant": self.variant, "number": self.number}
+
+    @property
     def key(self) -> str:
         """Key of the run in a ledger, and name of its folder. Different configurations have different keys."""
         values = {

@@ -3,6 +3,7 @@
 from hs_env.metrics.bootstrap import Interval, difference, intervals
 from hs_env.metrics.definitions import CLASSIFICATION, Metric, metrics_of, values_of
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
+from hs_env.metrics.sweep import mean_reward
 
 __all__ = [
     "CLASSIFICATION",
@@ -13,6 +14,7 @@ __all__ = [
     "collect_flat",
     "difference",
     "intervals",
+    "mean_reward",
     "metrics_of",
     "values_of",
 ]

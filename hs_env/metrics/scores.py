@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -46,17 +46,30 @@ def sampled_predictions(
 
 
 def policy_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
-    """Compute accuracy, log-likelihood, mean reward and the problem's columns under the greedy policy."""
+    """Compute accuracy, log-likelihood, the problem's columns, and means of the reward and its terms, if greedy."""
     episodes = list(greedy_episodes(encoder, agent, split))
     values = values_of(collect(episodes, encoder.problem))
-    total = sum(reward(batch).total.sum().item() for batch in episodes)
     columns = [column.name for column in encoder.problem.columns if not column.agreement]
     return {
         "accuracy": values["accuracy"],
         "log_likelihood": values["log_likelihood"],
-        "reward": total / len(split),
+        **reward_means(reward, episodes),
         **{name: values[name] for name in columns if name in values},
     }
+
+
+def reward_means(reward: Reward, episodes: Iterable[Episodes]) -> dict[str, float]:
+    """Compute the mean "reward", and of each term "reward/<term>" over the episodes that it has an opinion on."""
+    total, count = 0.0, 0
+    sums: dict[str, list[float]] = {}
+    for batch in episodes:
+        earned = reward(batch)
+        total, count = total + earned.total.sum().item(), count + len(batch)
+        for name, (part, number) in earned.sums().items():
+            term = sums.setdefault(name, [0.0, 0.0])
+            term[0], term[1] = term[0] + part, term[1] + number
+    terms = {f"reward/{name}": part / number for name, (part, number) in sums.items() if number}
+    return {"reward": total / count, **terms}
 
 
 def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:

@@ -3,7 +3,7 @@
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.check import check_encoder
-from hs_env.models.classifier import MODELS, Classifier, find_classifier, shipped_runs
+from hs_env.models.classifier import DEFAULT_RUN, MODELS, Classifier, find_classifier, shipped_runs
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
@@ -12,9 +12,11 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier, SentenceClassifier
+from hs_env.models.tree_lstm import TreeLSTM
 
 __all__ = [
     "CNN",
+    "DEFAULT_RUN",
     "HSLSTM",
     "IDLSTM",
     "MODELS",
@@ -28,6 +30,7 @@ __all__ = [
     "SelfAttentive",
     "SentenceClassifier",
     "StructuredEncoder",
+    "TreeLSTM",
     "check_encoder",
     "find_classifier",
     "shipped_runs",

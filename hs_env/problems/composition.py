@@ -116,7 +116,7 @@ class Composition(Problem):
         observation=(
             "For a Tree-LSTM with hidden size d and word vectors of width e, D = 2d + e + 1: hidden states of the two "
             "topmost nodes before the word (0 if there is none), the vector of the word, and the number of nodes as a "
-            "share of 24."
+            "share of 24. The state of a single word is an affine function of its vector, without a bound."
         ),
         rewarded="`log P(gold | tree)`",
         potential="it changes at every word",

@@ -68,6 +68,7 @@ After the last word also:
 | `correct` | bool | whether the prediction is the gold class; absent for a text without a label |
 {information}
 | `reward_terms` | dict of float | the terms that add up to the reward |
+| `unweighted_terms` | dict of float | the terms of weight 0 before weighting; absent if the reward has none |
 
 ## Arguments
 ```python
@@ -80,17 +81,19 @@ env = gymnasium.make("{id}", split="test", render_mode="ansi")
 | argument | default | meaning |
 |---|---|---|
 | `corpus` | `"{corpus}"` | name or path of a corpus, see `load_corpus` |
-| `classifier` | `"{classifier}"` | name of a packaged classifier, a file, or the folder of a run |
+| `classifier` | `None` | name of a packaged classifier, a file, or the folder of a run. `None`: `"{classifier}"` \
+or, for a corpus whose words it does not know, the packaged one that knows its words and classes |
 | `split` | `"train"` | `"train"`, `"dev"` or `"test"` |
 | `data_dir` | `None` | folder of the data sets that do not ship with the package |
-| `reward` | `"{reward}"` | name of a reward, or an expression such as `"log_likelihood + 0.1 * accuracy"` |
+| `reward` | `"{reward}"` | name of a reward, an expression such as `"log_likelihood + 0.1 * accuracy"`, or a function |
 | `reward_parameters` | `None` | parameters of a reward given by name, such as `{reward_parameters}` |
 | `shaping` | `False` | add the change of the potential to the reward of each step (see Rewards) |
 | `render_mode` | `None` | `"ansi"`: a line of text; `"rgb_array"`: a frame of 288 x 720 pixels |
 
 `make` and `make_vec` also take the render modes `"ansi_list"` and `"rgb_array_list"`, which collect the pictures of all
-steps. All arguments are plain values. Environments of one process share corpora and classifiers, which are loaded once.
-A pickled environment contains only their names.
+steps. Arguments are copied with the specification of the environment, so pass a large reward as a callable that makes
+it. Environments of one process share corpora and classifiers, which are loaded once. A pickled environment contains
+only their names.
 
 ## References
 {references}

@@ -140,7 +140,8 @@ class EnvironmentText:
     """Defaults and documentation of a problem's environment. `page.environment_page` builds its page from them.
 
     Attributes:
-        classifier: Default classifier: a packaged one by name, a file, or the folder of a run.
+        classifier: Default classifier of corpora whose words it knows: a packaged one by name, a file, or the folder of
+            a run.
         corpus: Default corpus.
         reward: Default reward.
         summary: One sentence in the imperative. All texts are Markdown.

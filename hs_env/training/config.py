@@ -17,7 +17,14 @@ from hs_env.vectors import is_contextual
 
 Value = int | float | bool | str
 
-LATER: Final = {"reward_dropout": False, "weight_decay": 0.0, "encoder_rate": 0.0}
+LATER: Final = {
+    "reward_dropout": False,
+    "weight_decay": 0.0,
+    "encoder_rate": 0.0,
+    "curriculum_epochs": 0,
+    "curriculum_words": 10,
+    "init_from": None,
+}
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
 
@@ -37,13 +44,14 @@ class TrainConfig:
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
     trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
-    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `id_lstm`. Classifiers without a P-Net: `plain_lstm`,
-    `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train for the epochs of the warm start and of joint training."""
+    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `id_lstm`, `tree_lstm`. Classifiers without a P-Net:
+    `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train for the epochs of the warm start and of joint
+    training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
     """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, `all_retain` for
-    ID-LSTM."""
+    ID-LSTM, `left_branching` for trees."""
     reward: str | None = None
     """Reward, such as `log_likelihood - 0.3 * phrases` (see `hs-env rewards`). Default for phrases: the reward of
     HS-LSTM's paper. Default for ID-LSTM: the log-likelihood and a bonus for deletions that adapts to a target share."""
@@ -57,12 +65,15 @@ class TrainConfig:
     reward_dropout: bool | None = None
     """Whether the rewards of `reinforce` come from a classifier with dropout, so that it predicts training sentences no
     better than other ones. Default: only for ID-LSTM, where deleted words would otherwise seem to cost nothing."""
+    init_from: str | None = None
+    """Folder of a finished run to start from: the weights of its classifier and its agent. Then joint training comes
+    first, unless `warm_epochs` or `pnet_epochs` is set. On the command line, its options are the defaults."""
     batch_size: int = 64
     """Sentences per batch."""
     learning_rate: float = 2e-3
     """Learning rate of the C-Net (Adam) in the warm start."""
     joint_learning_rate: float | None = None
-    """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4."""
+    """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4, for trees 1e-3."""
     tau: float = 0.02
     """Share of the trained weights that the slow copy takes over after each update of the C-Net."""
     weight_decay: float = 0.0
@@ -70,11 +81,16 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Maximum norm of the gradient of the C-Net, including a fine-tuned encoder."""
     warm_epochs: int | None = None
-    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10."""
+    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 0."""
     pnet_epochs: int | None = None
-    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2."""
+    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2, for trees 0."""
     joint_epochs: int = 4
     """Maximum number of epochs of joint training."""
+    curriculum_epochs: int = 0
+    """Epochs, counted from the start of the run, in which training leaves out sentences that are too long: the limit
+    grows from `curriculum_words` words to the longest sentence. 0 uses all sentences from the start."""
+    curriculum_words: int = 10
+    """Number of words of the longest sentence in the first epoch of the curriculum."""
     patience: int = 3
     """Number of epochs without a better score on dev after which a stage ends. If the reward adapts, scores of
     different epochs cannot be compared, and the last epoch is kept."""
@@ -111,6 +127,8 @@ class TrainConfig:
             weight_decay=(0, 1e9),
             clip_norm=(1e-12, 1e12),
             joint_epochs=(0, 1e6),
+            curriculum_epochs=(0, 1e6),
+            curriculum_words=(1, 1e6),
             patience=(1, 1e9),
             seed=(0, 2**63),
             threads=(0, 1e4),
@@ -148,13 +166,14 @@ class TrainConfig:
         parameters = parse_parameters(agent.parameters, self.agent_parameters, f"the agent {self.agent!r}")
         if self.reward_dropout and not agent.reward_dropout:
             raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave --reward-dropout out.")
+        fresh = self.init_from is None
         values = {
             "warm_start": default.warm_start,
             "reward": default.reward,
             "reward_dropout": default.reward_dropout and agent.reward_dropout,
             "joint_learning_rate": default.joint_learning_rate,
-            "warm_epochs": default.warm_epochs,
-            "pnet_epochs": default.pnet_epochs,
+            "warm_epochs": default.warm_epochs if fresh else 0,
+            "pnet_epochs": default.pnet_epochs if fresh else 0,
         }
         chosen = {name: value if getattr(self, name) is None else getattr(self, name) for name, value in values.items()}
         return chosen | {"agent_parameters": plain_values(agent.resolve(parameters, problem))}
@@ -171,7 +190,7 @@ class TrainConfig:
             "reward": "",
             "reward_dropout": False,
             "joint_learning_rate": 5e-4 if self.joint_learning_rate is None else self.joint_learning_rate,
-            "warm_epochs": 5 if self.warm_epochs is None else self.warm_epochs,
+            "warm_epochs": (0 if self.init_from else 5) if self.warm_epochs is None else self.warm_epochs,
             "pnet_epochs": 0,
         }
 
@@ -194,7 +213,9 @@ class ResolvedConfig(TrainConfig):
         """Return the configuration with absolute paths of corpus, data and word vectors."""
         data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
         vectors = located_vectors(self.vectors, data_dir)
-        return replace(self, corpus=located(self.corpus, CORPORA), data_dir=data_dir, vectors=vectors)
+        init_from = None if self.init_from is None else absolute(self.init_from)
+        corpus = located(self.corpus, CORPORA)
+        return replace(self, corpus=corpus, data_dir=data_dir, vectors=vectors, init_from=init_from)
 
     @property
     def foreign_code(self) -> str | None:

@@ -141,14 +141,18 @@ def _loaded(load: Callable[[], V]) -> V:
         raise MissingVectorsError(str(error)) from error
 
 
-def training_batches(split: EncodedSplit, size: int, seed: int, *place: str | int) -> list[Tensor]:
+def training_batches(
+    split: EncodedSplit, size: int, seed: int, *place: str | int, longest: int | None = None
+) -> list[Tensor]:
     """Return the batches of one epoch in random order, each as (B,) indices of sentences.
 
     Sentences of similar length share a batch: each pool of shuffled sentences is sorted by length and divided into
-    batches, and then all batches are shuffled. `place` distinguishes epochs (see `generator_for`).
+    batches, and then all batches are shuffled. `place` distinguishes epochs (see `generator_for`). Sentences of more
+    than `longest` words are left out.
     """
     generator = generator_for(seed, *place, "order")
     order = torch.randperm(len(split), generator=generator)
+    order = order if longest is None else order[split.lengths[order] <= longest]
     batches = [
         batch
         for pool in order.split(size * _POOL)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hs_env.compute import seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
-from hs_env.models import MODELS, FlatClassifier, HMLSTMClassifier
+from hs_env.models import FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.classifier_trainer import ClassifierTrainer
@@ -37,7 +37,7 @@ class FlatTrainer(ClassifierTrainer):
         super().__init__(config, data, folder, console)
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
-            model = data.new_model(MODELS.get(config.model), config)
+            model = self.new_model()
         assert isinstance(model, FlatClassifier)
         self.classifier = ClassifierOptimizer(
             model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate

@@ -19,7 +19,7 @@ from hs_env.errors import HsEnvError
 from hs_env.storage import StrPath, read_json, what_is, write_json
 from hs_env.training.digests import DATA, check_data
 from hs_env.training.record import describe
-from hs_env.training.stages import HISTORY, StagedTrainer
+from hs_env.training.stages import HISTORY, Callback, StagedTrainer
 
 CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
 
@@ -59,13 +59,21 @@ class RunKind(Generic[Q, C, R]):
     new_trainer: Callable[[C, Path, Console], StagedTrainer[Any]]
     load_result: Callable[[Path, C, Any], R]
 
-    def train(self, config: Q, folder: StrPath | None = None, console: Console | None = None) -> R:
+    def train(
+        self,
+        config: Q,
+        folder: StrPath | None = None,
+        console: Console | None = None,
+        callback: Callback | None = None,
+    ) -> R:
         """Train from the start in a new folder.
 
         Args:
             config: Configuration of the run.
             folder: Folder of the run; by default `runs/<data>-<date>-<time>`.
             console: Console that shows progress; by default standard error.
+            callback: Called after each evaluation with its entry of the history: stage, epoch, updates and scores on
+                dev. If it raises an error, training stops, and the run can be resumed.
 
         Raises:
             HsEnvError: If the folder is not empty, or the configuration is not possible.
@@ -74,9 +82,15 @@ class RunKind(Generic[Q, C, R]):
         prepare(resolved.threads)
         made = new_folder(None if folder is None else Path(folder), getattr(config, self.data_field))
         with alone(made):
-            return self._begin(resolved, made, console or Console(stderr=True))
+            return self._begin(resolved, made, console or Console(stderr=True), callback)
 
-    def resume(self, folder: StrPath, console: Console | None = None, trust: bool = False) -> R:
+    def resume(
+        self,
+        folder: StrPath,
+        console: Console | None = None,
+        trust: bool = False,
+        callback: Callback | None = None,
+    ) -> R:
         """Resume a run that was stopped at any moment, or load it if it is finished.
 
         A resumed run ends with the weights of an uninterrupted run.
@@ -86,6 +100,7 @@ class RunKind(Generic[Q, C, R]):
             console: Console that shows progress; by default standard error.
             trust: Whether code outside of hs-env that the run's configuration names, such as the reward `module:name`,
                 is imported and executed.
+            callback: See `train`.
 
         Raises:
             HsEnvError: If the folder holds no run, the data has changed, or the run names code that is not trusted.
@@ -101,9 +116,11 @@ class RunKind(Generic[Q, C, R]):
             )
         prepare(config.threads)
         with alone(folder):
-            return self._continue(config, folder, console or Console(stderr=True))
+            return self._continue(config, folder, console or Console(stderr=True), callback)
 
-    def train_or_resume(self, config: Q, folder: StrPath, console: Console | None = None) -> R:
+    def train_or_resume(
+        self, config: Q, folder: StrPath, console: Console | None = None, callback: Callback | None = None
+    ) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
 
         If another process trains there, this one waits until it ends.
@@ -120,11 +137,11 @@ class RunKind(Generic[Q, C, R]):
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder, console):
             if not (folder / CONFIG).is_file():
-                return self._begin(resolved, folder, console)
+                return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)
             if (folder / HISTORY).exists():  # another process has finished it
                 return self.load(folder)
-            return self._continue(self.load_config(folder), folder, console)
+            return self._continue(self.load_config(folder), folder, console, callback)
 
     def load(self, folder: StrPath) -> R:
         """Load a finished run.
@@ -165,18 +182,18 @@ class RunKind(Generic[Q, C, R]):
         if self.load_config(folder).located() != resolved:
             raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
 
-    def _begin(self, resolved: C, folder: Path, console: Console) -> R:
+    def _begin(self, resolved: C, folder: Path, console: Console, callback: Callback | None) -> R:
         """Train from the start in a folder that is locked."""
         check_empty(folder)
         trainer = self.new_trainer(resolved, folder, console)
         if summary := trainer.summary():
             trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
-        write_json(folder / RECORD, [describe()])
+        write_json(folder / RECORD, [{**describe(), **trainer.parent}])
         write_json(folder / DATA, trainer.data_digests)
         write_json(folder / CONFIG, resolved.to_json())
-        return self._finish(trainer, resolved)
+        return self._finish(trainer, resolved, callback)
 
-    def _continue(self, config: C, folder: Path, console: Console) -> R:
+    def _continue(self, config: C, folder: Path, console: Console, callback: Callback | None) -> R:
         """Continue the run in a folder that is locked."""
         trainer = self.new_trainer(config, folder, console)
         check_data(folder, trainer.data_name, trainer.data_digests)
@@ -185,9 +202,10 @@ class RunKind(Generic[Q, C, R]):
         if not isinstance(records, list):
             raise HsEnvError(f"{folder / RECORD} holds no list of processes. Was it edited?")
         write_json(folder / RECORD, [*records, describe()])
-        return self._finish(trainer, config)
+        return self._finish(trainer, config, callback)
 
-    def _finish(self, trainer: StagedTrainer[Any], config: C) -> R:
+    def _finish(self, trainer: StagedTrainer[Any], config: C, callback: Callback | None) -> R:
+        trainer.callback = callback
         try:
             trainer.run()
         except KeyboardInterrupt:

@@ -18,6 +18,7 @@ _SHOWN = {
     "reward": "reward {:.3f}",
     "phrases_per_sentence": "{:.1f} phrases",
     "words_retained": "{:.1f} words retained",
+    "tree_depth": "depth {:.1f}",
     "bits_per_character": "{:.3f} bits per character",
     "boundaries_1": "{:.1%} boundaries",
 }
@@ -38,6 +39,7 @@ class Monitor:
         self.console = console
         self._writer = SummaryWriter(str(folder), purge_step=step or None)
         self._sums: dict[str, float] = defaultdict(float)
+        self._counts: dict[str, int] = defaultdict(int)
         self._count, self._step = 0, step
         self._progress = Progress(
             TextColumn("[bold]{task.description:<6}"),
@@ -77,6 +79,7 @@ class Monitor:
             self._progress.update(self._task, advance=1, speed=speed)
         for name, value in metrics.items():
             self._sums[name] += value
+            self._counts[name] += 1
         self._count, self._step = self._count + 1, step
         if self._count == _EVERY:
             self._flush()
@@ -84,8 +87,9 @@ class Monitor:
     def _flush(self) -> None:
         """Write the means since the last point."""
         for name, total in self._sums.items():
-            self._writer.add_scalar(name, total / self._count, self._step)
+            self._writer.add_scalar(name, total / self._counts[name], self._step)
         self._sums.clear()
+        self._counts.clear()
         self._count = 0
 
     def epoch(self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, text: str) -> None:

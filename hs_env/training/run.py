@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ class Run:
         classifier: Frozen classifier.
         agent: Trained P-Net; None for a flat classifier.
         classifier_updates: Number of updates of the C-Net by stage, "warm" and "joint".
-        loaded: Classifier and agent as loaded from the folder; `dataclasses.replace` keeps them. None if unknown.
+        history: One entry per evaluation on dev: stage, epoch, updates, scores, and whether it was the best so far.
+        loaded: Classifier and agent as loaded from the folder; `dataclasses.replace` keeps them. None if unknown, so
+            that those of the run count as others.
     """
 
     folder: Path
@@ -43,6 +46,7 @@ class Run:
     classifier: Classifier
     agent: Agent | None
     classifier_updates: dict[str, int]
+    history: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     loaded: tuple[Classifier, Agent | None] | None = field(default=None, repr=False, compare=False)
 
     def data(self, *read: str) -> TrainingData:
@@ -66,9 +70,15 @@ class Run:
         return data
 
     @property
+    def scores(self) -> dict[str, float]:
+        """Scores on dev of the kept epoch, such as `accuracy`, by name."""
+        kept = self.classifier.notes
+        return {name: value for name, value in kept.items() if isinstance(value, float)}
+
+    @property
     def is_own(self) -> bool:
         """Whether classifier and agent are those of the folder, rather than others that replace them."""
-        return self.loaded is None or (self.loaded[0] is self.classifier and self.loaded[1] is self.agent)
+        return self.loaded is not None and (self.loaded[0] is self.classifier and self.loaded[1] is self.agent)
 
     @classmethod
     def load(cls, folder: StrPath) -> Run:
@@ -91,7 +101,7 @@ def _load_result(folder: Path, config: ResolvedConfig, history: Any) -> Run:
         raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
     classifier = Classifier.load(folder)
     agent = load_agent(folder / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
-    return Run(folder, config, classifier, agent, updates, (classifier, agent))
+    return Run(folder, config, classifier, agent, updates, history.get("epochs", []), (classifier, agent))
 
 
 _KIND = RunKind("hs-env train", "corpus", TrainConfig.resolve, ResolvedConfig.from_json, _new_trainer, _load_result)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic, process_time
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
@@ -22,6 +23,9 @@ from hs_env.training.monitor import Monitor
 
 HISTORY = "history.json"
 CHECKPOINT = "checkpoint.safetensors"
+
+Callback = Callable[[Mapping[str, Any]], object]
+"""Function that is called with each new entry of the history, after its checkpoint. It may raise an error to stop."""
 
 Unit = TypeVar("Unit")
 """What one update trains on, such as the indices of a batch."""
@@ -112,8 +116,12 @@ class StagedTrainer(ABC, Generic[Unit]):
         data_name: Name of the data in error messages, such as "text 'ptb'".
         data_digests: Digests of the data by name, saved with the run. A run resumes only on the same data.
         data_digest: Digest that checkpoints hold, which covers the encoder of contextual word vectors too.
+        callback: Called after each evaluation, or None.
+        parent: Run that this one continues, for its record; empty if it starts from the beginning.
     """
 
+    callback: Callback | None = None
+    parent: Mapping[str, Any] = MappingProxyType({})
     unit: ClassVar[str]
     stages: tuple[Stage, ...]
     learned: Mapping[str, Stateful]
@@ -198,11 +206,13 @@ class StagedTrainer(ABC, Generic[Unit]):
         progress = self.progress
         if progress.best is None and stage.evaluate_start:
             self._evaluate(stage, monitor)
+            self._tell()
         while progress.epoch < stage.epochs and progress.waited < self._patience:
             self._run_epoch(stage, monitor)
             progress.epoch, progress.batch = progress.epoch + 1, 0
             self._evaluate(stage, monitor)
             self.save_checkpoint()
+            self._tell()
         for name, part in self.learned.items():
             self._restore(part, self._best, name)
 
@@ -243,6 +253,11 @@ class StagedTrainer(ABC, Generic[Unit]):
         progress.sums, progress.summed = {}, 0
         number = entry.get("epoch", progress.updates)  # a history without epochs is counted in updates
         monitor.epoch(progress.updates, stage.name, number, scores, better, examples)
+
+    def _tell(self) -> None:
+        """Call the callback with a copy of the newest entry of the history."""
+        if self.callback is not None:
+            self.callback(dict(self.progress.history[-1]))
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 

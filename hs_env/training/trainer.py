@@ -46,7 +46,8 @@ class Trainer(ClassifierTrainer):
         agent_kind = AGENTS.get(config.agent)
         with torch.random.fork_rng():
             torch.manual_seed(seed_for(config.seed, "weights"))
-            model = data.new_model(kind, config)
+            model = self.new_model()
+            assert isinstance(model, StructuredEncoder)
             self.classifier = ClassifierOptimizer(
                 model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate
             )
@@ -54,6 +55,8 @@ class Trainer(ClassifierTrainer):
             slow, name = self.classifier.slow, config.warm_start
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
             self.agent = agent_kind.make(setting, config.agent_settings)
+        if self.origin is not None:
+            self.origin.give_policy(self.agent)
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
         joint_score = kind.problem.defaults.joint_score if agent_kind.learns else "log_likelihood"
         by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)
@@ -78,6 +81,7 @@ class Trainer(ClassifierTrainer):
         return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
+        self.reward.set_progress(self._policy_progress())
         slow = self.classifier.slow.train(self.config.reward_dropout)
         with torch.no_grad():
             batch = slow.words.with_features(batch)
@@ -85,6 +89,18 @@ class Trainer(ClassifierTrainer):
         slow.eval()
         self.reward.adapt(update.episodes)
         return update.episodes, _prefixed("p_net", update.metrics)
+
+    def _policy_progress(self) -> float:
+        """Return how much of the P-Net's training is done, from 0 to 1."""
+        done, total = 0, 0
+        for place, stage in enumerate(self.stages):
+            updates = 0 if stage.name == "warm" else self.max_updates(stage)
+            if place < self.progress.stage:
+                done += updates
+            elif place == self.progress.stage:
+                done += min(updates, self.progress.epoch * self.updates_per_epoch + self.progress.batch)
+            total += updates
+        return done / max(total, 1)
 
     # Scores and results ----------------------------------------------------------------------------------------------
 

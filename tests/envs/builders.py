@@ -1,4 +1,4 @@
-"""The two decision problems, a small corpus in files, small untrained classifiers, an episode."""
+"""The decision problems, a small corpus in files, small untrained classifiers, an episode."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import torch
 
 from hs_env.corpora import Vocabulary
 from hs_env.envs.classes import (
+    CompositionEnv,
+    CompositionVectorEnv,
     InformationDistillationEnv,
     InformationDistillationVectorEnv,
     PhraseSegmentationEnv,
     PhraseSegmentationVectorEnv,
 )
 from hs_env.envs.single import EncoderEnv
-from hs_env.models import HSLSTM, IDLSTM, Classifier, SentenceClassifier
+from hs_env.models import HSLSTM, IDLSTM, Classifier, SentenceClassifier, TreeLSTM
 
 WORDS = ("the", "movie", "is", "not", "very", "good", "and", "funny")
 TEXT = {"text": "The movie is not very good"}
@@ -40,13 +42,13 @@ class Problem:
     """
 
     id: str
-    single: type[PhraseSegmentationEnv] | type[InformationDistillationEnv]
-    vector: type[PhraseSegmentationVectorEnv] | type[InformationDistillationVectorEnv]
-    encoder: type[HSLSTM] | type[IDLSTM]
+    single: type[PhraseSegmentationEnv] | type[InformationDistillationEnv] | type[CompositionEnv]
+    vector: type[PhraseSegmentationVectorEnv] | type[InformationDistillationVectorEnv] | type[CompositionVectorEnv]
+    encoder: type[HSLSTM] | type[IDLSTM] | type[TreeLSTM]
     reward: str
     classifier: str
     structure: tuple[str, str]
-    actions: tuple[str, str]
+    actions: tuple[str, ...]
 
 
 PHRASES = Problem(
@@ -69,7 +71,18 @@ WORDS_TO_KEEP = Problem(
     ("num_retained", "retained"),
     ("DELETE", "RETAIN"),
 )
+TREES = Problem(
+    "hs_env/Composition-v0",
+    CompositionEnv,
+    CompositionVectorEnv,
+    TreeLSTM,
+    "log_likelihood",
+    "listops",
+    ("num_constituents", "constituents"),
+    ("SHIFT", "REDUCE", "REDUCE_TWICE"),
+)
 PROBLEMS = [PHRASES, WORDS_TO_KEEP]
+"""Problems with two actions, for which all tests of environments run."""
 
 
 def make_classifier(kind: type[SentenceClassifier], *labels: str) -> Classifier:

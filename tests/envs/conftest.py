@@ -10,7 +10,7 @@ import torch
 
 from hs_env.envs.single import EncoderEnv
 from hs_env.models import PlainLSTM
-from tests.envs.builders import PROBLEMS, Problem, make_classifier, write_corpus
+from tests.envs.builders import PROBLEMS, TREES, Problem, make_classifier, write_corpus
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "corpus").mkdir()
     for seed, split in enumerate(("train", "dev", "test")):
         write_corpus(folder / "corpus" / f"{split}.jsonl", 30 - 10 * seed, seed)
-    for kind in (*(problem.encoder for problem in PROBLEMS), PlainLSTM):
+    for kind in (*(problem.encoder for problem in [*PROBLEMS, TREES]), PlainLSTM):
         make_classifier(kind, "negative", "positive").save(folder / f"{kind.__name__}.safetensors")
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -96,6 +97,31 @@ def test_other_label_names_fit(tmp_path: Path, names: dict[str, Any]) -> None:
     make_classifier(HSLSTM, "bad", "good").save(tmp_path / "other.safetensors")
     env = PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
     env.reset(options={"text": "good", "label": "bad"})
+
+
+@pytest.mark.parametrize("corpus", ["phrases", "movie_reviews"])
+@pytest.mark.parametrize("mine", PROBLEMS)
+def test_the_default_classifier_knows_the_corpus(corpus: str, mine: Problem) -> None:
+    resources = mine.single(corpus=corpus, split="test")._resources
+    assert resources.names.classifier == mine.classifier.replace("phrases", corpus)
+    assert resources.classifier.notes["corpus"] == corpus
+
+
+def test_a_corpus_that_no_classifier_knows(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.jsonl"
+    rows = [{"text": f"quuxly{n} brillig the", "label": ("negative", "positive")[n % 2]} for n in range(30)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(HsEnvError, match=r"'phrases' does not know 67% .*; 'movie_reviews' does not know 67%"):
+        PhraseSegmentationEnv(str(path))
+    with pytest.warns(UserWarning, match="does not know 67% of the words of the corpus"):
+        PhraseSegmentationEnv(str(path), "movie_reviews")
+
+
+def test_a_corpus_with_other_classes(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus.jsonl", 30, 0, ("bad", "good"))
+    with pytest.raises(HsEnvError, match=r"with the classes bad, good: 'phrases' has the classes negative, positive;"):
+        PhraseSegmentationEnv(str(tmp_path / "corpus.jsonl"))
+    PhraseSegmentationEnv(str(tmp_path / "corpus.jsonl"), "phrases")
 
 
 def test_an_empty_split(tmp_path: Path, names: dict[str, Any]) -> None:

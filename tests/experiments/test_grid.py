@@ -10,10 +10,13 @@ import pytest
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell, load_grid, rekeyed
 from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.reproduction import GRID as GRID_FILE
+from hs_env.experiments.reproduction import PUBLISHED
 from hs_env.experiments.summary import load_published
 from hs_env.training.config import ResolvedConfig
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+ROOT = Path(__file__).parents[2]
+GRIDS = {"reproduce": GRID_FILE, "gaps": ROOT / "scripts" / "gaps.toml"}
 GRID = """
 [settings]
 model_parameters = { hidden_size = 20, dropout = 0.5 }
@@ -102,15 +105,15 @@ def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
 @pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
 def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, ledger: str) -> None:
     """What is added to configurations must not orphan them."""
-    results = Ledger(SCRIPTS.parent / "docs" / "results" / f"{ledger}.jsonl").results()
-    assert set(results) <= {cell.key for cell in load_grid(SCRIPTS / f"{name}.toml")}
+    results = Ledger(ROOT / "docs" / "results" / f"{ledger}.jsonl").results()
+    assert set(results) <= {cell.key for cell in load_grid(GRIDS[name])}
 
 
 @pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
 def test_every_published_configuration_is_that_of_its_cell(name: str, ledger: str) -> None:
     """They are of version 0.1, in all its variants."""
-    cells = {(cell.corpus, cell.variant, cell.number): cell for cell in load_grid(SCRIPTS / f"{name}.toml")}
-    entries = Ledger(SCRIPTS.parent / "docs" / "results" / f"{ledger}.jsonl").entries()
+    cells = {(cell.corpus, cell.variant, cell.number): cell for cell in load_grid(GRIDS[name])}
+    entries = Ledger(ROOT / "docs" / "results" / f"{ledger}.jsonl").entries()
     assert entries
     for entry in entries:
         cell = cells[entry["corpus"], entry["variant"], entry["number"]]
@@ -121,9 +124,9 @@ def test_every_published_configuration_is_that_of_its_cell(name: str, ledger: st
 
 def test_the_grid_of_estimators_is_what_version_0_1_ran() -> None:
     """Each cell, from a configuration of version 0.1."""
-    results = Ledger(SCRIPTS.parent / "docs" / "results" / "ledger.jsonl").results().values()
+    results = Ledger(ROOT / "docs" / "results" / "ledger.jsonl").results().values()
     old = {entry["variant"]: entry["config"] for entry in results}
-    cells = load_grid(SCRIPTS / "estimators.toml")
+    cells = load_grid(ROOT / "scripts" / "estimators.toml")
     assert len(cells) == 3 * 14
     for cell in cells:
         config = old.get(cell.variant) or old["hs_lstm"] | {"estimator": cell.variant}
@@ -140,7 +143,7 @@ def test_a_failure_keeps_its_key() -> None:
 
 
 def test_the_grid_of_the_repository_is_valid_and_what_is_published_is_in_it() -> None:
-    places = {(cell.corpus, cell.variant) for cell in load_grid(SCRIPTS / "reproduce.toml")}
-    published = load_published(SCRIPTS / "published.toml")
+    places = {(cell.corpus, cell.variant) for cell in load_grid(GRID_FILE)}
+    published = load_published(PUBLISHED)
     assert {(corpus, variant) for corpus, figures in published.items() for variant in figures} <= places
     assert published["mr"]["hs_lstm"] == pytest.approx(0.821)

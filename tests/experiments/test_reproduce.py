@@ -1,16 +1,22 @@
-"""`scripts/reproduce.py`: a grid from its file to the ledger, and from there to tables."""
+"""`hs-env reproduce`: a grid from its file to the ledger, and from there to tables."""
 
 from __future__ import annotations
 
+import json
 import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from hs_env import cli
+from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.reproduction import choose_cells, provide_data, with_vectors
+from hs_env.experiments.runner import run_cell
 from hs_env.training.classifier import ClassifierOptimizer
 
 ROOT = Path(__file__).parents[2]
@@ -33,44 +39,43 @@ vectors = "nowhere.txt"
 
 
 @pytest.fixture
-def script():
-    return runpy.run_path(str(ROOT / "scripts" / "reproduce.py"))["main"]
-
-
-@pytest.fixture
 def grid(tmp_path: Path) -> list[str]:
     (tmp_path / "grid.toml").write_text(GRID)
-    return ["--grid", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
+    return ["reproduce", "--grid", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
 
 
 @pytest.mark.slow
-def test_a_failed_job_is_named_and_the_others_go_on(script, grid, tmp_path, monkeypatch, capsys):
+def test_a_failed_run_is_named_and_the_others_go_on(grid, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr("hs_env.cli.reproduce.provide_data", lambda *_: None)
     ledger = Ledger(tmp_path / "out" / "ledger.jsonl")
-    script(["run", *grid, "--cores", "2"])
+    with pytest.raises(SystemExit):
+        cli.main([*grid, "--jobs", "2"])
     broken, plain = sorted(ledger.entries(), key=lambda entry: entry["key"])
     assert "broken" in broken["key"]
     assert "There is no file of word vectors 'nowhere.txt'" in broken["error"]
     assert plain["variant"] == "plain_lstm"
     assert plain["cpu_seconds"] > 0
-    capsys.readouterr()
+    shown = capsys.readouterr()
+    assert "1 runs have no result" in " ".join(shown.err.split())
+    assert "| plain_lstm | 1 † | **" in shown.out
     # What failed is tried again, and nothing else; a kill is no failure.
     monkeypatch.setattr(subprocess, "run", lambda command, **more: subprocess.CompletedProcess(command, -9))
-    script(["run", *grid, "--cores", "1"])
+    with pytest.raises(SystemExit):
+        cli.main([*grid, "--jobs", "1"])
     shown = capsys.readouterr().err
-    assert "1 cells to run, 1 at a time; 1 are done" in shown
+    assert "1 runs to do, 1 at a time; 1 are done" in shown
     assert f"{broken['key']} was killed by signal 9" in shown
     assert len(ledger.entries()) == 2
-    script(["table", *grid])
-    assert "| plain_lstm | 1 † | **" in capsys.readouterr().out
-    script(["figures", *grid])
-    assert [Path(line).stem for line in capsys.readouterr().out.split()] == ["accuracy", "curves"]
+    cli.main([*grid, "--runs", "0", "--figures"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [Path(line).stem for line in lines if line.endswith(".svg")] == ["accuracy", "curves"]
 
 
-def test_a_job_that_was_stopped_goes_on_to_the_same_result(script, grid, tmp_path, monkeypatch):
-    key = next(cell.key for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm")
-    script(["cell", key, *grid])
-    stopped = ["--grid", grid[1], "--out", str(tmp_path / "stopped")]
+def test_a_run_that_was_stopped_goes_on_to_the_same_result(grid, tmp_path, monkeypatch):
+    cell = next(cell for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm")
+    one, two = (Ledger(tmp_path / name / "ledger.jsonl") for name in ("out", "stopped"))
+    run_cell(cell, one, tmp_path / "out" / "run")
     count, update = 0, ClassifierOptimizer.update
 
     def interrupted(self, *arguments):
@@ -82,63 +87,78 @@ def test_a_job_that_was_stopped_goes_on_to_the_same_result(script, grid, tmp_pat
 
     monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        script(["cell", key, *stopped])
-    assert Ledger(tmp_path / "stopped" / "ledger.jsonl").entries() == []
-    script(["cell", key, *stopped])
+        run_cell(cell, two, tmp_path / "stopped" / "run")
+    assert two.entries() == []
+    run_cell(cell, two, tmp_path / "stopped" / "run")
     assert count == 7
-    script(["cell", key, *stopped])  # there is a result: nothing is done
-    one, two = (Ledger(tmp_path / out / "ledger.jsonl").entries() for out in ("out", "stopped"))
-    assert len(one) == len(two) == 1
-    assert (one[0]["test"], one[0]["dev"]) == (two[0]["test"], two[0]["dev"])
-    assert [len(entry["record"]) for entry in (one[0], two[0])] == [1, 2]
+    run_cell(cell, two, tmp_path / "stopped" / "run")  # there is a result: nothing is done
+    (first,), (second,) = one.entries(), two.entries()
+    assert (first["test"], first["dev"]) == (second["test"], second["dev"])
+    assert [len(entry["record"]) for entry in (first, second)] == [1, 2]
 
 
-def test_a_cell_that_the_grid_has_not_is_refused(script, grid):
-    with pytest.raises(SystemExit, match="has no cell 'nothing'"):
-        script(["cell", "nothing", *grid])
+def test_what_is_wanted_can_be_named(grid, tmp_path, monkeypatch, capsys):
+    (tmp_path / "grid.toml").write_text(GRID.replace("seeds = 1", "seeds = 4"))
+    asked = []
 
-
-def test_what_is_wanted_can_be_named(script, grid, tmp_path, monkeypatch, capsys):
-    more = GRID.replace("seeds = 1", "seeds = 4")
-    (tmp_path / "grid.toml").write_text(more)
-    asked: list[str] = []
-
-    def run(command, **_):
-        asked.append(command[3])
+    def run(command, input, **_):
+        asked.append(json.loads(input)["number"])
         return subprocess.CompletedProcess(command, -9)
 
     monkeypatch.setattr(subprocess, "run", run)
-    script(["run", *grid, "--variants", "plain_lstm", "--runs", "2", "--cores", "1"])
-    assert "2 cells to run, 1 at a time; 0 are done" in capsys.readouterr().err
-    wanted = {
-        cell.key for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm" and cell.number < 2
-    }
-    assert set(asked) == wanted
+    with pytest.raises(SystemExit):
+        cli.main([*grid, "--model", "plain_lstm", "--runs", "2", "--jobs", "1"])
+    assert "2 runs to do, 1 at a time; 0 are done" in capsys.readouterr().err
+    assert sorted(asked) == [0, 1]
+    cells = load_grid(tmp_path / "grid.toml")
+    assert {cell.config.vectors for cell in with_vectors(cells, "random:8")} == {"random:8"}
+    for corpora, variants, hint in ((["mr"], [], "Known: phrases"), ([], ["plain_lstn"], "Did you mean 'plain_lstm'")):
+        with pytest.raises(HsEnvError, match=f"of the grid .*{hint}"):
+            choose_cells(cells, corpora, variants)
 
 
-def test_the_published_results_make_the_published_table(script, tmp_path, capsys):
+def test_what_is_missing_is_fetched_before_anything_runs(tmp_path, monkeypatch):
+    asked = []
+
+    def prepare(out, sets, console):
+        asked.append(sets)
+        (out / sets[0]).mkdir(parents=True)
+
+    monkeypatch.setattr("hs_env.experiments.reproduction.prepare", prepare)
+    text = GRID.replace('"phrases:train=48,dev=20,test=20"', "sst2_trees").replace("nowhere.txt", "random:9")
+    (tmp_path / "grid.toml").write_text(text + "[corpora.movie_reviews]\nseeds = 1\n")
+    cells = load_grid(tmp_path / "grid.toml", tmp_path / "data")
+    provide_data(cells, tmp_path / "data", None)
+    provide_data(cells, tmp_path / "data", None)
+    assert asked == [["sst"]]
+    with pytest.raises(HsEnvError, match=r"'nowhere\.npz'.*With --vectors glove-6b-50d"):
+        provide_data(with_vectors(cells, "nowhere.npz"), tmp_path / "data", None)
+
+
+def test_the_published_results_make_the_published_table(tmp_path, capsys):
     """Which was made before their ledger was converted."""
     shutil.copyfile(RESULTS / "ledger.jsonl", tmp_path / "ledger.jsonl")
-    script(["table", "--out", str(tmp_path)])
+    cli.main(["reproduce", "--runs", "0", "--out", str(tmp_path)])
     assert (tmp_path / "table.csv").read_bytes() == (RESULTS / "table.csv").read_bytes()
     published = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert len(rows) == 77
     assert set(rows) <= set(published)
+    cli.main(["reproduce", "mr", "--model", "hs_lstm", "--runs", "0", "--out", str(tmp_path)])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| hs_lstm")]
+    assert " 82.1 " in row  # the published accuracy, beside ours
+    assert (tmp_path / "table.csv").read_bytes() == (RESULTS / "table.csv").read_bytes()
 
 
-def test_an_old_ledger_is_converted(script, tmp_path, capsys):
+def test_an_old_ledger_is_converted(tmp_path, capsys, monkeypatch):
     """Under any other keys the grid does not find its results; converted, the file is that of the repository."""
     ledger = tmp_path / "ledger.jsonl"
     whole = (RESULTS / "gaps.jsonl").read_text(encoding="utf-8")
     old = "".join(line.replace('{"key": "', '{"key": "old-') for line in whole.splitlines(keepends=True))
     ledger.write_text(old, encoding="utf-8")
-    script(["convert", str(ledger)])
-    assert "57 entries" in capsys.readouterr().out
-    assert ledger.read_text(encoding="utf-8") == whole
-    assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
-    script(["convert", str(ledger)])
-    assert "0 entries" in capsys.readouterr().out
-    assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
-    with pytest.raises(SystemExit, match=r"There is no ledger .*nowhere"):
-        script(["convert", str(tmp_path / "nowhere")])
+    monkeypatch.setattr(sys, "argv", ["convert_ledger.py", str(ledger)])
+    for count in (57, 0):
+        runpy.run_path(str(ROOT / "scripts" / "convert_ledger.py"), run_name="__main__")
+        assert capsys.readouterr().out.startswith(f"{count} entries")
+        assert ledger.read_text(encoding="utf-8") == whole
+        assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
 import math
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 
@@ -88,7 +90,56 @@ def test_tianshou(capsys: pytest.CaptureFixture[str]) -> None:
     check(example("tianshou_ppo").main(steps=2048), capsys)
 
 
+@pytest.mark.interop
+@needs("skrl")
+def test_skrl(capsys: pytest.CaptureFixture[str]) -> None:
+    check(example("skrl_ppo").main(steps=8192), capsys)
+
+
+@pytest.mark.interop
+@needs("agilerl")
+def test_agilerl(capsys: pytest.CaptureFixture[str]) -> None:
+    check(example("agilerl_ppo").main(steps=4096), capsys)
+
+
+@pytest.mark.interop
+@needs("optuna")
+def test_rl_zoo3_brings_optuna() -> None:
+    study = example("sb3_optuna").main(trials=2, steps=8192)
+    assert len(study.trials) == 2
+    assert len(study.trials[0].intermediate_values) == 4
+    assert study.best_params.keys() == {"n_steps", "n_epochs", "learning_rate", "ent_coef"}
+
+
+def test_the_yaml_of_rl_zoo3_has_arguments_of_the_algorithm() -> None:
+    yaml = pytest.importorskip("yaml")
+    kinds = yaml.safe_load((EXAMPLES / "rl_zoo3_ppo.yml").read_text(encoding="utf-8"))
+    known = inspect.signature(importlib.import_module("stable_baselines3").PPO).parameters.keys()
+    assert kinds.keys() == {name for name in gymnasium.registry if name.startswith("hs_env/")}
+    for parameters in kinds.values():
+        assert parameters.keys() <= known | {"n_envs", "n_timesteps"}
+        assert parameters["gamma"] == 1.0
+
+
+@pytest.mark.interop
+@needs("rl_zoo3")
+def test_rl_zoo3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["--conf-file", str(EXAMPLES / "rl_zoo3_ppo.yml"), "--log-folder", str(tmp_path), "--eval-freq", "-1"]
+    options = ["--algo", "ppo", "--env", ID, "--gym-packages", "hs_env", "--n-timesteps", "4096", "--num-threads", "1"]
+    monkeypatch.setattr(sys, "argv", ["train", *options, *config])
+    importlib.import_module("rl_zoo3.train").train()
+    assert "total_timesteps | 4096" in " ".join(capsys.readouterr().out.split())
+    assert len(list(tmp_path.rglob("hs_env-PhraseSegmentation-v0.zip"))) == 1
+
+
 # What docs/libraries.md says of them
+
+
+def test_stable_baselines_refuses_a_vector_environment_of_gymnasium() -> None:
+    """The message is its own, since it looks at the type before any of our code runs."""
+    ppo = importlib.import_module("stable_baselines3").PPO
+    with pytest.raises(ValueError, match=r"The environment is of type .*, not a Gymnasium environment"):
+        ppo("MlpPolicy", gymnasium.make_vec(ID, 2))
 
 
 @pytest.mark.interop
@@ -109,6 +160,29 @@ def test_torchrl_refuses_next_step() -> None:
         wrapper(gymnasium.make_vec(ID, 2, autoreset_mode=mode)).close()
     with pytest.raises(RuntimeError, match="must be one of SAME_STEP or DISABLED"):
         wrapper(gymnasium.make_vec(ID, 2))
+
+
+@pytest.mark.interop
+@needs("skrl")
+def test_skrl_renders_unless_headless() -> None:
+    wrap_env = importlib.import_module("skrl.envs.wrappers.torch").wrap_env
+    with pytest.raises(AttributeError, match="has no attribute 'call'"):
+        wrap_env(gymnasium.make_vec(ID, 2, autoreset_mode="SameStep")).render()
+
+
+@pytest.mark.interop
+@needs("agilerl")
+@pytest.mark.parametrize(("use_gae", "reached"), [(True, False), (False, True)])
+def test_agilerl_loses_the_last_reward_with_gae(use_gae: bool, reached: bool) -> None:
+    """An episode of two steps with a reward of 1 at its end, and the first step of the next one."""
+    kind = importlib.import_module("agilerl.components.rollout_buffer").RolloutBuffer
+    env = gymnasium.make(ID)
+    buffer = kind(3, env.observation_space, env.action_space, num_envs=1, gamma=1.0, gae_lambda=1.0, use_gae=use_gae)
+    for reward, done in ((0.0, False), (1.0, True), (0.0, False)):
+        observation, none = np.zeros((1, *env.observation_space.shape), np.float32), np.zeros(1)
+        buffer.add(observation, none, np.full(1, reward), np.full(1, done), none, none, observation)
+    buffer.compute_returns_and_advantages(np.zeros(1), np.zeros(1))
+    assert bool(buffer.buffer["advantages"][0].item()) is reached
 
 
 @pytest.mark.interop

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, StructuredEncoder
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, StructuredEncoder, TreeLSTM
 from hs_env.models.lstm import LSTM
 from hs_env.problems.distillation import RETAIN
 from hs_env.problems.segmentation import END
@@ -62,8 +62,29 @@ def id_lstm(encoder: IDLSTM, tokens: list[int], actions: list[int]) -> Tensor:
     return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
 
 
+def tree_lstm(encoder: TreeLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities (C,) of one sentence."""
+    d, cell = encoder.hidden_size, encoder.parent
+    stack: list[tuple[Tensor, Tensor]] = []
+    for position, token in enumerate(tokens):
+        c, h = (encoder.leaf.weight @ encoder.words.weight[token] + encoder.leaf.bias).split(d)
+        left = len(tokens) - position - 1
+        possible = [n for n in range(3) if 1 <= len(stack) + 1 - n <= min(1 + left, encoder.problem.capacity)]
+        stack.append((c, h))
+        for _ in range(min(possible, key=lambda n: (abs(n - actions[position]), n))):
+            (c_r, h_r), (c_l, h_l) = stack.pop(), stack.pop()
+            hidden = torch.nn.functional.gelu(torch.cat([h_l, h_r]) @ cell.weight_1 + cell.bias_1)
+            gates = hidden @ cell.weight_2 + cell.bias_2
+            i, f_l, f_r, o = (torch.sigmoid(gates[k * d : (k + 1) * d]) for k in range(4))
+            c = f_l * c_l + f_r * c_r + i * torch.tanh(gates[4 * d :])
+            stack.append((c, o * torch.tanh(c)))
+    ((_, h),) = stack
+    return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
+
+
 EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], Tensor]] = {
     HSLSTM: hs_lstm,
     AttentiveHSLSTM: attentive_hs_lstm,
     IDLSTM: id_lstm,
+    TreeLSTM: tree_lstm,
 }

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, AttentiveHSLSTM, StructuredEncoder, check_encoder
@@ -126,8 +127,8 @@ def test_the_checker_finds_encoders_that_mix_sentences():
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("constant", [None, 0, 1])
 def test_stepwise_and_one_call_results_equal_the_equations(encoder, samples, constant):
-    batch = make_batch(LENGTHS)
-    actions = random_actions(len(batch) * samples, 9)
+    batch, k = make_batch(LENGTHS), encoder.problem.num_actions
+    actions = random_actions(len(batch) * samples, 9, k=k)
     if constant is not None:
         actions.fill_(constant)
     equations = EQUATIONS[type(encoder)]
@@ -139,12 +140,15 @@ def test_stepwise_and_one_call_results_equal_the_equations(encoder, samples, con
     )
     torch.testing.assert_close(encoder(batch, actions), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(step_by_step(encoder, batch, actions), expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(encoder(batch, actions.float()), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(encoder(batch, one_hot(actions, k).float()), expected, atol=1e-5, rtol=0)
+    if k == 2:
+        torch.testing.assert_close(encoder(batch, actions.float()), expected, atol=1e-5, rtol=0)
 
 
 def test_gradient_of_relaxed_actions_equals_finite_differences(encoder):
     encoder, batch = encoder.double(), make_batch([4, 1, 3])
-    relaxed = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    shape = (3, 4) if encoder.problem.num_actions == 2 else (3, 4, encoder.problem.num_actions)
+    relaxed = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     assert torch.autograd.gradcheck(lambda actions: encoder(batch, actions), (relaxed,))
 
 
@@ -153,7 +157,7 @@ def test_gradient_of_relaxed_actions_equals_finite_differences(encoder):
 @settings(max_examples=30, deadline=None)
 def test_stepwise_and_one_call_results_agree_on_any_batch(kind, lengths, seed):
     encoder, batch = make_encoder(kind), make_batch(lengths, seed=seed)
-    actions = random_actions(2 * len(lengths), max(lengths), seed)
+    actions = random_actions(2 * len(lengths), max(lengths), seed, encoder.problem.num_actions)
     with torch.no_grad():
         torch.testing.assert_close(encoder(batch, actions), step_by_step(encoder, batch, actions), atol=1e-5, rtol=0)
 

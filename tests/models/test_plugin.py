@@ -41,7 +41,8 @@ def test_a_plugin_is_saved_and_loaded_by_its_name(plugin, tmp_path):
     classifier.save(tmp_path / "classifier.safetensors")
     again = Classifier.load(tmp_path / "classifier.safetensors")
     assert type(again.model).__name__ == "MeanPhrases"
-    env = PhraseSegmentationEnv(classifier=str(tmp_path / "classifier.safetensors"))
+    with pytest.warns(UserWarning, match="does not know 86% of the words of the corpus 'phrases'"):
+        env = PhraseSegmentationEnv(classifier=str(tmp_path / "classifier.safetensors"))
     assert env.observation_space.shape == (again.model.state_size,)
     env.reset(options={"text": "not very good"})
     for action in (0, 1, 1):

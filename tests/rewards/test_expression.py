@@ -172,10 +172,20 @@ def test_what_cannot_be_read(text, message):
     assert len(str(raised.value)) < 500
 
 
-@pytest.mark.parametrize("thing", [LogLikelihood(), None, LogLikelihood, 1.0], ids=repr)
-def test_a_reward_is_named_by_text(thing):
-    with pytest.raises(HsEnvError, match=r"Expected a reward as text, .*Name its class as package\.module:name"):
+@pytest.mark.parametrize("thing", [None, 1.0, ["accuracy"]], ids=repr)
+def test_other_things_are_no_reward(thing):
+    with pytest.raises(HsEnvError, match=r"Expected a reward as text, .* as a function, or a callable that makes one"):
         make_reward(thing)
+
+
+def test_a_reward_may_be_an_object_or_what_makes_one():
+    made = LogLikelihood()
+    assert make_reward(made) is made
+    assert make_reward(HSLSTMReward, gamma=0.4) == make_reward(lambda: HSLSTMReward(0.4)) == HSLSTMReward(0.4)
+    with pytest.raises(HsEnvError, match=r"'log_likelihood\.v1' is made already; give gamma to its class"):
+        make_reward(made, gamma=0.4)
+    with pytest.raises(HsEnvError, match=r"made 3\. Expected an instance of hs_env\.rewards\.Reward"):
+        make_reward(lambda: 3)
 
 
 @given(st.text(alphabet="ac()+-*.:=,'\"0 1v_ßé\\#\n", max_size=30))

@@ -491,3 +491,19 @@ def test_joint_training_learns(tmp_path):
     assert max(entry["accuracy"] for entry in warm) > 0.85
     assert max(entry["reward"] for entry in pnet) > pnet[0]["reward"] + 0.1
     assert max(entry["log_likelihood"] for entry in joint) > joint[0]["log_likelihood"] + 0.1
+
+
+def test_a_curriculum_begins_with_short_sentences(tmp_path):
+    """The limit grows from 8 words to the longest sentence over three epochs, of which two are of the warm start."""
+    config = replace(CONFIG, warm_epochs=2, pnet_epochs=0, joint_epochs=2, curriculum_epochs=3, curriculum_words=8)
+    trainer = Trainer(config.resolve(), TrainingData.load(config.resolve()), tmp_path, QUIET)
+    warm, _, joint = trainer.stages
+    lengths = trainer.data.splits["train"].lengths
+    top = int(lengths.max())
+    limits = [8, 8 + (top - 8) // 3, 8 + (top - 8) * 2 // 3, top]
+    read = [trainer.units(*place) for place in ((warm, 0), (warm, 1), (joint, 0), (joint, 1))]
+    for limit, batches in zip(limits, read, strict=True):
+        assert sorted(torch.cat(batches).tolist()) == (lengths <= limit).nonzero().squeeze(1).tolist()
+    assert len(lengths) == sum(map(len, read[-1])) > sum(map(len, read[0])) > 0
+    assert trainer.max_updates(warm) == len(read[0]) + len(read[1])
+    assert trainer.max_updates(joint) == len(read[2]) + len(read[3])

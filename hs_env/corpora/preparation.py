@@ -1,4 +1,4 @@
-"""Make the folder for `--data-dir`: download data sets, and convert them to the files that the corpora load.
+"""Make the folder of data sets: download them, and convert them to the files that the corpora load.
 
 MR, Subj and CoNLL-2000 come from NLTK's data, SST from Stanford, AG's News from the repository of one of its users.
 `docs/corpora.md` describes each data set and its terms of use.
@@ -18,13 +18,13 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
-import tyro
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
+from hs_env.registry import unknown_name
 from hs_env.storage import write_atomically
 
 _NLTK: Final = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
@@ -99,7 +99,7 @@ class Preparation:
             text = self._member("trainDevTestTrees_PTB.zip", f"{split}.txt").decode().replace("\xa0", "_")
             trees = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
             self._write(f"sst/{split}.trees.txt.gz", "".join(f"{tree}\n" for tree in trees).encode())
-            rows = [dict(zip(("text", "label"), nodes(tree)[0], strict=True)) for tree in trees]
+            rows: list[Row] = [dict(zip(("text", "label"), nodes(tree)[0], strict=True)) for tree in trees]
             self._rows(f"sst/sst5.{split}.jsonl.gz", rows)
             two = [{"text": row["text"], "label": int(row["label"] > 2)} for row in rows if row["label"] != 2]
             self._rows(f"sst/sst2.{split}.jsonl.gz", two)
@@ -154,7 +154,7 @@ class Preparation:
     def _download(self, name: str) -> Path:
         path = self.downloads / name
         if not path.exists():
-            self.console.print(f"downloading {SOURCES[name]}")
+            self.console.print(f"downloading {SOURCES[name]}", soft_wrap=True, highlight=False)
             try:
                 with urllib.request.urlopen(SOURCES[name], timeout=60) as answer:
                     content = answer.read()
@@ -225,30 +225,20 @@ SETS: Final = {name: getattr(Preparation, name) for name in ("mr", "subj", "sst"
 """Method that makes each data set."""
 
 
-def prepare(
-    out: Path,
-    sets: tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000"], ...] = (),
-    downloads: Path | None = None,
-) -> None:
+def prepare(out: Path, sets: Sequence[str] = (), downloads: Path | None = None, console: Console | None = None) -> None:
     """Download data sets, and convert them to the files that the corpora load.
 
     Args:
-        out: Folder to make, for `--data-dir`.
-        sets: Data sets to make; all by default.
-        downloads: Folder of downloaded files, by default OUT/downloads. Files in it are not downloaded again.
+        out: Folder to make, the `data_dir` of the corpora.
+        sets: Names in `SETS`; all by default.
+        downloads: Folder of downloaded files, by default `out/downloads`. Files in it are not downloaded again.
+        console: Console that names the files; by default standard error.
+
+    Raises:
+        HsEnvError: If a name is unknown, a file cannot be downloaded, or is not what it should be.
     """
-    preparation = Preparation(out, downloads or out / "downloads", Console())
+    preparation = Preparation(out, downloads or out / "downloads", console or Console(stderr=True))
     for name in sets or SETS:
+        if name not in SETS:
+            raise unknown_name("data set", name, SETS)
         SETS[name](preparation)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line."""
-    try:
-        tyro.cli(prepare, description=__doc__, args=arguments)
-    except (HsEnvError, OSError) as error:
-        raise SystemExit(f"prepare_data: {error}") from None
-
-
-if __name__ == "__main__":
-    main()

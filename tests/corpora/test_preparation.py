@@ -1,9 +1,8 @@
-"""`scripts/prepare_data.py`: from the files that are downloaded to corpora."""
+"""`hs-env prepare`: from the files that are downloaded to corpora."""
 
 from __future__ import annotations
 
 import io
-import runpy
 import urllib.request
 import zipfile
 from collections import Counter
@@ -12,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from hs_env import cli
 from hs_env.corpora import load_corpus
+from hs_env.corpora.preparation import SOURCES, distinct_phrases, ten_folds
 from hs_env.corpora.treebanks import load_treebank
 
-SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "prepare_data.py"))
 TREES = "(3 (2 (2 The) (2 Rock)) (4 (3 is) (2 8\xa01\\/2)))\n(2 (2 so) (2 so))\n(0 (2 a) (1 mess))\n"
 CHUNKS = "He PRP B-NP\nreckons VBZ B-VP\n. . O\n\n"
 NEWS = '"3","Fears, again","Workers say they are #39;sure #39; it\\didn #39;t &lt;b&gt;help&lt;/b&gt;"\n'
@@ -49,7 +49,7 @@ def downloads(tmp_path: Path) -> Path:
 
 def prepare(tmp_path: Path, downloads: Path, *sets: str) -> Path:
     arguments = ["--out", str(tmp_path / "data"), "--downloads", str(downloads)]
-    SCRIPT["main"]([*arguments, *(["--sets", *sets] if sets else [])])
+    cli.main(["prepare", *sets, *arguments])
     return tmp_path / "data"
 
 
@@ -74,7 +74,7 @@ def test_every_corpus_can_be_read(tmp_path: Path, downloads: Path, capsys: pytes
 
 
 def test_phrases_are_the_nodes_of_trees_each_once() -> None:
-    phrases = list(SCRIPT["distinct_phrases"](["(3 (2 (2 a) (4 b)) (1 (2 a) (0 c)))", "(2 (2 a) (4 b))"]))
+    phrases = list(distinct_phrases(["(3 (2 (2 a) (4 b)) (1 (2 a) (0 c)))", "(2 (2 a) (4 b))"]))
     assert [(phrase["text"], phrase["label"]) for phrase in phrases] == [
         ("a b a c", 3), ("a b", 2), ("a", 2), ("b", 4), ("a c", 1), ("c", 0),
     ]  # fmt: skip
@@ -82,8 +82,8 @@ def test_phrases_are_the_nodes_of_trees_each_once() -> None:
 
 def test_folds_are_stratified_and_keep_equal_texts_together() -> None:
     rows = [{"text": f"{number % 170}", "label": int(number > 120)} for number in range(200)]
-    folds = SCRIPT["ten_folds"](rows)
-    assert folds == SCRIPT["ten_folds"](rows)
+    folds = ten_folds(rows)
+    assert folds == ten_folds(rows)
     for text in {row["text"] for row in rows}:
         assert len({fold for row, fold in zip(rows, folds, strict=True) if row["text"] == text}) == 1
     sizes = Counter(folds).values()
@@ -103,17 +103,21 @@ def test_what_is_missing_is_fetched_once(tmp_path: Path, downloads: Path, monkey
     prepare(tmp_path, downloads, "conll2000")
     assert (downloads / "conll2000.zip").read_bytes() == content
     prepare(tmp_path, downloads, "conll2000")
-    assert asked == [SCRIPT["SOURCES"]["conll2000.zip"]]
+    assert asked == [SOURCES["conll2000.zip"]]
 
 
-def test_faults_say_what_to_do(tmp_path: Path, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faults_say_what_to_do(
+    tmp_path: Path, downloads: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def offline(url: str, **_: Any) -> io.BytesIO:
         raise OSError("no route to host")
 
     monkeypatch.setattr(urllib.request, "urlopen", offline)
     (downloads / "conll2000.zip").unlink()
-    with pytest.raises(SystemExit, match=r"cannot be downloaded \(no route to host\)\. Copy the file into"):
+    with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "conll2000")
+    assert "cannot be downloaded (no route to host). Copy the file into" in capsys.readouterr().err
     (downloads / "subjectivity.zip").write_bytes(b"<html>not found</html>")
-    with pytest.raises(SystemExit, match=r"not an archive that contains quote.tok.gt9.5000. Remove it"):
+    with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "subj")
+    assert "not an archive that contains quote.tok.gt9.5000. Remove it" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+"""Load any saved agent to act on a given classifier."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.models import StructuredEncoder, shipped_runs
+from hs_env.storage import StrPath
+
+from .base import Agent, load_agent
+from .baselines import make_baseline
+from .fixed import FixedPolicy
+from .sb3 import is_zip, load_zip
+
+
+def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, source: StrPath, trust: bool = False) -> Agent:
+    """Load an agent to act on an encoder, which need not be the one that it was trained on.
+
+    Args:
+        encoder: Encoder that the agent will act on.
+        vocabulary: Vocabulary of the encoder, for agents that look at words.
+        source: Folder of a run, name of a run that ships with the package, file of an agent, or zip file of
+            Stable-Baselines3.
+        trust: Whether a zip file may be loaded. It contains pickles, which can execute any code.
+
+    Raises:
+        HsEnvError: If there is no such agent, it is for another decision problem, or a zip file is not trusted.
+    """
+    path = shipped_runs().get(os.fspath(source), Path(source))
+    if is_zip(path):
+        return load_zip(path, trust)
+    agent = load_agent(path)
+    return make_baseline(agent.name, vocabulary, encoder.problem) if isinstance(agent, FixedPolicy) else agent

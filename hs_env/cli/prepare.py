@@ -1,0 +1,26 @@
+"""The command `hs-env prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from hs_env.corpora import preparation
+
+
+def prepare(
+    sets: tyro.conf.Positional[tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000"], ...]] = (),
+    out: Path = Path("data"),
+    downloads: Path | None = None,
+) -> None:
+    """Download data sets, and convert them to the files that the corpora load.
+
+    Args:
+        sets: Data sets to make; all by default.
+        out: Folder to make, for `--data-dir`.
+        downloads: Folder of downloaded files, by default OUT/downloads. Files in it are not downloaded again.
+    """
+    preparation.prepare(out, sets, downloads, Console())

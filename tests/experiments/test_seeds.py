@@ -1,0 +1,99 @@
+"""Several seeds of one configuration."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hs_env import cli
+from hs_env.errors import HsEnvError
+from hs_env.experiments.grid import Cell
+from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.runner import WORKER, run_cell
+from hs_env.experiments.seeds import train_seeds
+from hs_env.experiments.statistics import t_interval
+from hs_env.training import Run, TrainConfig
+from hs_env.training.config import ResolvedConfig
+
+CONFIG = TrainConfig(
+    corpus="phrases:train=48,dev=20,test=20",
+    model="plain_lstm",
+    vectors="random:6",
+    model_parameters={"hidden_size": 8},
+    warm_epochs=1,
+    joint_epochs=0,
+)
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The seeds whose processes are started; each trains in this process, and that of `killed` is killed before."""
+    seeds, killed, real = [], set(), subprocess.run
+
+    def run(command, *positional, **given):
+        if WORKER not in command:
+            return real(command, *positional, **given)
+        given = json.loads(given["input"])
+        seeds.append(given["number"])
+        if given["number"] in killed:
+            return subprocess.CompletedProcess(command, -9)
+        config = ResolvedConfig.from_json(given["config"])
+        run_cell(
+            Cell(given["corpus"], given["variant"], given["number"], config),
+            Ledger(Path(command[-2])),
+            Path(command[-1]),
+        )
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    return seeds, killed
+
+
+def test_a_killed_seed_is_repeated_and_a_finished_one_is_not(asked, tmp_path):
+    seeds, killed = asked
+    killed.add(1)
+    with pytest.raises(HsEnvError, match=r"1 of 3 seeds have no result: seed-1 was killed by signal 9.*Repeat"):
+        train_seeds(CONFIG, [0, 1, 2], tmp_path / "out", console=QUIET)
+    killed.clear()
+    table = train_seeds(CONFIG, [0, 1, 2], tmp_path / "out", console=QUIET)
+    assert seeds == [0, 1, 2, 1]
+    runs = [Run.load(tmp_path / "out" / f"seed-{seed}") for seed in (0, 1, 2)]
+    assert [run.config.seed for run in runs] == [0, 1, 2]
+    assert {run.config.threads for run in runs} == {1}
+    *single, mean = table.rows
+    found = [row.intervals["accuracy"].value for row in single]
+    assert mean.name == "mean of 3"
+    assert mean.intervals["accuracy"] == t_interval(found)
+    assert json.loads((tmp_path / "out" / "seeds.json").read_text())["rows"][-1]["name"] == "mean of 3"
+
+
+def test_the_same_configuration_finds_its_runs_again(asked, tmp_path, monkeypatch):
+    seeds, _ = asked
+    monkeypatch.chdir(tmp_path)
+    one = train_seeds(CONFIG, [3], console=QUIET)
+    assert [row.name for row in one.rows] == ["seed 3"]  # a mean of one run says nothing
+    train_seeds(replace(CONFIG, seed=7), [3], console=QUIET)
+    train_seeds(replace(CONFIG, clip_norm=4.0), [3], console=QUIET)
+    assert seeds == [3, 3]
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("seeds", "jobs", "message"), [([], 1, "one seed or more"), ([1, 1], 1, "each once"), ([1], 0, "jobs")]
+)
+def test_faults(seeds, jobs, message, tmp_path):
+    with pytest.raises(HsEnvError, match=message):
+        train_seeds(CONFIG, seeds, tmp_path, jobs, QUIET)
+
+
+def test_the_command_line_takes_seeds_or_a_seed(capsys):
+    for more in (["--seed", "3"], ["--resume", "runs/none"]):
+        with pytest.raises(SystemExit):
+            cli.main(["train", "--seeds", "0", "1", *more])
+        assert "--seeds takes the place of --seed" in " ".join(capsys.readouterr().err.split())

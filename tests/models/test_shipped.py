@@ -1,0 +1,94 @@
+"""The classifiers that ship with the package: their files, their words, and their accuracy on sentences never seen."""
+
+from __future__ import annotations
+
+import zlib
+from functools import cache
+
+import pytest
+import torch
+
+from hs_env.agents import Agent, load_agent
+from hs_env.corpora import load_corpus
+from hs_env.metrics.scores import flat_scores, greedy_episodes
+from hs_env.models import DEFAULT_RUN, Classifier, FlatClassifier, StructuredEncoder, shipped_runs
+from hs_env.types import UNKNOWN
+
+GENERATED = ["phrases", "phrases_id_lstm"]
+REVIEWS = ["movie_reviews", "movie_reviews_id_lstm", "movie_reviews_plain_lstm"]
+BYTES = 5 * 2**20
+"""Limit of the files on movie reviews, which a wheel compresses further."""
+
+
+@cache
+def load(name: str) -> tuple[Classifier, Agent | None]:
+    classifier = Classifier.load(name)
+    has_agent = isinstance(classifier.model, StructuredEncoder)
+    return classifier, load_agent(shipped_runs()[name]) if has_agent else None
+
+
+def predict(name: str, *texts: str) -> list[str]:
+    """The predicted class of each text."""
+    classifier, agent = load(name)
+    split = classifier.encode([classifier.sentence(text) for text in texts])
+    if isinstance(classifier.model, FlatClassifier):
+        log_probs = classifier.model(split.batch(torch.arange(len(texts))))
+        return [classifier.labels[row] for row in log_probs.argmax(1).tolist()]
+    assert agent is not None
+    found = {}
+    for episodes in greedy_episodes(classifier.model, agent, split):
+        found |= zip(episodes.sentences.indices.tolist(), episodes.log_probs.argmax(1).tolist(), strict=True)
+    return [classifier.labels[found[row]] for row in range(len(texts))]
+
+
+def test_all_are_there() -> None:
+    assert {*GENERATED, *REVIEWS} <= shipped_runs().keys()
+    assert DEFAULT_RUN in REVIEWS
+
+
+@pytest.mark.parametrize("name", sorted(shipped_runs()))
+def test_each_loads_in_32_bits(name: str) -> None:
+    classifier, agent = load(name)
+    assert {weight.dtype for weight in classifier.model.state_dict().values()} == {torch.float32}
+    assert {"corpus", "made_by", "accuracy"} <= classifier.notes.keys()
+    assert classifier.labels == load_corpus(classifier.notes["corpus"]).labels
+    assert (agent is None) == (name == "movie_reviews_plain_lstm")
+
+
+def test_they_are_small() -> None:
+    files = [path for name in REVIEWS for path in shipped_runs()[name].glob("*.safetensors")]
+    assert sum(len(zlib.compress(path.read_bytes())) for path in files) <= BYTES
+
+
+@pytest.mark.parametrize("name", REVIEWS)
+def test_notes_tell_the_accuracy_before_and_after_rounding(name: str) -> None:
+    notes = load(name)[0].notes
+    assert notes["seed"] == max(range(3), key=lambda seed: notes["seeds"][seed]["int8"]["dev"])
+    for split in ("dev", "test"):
+        trained, float32, int8 = (
+            sum(seed[stage][split] for seed in notes["seeds"]) / 3 for stage in ("trained", "float32", "int8")
+        )
+        assert int8 >= float32 - 0.003
+        assert int8 >= trained - 0.003
+    assert notes["test"] > 0.75
+
+
+def test_the_accuracy_of_the_plain_lstm_is_the_noted_one() -> None:
+    classifier, _ = load("movie_reviews_plain_lstm")
+    split = classifier.encode(load_corpus("movie_reviews").splits["test"])
+    assert flat_scores(classifier.model, split)["accuracy"] == pytest.approx(classifier.notes["test"], abs=0.003)
+    unknown = (split.tokens == UNKNOWN).float().mean().item()
+    assert unknown == pytest.approx(classifier.notes["unknown"]["test"], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", REVIEWS)
+def test_plain_english(name: str) -> None:
+    good = ["a good film", "Superb acting!", "A MASTERPIECE, AND VERY FUNNY", "i loved every minute of it"]
+    bad = ["a bad film", "Dreadful acting.", "a dull, lifeless mess", "i hated every minute of it"]
+    assert predict(name, *good, *bad) == ["positive"] * 4 + ["negative"] * 4
+
+
+def test_the_vocabulary_says_which_words_are_unknown() -> None:
+    vocabulary = load(DEFAULT_RUN)[0].vocabulary
+    assert all(word in vocabulary for word in "the film is superb , n't 's ! awful".split())
+    assert all(word not in vocabulary for word in ("zzyzx", "filmographique", "\U0001f600", "Film"))
