@@ -241,6 +241,11 @@ class Random(Baseline):
             raise HsEnvError(f"The probability p of the last action must be between 0 and 1, got {p}.")
         self.p = p
 
+    @property
+    def observes(self) -> bool:
+        """See `Agent.observes`."""
+        return False
+
     def act(self, inputs: PolicyInput) -> Decision:
         """Sample an action, even if `deterministic`, because this policy has no best action."""
         rows, k = inputs.legal.shape

@@ -21,10 +21,10 @@ from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
-from .distances import DistanceNet
+from .distances import DistanceNet, DistancePolicy
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
 from .estimators.score import Baseline, Ratio, Scale
-from .policy import PNet, PolicyNet
+from .policy import LogitPolicy, PNet, PolicyNet
 
 _OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
     "adam": torch.optim.Adam,
@@ -239,9 +239,9 @@ class Reinforce(LearningAgent):
 
     def start_from(self, agent: Agent) -> None:
         """See `LearningAgent.start_from`."""
-        if not isinstance(agent, LogitPolicy) or not isinstance(agent.logits, PNet):
+        if not isinstance(agent, LogitPolicy | DistancePolicy):
             return super().start_from(agent)
-        self.pnet.load_state_dict(agent.logits.state_dict())
+        self.pnet.load_state_dict(agent.pnet.state_dict())
 
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`."""
