@@ -81,7 +81,7 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Maximum norm of the gradient of the C-Net, including a fine-tuned encoder."""
     warm_epochs: int | None = None
-    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 0."""
+    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 1."""
     pnet_epochs: int | None = None
     """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2, for trees 0."""
     joint_epochs: int = 4
