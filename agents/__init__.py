@@ -26,6 +26,7 @@ from .choice import BinaryChoice, CategoricalChoice, Choice, choice_of
 from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
+from .module_baselines import GoldPhrases, RandomModules
 from .policy import LogitPolicy, PNet
 from .reinforce import Reinforce, ReinforceParameters
 from .rollout import Rollout, rollout
@@ -47,12 +48,14 @@ __all__ = [
     "Choice",
     "Decision",
     "FixedPolicy",
+    "GoldPhrases",
     "HMBoundaries",
     "Heuristic",
     "LearningAgent",
     "LogitPolicy",
     "PNet",
     "PolicyInput",
+    "RandomModules",
     "Reinforce",
     "ReinforceParameters",
     "Rollout",

@@ -158,6 +158,13 @@ class Episodes:
         return self.actions if action == 1 else (1 - self.actions) * self.sentences.mask
 
     @property
+    def closing(self) -> Tensor:
+        """(R, T) weight of all actions but action 0: 0 or 1, or the relaxed weight; whether a phrase ends."""
+        if self.actions.ndim == 3:
+            return self.actions[..., 1:].sum(2)
+        return self.actions if self.actions.is_floating_point() else (self.actions != 0).long()
+
+    @property
     def log_likelihood(self) -> Tensor:
         """(R,) float32 log-probabilities of the gold classes."""
         return self.log_probs.gather(1, self.sentences.labels[:, None]).squeeze(1)

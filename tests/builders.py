@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import torch
 
-from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork
 from hs_env.types import SentenceBatch
 
-E = TypeVar("E", HSLSTM, AttentiveHSLSTM, IDLSTM)
+E = TypeVar("E", HSLSTM, AttentiveHSLSTM, IDLSTM, PhraseModuleNetwork)
 
 
 def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, seed: int = 0) -> SentenceBatch:
@@ -42,6 +42,6 @@ def make_encoder(kind: type[E] = HSLSTM, *, classes: int = 3, seed: int = 0, dro
         return kind(30, classes, embedding_size=5, hidden_size=6, dropout=dropout).eval()
 
 
-def random_actions(rows: int, width: int, seed: int = 0) -> torch.Tensor:
-    """(rows, width) of 0 and 1."""
-    return torch.randint(0, 2, (rows, width), generator=torch.Generator().manual_seed(seed))
+def random_actions(rows: int, width: int, seed: int = 0, *, actions: int = 2) -> torch.Tensor:
+    """(rows, width) random actions, of 0 and 1 by default."""
+    return torch.randint(0, actions, (rows, width), generator=torch.Generator().manual_seed(seed))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from hs_env.corpora import movie_reviews, phrases, published  # noqa: F401 - importing registers their corpora
+from hs_env.corpora import movie_reviews, phrases, phrases_deep, published  # noqa: F401 - importing registers their corpora
 from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face

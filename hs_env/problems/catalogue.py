@@ -15,6 +15,7 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
     first_version=0,  # environments begin at v0
     own={
         "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
+        "phrase_modules.v0": "hs_env.problems.modules:MODULES",
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
     },
 )

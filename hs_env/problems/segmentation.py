@@ -17,7 +17,7 @@ def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:
     """Return (R, T) bool: the words where actions (R, T) end a phrase; the last word always ends one."""
     last = lengths[:, None] - 1
     position = torch.arange(actions.shape[1], device=actions.device)
-    return (actions == END).scatter_(1, last, True) & (position <= last)
+    return (actions != INSIDE).scatter_(1, last, True) & (position <= last)
 
 
 class PhraseSegmentation(Problem):

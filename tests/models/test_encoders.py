@@ -127,7 +127,7 @@ def test_the_checker_finds_encoders_that_mix_sentences():
 @pytest.mark.parametrize("constant", [None, 0, 1])
 def test_stepwise_and_one_call_results_equal_the_equations(encoder, samples, constant):
     batch = make_batch(LENGTHS)
-    actions = random_actions(len(batch) * samples, 9)
+    actions = random_actions(len(batch) * samples, 9, actions=encoder.problem.num_actions)
     if constant is not None:
         actions.fill_(constant)
     equations = EQUATIONS[type(encoder)]
@@ -139,13 +139,20 @@ def test_stepwise_and_one_call_results_equal_the_equations(encoder, samples, con
     )
     torch.testing.assert_close(encoder(batch, actions), expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(step_by_step(encoder, batch, actions), expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(encoder(batch, actions.float()), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(encoder(batch, relaxed(encoder, actions)), expected, atol=1e-5, rtol=0)
+
+
+def relaxed(encoder: StructuredEncoder, actions: Tensor) -> Tensor:
+    """Hard actions as relaxed ones: weights of the last action, or of all actions if there are more than two."""
+    k = encoder.problem.num_actions
+    return actions.float() if k == 2 else torch.nn.functional.one_hot(actions, k).float()
 
 
 def test_gradient_of_relaxed_actions_equals_finite_differences(encoder):
-    encoder, batch = encoder.double(), make_batch([4, 1, 3])
-    relaxed = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    assert torch.autograd.gradcheck(lambda actions: encoder(batch, actions), (relaxed,))
+    encoder, batch, k = encoder.double(), make_batch([4, 1, 3]), encoder.problem.num_actions
+    shape = (3, 4) if k == 2 else (3, 4, k)
+    weights = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda actions: encoder(batch, actions), (weights,))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +160,7 @@ def test_gradient_of_relaxed_actions_equals_finite_differences(encoder):
 @settings(max_examples=30, deadline=None)
 def test_stepwise_and_one_call_results_agree_on_any_batch(kind, lengths, seed):
     encoder, batch = make_encoder(kind), make_batch(lengths, seed=seed)
-    actions = random_actions(2 * len(lengths), max(lengths), seed)
+    actions = random_actions(2 * len(lengths), max(lengths), seed, actions=kind.problem.num_actions)
     with torch.no_grad():
         torch.testing.assert_close(encoder(batch, actions), step_by_step(encoder, batch, actions), atol=1e-5, rtol=0)
 
