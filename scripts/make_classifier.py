@@ -1,9 +1,9 @@
-"""Make a run that ships with the package: a small HS-LSTM or ID-LSTM on the generated corpus, and its P-Net.
+"""Make a run that ships with the package: a small HS-LSTM, ID-LSTM or network of phrase modules, and its P-Net.
 
-HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the
-frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the
-frozen C-Net, then both alternately. The script prints how close the P-Net's reward is to the best possible one, which
-an exhaustive search finds.
+The corpora are generated. HS-LSTM and phrase modules: first the C-Net is trained on gold actions. Then a randomly
+initialised P-Net learns to find phrases for the frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is
+trained on whole sentences, then the P-Net on the frozen C-Net, then both alternately. The script prints how close the
+P-Net's reward is to the best possible one, which an exhaustive search finds.
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ CONFIGS = {
         warm_start="gold",
         agent_parameters={"samples": 20, "learning_rate": 3e-3, "entropy_bonus": 0.3},
     ),
+    "phrase_modules": replace(
+        _COMMON,
+        corpus="phrases_deep:train=6000,dev=500,test=1000,test_depth=0",
+        model="phrase_modules",
+        model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
+        warm_start="gold",
+        agent_parameters={"samples": 8, "learning_rate": 3e-3, "entropy_bonus": 0.02},
+    ),
     "id_lstm": replace(
         _COMMON,
         corpus="phrases:train=10000,dev=1000,test=2000",
@@ -58,9 +66,11 @@ CONFIGS = {
         tau=0.1,
     ),
 }
-OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm"}
+OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm", "phrase_modules": "phrases_modules"}
 """Name of each result's folder in hs_env/data."""
-LONGEST, SEARCHED = 13, 300
+LONGEST = {2: 13, 5: 6}
+"""Number of words of the longest sentences that are searched, by number of actions."""
+SEARCHED = 300
 
 
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
@@ -68,7 +78,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     test, encoder = data.splits["test"], run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     reward = make_reward(run.config.reward)
-    batch = test.batch((test.lengths <= LONGEST).nonzero().squeeze(1)[:SEARCHED])
+    batch = test.batch((test.lengths <= LONGEST[encoder.problem.num_actions]).nonzero().squeeze(1)[:SEARCHED])
 
     def earned(agent: Agent) -> float:
         with torch.no_grad():
@@ -82,7 +92,9 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
-def main(model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm"]], out: Path | None = None, seed: int = 0) -> None:
+def main(
+    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "phrase_modules"]], out: Path | None = None, seed: int = 0
+) -> None:
     """Train a run, measure it, and write its two files.
 
     Args:

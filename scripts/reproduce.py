@@ -18,6 +18,7 @@ import tyro
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
+from hs_env.experiments import power as powers
 from hs_env.experiments.grid import Cell, load_grid, rekeyed
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.plots import save_figures
@@ -139,6 +140,17 @@ def figures(grid: Path = GRID, out: Path = OUT) -> None:
         print(path)
 
 
+def power(grid: Path = GRID, out: Path = OUT, variants: tuple[str, ...] = ()) -> None:
+    """Print which differences from the plain LSTM the runs of a grid can detect with 80% power.
+
+    Args:
+        grid: File of the grid.
+        out: Folder of the ledger.
+        variants: Names of the variants to compare with the plain LSTM; all by default.
+    """
+    print(powers.to_markdown(powers.power_of(load_grid(grid), Ledger(out / LEDGER).results(), variants)))
+
+
 def convert(ledger: tyro.conf.Positional[Path]) -> None:
     """Give the results of a ledger that an older version wrote the keys of today, so that they count as done.
 
@@ -154,7 +166,7 @@ def convert(ledger: tyro.conf.Positional[Path]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
-    commands = {"run": run, "cell": cell, "table": table, "figures": figures, "convert": convert}
+    commands = {"run": run, "cell": cell, "table": table, "figures": figures, "power": power, "convert": convert}
     try:
         tyro.extras.subcommand_cli_from_dict(commands, description=__doc__, args=arguments)
     except (HsEnvError, OSError) as error:

@@ -115,6 +115,7 @@ def compose(words: Sequence[str], boundaries: Sequence[int]) -> float:
 
 
 def phrase_value(phrase: Sequence[str]) -> float:
+    """Compute the value of the words of one phrase."""
     value, factor = 0.0, 1.0
     for word in phrase:
         if word in NEGATORS:
@@ -136,12 +137,15 @@ class Draws:
             yield from self._generator.random(_BLOCK).tolist()
 
     def chance(self, probability: float) -> bool:
+        """Return True with a probability."""
         return next(self._numbers) < probability
 
     def pick(self, options: Sequence[_T]) -> _T:
+        """Return one of some options, each with the same probability."""
         return options[int(next(self._numbers) * len(options))]
 
     def perhaps(self, probability: float, options: Sequence[str]) -> list[str]:
+        """Return one of some words with a probability, otherwise no word."""
         return [self.pick(options)] if self.chance(probability) else []
 
 
@@ -155,6 +159,7 @@ def _subject(draw: Draws) -> list[str]:
 
 
 def predicate(draw: Draws) -> list[str]:
+    """Draw a predicate: a copula, perhaps with a negator or degrees, and an adjective."""
     negator = draw.perhaps(_NEGATED, _NEGATING_ADVERBS)
     if negator in (["hardly"], ["scarcely"]):
         negator += draw.perhaps(0.4, ("ever",))

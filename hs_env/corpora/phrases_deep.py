@@ -12,14 +12,14 @@ A sentence is a sequence of phrases, each of which changes the value of what was
     hedge        more or less, up to a point, at least a little, ...          SCALE       v / 2
     contrast     but; or `,` after a clause with `although`                   CONTRAST    0
 
-The label is the class of the value of the whole sentence: very negative (v <= -2), negative, positive, very positive
-(v >= 2). The order of phrases matters: `A | far from it | B` is B - A, but `A | B | far from it` is -A - B. Most words
+The label is the class of the value of the whole sentence: very negative (v <= -3), negative, positive, very positive
+(v >= 3). The order of phrases matters: `A | far from it | B` is B - A, but `A | B | far from it` is -A - B. Most words
 of denials, emphases and hedges occur in several kinds (`not in the least`, `not a little`, `is not good`), so a single
 word does not tell the module. Each phrase ends where no other phrase can continue.
 
 The depth of a sentence is its number of denials, emphases, hedges and contrasts. Sentences of "train" and "dev" have a
-depth from 0 to `depth`, those of "test" from `test_depth` to `test_depth + 2`. The generator drops sentences whose value
-exceeds 8 in size after any phrase, and those whose final value is 0, less than 1/2, or between 3/2 and 2 in size.
+depth from 0 to `depth`, those of "test" from `test_depth` to `test_depth + 2`. The size of the value is at most 8 after
+each phrase; at the end it is at least 3, or from 1/2 to 1. The generator drops all other sentences.
 
 Sentence `i` of a split depends only on the seed, the knobs, the split and `i`. The labels are balanced: four
 consecutive sentences from a multiple of 4 have different labels, in random order.
@@ -113,7 +113,7 @@ def deep_sentence(seed: int, split: str, index: int, depths: range) -> Sentence:
         actions = [action for phrase, module in phrases for action in [INSIDE] * (len(phrase) - 1) + [module]]
         sizes = [abs(value) for value in values(words, actions)]
         strong = label in (0, 3)
-        if max(sizes) <= _LARGEST and (sizes[-1] >= 2 if strong else 0.5 <= sizes[-1] <= 1.5):
+        if max(sizes) <= _LARGEST and (sizes[-1] >= 3 if strong else 0.5 <= sizes[-1] <= 1):
             break
     if (values(words, actions)[-1] > 0) != (label >= 2):
         words = [OPPOSITE.get(word, word) for word in words]

@@ -34,11 +34,15 @@ class PhraseModules(PhraseSegmentation):
         *PhraseSegmentation.columns,
         Column("module_agreement", ("Module", "agreement %"), "module_matches", "gold_phrases", 100, 1, agreement=True),
     )
-    defaults = TrainingDefaults(warm_start="function_words", reward="log_likelihood")
+    # The P-Net starts with phrases of about three words, most of them read by ASSERT as in the warm start.
+    defaults = TrainingDefaults(
+        warm_start="function_words", reward="hs_lstm", initial_logits=(2.0, 1.0, -1.0, -1.0, -1.0)
+    )
     environment = EnvironmentText(
         classifier="phrases_modules",
         corpus="phrases_deep",
-        reward="log_likelihood",
+        reward="hs_lstm",
+        reward_parameters='{"gamma": 0.2}',
         summary="Divide a sentence into phrases and choose the module that reads each, word by word.",
         description=(
             "At each word of a sentence, the agent decides whether the phrase continues or ends, and if it ends, which "
@@ -58,7 +62,10 @@ class PhraseModules(PhraseSegmentation):
             "For hidden size d, D = 3d: state of the sentence before the phrase, then cell and hidden state of the "
             "word level after the word."
         ),
-        rewarded="`log P(gold | X)`",
+        rewarded=(
+            "`log P(gold | X) - gamma * (n / L + 0.1 * L / n)` for n phrases in L words, where gamma is 0.1 for each "
+            "class"
+        ),
         potential="it changes where a phrase ends",
         information=(
             ("num_phrases", "int", "number of phrases"),

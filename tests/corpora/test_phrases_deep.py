@@ -57,8 +57,9 @@ def test_every_sentence(key: tuple[int, str, int], depth: int) -> None:
     seen, actions = read(sentence.words)
     assert sentence.gold_actions == tuple(actions)
     assert values(sentence.words, actions) == seen
-    assert sentence.label == (0 if seen[-1] <= -2 else 1 if seen[-1] < 0 else 2 if seen[-1] < 2 else 3)
+    assert sentence.label == (0 if seen[-1] <= -3 else 1 if seen[-1] < 0 else 2 if seen[-1] < 3 else 3)
     assert max(map(abs, seen)) <= 8
+    assert 0.5 <= abs(seen[-1]) <= 1 or abs(seen[-1]) >= 3
     assert depth_of(sentence) == depth
 
 
