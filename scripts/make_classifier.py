@@ -46,7 +46,7 @@ CONFIGS = {
     ),
     "phrase_modules": replace(
         _COMMON,
-        corpus="phrases_deep:train=6000,dev=500,test=1000,test_depth=0",
+        corpus="phrases_deep:train=5000,dev=500,test=500,test_depth=0",
         model="phrase_modules",
         model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
         warm_start="gold",
@@ -68,7 +68,7 @@ CONFIGS = {
 }
 OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm", "phrase_modules": "phrases_modules"}
 """Name of each result's folder in hs_env/data."""
-LONGEST = {2: 13, 5: 6}
+LONGEST = {2: 13, 5: 5}
 """Number of words of the longest sentences that are searched, by number of actions."""
 SEARCHED = 300
 

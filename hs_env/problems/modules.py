@@ -5,13 +5,14 @@ A small neural module network (Andreas et al., *Neural Module Networks*, CVPR 20
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
-from hs_env.problems.problem import Column, EnvironmentText, Spans, TrainingDefaults
-from hs_env.problems.segmentation import PhraseSegmentation, phrase_ends
+from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
+from hs_env.problems.segmentation import END, SEGMENTATION, PhraseSegmentation, phrase_ends
 from hs_env.types import SentenceBatch
 
 ASSERT: Final = 1
@@ -83,6 +84,10 @@ class PhraseModules(PhraseSegmentation):
         legal = torch.ones(len(left), self.num_actions, dtype=torch.bool, device=left.device)
         legal[:, 0] = left != 0
         return legal
+
+    def translated(self, actions: Sequence[int], other: Problem) -> tuple[int, ...] | None:
+        """See `Problem.translated`; a segmentation makes the same phrases, without their modules."""
+        return tuple(min(action, END) for action in actions) if other == SEGMENTATION else None
 
     def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
         """See `Problem.spans`; each phrase is a span, and its action chooses its module."""

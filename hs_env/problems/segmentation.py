@@ -24,7 +24,7 @@ class PhraseSegmentation(Problem):
     """Divides a sentence into phrases with the actions `INSIDE` and `END`. The last word always ends a phrase."""
 
     title = "phrase segmentation"
-    actions = ("INSIDE", "END")
+    actions: ClassVar[tuple[str, ...]] = ("INSIDE", "END")
     span = ("phrase", "phrases")
     closing_action = END
     columns: ClassVar[tuple[Column, ...]] = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from hs_env.corpora import load_corpus
+from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.modules import MODULES
 from hs_env.problems.segmentation import SEGMENTATION
 from tests.builders import make_batch
@@ -41,3 +43,13 @@ def test_module_agreement_counts_gold_phrases_with_the_same_end_and_module() -> 
     assert counts["module_matches"].tolist() == [2, 1]
     assert counts["matches"].tolist() == [1, 0]
     assert MODULES.counts(batch.gold_actions, batch)["module_matches"].tolist() == [3, 2]  # type: ignore[arg-type]
+
+
+def test_gold_actions_serve_a_segmentation_too() -> None:
+    corpus = load_corpus("phrases_deep:train=8,dev=4,test=4")
+    plain = corpus.for_problem(SEGMENTATION).splits["test"][0].gold_actions
+    gold = corpus.splits["test"][0].gold_actions
+    assert gold is not None
+    assert plain == tuple(min(action, 1) for action in gold)
+    assert corpus.for_problem(DISTILLATION).splits["test"][0].gold_actions is None
+    assert load_corpus("phrases:train=8,dev=4,test=4").for_problem(MODULES).splits["test"][0].gold_actions is None
