@@ -142,3 +142,15 @@ def test_an_old_ledger_is_converted(script, tmp_path, capsys):
     assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
     with pytest.raises(SystemExit, match=r"There is no ledger .*nowhere"):
         script(["convert", str(tmp_path / "nowhere")])
+
+
+def test_the_power_of_the_published_comparison(script, capsys):
+    script(["power", "--out", str(RESULTS), "--variants", "hs_lstm"])
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert [line.split(" | ")[:3] for line in lines[2:]] == [
+        [f"| {corpus}", "1", "3"] for corpus in ("mr", "subj", "sst2_trees", "sst5_trees", "ag_news:train=8000")
+    ]
+    script(["power", "--out", str(RESULTS)])
+    table, page = capsys.readouterr().out, (ROOT / "docs" / "structure.md").read_text("utf-8")
+    for line in table.strip().splitlines()[2:]:  # the page calls two corpora by other names
+        assert line.split(" | ", 1)[1] in page
