@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
-from hs_env.problems.segmentation import END, SEGMENTATION, PhraseSegmentation, phrase_ends
+from hs_env.problems.segmentation import END, INSIDE, SEGMENTATION, PhraseSegmentation, phrase_ends
 from hs_env.types import SentenceBatch
 
 ASSERT: Final = 1
@@ -24,13 +24,20 @@ SCALE: Final = 3
 CONTRAST: Final = 4
 """Ends the phrase, which replaces what was said before."""
 
+LONGEST: Final = 8
+"""Maximum number of words of a phrase. In a longer one the word level could do the work of the modules."""
+
 
 class PhraseModules(PhraseSegmentation):
-    """Divides a sentence into phrases and chooses one of four modules for each. `ASSERT` alone is segmentation."""
+    """Divides a sentence into phrases of at most eight words and chooses one of four modules for each.
+
+    `ASSERT` alone is a segmentation. Progress is the number of words of the phrase before the current one.
+    """
 
     title = "phrase modules"
     actions = ("INSIDE", "ASSERT", "NEGATE", "SCALE", "CONTRAST")
     closing_action = ASSERT
+    keeps_progress = True
     columns: ClassVar[tuple[Column, ...]] = (
         *PhraseSegmentation.columns,
         Column("module_agreement", ("Module", "agreement %"), "module_matches", "gold_phrases", 100, 1, agreement=True),
@@ -58,7 +65,10 @@ class PhraseModules(PhraseSegmentation):
             "end the phrase after this word, and multiply the state by a factor that depends on the phrase",
             "end the phrase after this word, and replace the state by the phrase",
         ),
-        legality="The last word always ends a phrase: INSIDE is not legal there and is taken as ASSERT.",
+        legality=(
+            "A phrase has at most eight words, and the last word always ends a phrase: INSIDE is not legal at the "
+            "eighth and at the last word, and is taken as ASSERT."
+        ),
         observation=(
             "For hidden size d, D = 3d: state of the sentence before the phrase, then cell and hidden state of the "
             "word level after the word."
@@ -80,10 +90,14 @@ class PhraseModules(PhraseSegmentation):
     )
 
     def legal(self, progress: Tensor, left: Tensor) -> Tensor:
-        """See `Problem.legal`; `INSIDE` is not legal at the last word."""
+        """See `Problem.legal`; `INSIDE` is not legal at the last word, and at word `LONGEST` of a phrase."""
         legal = torch.ones(len(left), self.num_actions, dtype=torch.bool, device=left.device)
-        legal[:, 0] = left != 0
+        legal[:, 0] = (left != 0) & (progress < LONGEST - 1)
         return legal
+
+    def progress_after(self, progress: Tensor, actions: Tensor) -> Tensor:
+        """See `Problem.progress_after`."""
+        return (progress + 1) * (actions == INSIDE)
 
     def translated(self, actions: Sequence[int], other: Problem) -> tuple[int, ...] | None:
         """See `Problem.translated`; a segmentation makes the same phrases, without their modules."""
@@ -91,6 +105,10 @@ class PhraseModules(PhraseSegmentation):
 
     def spans(self, actions: Tensor, lengths: Tensor) -> Spans:
         """See `Problem.spans`; each phrase is a span, and its action chooses its module."""
+        position = torch.arange(actions.shape[1], device=actions.device)
+        ends = torch.nn.functional.pad(torch.where(actions != INSIDE, position, -1), (1, -1), value=-1)
+        begun = position - ends.cummax(1).values  # words since the last chosen end
+        actions = torch.where((actions == INSIDE) & (begun % LONGEST == 0), ASSERT, actions)
         spans = super().spans(actions, lengths)
         return Spans(spans.row, spans.start, spans.stop, actions[spans.row, spans.stop - 1].clamp(min=ASSERT))
 
