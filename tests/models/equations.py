@@ -65,14 +65,16 @@ def id_lstm(encoder: IDLSTM, tokens: list[int], actions: list[int]) -> Tensor:
 def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: list[int]) -> Tensor:
     """Class log-probabilities (C,) of one sentence."""
     state = c = h = zero = torch.zeros(encoder.hidden_size)
+    words = 0
     for t, token in enumerate(tokens):
+        words += 1
         c, h = lstm(encoder.word_level, c, h, encoder.words.weight[token])
-        action = max(actions[t], int(t == len(tokens) - 1))
+        action = max(actions[t], int(t == len(tokens) - 1 or words == 8))
         said = encoder.assertion.weight @ h + encoder.assertion.bias
         factor = 2 ** (2 * torch.tanh(encoder.factor.weight[0] @ h + encoder.factor.bias[0]))
         state = (state, state + said, -state, factor * state, said)[action]
         if action:
-            c = h = zero
+            c, h, words = zero, zero, 0
     return torch.log_softmax(encoder.output.weight @ state + encoder.output.bias, 0)
 
 
