@@ -1,9 +1,10 @@
 """Make a run that ships with the package: a small HS-LSTM, ID-LSTM or network of phrase modules, and its P-Net.
 
-The corpora are generated. HS-LSTM and phrase modules: first the C-Net is trained on gold actions. Then a randomly
-initialised P-Net learns to find phrases for the frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is
-trained on whole sentences, then the P-Net on the frozen C-Net, then both alternately. The script prints how close the
-P-Net's reward is to the best possible one, which an exhaustive search finds.
+The corpora are generated. HS-LSTM: first the C-Net is trained on gold phrases. Then a randomly initialised P-Net
+learns to find phrases for the frozen C-Net, from its reward alone. ID-LSTM: first the C-Net is trained on whole
+sentences, then the P-Net on the frozen C-Net, then both alternately. Phrase modules: the C-Net is trained on gold
+modules, and the P-Net imitates them (docs/modules.md says why). The script prints how close the P-Net's reward is to
+the best possible one, which an exhaustive search finds.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Literal
 import torch
 import tyro
 from rich.console import Console
+from torch import Tensor
 
 import hs_env
-from hs_env.agents import Agent, baselines_for, best_actions, make_baseline, rollout
-from hs_env.models import Classifier, StructuredEncoder
+from hs_env.agents import Agent, Reinforce, baselines_for, best_actions, make_baseline, rollout
+from hs_env.models import Classifier, EncoderState, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.rewards import make_reward
 from hs_env.training.config import TrainConfig
@@ -46,11 +48,11 @@ CONFIGS = {
     ),
     "phrase_modules": replace(
         _COMMON,
-        corpus="phrases_deep:train=5000,dev=500,test=500,test_depth=0",
+        corpus="phrases_deep:train=4000,dev=500,test=500,test_depth=0",
         model="phrase_modules",
         model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
         warm_start="gold",
-        agent_parameters={"samples": 8, "learning_rate": 3e-3, "entropy_bonus": 0.02},
+        pnet_epochs=0,
     ),
     "id_lstm": replace(
         _COMMON,
@@ -92,6 +94,33 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
+def imitate(run: Run, data: TrainingData, steps: int = 600) -> Reinforce:
+    """Train a P-Net on the gold actions, in the states that they lead to."""
+    encoder, train, generator = (
+        run.classifier.model,
+        data.splits["train"],
+        torch.Generator().manual_seed(run.config.seed),
+    )
+    assert isinstance(encoder, StructuredEncoder)
+    agent = Reinforce(encoder.state_size, encoder.problem)
+    for _ in range(steps):
+        batch = train.batch(torch.randint(len(train), (run.config.batch_size,), generator=generator))
+        gold, seen = batch.gold_actions, []
+        assert gold is not None
+
+        def decide(t: int, state: EncoderState, gold: Tensor = gold, seen: list[Tensor] = seen) -> Tensor:
+            seen.append(encoder.observe(state))
+            return gold[:, t]
+
+        with torch.no_grad():
+            encoder.unroll(encoder.start(batch), gold.shape[1], decide)
+        logits = agent.pnet(torch.stack(seen, 1)[batch.mask])
+        agent.optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, gold[batch.mask]).backward()
+        agent.optimizer.step()
+    return agent
+
+
 def main(
     model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "phrase_modules"]], out: Path | None = None, seed: int = 0
 ) -> None:
@@ -106,6 +135,10 @@ def main(
     out = out or Path(hs_env.__file__).parent / "data" / OUT[model]
     with tempfile.TemporaryDirectory() as folder:
         run = train(replace(CONFIGS[model], seed=seed), Path(folder) / "run", console)
+        if model == "phrase_modules":
+            agent = imitate(run, run.data())
+            agent.save(run.folder / AGENT)
+            run = replace(run, agent=agent)
         rewards = share_of_the_best(run, run.data())
         out.mkdir(parents=True, exist_ok=True)
         notes = run.classifier.notes | {"made_by": f"scripts/make_classifier.py {model}", "rewards": rewards}

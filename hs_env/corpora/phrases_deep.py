@@ -1,16 +1,16 @@
 """Generate `phrases_deep`, a corpus whose test sentences compose phrases more deeply than any training sentence.
 
-    the plot is not very good | far from it | this cast seems dull | and then some      negative
-    although its script was superb | not a little | , | that ending is rather clever      positive
+    is not very good | far from it | seems dull | and then some      negative
+    was superb | feels fresh | not a little | but | is rather clever      positive
 
 A sentence is a sequence of phrases, each of which changes the value of what was said before:
 
     phrase       words                                                        module      value
-    clause       determiner noun predicate, as in `phrases`                   ASSERT      v + value of the clause
+    predicate    as in `phrases`: is good, was hardly ever dull, ...          ASSERT      v + value of the predicate
     denial       far from it, not in the least, which nobody believes, ...    NEGATE      -v
     emphasis     and then some, not a little, in every respect, ...           SCALE       2 v
     hedge        more or less, up to a point, at least a little, ...          SCALE       v / 2
-    contrast     but; or `,` after a clause with `although`                   CONTRAST    0
+    contrast     but, still, yet, however                                     CONTRAST    0
 
 The label is the class of the value of the whole sentence: very negative (v <= -3), negative, positive, very positive
 (v >= 3). The order of phrases matters: `A | far from it | B` is B - A, but `A | B | far from it` is -A - B. Most words
@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
-from hs_env.corpora.phrases import DETERMINERS, NOUNS, OPPOSITE, Draws, phrase_value, predicate
+from hs_env.corpora.phrases import OPPOSITE, Draws, phrase_value, predicate
 from hs_env.errors import HsEnvError
 from hs_env.problems.modules import ASSERT, CONTRAST, NEGATE, SCALE
 from hs_env.types import INSIDE, Sentence
@@ -41,6 +41,7 @@ DENIALS: Final = (
 )  # fmt: skip
 EMPHASES: Final = ("and then some", "not a little", "in every respect", "to say the least", "or even more")
 HEDGES: Final = ("more or less", "up to a point", "at least a little", "or nearly so", "in some respect")
+CONTRASTS: Final = ("but", "still", "yet", "however")
 FACTORS: Final = {**dict.fromkeys(EMPHASES, 2.0), **dict.fromkeys(HEDGES, 0.5)}
 """Factor of the value for each phrase whose module is `SCALE`."""
 LABELS: Final = ("very negative", "negative", "positive", "very positive")
@@ -48,6 +49,7 @@ LABELS: Final = ("very negative", "negative", "positive", "very positive")
 _LARGEST: Final = 8.0
 _DEPTHS: Final = 3  # number of depths in the test split
 _OPERATORS: Final = ((NEGATE, DENIALS), (NEGATE, DENIALS), (SCALE, EMPHASES), (SCALE, HEDGES))
+_PREDICATES: Final = range(1, 4)  # number of predicates after the contrast, if there is one
 _Phrases = list[tuple[list[str], int]]
 
 
@@ -70,33 +72,27 @@ def values(words: Sequence[str], actions: Sequence[int]) -> list[float]:
     return found
 
 
-def _clause(draw: Draws) -> _Phrases:
-    return [([draw.pick(DETERMINERS), draw.pick(NOUNS), *predicate(draw)], ASSERT)]
-
-
-def _operator(draw: Draws) -> _Phrases:
+def _operator(draw: Draws) -> tuple[list[str], int]:
     module, phrases = draw.pick(_OPERATORS)
-    return [(draw.pick(phrases).split(), module)]
+    return draw.pick(phrases).split(), module
 
 
-def _segment(draw: Draws, operators: int, clauses: int) -> _Phrases:
-    """Draw a clause, then the other clauses and the operators in random order."""
-    phrases, left = _clause(draw), [_clause] * (clauses - 1) + [_operator] * operators
+def _segment(draw: Draws, operators: int, predicates: int) -> _Phrases:
+    """Draw a predicate, then the other predicates and the operators in random order."""
+    phrases, left = [(predicate(draw), ASSERT)], [True] * operators + [False] * (predicates - 1)
     while left:
-        phrases += left.pop(draw.pick(range(len(left))))(draw)
+        operates = left.pop(draw.pick(range(len(left))))
+        phrases.append(_operator(draw) if operates else (predicate(draw), ASSERT))
     return phrases
 
 
 def _phrases(draw: Draws, depth: int) -> _Phrases:
-    clauses = draw.pick(range(1, 3 + depth // 2))
+    predicates = draw.pick(_PREDICATES) + depth // 3
     if not depth or draw.chance(0.75):
-        return _segment(draw, depth, clauses)
+        return _segment(draw, depth, predicates)
     before = draw.pick(range(depth))
-    first, second = _segment(draw, before, 1), _segment(draw, depth - 1 - before, clauses)
-    if draw.chance(0.5):
-        return [*first, (["but"], CONTRAST), *second]
-    words, module = first[0]
-    return [(["although", *words], module), *first[1:], ([","], CONTRAST), *second]
+    contrast = ([draw.pick(CONTRASTS)], CONTRAST)
+    return [*_segment(draw, before, 1), contrast, *_segment(draw, depth - 1 - before, predicates)]
 
 
 def deep_sentence(seed: int, split: str, index: int, depths: range) -> Sentence:
@@ -122,7 +118,7 @@ def deep_sentence(seed: int, split: str, index: int, depths: range) -> Sentence:
 
 @register_corpus("phrases_deep.v1")
 def phrases_deep(
-    *, seed: int = 0, train: int = 4000, dev: int = 1000, test: int = 1000, depth: int = 2, test_depth: int = 8
+    *, seed: int = 0, train: int = 4000, dev: int = 1000, test: int = 1000, depth: int = 2, test_depth: int = 16
 ) -> Corpus:
     """Generate `phrases_deep`; depths of "train" and "dev" are 0 to `depth`, of "test" from `test_depth`.
 

@@ -24,12 +24,12 @@ SCALE: Final = 3
 CONTRAST: Final = 4
 """Ends the phrase, which replaces what was said before."""
 
-LONGEST: Final = 8
+LONGEST: Final = 5
 """Maximum number of words of a phrase. In a longer one the word level could do the work of the modules."""
 
 
 class PhraseModules(PhraseSegmentation):
-    """Divides a sentence into phrases of at most eight words and chooses one of four modules for each.
+    """Divides a sentence into phrases of at most five words and chooses one of four modules for each.
 
     `ASSERT` alone is a segmentation. Progress is the number of words of the phrase before the current one.
     """
@@ -66,8 +66,8 @@ class PhraseModules(PhraseSegmentation):
             "end the phrase after this word, and replace the state by the phrase",
         ),
         legality=(
-            "A phrase has at most eight words, and the last word always ends a phrase: INSIDE is not legal at the "
-            "eighth and at the last word, and is taken as ASSERT."
+            "A phrase has at most five words, and the last word always ends a phrase: INSIDE is not legal at the "
+            "fifth and at the last word, and is taken as ASSERT."
         ),
         observation=(
             "For hidden size d, D = 3d: state of the sentence before the phrase, then cell and hidden state of the "
@@ -80,7 +80,7 @@ class PhraseModules(PhraseSegmentation):
         potential="it changes where a phrase ends",
         information=(
             ("num_phrases", "int", "number of phrases"),
-            ("phrases", "tuple of str", 'the words of each phrase, such as `("the plot", "is good", "far from it")`'),
+            ("phrases", "tuple of str", 'the words of each phrase, such as `("is not very good", "far from it")`'),
         ),
         references=(
             "T. Zhang, M. Huang, L. Zhao. *Learning Structured Representation for Text Classification via "

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from hs_env.corpora import load_corpus
 from hs_env.corpora.corpus import Corpus
-from hs_env.corpora.phrases import DEGREES, NEGATORS, WEIGHTS
-from hs_env.corpora.phrases_deep import DENIALS, EMPHASES, HEDGES, deep_sentence, phrases_deep, values
+from hs_env.corpora.phrases import COPULAS, DEGREES, NEGATORS, WEIGHTS
+from hs_env.corpora.phrases_deep import CONTRASTS, DENIALS, EMPHASES, HEDGES, deep_sentence, phrases_deep, values
 from hs_env.errors import HsEnvError
 from hs_env.problems.modules import ASSERT, CONTRAST, NEGATE, SCALE
 from hs_env.types import INSIDE, Sentence
@@ -19,8 +19,7 @@ FIXED = {
     **dict.fromkeys(DENIALS, (NEGATE, -1.0)),
     **dict.fromkeys(EMPHASES, (SCALE, 2.0)),
     **dict.fromkeys(HEDGES, (SCALE, 0.5)),
-    "but": (CONTRAST, 0.0),
-    ",": (CONTRAST, 0.0),
+    **dict.fromkeys(CONTRASTS, (CONTRAST, 0.0)),
 }
 
 
@@ -30,8 +29,7 @@ def read(words: tuple[str, ...]) -> tuple[list[float], list[int]]:
     seen, actions = [], []
     for word in words:
         phrase = f"{phrase} {word}".strip()
-        clause_word = "the this its that their although".split()
-        in_clause = phrase.split()[0] in clause_word
+        in_clause = phrase.split()[0] in COPULAS
         if in_clause:
             factor *= -1.0 if word in NEGATORS else DEGREES.get(word, 1.0)
             clause += factor * WEIGHTS.get(word, 0.0)
@@ -75,7 +73,7 @@ def corpus() -> Corpus:
 
 def test_test_sentences_are_deeper_than_all_others(corpus: Corpus) -> None:
     assert {depth_of(each) for split in ("train", "dev") for each in corpus.splits[split]} == {0, 1, 2}
-    assert {depth_of(each) for each in corpus.splits["test"]} == {8, 9, 10}
+    assert {depth_of(each) for each in corpus.splits["test"]} == {16, 17, 18}
     shallow, deep = (load_corpus(f"phrases_deep:train=20,dev=4,test=40,{knob}") for knob in ("depth=0", "test_depth=1"))
     assert {depth_of(each) for each in shallow.splits["train"]} == {0}
     assert {depth_of(each) for each in deep.splits["test"]} == {1, 2, 3}

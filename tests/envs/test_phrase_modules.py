@@ -22,15 +22,15 @@ def test_the_environments_pass_their_checkers() -> None:
 def test_an_episode_by_hand() -> None:
     """Denial by a module turns the prediction around; the same words asserted do not."""
     env = gymnasium.make(ID, render_mode="ansi")
-    text = {"text": "the plot is good far from it", "label": "negative"}
+    text = {"text": "is good far from it", "label": "negative"}
     earned = {}
     for module, name in ((1, "ASSERT"), (2, "NEGATE")):
         _, info = env.reset(seed=0, options=text)
-        for position, action in enumerate((0, 0, 0, 1, 0, 0, module)):
-            assert info["action_mask"].tolist() == [int(position < 6), 1, 1, 1, 1]
+        for position, action in enumerate((0, 1, 0, 0, module)):
+            assert info["action_mask"].tolist() == [int(position < 4), 1, 1, 1, 1]
             _, reward, terminated, _, info = env.step(action)
         assert terminated
-        assert info["phrases"] == ("the plot is good", "far from it")
+        assert info["phrases"] == ("is good", "far from it")
         assert f"[far from it: {name}]" in str(env.render())
         earned[name] = reward
     assert earned["NEGATE"] > earned["ASSERT"] + 1

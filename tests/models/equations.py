@@ -69,7 +69,7 @@ def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: lis
     for t, token in enumerate(tokens):
         words += 1
         c, h = lstm(encoder.word_level, c, h, encoder.words.weight[token])
-        action = max(actions[t], int(t == len(tokens) - 1 or words == 8))
+        action = max(actions[t], int(t == len(tokens) - 1 or words == 5))
         said = encoder.assertion.weight @ h + encoder.assertion.bias
         factor = 2 ** (2 * torch.tanh(encoder.factor.weight[0] @ h + encoder.factor.bias[0]))
         state = (state, state + said, -state, factor * state, said)[action]
