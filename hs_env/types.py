@@ -22,6 +22,15 @@ INSIDE: Final = 0
 END: Final = 1
 """Action of phrase segmentation: the word is the last one of its phrase."""
 
+ASSERT: Final = 1
+"""Action of phrase modules: ends the phrase, which adds to what was said before."""
+NEGATE: Final = 2
+"""Action of phrase modules: ends the phrase, which denies what was said before."""
+SCALE: Final = 3
+"""Action of phrase modules: ends the phrase, which strengthens or weakens what was said before."""
+CONTRAST: Final = 4
+"""Action of phrase modules: ends the phrase, which replaces what was said before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:

@@ -33,8 +33,7 @@ from typing import Final
 from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
 from hs_env.corpora.phrases import OPPOSITE, Draws, phrase_value, predicate
 from hs_env.errors import HsEnvError
-from hs_env.problems.modules import ASSERT, CONTRAST, NEGATE, SCALE
-from hs_env.types import INSIDE, Sentence
+from hs_env.types import ASSERT, CONTRAST, INSIDE, NEGATE, SCALE, Sentence
 
 DENIALS: Final = (
     "far from it", "not in the least", "or quite the opposite", "which nobody believes", "which is not true",

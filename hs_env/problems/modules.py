@@ -13,16 +13,9 @@ from torch import Tensor
 
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
 from hs_env.problems.segmentation import END, INSIDE, SEGMENTATION, PhraseSegmentation, phrase_ends
-from hs_env.types import SentenceBatch
+from hs_env.types import ASSERT, CONTRAST, NEGATE, SCALE, SentenceBatch
 
-ASSERT: Final = 1
-"""Ends the phrase, which adds to what was said before."""
-NEGATE: Final = 2
-"""Ends the phrase, which denies what was said before."""
-SCALE: Final = 3
-"""Ends the phrase, which strengthens or weakens what was said before."""
-CONTRAST: Final = 4
-"""Ends the phrase, which replaces what was said before."""
+__all__ = ["ASSERT", "CONTRAST", "LONGEST", "MODULES", "NEGATE", "SCALE", "PhraseModules"]
 
 LONGEST: Final = 5
 """Maximum number of words of a phrase. In a longer one the word level could do the work of the modules."""
