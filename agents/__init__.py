@@ -27,6 +27,7 @@ from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
 from .loading import load_agent_for
+from .module_baselines import GoldPhrases, RandomModules
 from .policy import LogitPolicy, PNet
 from .reinforce import Reinforce, ReinforceParameters
 from .rollout import Rollout, rollout
@@ -48,12 +49,14 @@ __all__ = [
     "Choice",
     "Decision",
     "FixedPolicy",
+    "GoldPhrases",
     "HMBoundaries",
     "Heuristic",
     "LearningAgent",
     "LogitPolicy",
     "PNet",
     "PolicyInput",
+    "RandomModules",
     "Reinforce",
     "ReinforceParameters",
     "Rollout",

@@ -14,6 +14,7 @@ from hs_env.corpora import (  # noqa: F401 - importing registers their corpora
     listops_files,
     movie_reviews,
     phrases,
+    phrases_deep,
     published,
 )
 from hs_env.corpora.corpus import CORPORA, Corpus

@@ -297,6 +297,10 @@ class Problem(ABC):
         position = int(changed[place].long().argmax())
         return place, f"action {position} is {self.expected(int(actions[place, position]))}, which is not legal there"
 
+    def translated(self, actions: Sequence[int], other: Problem) -> tuple[int, ...] | None:
+        """Return the actions of `other` that make the same spans as legal actions, or None if it has none."""
+        return None
+
     # Spans and their display ----------------------------------------------------------------------------------------
 
     @abstractmethod

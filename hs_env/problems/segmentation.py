@@ -17,14 +17,14 @@ def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:
     """Return (R, T) bool: the words where actions (R, T) end a phrase; the last word always ends one."""
     last = lengths[:, None] - 1
     position = torch.arange(actions.shape[1], device=actions.device)
-    return (actions == END).scatter_(1, last, True) & (position <= last)
+    return (actions != INSIDE).scatter_(1, last, True) & (position <= last)
 
 
 class PhraseSegmentation(Problem):
     """Divides a sentence into phrases with the actions `INSIDE` and `END`. The last word always ends a phrase."""
 
     title = "phrase segmentation"
-    actions = ("INSIDE", "END")
+    actions: ClassVar[tuple[str, ...]] = ("INSIDE", "END")
     span = ("phrase", "phrases")
     closing_action = END
     columns: ClassVar[tuple[Column, ...]] = (
