@@ -72,6 +72,7 @@ def test_spans_of_every_sequence(problem: Problem, length: int) -> None:
     spans = problem.spans(sequences, lengths)
     found = spans.by_row(len(sequences))
     assert found == [naive_spans(problem, sequence) for sequence in sequences.tolist()]
+    assert found == problem.spans_by_row(sequences, lengths)
     assert spans.counts(len(sequences)).tolist() == list(map(len, found))
     assert torch.equal(spans.action, sequences[spans.row, spans.stop - 1])
     covered = spans.cover(torch.ones_like(sequences, dtype=torch.bool))
@@ -91,6 +92,7 @@ def test_padding_changes_nothing(problem: Problem, junk: int) -> None:
     padded = torch.tensor([[*sequence, *[junk] * (7 - len(sequence))] for sequence in sequences])
     spans = problem.spans(padded, torch.tensor(lengths))
     assert spans.by_row(4) == [naive_spans(problem, sequence) for sequence in sequences]
+    assert spans.by_row(4) == problem.spans_by_row(padded, torch.tensor(lengths))
     batch = make_batch(lengths)
     mask = torch.arange(7) < torch.tensor(lengths)[:, None]
     assert torch.equal(spans.cover(mask)[:, :5], problem.spans(padded[:, :5], batch.lengths).cover(batch.mask))
