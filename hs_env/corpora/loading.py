@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,6 +65,20 @@ def load_corpus(
         raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
     context = {"seed": seed, "data_dir": None if data_dir is None else Path(data_dir).expanduser()}
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
+
+
+def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
+    """Return the existing files that a corpus may be read from; other files may be among them.
+
+    They are the file or the folder that `name` is the path of, or for a built-in corpus the files in the folders of
+    `data_dir`.
+    """
+    if _is_path(name):
+        path, _ = _divide(name)
+        found: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
+    else:
+        found = [] if data_dir is None else data_dir.glob("*/*")
+    return sorted(file for file in found if file.is_file())
 
 
 def _is_path(name: str) -> bool:

@@ -6,7 +6,7 @@ Resources are read-only. Environments take names instead of objects, because `en
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch import Tensor
 from hs_env.compute import isolated
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.corpora.loading import corpus_files
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
 from hs_env.problems import PROBLEMS, environment_id
@@ -27,7 +28,7 @@ from hs_env.rewards import Reward, make_reward
 from hs_env.types import Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
-_Corpus: TypeAlias = tuple[str, str | None, _Stamp]
+_Corpus: TypeAlias = tuple[str, Path | None, _Stamp]
 _Classifier: TypeAlias = tuple[Path, _Stamp]
 
 
@@ -130,11 +131,11 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     """
     reward = make_reward(names.reward, **names.reward_parameters)
     path = find_classifier(names.classifier).resolve()
-    classifier_key = path, _stamp(path)
+    classifier_key = path, _stamp([path])
     classifier = _classifier(classifier_key)
     encoder = _checked_encoder(names, classifier, problem)
-    data_dir = None if names.data_dir is None else str(Path(names.data_dir).expanduser().resolve())
-    corpus_key = names.corpus, data_dir, _stamp(Path(names.corpus).expanduser())
+    data_dir = None if names.data_dir is None else Path(names.data_dir).expanduser().resolve()
+    corpus_key = names.corpus, data_dir, _stamp(corpus_files(names.corpus, data_dir))
     corpus = _corpus(corpus_key)
     _check_labels(names, corpus.labels, classifier.labels)
     if names.split not in corpus.splits:
@@ -178,10 +179,10 @@ def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tup
         )
 
 
-def _stamp(path: Path) -> _Stamp:
-    """Return names, times and sizes of a file or the files of a folder, to detect changes; empty if missing."""
-    paths = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    return tuple((str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
+def _stamp(files: Iterable[Path]) -> _Stamp:
+    """Return names, times and sizes of files, to detect changes; without missing files."""
+    found = [(str(file.resolve()), file.stat()) for file in files if file.exists()]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
 
 
 @lru_cache(maxsize=8)
