@@ -55,6 +55,14 @@ def what_is(content: bytes) -> str | None:
     return found
 
 
+def exists(path: StrPath) -> bool:
+    """Return whether there is a file or folder; False for names that none can have, such as too long ones."""
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
     """Name a file in the errors of the system while it is written; those of an open file have no name."""

@@ -98,7 +98,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         grid = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise HsEnvError(f"{path} is not a readable grid: {error}.") from error
     if strange := grid.keys() - {"settings", "corpora", "variants"}:
         raise HsEnvError(f"{path}: the tables are settings, corpora and variants, got {sorted(strange)[0]!r}.")
