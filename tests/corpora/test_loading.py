@@ -55,7 +55,18 @@ def test_a_registered_name_is_not_a_folder(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "name", ["phrases:seed=" + "9" * 5000, "x" * 5000, "./" + "y" * 300, "\ud800", "./\ud800.csv", 3, None, b"phrases"]
+    "name",
+    [
+        "phrases:train=99999999999999",
+        "phrases:seed=" + "9" * 5000,
+        "x" * 5000,
+        "./" + "y" * 300,
+        "\ud800",
+        "./\ud800.csv",
+        3,
+        None,
+        b"phrases",
+    ],
 )
 def test_names_that_none_can_have(name) -> None:
     with pytest.raises(HsEnvError):

@@ -33,5 +33,5 @@ def test_damaged_inputs_load_or_are_refused(kind, script, tmp_path):
 
 
 def test_a_full_disk_is_one_error_and_the_command_can_be_repeated(script, tmp_path):
-    findings = script("full")["campaign"](tmp_path, ["lm", "table"], lambda writes: [0, writes // 2, writes - 1])
+    findings = script("full")["campaign"](tmp_path, ["lm", "table"], lambda writes: [writes // 2])
     assert list(findings) == []
