@@ -203,9 +203,9 @@ class Reinforce(LogitPolicy, LearningAgent):
 
     def start_from(self, agent: Agent) -> None:
         """See `LearningAgent.start_from`."""
-        if not isinstance(agent, LogitPolicy) or not isinstance(agent.logits, PNet):
+        if not isinstance(agent, LogitPolicy):
             return super().start_from(agent)
-        self.pnet.load_state_dict(agent.logits.state_dict())
+        self.pnet.load_state_dict(agent.pnet.state_dict())
 
     def save(self, path: Path) -> None:
         """See `LearningAgent.save`."""

@@ -234,11 +234,14 @@ def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 100
     """Generate `phrases`: sentences of any number, whose labels depend on where phrases end.
 
     Raises:
-        HsEnvError: If the seed or a size is negative, or `train` is 0.
+        HsEnvError: If the seed or a size is negative, `train` is 0, or a size is beyond ten millions.
     """
     sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
-    if min(seed, *sizes.values()) < 0 or not train:
-        raise HsEnvError(f"phrases: expected a seed from 0, train from 1 and other sizes from 0, got {seed=}, {sizes}.")
+    if min(seed, *sizes.values()) < 0 or not train or max(sizes.values()) > 10**7:
+        raise HsEnvError(
+            f"phrases: expected a seed from 0, train from 1, other sizes from 0 and all up to 10,000,000, got {seed=}, "
+            f"{sizes}."
+        )
     splits = {
         split: tuple(phrase_sentence(seed, split, index) for index in range(size)) for split, size in sizes.items()
     }

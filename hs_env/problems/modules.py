@@ -105,6 +105,18 @@ class PhraseModules(PhraseSegmentation):
         spans = super().spans(actions, lengths)
         return Spans(spans.row, spans.start, spans.stop, actions[spans.row, spans.stop - 1].clamp(min=ASSERT))
 
+    def spans_by_row(self, actions: Tensor, lengths: Tensor) -> list[list[tuple[int, int]]]:
+        """See `Problem.spans_by_row`."""
+        found: list[list[tuple[int, int]]] = []
+        for row, length in zip(actions.tolist(), lengths.tolist(), strict=True):
+            spans, start = [], 0
+            for stop in range(1, length + 1):
+                if row[stop - 1] != INSIDE or stop - start == LONGEST or stop == length:
+                    spans.append((start, stop))
+                    start = stop
+            found.append(spans)
+        return found
+
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
         """Count as `PhraseSegmentation.counts` does, and compare the modules with gold ones.
 

@@ -84,6 +84,14 @@ class PhraseSegmentation(Problem):
         start[1:] = stop[:-1] * (row[1:] == row[:-1])
         return Spans(row, start, stop, torch.full_like(row, END))
 
+    def spans_by_row(self, actions: Tensor, lengths: Tensor) -> list[list[tuple[int, int]]]:
+        """See `Problem.spans_by_row`."""
+        found = []
+        for row, length in zip(actions.tolist(), lengths.tolist(), strict=True):
+            stops = [at for at in range(1, length) if row[at - 1] != INSIDE]
+            found.append(list(zip([0, *stops], [*stops, length], strict=True)))
+        return found
+
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
         """Count phrases, and their agreement with gold phrases if there are any.
 

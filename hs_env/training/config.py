@@ -27,6 +27,19 @@ LATER: Final = {
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
+LATER_AGENT: Final = {
+    "baseline": None,
+    "scale": None,
+    "updates": None,
+    "clip": None,
+    "ratio": None,
+    "optimizer": "adam",
+    "reader": "none",
+    "reader_size": 64,
+    "observe": True,
+}
+"""The same for the parameters of agents."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:

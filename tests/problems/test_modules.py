@@ -47,6 +47,7 @@ def test_a_phrase_has_at_most_five_words(asked: list[int]) -> None:
     )
     assert spans.by_row(1) == legal_spans.by_row(1)
     assert torch.equal(spans.action, legal_spans.action)
+    assert spans.by_row(1) == MODULES.spans_by_row(torch.tensor([asked]), torch.tensor([len(asked)]))
     assert max(stop - start for start, stop in spans.by_row(1)[0]) <= LONGEST
 
 
