@@ -37,7 +37,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
 from hs_env.corpora.published import POLARITY
 from hs_env.errors import HsEnvError
 from hs_env.types import END, INSIDE, Sentence
@@ -237,10 +237,10 @@ def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 100
         HsEnvError: If the seed or a size is negative, `train` is 0, or a size is beyond ten millions.
     """
     sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
-    if min(seed, *sizes.values()) < 0 or not train or max(sizes.values()) > 10**7:
+    if min(seed, *sizes.values()) < 0 or not train or max(sizes.values()) > LARGEST_SPLIT:
         raise HsEnvError(
-            f"phrases: expected a seed from 0, train from 1, other sizes from 0 and all up to 10,000,000, got {seed=}, "
-            f"{sizes}."
+            f"phrases: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
+            f"{seed=}, {sizes}."
         )
     splits = {
         split: tuple(phrase_sentence(seed, split, index) for index in range(size)) for split, size in sizes.items()

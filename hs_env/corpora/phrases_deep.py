@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
 from hs_env.corpora.phrases import OPPOSITE, Draws, phrase_value, predicate
 from hs_env.errors import HsEnvError
 from hs_env.types import ASSERT, CONTRAST, INSIDE, NEGATE, SCALE, Sentence
@@ -122,13 +122,18 @@ def phrases_deep(
     """Generate `phrases_deep`; depths of "train" and "dev" are 0 to `depth`, of "test" from `test_depth`.
 
     Raises:
-        HsEnvError: If a number is negative, `train` is 0, or `test_depth` is above 20.
+        HsEnvError: If a number is negative, `train` is 0, a size is above `LARGEST_SPLIT`, or a depth is above 20.
     """
     sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
-    if min(seed, *sizes.values(), depth, test_depth) < 0 or not train or max(depth, test_depth) > 20:
+    if (
+        min(seed, *sizes.values(), depth, test_depth) < 0
+        or not train
+        or max(sizes.values()) > LARGEST_SPLIT
+        or max(depth, test_depth) > 20
+    ):
         raise HsEnvError(
-            "phrases_deep: expected a seed from 0, train from 1, other sizes from 0 and depths from 0 to 20, got "
-            f"{seed=}, {sizes}, {depth=}, {test_depth=}."
+            f"phrases_deep: expected a seed from 0, train from 1, other sizes from 0, all up to {LARGEST_SPLIT:,}, and "
+            f"depths from 0 to 20, got {seed=}, {sizes}, {depth=}, {test_depth=}."
         )
     shallow, deep = range(depth + 1), range(test_depth, test_depth + _DEPTHS)
     splits = {

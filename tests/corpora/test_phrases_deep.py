@@ -105,7 +105,7 @@ def test_the_order_of_phrases_matters(corpus: Corpus) -> None:
     assert changed > 0.5 * len(corpus.splits["test"])
 
 
-@pytest.mark.parametrize("knobs", [{"train": 0}, {"depth": -1}, {"test_depth": 21}, {"seed": -1}])
+@pytest.mark.parametrize("knobs", [{"train": 0}, {"test": 10**9}, {"depth": -1}, {"test_depth": 21}, {"seed": -1}])
 def test_bad_knobs(knobs: dict[str, int]) -> None:
     with pytest.raises(HsEnvError, match="phrases_deep: expected"):
         phrases_deep(**knobs)
