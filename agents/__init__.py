@@ -29,6 +29,7 @@ from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
 from .legality import Legality
 from .loading import load_agent_for
+from .module_baselines import GoldPhrases, RandomModules
 from .policy import LogitPolicy, PNet, PolicyNet
 from .reinforce import Reinforce, ReinforceParameters
 from .rollout import Rollout, rollout
@@ -52,6 +53,7 @@ __all__ = [
     "DistanceNet",
     "DistancePolicy",
     "FixedPolicy",
+    "GoldPhrases",
     "HMBoundaries",
     "Heuristic",
     "LearningAgent",
@@ -60,6 +62,7 @@ __all__ = [
     "PNet",
     "PolicyInput",
     "PolicyNet",
+    "RandomModules",
     "Reinforce",
     "ReinforceParameters",
     "Rollout",

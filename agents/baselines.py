@@ -156,7 +156,7 @@ class FunctionWords(Heuristic):
 class Gold(Heuristic):
     """Takes the gold actions of a corpus that has them: its phrases, or its trees."""
 
-    problems = (PhraseSegmentation, Composition)
+    problems: ClassVar[tuple[type[Problem], ...]] = (PhraseSegmentation, Composition)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return the gold actions."""

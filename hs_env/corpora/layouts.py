@@ -20,6 +20,7 @@ from hs_env.corpora.corpus import Corpus
 from hs_env.corpora.files import DATA_SUFFIXES, check_kinds, label_names, read_rows, to_sentences
 from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split
 from hs_env.errors import HsEnvError
+from hs_env.storage import exists
 from hs_env.textfile import read_lines
 
 TOKENISATION: Final = "glove"
@@ -135,7 +136,7 @@ def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
         HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such
             fold.
     """
-    if not path.exists():
+    if not exists(path):
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
     if (path / "folds.json").is_file():
         _warn_of_others(path, (find_file(path, ("all",)), path / "folds.json"))

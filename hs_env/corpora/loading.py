@@ -5,25 +5,30 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from hs_env.corpora import (  # noqa: F401 - importing registers their corpora
     listops,
     listops_files,
     movie_reviews,
     phrases,
+    phrases_deep,
     published,
 )
 from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
+from hs_env.storage import exists
 
 _PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
-_SETTING: Final = re.compile(r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<value>[0-9]+)\s*")
+_SETTING: Final = re.compile(r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<value>[0-9]{1,15})\s*")
 
 
 def load_corpus(
@@ -48,6 +53,10 @@ def load_corpus(
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise HsEnvError(f"A corpus is a name or a path, got {shown(name)}.")
+    if not isinstance(fold, int | np.integer | None) or isinstance(fold, bool):
+        raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
     stem, _, text = os.fspath(name).partition(":")
     if not isinstance(name, str):
         _reject_settings(str(name), None, sizes)
@@ -73,25 +82,40 @@ def load_corpus(
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
 
 
+def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
+    """Return the existing files that a corpus may be read from; other files may be among them.
+
+    They are the file or the folder that `name` is the path of, or for a built-in corpus the files in the folders of
+    `data_dir`.
+    """
+    if _is_path(name):
+        path, _ = _divide(name)
+        found: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
+    else:
+        found = [] if data_dir is None else data_dir.glob("*/*")
+    return sorted(file for file in found if file.is_file())
+
+
 def _is_path(name: str) -> bool:
     path, _ = _divide(name)
     if "/" in name or "\\" in name or path.name.lower().endswith(DATA_SUFFIXES):
         return True
     registered = {versioned.rpartition(".v")[0] for versioned in CORPORA}
-    return name.partition(":")[0] not in {*CORPORA, *registered} and path.exists()
+    return name.partition(":")[0] not in {*CORPORA, *registered} and exists(path)
 
 
 def _divide(name: str) -> tuple[Path, str]:
     """Divide `PATH:fold=1` into the path and the settings, unless there is a file or folder with this whole name."""
     path, match = _to_path(name), _PATH.fullmatch(name)
-    return (path, "") if match is None or path.exists() else (_to_path(match["path"]), match["settings"])
+    return (path, "") if match is None or exists(path) else (_to_path(match["path"]), match["settings"])
 
 
 def _to_path(name: str) -> Path:
     try:
         os.fsencode(name)
     except UnicodeEncodeError:  # in a locale of ASCII; names of files are nevertheless UTF-8
-        name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
+        with suppress(UnicodeEncodeError):
+            name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
     return Path(name).expanduser()
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
 
 
@@ -21,12 +22,12 @@ def located(name: str, registered: Iterable[str]) -> str:
         name: Registered name, `hf:NAME`, or path, perhaps followed by `:` and settings.
         registered: Versioned names, which take precedence over files.
     """
-    path, colon, settings = name.rpartition(":") if not _exists(name) else (name, "", "")
+    path, colon, settings = name.rpartition(":") if not exists(name) else (name, "", "")
     if not colon:
         path, settings = name, ""
     first = name.partition(":")[0]
     named = {*registered, *(full.rpartition(".v")[0] for full in registered)}
-    if name.startswith(PREFIX) or not _exists(path) or (first in named and "/" not in name and os.sep not in name):
+    if name.startswith(PREFIX) or not exists(path) or (first in named and "/" not in name and os.sep not in name):
         return name
     return f"{absolute(path)}{colon}{settings}"
 
@@ -56,7 +57,3 @@ def _file(source: str, data_dir: Path | None) -> str | None:
         if (path := folder / Path(source).expanduser()).is_file():
             return absolute(path)
     return None
-
-
-def _exists(name: str) -> bool:
-    return Path(name).expanduser().exists()
