@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -74,14 +74,14 @@ def naming(path: StrPath) -> Iterator[None]:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
-def write_atomically(path: StrPath, content: bytes, replace: bool = True) -> None:
+def write_atomically(path: StrPath, content: bytes | Iterable[bytes], replace: bool = True) -> None:
     """Write a file in one step. Readers find all of the old content or all of the new, even after a crash.
 
     Missing parent folders are created. If the file is a link, the link is replaced, and its target is left alone.
 
     Args:
         path: File to write.
-        content: New content of the file.
+        content: New content of the file, whole or in parts.
         replace: Whether an existing file is replaced.
 
     Raises:
@@ -94,7 +94,7 @@ def write_atomically(path: StrPath, content: bytes, replace: bool = True) -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "xb") as file:
-                file.write(content)
+                file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
             if replace:

@@ -50,7 +50,8 @@ def decode_lines(lines: Iterable[bytes], name: Path | str) -> Iterator[str]:
         except UnicodeDecodeError as error:
             fault = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
             kind = "it looks like UTF-16; " if line == 1 and raw.startswith(_UTF_16) else ""
-            raise file_error(name, line, f"{fault}; {kind}convert it to UTF-8") from error
+            excel = " (in Excel: save it as CSV UTF-8)" if str(name).lower().endswith(".csv") else ""
+            raise file_error(name, line, f"{fault}; {kind}convert it to UTF-8{excel}") from error
         yield text
 
 

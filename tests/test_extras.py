@@ -61,6 +61,7 @@ def test_training_needs_no_extra(tmp_path: Path, agent: str) -> None:
         ("hs_env.report.charts", "Reports"),
         ("hs_env.experiments.plots", "Statistics over runs|Figures of results"),
         ("hs_env.experiments.statistics", "Statistics over runs"),
+        ("hs_env.inference.scikit_learn", "Classifiers for scikit-learn"),
     ],
 )
 def test_what_needs_an_extra_names_it(tmp_path: Path, module: str, purpose: str) -> None:

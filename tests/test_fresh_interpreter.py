@@ -20,6 +20,10 @@ def test_importing_hs_env_does_not_import_torch(module: str) -> None:
     run(f"import sys, {module}; assert 'torch' not in sys.modules")
 
 
+def test_names_that_need_torch_are_imported_when_they_are_used() -> None:
+    run("import sys, hs_env; assert 'load' in dir(hs_env) and 'torch' not in sys.modules; hs_env.load('phrases')")
+
+
 def test_importing_the_adapters_does_not_import_what_they_adapt_to() -> None:
     run("import sys, hs_env.interop; assert not {'torch', 'stable_baselines3'} & sys.modules.keys()")
 

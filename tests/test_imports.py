@@ -24,6 +24,7 @@ LAYERS = [
     {"agents"},
     {"metrics"},
     {"training"},
+    {"inference"},
     {"language"},
     {"evaluation"},
     {"experiments"},
@@ -75,7 +76,9 @@ def imports_of(module: str, source: str) -> Iterator[str]:
 def forbidden(module: str, source: str) -> list[str]:
     """The imports that a module should not have."""
     here = part_of(module)
-    allowed = NARROWER.get(here, {part for part in RANK if RANK[part] < RANK[here]} if here else {"problems"})
+    allowed = NARROWER.get(
+        here, {part for part in RANK if RANK[part] < RANK[here]} if here else {"problems", "inference"}
+    )
     found = []
     for name in imports_of(module, source):
         top, _, _ = name.partition(".")

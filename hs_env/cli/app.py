@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "treebank": "Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).",
     "neighbours": "Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.",
     "segment": "Segment or distil sentences and classify them.",
+    "predict": "Classify the texts of a file or of standard input, and write a table.",
     "corpora": "List the corpora, or describe one and show some of its sentences.",
     "rewards": "List the rewards and their parameters, for expressions such as `log_likelihood + 0.1 * boundary_f1`.",
     "models": "List the models and their parameters, which are options of `hs-env train --model NAME`.",

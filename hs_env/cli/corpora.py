@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
+from hs_env.cli.common import ReadingOptions
+from hs_env.cli.help import join_lines
 from hs_env.corpora import CORPORA, Corpus, load_corpus
 from hs_env.problems import PROBLEMS
 from hs_env.render import Segmented, to_text
 
+join_lines(ReadingOptions)
 
-def corpora(name: tyro.conf.Positional[str | None] = None, data_dir: Path | None = None) -> None:
+
+def corpora(
+    name: tyro.conf.Positional[str | None] = None,
+    data_dir: Path | None = None,
+    reading: Annotated[ReadingOptions, tyro.conf.arg(name="")] = ReadingOptions(),  # noqa: B008
+) -> None:
     """List the corpora, or describe one and show some of its sentences.
 
     Args:
         name: Name or path of a corpus.
         data_dir: Folder that contains the data sets which are not built in.
+        reading: Columns of your own files.
     """
     if name is None:
         _print_list()
     else:
-        _print_description(load_corpus(name, data_dir=data_dir))
+        _print_description(load_corpus(reading.add_to(name), data_dir=data_dir))
 
 
 def _print_list() -> None:
@@ -31,12 +42,18 @@ def _print_list() -> None:
     for full, builder in CORPORA.items():
         table.add_row(full.rpartition(".")[0], (builder.__doc__ or "").strip().split("\n")[0])
     table.add_row("hf:NAME", "A data set of the Hugging Face hub.")
-    table.add_row("PATH", "A JSON lines, CSV or TSV file, or a folder with train, dev and test files.")
+    table.add_row("PATH", "A JSON lines, CSV, TSV or Parquet file, or a folder with train, dev and test files.")
     Console().print(table)
 
 
 def _print_description(corpus: Corpus) -> None:
     print(corpus.description, corpus.source, sep="\n")
+    columns = (Column(split, justify="right") for split in corpus.splits)
+    table = Table("Class", *columns, box=None, padding=(0, 2, 0, 2))
+    for at, label in enumerate(corpus.labels):
+        counts = (sum(each.label == at for each in sentences) for sentences in corpus.splits.values())
+        table.add_row(Text(label), *(f"{count:,}" for count in counts))
+    Console().print(table, "")
     problem = PROBLEMS.get(corpus.problem)
     for sentence in corpus.splits["train"][:8]:
         label = corpus.labels[sentence.label]

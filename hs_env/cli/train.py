@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from hs_env.agents import AGENTS
-from hs_env.cli.common import print_comparison
+from hs_env.cli.common import ReadingOptions, print_comparison
 from hs_env.cli.help import join_lines
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
@@ -52,13 +52,14 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
     agent_defaults = parse_parameters(agent, own_agent, f"the agent {chosen.agent!r}")
     for name in ("model_parameters", "agent_parameters"):  # the options of the chosen model and agent stand for them
         TrainConfig.__annotations__[name] = Annotated[dict[str, Any], tyro.conf.Fixed, tyro.conf.Suppress]
-    join_lines(TrainConfig, model.Parameters, agent)
-    untouched = TrainConfig(model=chosen.model, agent=chosen.agent)
+    join_lines(TrainConfig, model.Parameters, agent, ReadingOptions)
+    nothing = (TrainConfig(model=chosen.model, agent=chosen.agent), model.Parameters(), agent(), ReadingOptions(), None)
 
     def train(
         config: TrainConfig,
         model_parameters: Any,
         agent_parameters: Any,
+        reading: ReadingOptions,
         out: Path | None,
         resume: Path | None,
         trust: bool,
@@ -71,6 +72,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             config: Configuration of the run.
             model_parameters: Parameters of the model.
             agent_parameters: Parameters of the agent.
+            reading: Columns of your own files.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
             resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
             trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
@@ -79,7 +81,8 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         """
         console = Console(stderr=True)
         chosen_model, chosen_agent = plain_values(model_parameters), plain_values(agent_parameters)
-        full = replace(config, model_parameters=chosen_model, agent_parameters=chosen_agent)
+        corpus = reading.add_to(config.corpus)
+        full = replace(config, corpus=corpus, model_parameters=chosen_model, agent_parameters=chosen_agent)
         if seeds:
             if resume is not None or trust or config.seed:
                 raise HsEnvError("--seeds takes the place of --seed, and needs no --resume: repeat the same command.")
@@ -91,11 +94,12 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             if trust:
                 raise HsEnvError("--trust is for --resume: the options of a new run are your own. Leave it out.")
             run = runs.train(full, out, console)
-        elif (config, model_parameters, agent_parameters, out) == (untouched, model.Parameters(), agent(), None):
+        elif (config, model_parameters, agent_parameters, reading, out) == nothing:
             run = runs.resume(resume, console, trust)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
-        print_comparison(compare(run, "test", console))
+        has_test = bool(run.data().corpus.counts["test"])
+        print_comparison(compare(run, "test" if has_test else "dev", console))
         _print_examples(run)
         print(f"\nThe run is in {run.folder}")
         if run.config.encoder_rate:
@@ -105,6 +109,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         "config": Annotated[TrainConfig, tyro.conf.arg(name="")],
         "model_parameters": Annotated[model.Parameters, tyro.conf.arg(name="")],
         "agent_parameters": Annotated[agent, tyro.conf.arg(name="agent")],
+        "reading": Annotated[ReadingOptions, tyro.conf.arg(name="")],
         "out": Path | None,
         "resume": Path | None,
         "trust": bool,
@@ -113,7 +118,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         "return": None,
     }
     start = replace(defaults, model_parameters={}, agent_parameters={}, model=chosen.model)
-    train.__defaults__ = (start, model_defaults, agent_defaults, None, None, False, (), 1)
+    train.__defaults__ = (start, model_defaults, agent_defaults, ReadingOptions(), None, None, False, (), 1)
     return train
 
 

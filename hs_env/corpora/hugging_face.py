@@ -6,24 +6,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.corpora.corpus import Corpus
-from hs_env.corpora.files import Row, label_names, to_sentences
+from hs_env.corpora.files import Row, to_sentences
+from hs_env.corpora.labels import class_names, label_names, read_label
 from hs_env.corpora.layouts import TOKENISATION
+from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
 from hs_env.errors import HsEnvError
 
 _DEV: Final = ("validation", "valid", "val", "dev")
 
 
-def corpus_from_hugging_face(name: str) -> Corpus:
+def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) -> Corpus:
     """Load a data set of the hub as a corpus called `hf:NAME`.
 
-    It needs the columns `text` (or `sentence`) and `label` and the splits `train` and `test`. If it has no split
-    `validation` (or `valid`, `val`, `dev`), a stratified tenth of the train split becomes the dev split.
+    It needs the columns of the format, by default `text` (or `sentence`) and `label`, and the splits `train` and
+    `test`. If it has no split `validation` (or `valid`, `val`, `dev`), a stratified tenth of the train split becomes
+    the dev split.
 
     Raises:
-        HsEnvError: If `datasets` is not installed, or the data set cannot be loaded, lacks these columns or splits, or
-            holds an empty text or an invalid label.
+        HsEnvError: If `datasets` is not installed, rows are to be skipped, or the data set cannot be loaded, lacks
+            these columns or splits, or holds an empty text or an invalid label.
     """
+    if row_format.skip_bad_rows:
+        raise HsEnvError(f"The rows of hf:{name} cannot be skipped. Leave skip_bad_rows out.")
     try:
         from datasets import load_dataset
     except ImportError as error:
@@ -37,25 +42,31 @@ def corpus_from_hugging_face(name: str) -> Corpus:
         lacks = " and ".join(sorted(missing))
         raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train and test, but lacks {lacks}.")
     keys = {"train": "train", "dev": next((key for key in _DEV if key in dataset), ""), "test": "test"}
-    rows = {split: _rows(f"hf:{name}", key, dataset[key]) for split, key in keys.items() if key}
-    labels = getattr(dataset["train"].features["label"], "names", None) or label_names(rows["train"])
+    rows = {split: _rows(f"hf:{name}", key, dataset[key], row_format) for split, key in keys.items() if key}
+    labels = getattr(dataset["train"].features[row_format.label], "names", None) or label_names(rows["train"])
+    names = class_names(labels, row_format.names, f"hf:{name}")
     splits = {split: to_sentences(part, labels, TOKENISATION) for split, part in rows.items()}
     if "dev" not in splits:
         splits |= stratified_split(splits["train"], DEV_SHARES)
-    return Corpus(f"hf:{name}", tuple(labels), splits, TOKENISATION, source=f"https://huggingface.co/datasets/{name}")
+    return Corpus(f"hf:{name}", names, splits, TOKENISATION, source=f"https://huggingface.co/datasets/{name}")
 
 
-def _rows(name: str, split: str, table: Any) -> list[Row]:
+def _rows(name: str, split: str, table: Any, row_format: RowFormat) -> list[Row]:
     columns = list(table.column_names)
-    text = next((column for column in ("text", "sentence") if column in columns), None)
-    if text is None or "label" not in columns:
-        raise HsEnvError(f"{name}, split {split}: expected the columns text (or sentence) and label, got {columns}.")
+    wanted = ("text", "sentence") if row_format.text == "text" else (row_format.text,)
+    text = next((column for column in wanted if column in columns), None)
+    if text is None or row_format.label not in columns:
+        expected = f"{' (or '.join(wanted)}{')' * (len(wanted) - 1)} and {row_format.label}"
+        raise HsEnvError(f"{name}, split {split}: expected the columns {expected}, got {columns}.")
     rows = []
-    for line, (sentence, label) in enumerate(zip(table[text], table["label"], strict=True), 1):
+    for line, (sentence, label) in enumerate(zip(table[text], table[row_format.label], strict=True), 1):
+        where = f"{name}, split {split}, row {line}"
         if not isinstance(sentence, str) or not sentence.strip():
-            raise HsEnvError(f"{name}, split {split}, row {line}: the text is empty.")
-        if type(label) is not str and (type(label) is not int or label < 0):
-            hidden = " (the labels of this split are hidden: it cannot be used)" if label == -1 else ""
-            raise HsEnvError(f"{name}, split {split}, row {line}: expected an integer label, got {label!r}{hidden}.")
-        rows.append(Row(sentence, label, None, Path(f"{name}/{split}"), line))
+            raise HsEnvError(f"{where}: the text is empty.")
+        if label == -1:
+            raise HsEnvError(f"{where}: the label is -1: the labels of this split are hidden, so it cannot be used.")
+        try:
+            rows.append(Row(sentence, read_label(label), None, Path(f"{name}/{split}"), line))
+        except ValueError as error:
+            raise HsEnvError(f"{where}: {error}.") from None
     return rows

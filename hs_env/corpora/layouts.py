@@ -1,27 +1,33 @@
 """Load a corpus from files in one of three layouts.
 
 * One file, which is divided into splits.
-* A folder with one file per split: `train.*`, `test.*` and optionally `dev.*`, `val.*`, `valid.*` or `validation.*`.
+* A folder with one file per split: `train.*`, and `test.*` or `dev.*` or both. The dev split may also be named `val.*`,
+  `valid.*` or `validation.*`. Without it, a tenth of the train split becomes the dev split.
 * A folder with `all.*` and `folds.json` for cross-validation. `folds.json` holds `{"fold": [...]}`: the fold of each
   row of `all.*`, from 0.
 
-Names of files may be in capitals. Files of data that belong to none of these are not read, and a warning names them.
+Columns are chosen by a `RowFormat`. It may also say that rows with a fault are left out, with a warning. Names of files
+may be in capitals. Files of data that belong to none of these layouts are not read, and a warning names them.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from hs_env.corpora.corpus import Corpus
-from hs_env.corpora.files import DATA_SUFFIXES, check_kinds, label_names, read_rows, to_sentences
+from hs_env.corpora.delimited import separator_name
+from hs_env.corpora.files import DATA_SUFFIXES, Row, read_rows, to_sentences
+from hs_env.corpora.labels import check_labels, class_names, label_names
+from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split
 from hs_env.errors import HsEnvError
 from hs_env.storage import exists
 from hs_env.textfile import read_lines
+from hs_env.types import Sentence
 
 TOKENISATION: Final = "glove"
 """Name of the tokenisation of all text from files."""
@@ -49,10 +55,56 @@ def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
     return found[0] if found else None
 
 
+class _Reader:
+    """Reads files in one format, and keeps the faults of skipped rows.
+
+    Args:
+        row_format: Names of columns and classes.
+        labels: Names of the classes of a published corpus, whose labels are their names or positions; None for others.
+    """
+
+    def __init__(self, row_format: RowFormat, labels: Sequence[str] | None = None) -> None:
+        self._format, self._known = row_format, labels
+        self._skipped: list[HsEnvError] | None = [] if row_format.skip_bad_rows else None
+        self._total = 0
+        self._found: Sequence[str] = ()
+        self.labels: tuple[str, ...] = ()
+        """Names of the classes, after `set_labels`."""
+
+    def rows(self, path: Path) -> list[Row]:
+        """Read the rows of a file."""
+        before = len(self._skipped or ())
+        rows = read_rows(path, self._format, self._skipped)
+        self._total += len(rows) + len(self._skipped or ()) - before
+        return rows
+
+    def set_labels(self, rows: Sequence[Row], owner: Path) -> None:
+        """Take the classes from the labels of these rows, unless they are known."""
+        self._found = self._known or label_names(rows)
+        self.labels = tuple(self._known or class_names(self._found, self._format.names, owner))
+
+    def sentences(self, rows: Sequence[Row]) -> tuple[Sentence, ...]:
+        """Turn rows into sentences."""
+        if self._known is None:
+            check_labels(rows, self._found)
+        return to_sentences(rows, self._found, TOKENISATION, self._skipped)
+
+    def warn(self, owner: Path) -> None:
+        """Warn of the rows that were skipped."""
+        if self._skipped:
+            count = f"{len(self._skipped):,} of {self._total:,}"
+            warnings.warn(f"{owner}: {count} rows were skipped, the first for: {self._skipped[0]}", stacklevel=2)
+
+
 def corpus_from_parts(
-    name: str, parts: Mapping[str, Path], *, labels: Sequence[str] | None = None, source: str = ""
+    name: str,
+    parts: Mapping[str, Path],
+    *,
+    labels: Sequence[str] | None = None,
+    source: str = "",
+    row_format: RowFormat = DEFAULT_FORMAT,
 ) -> Corpus:
-    """Load a corpus from files of "train" and "test", and optionally of "dev".
+    """Load a corpus from files of "train" and of "test" or "dev" or both.
 
     Without a dev file, a stratified tenth of the train split becomes the dev split. `labels` are by default the classes
     of the train split.
@@ -60,19 +112,24 @@ def corpus_from_parts(
     Raises:
         HsEnvError: If a file is missing or broken, or a label is unknown.
     """
-    rows = {split: read_rows(path) for split, path in parts.items()}
-    names = tuple(labels or label_names(rows["train"]))
-    if labels is None:
-        for part in rows.values():
-            check_kinds(part, rows["train"])
-    splits = {split: to_sentences(part, names, TOKENISATION) for split, part in rows.items()}
+    reader = _Reader(row_format, labels)
+    rows = {split: reader.rows(path) for split, path in parts.items()}
+    reader.set_labels(rows["train"], parts["train"])
+    splits = {split: reader.sentences(part) for split, part in rows.items()}
     if "dev" not in splits:
         splits |= stratified_split(splits["train"], DEV_SHARES)
-    return Corpus(name, names, splits, TOKENISATION, source=source)
+    reader.warn(parts["train"].parent)
+    return Corpus(name, reader.labels, splits, TOKENISATION, source=source)
 
 
 def corpus_from_folds(
-    name: str, folder: Path, *, fold: int = 0, labels: Sequence[str] | None = None, source: str = ""
+    name: str,
+    folder: Path,
+    *,
+    fold: int = 0,
+    labels: Sequence[str] | None = None,
+    source: str = "",
+    row_format: RowFormat = DEFAULT_FORMAT,
 ) -> Corpus:
     """Load a corpus for cross-validation from a folder with `all.*` and `folds.json`.
 
@@ -80,18 +137,22 @@ def corpus_from_folds(
     `labels` are by default the classes that occur.
 
     Raises:
-        HsEnvError: If a file is missing or broken, a label is unknown, or there is no such fold.
+        HsEnvError: If a file is missing or broken, a label is unknown, there is no such fold, or rows are to be
+            skipped, which would shift the folds.
     """
     path = find_file(folder, ("all",))
     if path is None:
         raise HsEnvError(f"{folder}: there is no file all.jsonl, all.jsonl.gz, all.csv, ... beside folds.json.")
-    rows = read_rows(path)
+    if row_format.skip_bad_rows:
+        raise HsEnvError(f"{folder}: folds.json has a fold for every row, so none can be skipped. Repair the rows.")
+    reader = _Reader(row_format, labels)
+    rows = reader.rows(path)
     folds = _read_folds(folder / "folds.json", len(rows), path)
     if not 0 <= fold <= max(folds):
         raise HsEnvError(f"The corpus {name!r} has the folds 0 to {max(folds)}, got fold {fold}.")
-    names = tuple(labels or label_names(rows))
-    splits = fold_splits(to_sentences(rows, names, TOKENISATION), folds, fold)
-    return Corpus(name, names, splits, TOKENISATION, source=source)
+    reader.set_labels(rows, path)
+    splits = fold_splits(reader.sentences(rows), folds, fold)
+    return Corpus(name, reader.labels, splits, TOKENISATION, source=source)
 
 
 def _read_folds(path: Path, num_rows: int, data: Path) -> list[int]:
@@ -126,11 +187,11 @@ def _warn_of_others(folder: Path, used: Collection[Path | None]) -> None:
         warnings.warn(f"{folder}: some files were not read: {', '.join(others)}; read: {read}.", stacklevel=2)
 
 
-def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
+def corpus_from_path(path: Path, *, fold: int | None = None, row_format: RowFormat = DEFAULT_FORMAT) -> Corpus:
     """Load a corpus from a file or a folder, and name it after its path.
 
     A single file is divided 80/10/10 into stratified splits, always the same way. A `fold` is only allowed with
-    `folds.json`; it is 0 by default.
+    `folds.json`; it is 0 by default. A warning names classes that are missing in dev or test.
 
     Raises:
         HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such
@@ -138,20 +199,42 @@ def corpus_from_path(path: Path, *, fold: int | None = None) -> Corpus:
     """
     if not exists(path):
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
+    corpus = _read(path, fold, row_format)
+    for at, label in enumerate(corpus.labels):
+        found = {split: corpus.splits[split] for split in ("dev", "test") if corpus.splits[split]}
+        lacking = [split for split, sentences in found.items() if all(each.label != at for each in sentences)]
+        if lacking:
+            warnings.warn(f"{path}: {' and '.join(lacking)} have no sentence of the class {label!r}.", stacklevel=3)
+    return corpus
+
+
+def _read(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:
     if (path / "folds.json").is_file():
-        _warn_of_others(path, (find_file(path, ("all",)), path / "folds.json"))
-        return corpus_from_folds(str(path), path, fold=fold or 0)
+        data = find_file(path, ("all",))
+        _warn_of_others(path, (data, path / "folds.json"))
+        source = _columns([data] if data else [], row_format)
+        return corpus_from_folds(str(path), path, fold=fold or 0, row_format=row_format, source=source)
     if fold is not None:
         raise HsEnvError(f"{path}: fold {fold} was asked for, but there is no folds.json; leave the fold out.")
     if path.is_dir():
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
-        if not {"train", "test"} <= parts.keys():
+        if "train" not in parts or len(parts) == 1:
             present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
-            expected = "train.* and test.* (perhaps dev.*), or all.* and folds.json"
+            expected = "train.* and test.* (or dev.*, or both), or all.* and folds.json"
             raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}.")
         _warn_of_others(path, parts.values())
-        return corpus_from_parts(str(path), parts)
-    rows = read_rows(path)
-    labels = label_names(rows)
-    splits = stratified_split(to_sentences(rows, labels, TOKENISATION), SHARES)
-    return Corpus(str(path), labels, splits, TOKENISATION)
+        source = _columns(parts.values(), row_format)
+        return corpus_from_parts(str(path), parts, row_format=row_format, source=source)
+    reader = _Reader(row_format)
+    rows = reader.rows(path)
+    reader.set_labels(rows, path)
+    splits = stratified_split(reader.sentences(rows), SHARES)
+    reader.warn(path)
+    return Corpus(str(path), reader.labels, splits, TOKENISATION, source=_columns([path], row_format))
+
+
+def _columns(files: Iterable[Path], row_format: RowFormat) -> str:
+    """Say how files were read: their columns, and the separator of CSV files."""
+    read = f"texts from the column {row_format.text!r}, labels from {row_format.label!r}"
+    csv = [file for file in files if file.name.lower().endswith((".csv", ".csv.gz"))]
+    return "; ".join([read, *(f"{file.name} is separated by {separator_name(file, row_format)}" for file in csv)])

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +22,9 @@ from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path
+from hs_env.corpora.spec import RowFormat, divide, parse_settings, whole_number
 from hs_env.errors import HsEnvError, shown
 from hs_env.storage import exists
-
-_PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
-_SETTING: Final = re.compile(r"\s*(?P<key>[a-z_]+)\s*=\s*(?P<value>[0-9]{1,15})\s*")
 
 
 def load_corpus(
@@ -38,17 +34,26 @@ def load_corpus(
     fold: int | None = None,
     seed: int = 0,
     sizes: Mapping[str, int] | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    names: Sequence[str] = (),
+    skip_bad_rows: bool = False,
 ) -> Corpus:
     """Load a corpus.
 
     Args:
         name: One of three: a registered name, optionally with settings (`movie_reviews`, `mr:fold=4`,
-            `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder,
-            optionally with a fold (`./cr:fold=1`).
+            `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder.
+            The last two take the settings `fold`, `text`, `label`, `names` and `skip_bad_rows`, which are equal to the
+            arguments: `./cr:fold=1`, `reviews.csv:text=review,label=stars,names=bad|fair|good,skip_bad_rows=yes`.
         data_dir: Folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`. Other built-in corpora ignore it.
         fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus.
         seed: Seed of a generated corpus; other corpora ignore it.
         sizes: Number of sentences of "train", "dev" and "test" in a generated corpus. Default: chosen by the corpus.
+        text: Column of texts in your own files, or its number in files without a header. Default: "text".
+        label: Column of labels, likewise. Default: "label".
+        names: Names of the classes, in the order of their labels. Default: the labels themselves.
+        skip_bad_rows: Whether rows of your own files with a fault are left out, with a warning that counts them.
 
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
@@ -57,27 +62,32 @@ def load_corpus(
         raise HsEnvError(f"A corpus is a name or a path, got {shown(name)}.")
     if not isinstance(fold, int | np.integer | None) or isinstance(fold, bool):
         raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
-    stem, _, text = os.fspath(name).partition(":")
+    given = {key: value for key, value in {"text": text, "label": label}.items() if value is not None}
+    chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows).to_settings()
+    spec = os.fspath(name)
+    stem, _, rest = spec.partition(":")
     if not isinstance(name, str):
-        _reject_settings(str(name), None, sizes)
-        return corpus_from_path(Path(name).expanduser(), fold=fold)
+        _reject_sizes(spec, sizes)
+        return corpus_from_path(Path(name).expanduser(), fold=fold, row_format=RowFormat.from_settings(spec, chosen))
     if stem == "hf":
-        _reject_settings(name, fold, sizes)
-        return corpus_from_hugging_face(text)
+        _reject_sizes(name, sizes)
+        return _from_hugging_face(rest, fold, chosen)
     if _is_path(name):
-        _reject_settings(name, None, sizes)
-        path, text = _divide(name)
-        settings = _parse_settings(name, text)
-        if strange := sorted(settings.keys() - {"fold"}):
-            raise HsEnvError(f"The corpus {str(path)!r} has no setting {strange[0]!r}; its settings: fold.")
-        return corpus_from_path(path, fold=settings.get("fold", fold))
+        _reject_sizes(name, sizes)
+        path, rest = divide(name)
+        own = chosen | parse_settings(name, rest)
+        if "fold" in own:
+            fold = whole_number(name, "fold", own.pop("fold"))
+        return corpus_from_path(path, fold=fold, row_format=RowFormat.from_settings(str(path), own))
 
     builder = CORPORA.get(stem)
     known = inspect.signature(builder).parameters
-    settings = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **_parse_settings(name, text)}
+    named = parse_settings(name, rest)
+    settings: dict[str, Any] = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **chosen, **named}
     if strange := sorted(settings.keys() - known):
         has = ", ".join(key for key in known if key != "data_dir") or "none"
         raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
+    settings |= {key: whole_number(name, key, value) for key, value in named.items()}
     context = {"seed": seed, "data_dir": None if data_dir is None else Path(data_dir).expanduser()}
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
 
@@ -89,7 +99,7 @@ def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
     `data_dir`.
     """
     if _is_path(name):
-        path, _ = _divide(name)
+        path, _ = divide(name)
         found: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
     else:
         found = [] if data_dir is None else data_dir.glob("*/*")
@@ -97,40 +107,22 @@ def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
 
 
 def _is_path(name: str) -> bool:
-    path, _ = _divide(name)
+    path, _ = divide(name)
     if "/" in name or "\\" in name or path.name.lower().endswith(DATA_SUFFIXES):
         return True
     registered = {versioned.rpartition(".v")[0] for versioned in CORPORA}
     return name.partition(":")[0] not in {*CORPORA, *registered} and exists(path)
 
 
-def _divide(name: str) -> tuple[Path, str]:
-    """Divide `PATH:fold=1` into the path and the settings, unless there is a file or folder with this whole name."""
-    path, match = _to_path(name), _PATH.fullmatch(name)
-    return (path, "") if match is None or exists(path) else (_to_path(match["path"]), match["settings"])
+def _from_hugging_face(spec: str, fold: int | None, chosen: Mapping[str, str]) -> Corpus:
+    """Load `NAME` or `NAME:text=review,label=stars` from the hub."""
+    name, _, rest = spec.partition(":")
+    settings = {**chosen, **parse_settings(f"hf:{spec}", rest)}
+    if fold is not None or "fold" in settings:
+        raise HsEnvError(f"The corpus 'hf:{name}' has no folds, got fold {settings.get('fold', fold)}.")
+    return corpus_from_hugging_face(name, RowFormat.from_settings(f"hf:{name}", settings))
 
 
-def _to_path(name: str) -> Path:
-    try:
-        os.fsencode(name)
-    except UnicodeEncodeError:  # in a locale of ASCII; names of files are nevertheless UTF-8
-        with suppress(UnicodeEncodeError):
-            name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
-    return Path(name).expanduser()
-
-
-def _reject_settings(name: str, fold: int | None, sizes: Mapping[str, int] | None) -> None:
-    if fold is not None:
-        raise HsEnvError(f"The corpus {name!r} has no folds, got fold {fold}.")
+def _reject_sizes(name: str, sizes: Mapping[str, int] | None) -> None:
     if sizes:
         raise HsEnvError(f"The sizes of {name!r} cannot be chosen, only those of a generated corpus such as 'phrases'.")
-
-
-def _parse_settings(name: str, text: str) -> dict[str, int]:
-    settings: dict[str, int] = {}
-    for item in filter(None, text.split(",")):
-        match = _SETTING.fullmatch(item)
-        if match is None:
-            raise HsEnvError(f"{name!r}: expected whole numbers such as 'phrases:seed=3,train=2000', got {item!r}.")
-        settings[match["key"]] = int(match["value"])
-    return settings

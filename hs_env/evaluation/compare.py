@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,10 +14,12 @@ from rich.console import Console
 from hs_env.agents import AGENTS, Agent, HMBoundaries, baselines_for, beam_search, make_baseline
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
+from hs_env.evaluation.classes import ClassReport
 from hs_env.evaluation.deletions import Deletions
+from hs_env.evaluation.paired import Paired
 from hs_env.evaluation.recurring import Recurring
 from hs_env.evaluation.table import CAPTION, Comparison, Row
-from hs_env.metrics.bootstrap import difference, intervals
+from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
 from hs_env.metrics.scores import flat_predictions, greedy_episodes, sampled_predictions
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
@@ -91,19 +94,22 @@ def compare(
             deletions = Deletions.of(episodes, data.vocabulary, model.problem)
     else:
         trained = collect_flat(flat_predictions(model, sentences))
-    rows, caption = [Row(model.title, intervals(trained), note)], CAPTION
+    rows, caption, paired = [Row(model.title, intervals(trained), note)], CAPTION, None
+    classes = ClassReport.of(model.title, trained, run.classifier.labels)
+    if classes.only_class is not None:
+        warnings.warn(
+            f"{model.title} predicts the class {classes.only_class!r} for all {len(sentences):,} sentences of {split}.",
+            stacklevel=2,
+        )
     if not isinstance(model, PlainLSTM):
         plain = _plain_predictions(run, data, split, console)
         if plain is not None:
             rows.append(Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"))
-            gain = difference(trained, plain)
-            caption += (
-                f" {model.title} less plain LSTM: {100 * gain.value:+.1f} points of accuracy "
-                f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}, paired)."
-            )
+            paired = Paired.of(model.title, trained, PlainLSTM.title, plain)
+            caption += f" {paired}"
     own_rows = [*rows, *baselines]
     comparison = Comparison(
-        title, [*rows, *sampled, *baselines, *wished], caption, trained.columns, deletions, recurring
+        title, [*rows, *sampled, *baselines, *wished], caption, trained.columns, deletions, recurring, classes, paired
     )
     with saving(console):
         stem = _file_stem(run, split, oracle, folders, samples, agents)
@@ -230,6 +236,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "warm_epochs": run.classifier_updates["warm"] // per_epoch,
         "joint_epochs": run.classifier_updates["joint"] // per_epoch,
         "curriculum_epochs": 0,
+        "min_updates": 0,
         "patience": 10**9,  # the number of updates is given
     }
     config = TrainConfig(**same | plain_config)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hs_env.agents import Agent
 from hs_env.corpora import tokenise
 from hs_env.errors import HsEnvError, missing_extra
+from hs_env.inference.vectors import hs_lstm_of, phrase_vectors
 from hs_env.metrics.scores import greedy_episodes
-from hs_env.models import HSLSTM, Classifier
+from hs_env.models import Classifier
 from hs_env.types import Sentence
 
 
@@ -55,7 +55,7 @@ class PhraseIndex:
         Raises:
             HsEnvError: If the classifier is not an HS-LSTM, or there are no sentences.
         """
-        encoder = _hs_lstm(classifier)
+        encoder = hs_lstm_of(classifier)
         if not sentences:
             raise HsEnvError("There are no sentences to take phrases from. Choose a split that has some.")
         counts: Counter[tuple[str, ...]] = Counter()
@@ -103,29 +103,3 @@ class PhraseIndex:
             for each in self.nearest(text, k)
         ]
         return {"phrase": " ".join(words), "count": self.counts.get(words, 0), "neighbours": near}
-
-
-@torch.no_grad()
-def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -> NDArray[np.float32]:
-    """Compute the vector that HS-LSTM's phrase level takes for each phrase.
-
-    Returns:
-        (phrases, d) float32.
-
-    Raises:
-        HsEnvError: If the classifier is not an HS-LSTM.
-    """
-    encoder = _hs_lstm(classifier)
-    split = classifier.encode([Sentence(phrase, 0) for phrase in phrases])
-    vectors = np.empty((len(phrases), encoder.hidden_size), np.float32)
-    for batch in split.batches(4096, by_length=True):
-        vectors[batch.indices.numpy()] = encoder.phrase_vectors(batch).numpy()
-    return vectors
-
-
-def _hs_lstm(classifier: Classifier) -> HSLSTM:
-    """Return the classifier's HS-LSTM, or raise an error if it has another model."""
-    if not isinstance(classifier.model, HSLSTM):
-        kind = type(classifier.model).__name__
-        raise HsEnvError(f"{kind} has no phrase vectors. Choose a run of HS-LSTM, such as 'phrases'.")
-    return classifier.model

@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hs_env.evaluation.classes import ClassReport
 from hs_env.evaluation.deletions import Deletions
+from hs_env.evaluation.paired import Paired
 from hs_env.evaluation.recurring import Recurring
 from hs_env.metrics.bootstrap import Interval
-from hs_env.metrics.definitions import CLASSIFICATION
+from hs_env.metrics.definitions import CLASSIFICATION, DETAILS
 from hs_env.problems.problem import Column
 from hs_env.storage import write_atomically, write_json
 
@@ -65,6 +67,8 @@ class Comparison:
         columns: Columns of the decision problem, beside those of every classifier.
         deletions: Words that the first row's policy deletes most and least often, if it deletes words.
         recurring: Phrases that the first row's policy produces repeatedly, if it produces phrases.
+        classes: Predictions of the first row by class.
+        paired: Difference between the first row and the plain LSTM on the same sentences.
     """
 
     title: str
@@ -73,6 +77,8 @@ class Comparison:
     columns: tuple[Column, ...] = ()
     deletions: Deletions | None = None
     recurring: Recurring | None = None
+    classes: ClassReport | None = None
+    paired: Paired | None = None
 
     @property
     def metrics(self) -> list[str]:
@@ -91,14 +97,17 @@ class Comparison:
         return max((row.intervals[_BEST].value for row in self.rows if _BEST in row.intervals), default=None)
 
     def parts(self) -> list[Comparison]:
-        """Split the table into two that fit a terminal: classification and counts, then agreement with gold structure.
+        """Split the table into three that fit a terminal.
 
+        They show classification and counts, then balanced accuracy and calibration, then agreement with gold structure.
         A part without rows is left out.
         """
+        details = [metric.column.name for metric in DETAILS]
         agreement = [name for name in self.metrics if self._column(name).agreement]
-        others = [name for name in self.metrics if name not in agreement]
+        others = [name for name in self.metrics if name not in (*agreement, *details)]
         caption = CAPTION if self.caption.startswith(CAPTION) else self.caption
-        parts = [self._select(others), replace(self._select(agreement), caption=caption)]
+        further = (replace(self._select(names), caption=caption) for names in (details, agreement))
+        parts = [self._select(others), *further]
         return [part for part in parts if part.rows]
 
     def to_rich(self, width: int = 100) -> Table:
@@ -124,7 +133,12 @@ class Comparison:
             for row in self.rows
         ]
         value = {"title": self.title, "caption": self.caption, "rows": rows}
-        extras = {"deletions": self.deletions, "recurring": self.recurring}
+        extras = {
+            "deletions": self.deletions,
+            "recurring": self.recurring,
+            "classes": self.classes,
+            "paired": self.paired,
+        }
         return value | {name: extra.to_json() for name, extra in extras.items() if extra is not None}
 
     def to_csv(self) -> str:
@@ -167,7 +181,10 @@ class Comparison:
     @property
     def _known(self) -> dict[str, Column]:
         """The columns by name."""
-        return {column.name: column for column in (*(metric.column for metric in CLASSIFICATION), *self.columns)}
+        return {
+            column.name: column
+            for column in (*(metric.column for metric in (*CLASSIFICATION, *DETAILS)), *self.columns)
+        }
 
     def _column(self, metric: str) -> Column:
         """Return the column of a metric; an unknown metric is headed by its name and has 3 decimals."""

@@ -93,5 +93,5 @@ def seeds_table(config: ResolvedConfig, results: Mapping[int, Mapping[str, Any]]
 
 def _default_folder(config: TrainConfig, resolved: ResolvedConfig) -> Path:
     digest = Cell("", "", 0, replace(resolved, seed=0)).key.rpartition("-")[2]
-    corpus = re.sub(r"[^\w.]+", "-", Path(config.corpus).stem)
+    corpus = re.sub(r"[^\w.]+", "-", Path(config.corpus).stem)[:60]
     return Path("runs") / f"{corpus}-{config.model}-{digest}"

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from hs_env.metrics.calibration import calibration_error, calibration_gaps, squared_errors
 from hs_env.metrics.predictions import FloatArray, IntArray, Predictions
 from hs_env.problems.problem import Column
 
@@ -87,9 +88,26 @@ CLASSIFICATION: Final = (
 """Metrics of every classifier: accuracy, mean log-probability of the gold class in nats, macro-averaged F1."""
 
 
+def _balanced_accuracy(sums: FloatArray) -> FloatArray:
+    """Compute the mean recall over the classes that occur in the labels of a resample."""
+    right, _, labelled = np.split(sums, 3, axis=1)
+    recall = np.divide(right, labelled, out=np.zeros_like(labelled), where=labelled > 0)
+    mean: FloatArray = recall.sum(1) / (labelled > 0).sum(1)
+    return mean
+
+
+DETAILS: Final = (
+    Metric(Column("balanced_accuracy", ("Balanced", "accuracy %"), "", "", 100, 1), _confusion, _balanced_accuracy),
+    Metric(Column("brier", ("Brier", "score"), "", ""), squared_errors, _ratio),
+    Metric(Column("calibration_error", ("ECE", "%"), "", "", 100, 1), calibration_gaps, calibration_error),
+)
+"""Further metrics of every classifier, which have a table of their own: mean recall, squared error of the class
+probabilities (Brier score), expected calibration error (ECE, in 15 bins of equal width)."""
+
+
 def metrics_of(predictions: Predictions) -> dict[str, Metric]:
     """Return the metrics by name: those of every classifier, then those of the predictions' columns."""
-    return {metric.column.name: metric for metric in (*CLASSIFICATION, *map(ratio, predictions.columns))}
+    return {metric.column.name: metric for metric in (*CLASSIFICATION, *DETAILS, *map(ratio, predictions.columns))}
 
 
 def values_of(predictions: Predictions) -> dict[str, float]:

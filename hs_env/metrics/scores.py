@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from hs_env.agents import Agent, rollout
 from hs_env.compute import generator_for
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.metrics.definitions import values_of
-from hs_env.metrics.predictions import collect, collect_flat
+from hs_env.metrics.predictions import Predictions, collect, collect_flat
 from hs_env.models import FlatClassifier, HMLSTMClassifier, StructuredEncoder
 from hs_env.models.hm.boundary import operation_shares
 from hs_env.render import Segmented
@@ -21,6 +22,8 @@ from hs_env.render.episodes import hierarchies, segmented
 from hs_env.rewards import Reward
 from hs_env.types import Episodes, Sentence, SentenceBatch
 
+WEIGHTED: Final = "weighted_log_likelihood"
+"""Name of the log-likelihood in which each sentence has the weight of its class."""
 _SHOWN = 8
 _BATCH = 512
 
@@ -45,14 +48,20 @@ def sampled_predictions(
         yield batch, drawn.view(len(batch), samples, -1).logsumexp(1) - math.log(samples)
 
 
-def policy_scores(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, reward: Reward) -> dict[str, float]:
-    """Compute accuracy, log-likelihood, the problem's columns, and means of the reward and its terms, if greedy."""
+def policy_scores(
+    encoder: StructuredEncoder,
+    agent: Agent,
+    split: EncodedSplit,
+    reward: Reward,
+    class_weights: Tensor | None = None,
+) -> dict[str, float]:
+    """Compute scores of the classifier, the problem's columns, and means of the reward and its terms, if greedy."""
     episodes = list(greedy_episodes(encoder, agent, split))
-    values = values_of(collect(episodes, encoder.problem))
+    predictions = collect(episodes, encoder.problem)
+    values = values_of(predictions)
     columns = [column.name for column in encoder.problem.columns if not column.agreement]
     return {
-        "accuracy": values["accuracy"],
-        "log_likelihood": values["log_likelihood"],
+        **_classifier_scores(predictions, class_weights),
         **reward_means(reward, episodes),
         **{name: values[name] for name in columns if name in values},
     }
@@ -80,10 +89,34 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
         yield batch, log_probs
 
 
-def flat_scores(model: FlatClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Compute accuracy and log-likelihood on a split."""
-    values = values_of(collect_flat(flat_predictions(model, split)))
-    return {name: values[name] for name in ("accuracy", "log_likelihood")}
+def hierarchy_predictions(
+    model: HMLSTMClassifier, split: EncodedSplit
+) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
+    """Yield the sentences of a split in batches, with what `HMLSTMClassifier.parse` returns for each."""
+    for batch in split.batches(_BATCH, by_length=True):
+        with torch.no_grad():
+            log_probs, boundaries = model.parse(batch)
+        yield batch, log_probs, boundaries
+
+
+def flat_scores(model: FlatClassifier, split: EncodedSplit, class_weights: Tensor | None = None) -> dict[str, float]:
+    """Compute scores of a flat classifier on a split."""
+    return _classifier_scores(collect_flat(flat_predictions(model, split)), class_weights)
+
+
+def _classifier_scores(predictions: Predictions, class_weights: Tensor | None) -> dict[str, float]:
+    """Compute accuracy, log-likelihood, macro F1 and the number of classes that are predicted.
+
+    With (C,) `class_weights`, the mean log-likelihood in which each sentence has the weight of its class is added.
+    """
+    values = values_of(predictions)
+    scores = {name: values[name] for name in ("accuracy", "log_likelihood", "macro_f1")}
+    scores["predicted_classes"] = len(set(predictions.classes.tolist()))
+    if class_weights is not None:
+        log_likelihood = predictions.count("log_likelihood")
+        assert log_likelihood is not None
+        scores[WEIGHTED] = float((class_weights.numpy(force=True)[predictions.labels] * log_likelihood).mean())
+    return scores
 
 
 def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, float]:
@@ -120,4 +153,6 @@ def hierarchy_examples(
 ) -> list[Segmented]:
     """Return the first 8 sentences of a split with the nested phrases of HM-LSTM and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split))))
-    return list(hierarchies(model, batch, sentences, labels))
+    with torch.no_grad():
+        log_probs, boundaries = model.parse(batch)
+    return list(hierarchies(batch, log_probs, boundaries, sentences, labels))

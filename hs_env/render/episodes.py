@@ -1,13 +1,14 @@
-"""Convert finished episodes, and the phrases of an HM-LSTM, for display."""
+"""Convert classified sentences for display: finished episodes, phrases of an HM-LSTM, or words without decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
-import torch
+from torch import Tensor
 
-from hs_env.models import HMLSTMClassifier
 from hs_env.problems.problem import Problem
+from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.render.segmented import Segmented
 from hs_env.types import Episodes, Sentence, SentenceBatch
 
@@ -29,23 +30,14 @@ def segmented(
         problem: Decision problem of the actions.
         gold: Whether to show the labels of the sentences.
     """
-    probability, prediction = episodes.log_probs.exp().max(1)
-    for row, index in enumerate(episodes.sentences.indices.tolist()):
-        sentence = sentences[index]
-        yield Segmented(
-            words=sentence.words,
-            actions=tuple(episodes.actions[row, : len(sentence.words)].tolist()),
-            label=labels[sentence.label] if gold else None,
-            prediction=labels[int(prediction[row])],
-            probability=float(probability[row]),
-            problem=problem,
-        )
+    actions = episodes.actions.tolist()
+    yield from _shown(episodes.sentences, episodes.log_probs, sentences, labels, gold, problem, actions)
 
 
-@torch.no_grad()
 def hierarchies(
-    model: HMLSTMClassifier,
     batch: SentenceBatch,
+    log_probs: Tensor,
+    boundaries: Tensor,
     sentences: Sequence[Sentence],
     labels: Sequence[str],
     *,
@@ -56,22 +48,59 @@ def hierarchies(
     A phrase of a level ends where the boundary detectors of that level and of all lower levels fire.
 
     Args:
-        model: HM-LSTM in eval mode.
-        batch: Sentences to classify.
+        batch: Classified sentences.
+        log_probs: (B, C) class log-probabilities, and
+        boundaries: (B, T, layers - 1) boundaries, both of `HMLSTMClassifier.parse`.
         sentences: Sentences of the split, to which `indices` refer.
         labels: Names of the classes.
         gold: Whether to show the labels of the sentences.
     """
-    probability, prediction = model(batch).exp().max(1)
-    ends = model.boundaries(batch).cumprod(2).sum(2)
-    for row, index in enumerate(batch.indices.tolist()):
+    ends = boundaries.cumprod(2).sum(2)
+    actions = ends.clamp(max=1).tolist()
+    yield from _shown(batch, log_probs, sentences, labels, gold, SEGMENTATION, actions, ends.tolist())
+
+
+def undecided(
+    batch: SentenceBatch,
+    log_probs: Tensor,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    *,
+    gold: bool = True,
+) -> Iterator[Segmented]:
+    """Convert the predictions of a classifier without decisions for display, row by row.
+
+    Args:
+        batch: Classified sentences.
+        log_probs: (B, C) class log-probabilities.
+        sentences: Sentences of the split, to which `indices` refer.
+        labels: Names of the classes.
+        gold: Whether to show the labels of the sentences.
+    """
+    yield from _shown(batch, log_probs, sentences, labels, gold, None, repeat([]))
+
+
+def _shown(
+    batch: SentenceBatch,
+    log_probs: Tensor,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    gold: bool,
+    problem: Problem | None,
+    actions: Iterable[list[int]],
+    ends: Iterable[list[int]] = repeat([]),
+) -> Iterator[Segmented]:
+    """Yield the rows of a batch. `actions` and `ends` have one list per row, with values after the last word."""
+    probability, prediction = log_probs.exp().max(1)
+    columns = (batch.indices.tolist(), probability.tolist(), prediction.tolist())
+    for index, certainty, label, taken, levels in zip(*columns, actions, ends, strict=False):
         sentence = sentences[index]
-        levels = tuple(ends[row, : len(sentence.words)].tolist())
         yield Segmented(
             words=sentence.words,
-            actions=tuple(min(level, 1) for level in levels),
+            actions=tuple(taken[: len(sentence.words)]),
             label=labels[sentence.label] if gold else None,
-            prediction=labels[int(prediction[row])],
-            probability=float(probability[row]),
-            ends=levels,
+            prediction=labels[label],
+            probability=certainty,
+            problem=problem,
+            ends=tuple(levels[: len(sentence.words)]),
         )

@@ -15,6 +15,7 @@ _MARKS: Final = {
     "retained": ("", ""),
     "deleted": ("~~", "~~"),
     "unread": ("· ", ""),
+    "whole": ("", ""),
 }
 """Text before and after the words of a span, by the state of the span."""
 
@@ -78,7 +79,7 @@ def to_html(segmented: Segmented) -> str:
         text = escape(segmented.text(span))
         if span.colour is None:
             tag = "s" if span.state == "deleted" else "span"
-            parts.append(f'<{tag} style="color:{PALETTE.muted}">{text}</{tag}>')
+            parts.append(f'<{tag} style="color:{span.ink}">{text}</{tag}>')
             continue
         shape = f"{chip};border-top-right-radius:0;border-bottom-right-radius:0" if span.state == "open" else chip
         parts.append(f'<span style="{shape};background:{span.colour};color:{PALETTE.ink}">{text}</span>')
@@ -97,11 +98,10 @@ def _pieces(segmented: Segmented) -> Iterator[_Piece]:
         if index:
             yield _Piece("  " if span.state == "unread" else " ")
         left, right = _MARKS[span.state]
-        ink = PALETTE.ink if span.colour else PALETTE.muted
         opened, closed = _outer_brackets(segmented, span.start), _outer_brackets(segmented, span.stop)
         if opened:
             yield _Piece("[" * opened, PALETTE.muted)
-        yield _Piece(f"{left}{segmented.text(span)}{right}", ink, span.colour, span.state == "deleted")
+        yield _Piece(f"{left}{segmented.text(span)}{right}", span.ink, span.colour, span.state == "deleted")
         if closed:
             yield _Piece("]" * closed, PALETTE.muted)
     if predicted := segmented.prediction_text:

@@ -165,7 +165,7 @@ def _place(
 
 def _pitch(segmented: Segmented) -> float:
     """Return the distance from one line to the next, in ems."""
-    return _LINE + _TREE * segmented.problem.nested
+    return _LINE + _TREE * (segmented.problem is not None and segmented.problem.nested)
 
 
 @lru_cache(maxsize=128)
@@ -208,13 +208,12 @@ def _scene(
             elif span.state == "deleted":
                 through = middle(line) + _STRIKE * size
                 scene.append(_Box(left, through, right, through + size / 14, PALETTE.muted))
-            elif begins:  # underline the word to decide on
+            elif begins and span.state == "unread":  # underline the word to decide on
                 under = middle(line) + (_BASELINE + 0.2) * size
                 scene.append(_Box(left, under, corner[0] + part[0].right * size, under + size / 10, PALETTE.neutral))
-            ink = PALETTE.ink if span.colour else PALETTE.muted
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
-                scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, ink))
+                scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, span.ink))
     scene += _bars(segmented, placed, size, corner[0], {line: middle(line) + _BOX / 2 * size for line in lines})
     return sorted(scene, key=lambda mark: isinstance(mark, _Text))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
@@ -43,13 +43,21 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uf
 
 
 class Span(NamedTuple):
-    """A `Part` of the sentence and its background colour; deleted and unread words have none."""
+    """A `Part` of the sentence and its background colour; deleted, unread and undecided words have none.
+
+    The state "whole" is that of a sentence which a classifier reads without decisions.
+    """
 
     start: int
     stop: int
-    state: PartState
+    state: PartState | Literal["whole"]
     colour: str | None = None
     action: int | None = None
+
+    @property
+    def ink(self) -> str:
+        """Colour of the words."""
+        return PALETTE.ink if self.colour or self.state == "whole" else PALETTE.muted
 
 
 class Bracket(NamedTuple):
@@ -84,7 +92,7 @@ class Segmented:
         label: Name of the gold class, if known.
         prediction: Name of the predicted class, if any.
         probability: Probability of the prediction, 0 to 1.
-        problem: Decision problem of the actions.
+        problem: Decision problem of the actions; None for a classifier that reads the sentence as it is.
         ends: For a hierarchy of phrases, the number of levels that end a phrase after each word, counting that of
             `actions`; the maximum at the last word. Empty if there is one level.
 
@@ -98,7 +106,7 @@ class Segmented:
     label: str | None = None
     prediction: str | None = None
     probability: float | None = None
-    problem: Problem = field(default_factory=lambda: PROBLEMS.get("phrase_segmentation"))  # imports torch
+    problem: Problem | None = field(default_factory=lambda: PROBLEMS.get("phrase_segmentation"))  # imports torch
     ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -110,8 +118,10 @@ class Segmented:
             raise HsEnvError(
                 f"expected at most one action for each of the {len(self.words)} words, got {len(self.actions)} actions"
             )
+        if self.actions and self.problem is None:
+            raise HsEnvError(f"a sentence without a decision problem has no actions, got {len(self.actions)}")
         for position, action in enumerate(self.actions):
-            if action not in range(self.problem.num_actions):
+            if self.problem is not None and action not in range(self.problem.num_actions):
                 raise HsEnvError(f"action {position} is {action}, expected {self.problem.choices}")
         if self.probability is not None and not -1e-6 <= self.probability <= 1 + 1e-6:
             raise HsEnvError(f"the probability of a prediction must be between 0 and 1, got {self.probability}")
@@ -120,12 +130,14 @@ class Segmented:
 
     @property
     def finished(self) -> bool:
-        """Whether every word has an action."""
-        return len(self.actions) == len(self.words)
+        """Whether every word has an action, if actions are taken at all."""
+        return self.problem is None or len(self.actions) == len(self.words)
 
     @property
     def spans(self) -> tuple[Span, ...]:
         """All spans of the sentence, in order and without gaps; the last one has the unread words."""
+        if self.problem is None:
+            return (Span(0, len(self.words), "whole"),)
         grouped, phrases = [], 0
         for start, stop, state, action in self.problem.parts(self.actions, self.finished):
             colour = {"retained": PALETTE.phrases[0], "deleted": None}.get(state, PALETTE.phrases[phrases % 2])
@@ -138,7 +150,7 @@ class Segmented:
     @property
     def brackets(self) -> tuple[Bracket, ...]:
         """All spans so far of a problem whose spans are nested, inner ones before outer ones; else empty."""
-        if not (self.problem.nested and self.actions):
+        if self.problem is None or not self.problem.nested or not self.actions:
             return ()
         levels = [0] * len(self.actions)
         found = []
@@ -150,7 +162,9 @@ class Segmented:
 
     @property
     def description(self) -> dict[str, Any]:
-        """Spans of a finished sentence as JSON values; a hierarchy of phrases gives nested lists."""
+        """Spans of a finished sentence as JSON values, by their name; a hierarchy of phrases gives nested lists."""
+        if self.problem is None:
+            return {}
         return {"phrases": self.nested} if self.ends else self.problem.describe(self.words, self.actions)
 
     @property
@@ -191,6 +205,8 @@ class Segmented:
 
         A tree has its brackets. For k > 2 a finished phrase is followed by its action.
         """
+        if self.problem is None:
+            return printable(" ".join(self.words))
         texts = self.problem.bracketed(self.words, self.actions) if span.state == "tree" else self.words
         words = printable(" ".join(texts[span.start : span.stop]))
         if self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None:

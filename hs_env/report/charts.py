@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hs_env.errors import missing_extra
 from hs_env.evaluation import Comparison
+from hs_env.metrics import ReliabilityBin
 from hs_env.render import PALETTE
 
 try:
@@ -21,6 +22,7 @@ except ImportError as error:
 
 _CURVES: Final = {
     "accuracy": "accuracy on dev",
+    "macro_f1": "macro F1 on dev",
     "log_likelihood": "log-likelihood on dev",
     "reward": "reward on dev",
     "phrases_per_sentence": "phrases per sentence",
@@ -82,6 +84,22 @@ def accuracy_chart(comparison: Comparison) -> str:
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.set_xlabel("accuracy, %")
         axes.grid(axis="x", color=PALETTE.track, linewidth=0.4)
+        return _data_url(figure)
+
+
+def reliability_chart(bins: Sequence[ReliabilityBin]) -> str:
+    """Draw the accuracy in each bin of predicted probabilities, with the number of sentences, and return a data URL."""
+    shown = [each for each in bins if each.count]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(4.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], color=PALETTE.track, linewidth=1)
+        axes.plot([each.confidence for each in shown], [each.accuracy for each in shown], color=PALETTE.neutral)
+        for each in shown:
+            axes.plot(each.confidence, each.accuracy, "o", color=PALETTE.neutral, markersize=4)
+            axes.annotate(f"{each.count:,}", (each.confidence, each.accuracy), (4, -9), textcoords="offset points")
+        axes.set_xlabel("mean probability of the predicted class")
+        axes.set_ylabel("share of correct predictions")
         return _data_url(figure)
 
 

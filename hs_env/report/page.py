@@ -17,7 +17,7 @@ from hs_env.models import StructuredEncoder
 from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import segmented
 from hs_env.render.segmented import printable
-from hs_env.report.charts import accuracy_chart, learning_curves
+from hs_env.report.charts import accuracy_chart, learning_curves, reliability_chart
 from hs_env.storage import StrPath, read_json
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
@@ -39,6 +39,7 @@ class Section:
 
     Attributes:
         chart: Data URL of the chart of accuracies.
+        reliability: Data URL of the reliability curve.
         curves: Data URL of the learning curves, empty if the run has no history.
         examples: Example sentences by title: index in the split, and HTML.
         settings: Configuration by dotted name of the field.
@@ -48,6 +49,7 @@ class Section:
     name: str
     comparison: Comparison
     chart: str
+    reliability: str
     curves: str
     examples: Mapping[str, Sequence[tuple[int, Markup]]]
     settings: Mapping[str, str]
@@ -99,6 +101,7 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
         run.folder.resolve().name,
         comparison,
         accuracy_chart(comparison),
+        reliability_chart(comparison.classes.reliability) if comparison.classes else "",
         _curves(run, epochs) if epochs else "",
         {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
         dict(_flat(run.config.to_json())),

@@ -29,6 +29,7 @@ class ClassifierOptimizer(Generic[M]):
         clip_norm: Maximum norm of the gradient.
         weight_decay: Decoupled weight decay of all matrices except word vectors and the encoder.
         encoder_rate: Learning rate of an encoder of words as a share of the model's, after its first 100 updates.
+        class_weights: (C,) float32 weights of the classes in the loss; None is 1 for all.
 
     Attributes:
         fast: Trained model.
@@ -37,21 +38,36 @@ class ClassifierOptimizer(Generic[M]):
     """
 
     def __init__(
-        self, model: M, tau: float, clip_norm: float, weight_decay: float = 0.0, encoder_rate: float = 0.0
+        self,
+        model: M,
+        tau: float,
+        clip_norm: float,
+        weight_decay: float = 0.0,
+        encoder_rate: float = 0.0,
+        class_weights: Tensor | None = None,
     ) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(_groups(model, weight_decay), weight_decay=0.0)
         self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
+        self.class_weights = class_weights
 
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
-        """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C)."""
+        """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
+
+        Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
+        """
         self.updates += 1
         share = self.encoder_rate * min(1.0, self.updates / _RISING)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
-        loss = nn.functional.nll_loss(self.fast(*inputs), labels)
+        log_probs = self.fast(*inputs)
+        if self.class_weights is None:
+            loss = nn.functional.nll_loss(log_probs, labels)
+        else:
+            losses = nn.functional.nll_loss(log_probs, labels, reduction="none")
+            loss = (self.class_weights[labels] * losses).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)

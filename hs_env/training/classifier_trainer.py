@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
 from hs_env.compute import generator_for, seed_for
+from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
 from hs_env.models.words import FineTunedWords
+from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.parent import Parent
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.vectors import WordVectors
 from hs_env.vectors.contextual import ContextualVectors
+
+M = TypeVar("M", bound=Model)
+Update: TypeAlias = Callable[..., dict[str, float]]
+Evaluate: TypeAlias = Callable[[], tuple[dict[str, float], str]]
+
+
+def balanced_weights(data: TrainingData) -> Tensor:
+    """Return (C,) float32 weights N / (C * N_c) of the classes, for N_c of the N training sentences; the mean is 1."""
+    labels, classes = data.splits["train"].labels, len(data.corpus.labels)
+    return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1).float())
 
 
 class ClassifierTrainer(StagedTrainer[Tensor]):
@@ -41,28 +54,75 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         self.origin = None if config.init_from is None else Parent.load(Path(config.init_from))
         self.parent = {} if self.origin is None else self.origin.record()
         self.updates_per_epoch = -(-len(data.splits["train"]) // config.batch_size)
+        self.class_weights = balanced_weights(data) if config.class_weights == "balanced" else None
+
+    def optimizer(self, model: M) -> ClassifierOptimizer[M]:
+        """Return the optimiser of a classifier, as the configuration says."""
+        config = self.config
+        return ClassifierOptimizer(
+            model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate, self.class_weights
+        )
+
+    def stage(
+        self, name: str, epochs: int, update: Update, evaluate: Evaluate, score: str, after: Sequence[Stage] = ()
+    ) -> Stage:
+        """Return a stage that trains the classifier, with enough epochs for the minimum number of updates.
+
+        With class weights, the best epoch is the one with the highest weighted log-likelihood.
+
+        Args:
+            name: Name of the stage.
+            epochs: Maximum number of epochs, if they have enough updates; 0 leaves the stage out.
+            update: Function that trains on a batch.
+            evaluate: Function that scores the classifier on dev.
+            score: Name of the score that selects the best epoch.
+            after: Stages before this one, on which the sentences of the curriculum depend.
+        """
+        least = self._epochs_with(self.config.min_updates, sum(earlier.epochs for earlier in after)) if epochs else 0
+        if score == "log_likelihood" and self.class_weights is not None:
+            score = WEIGHTED
+        return Stage(name, max(epochs, least), update, evaluate, score, min_epochs=least)
 
     def max_updates(self, stage: Stage) -> int:
         """Return the maximum number of updates of a stage."""
-        lengths, shorter = self.data.splits["train"].lengths, min(stage.epochs, self.config.curriculum_epochs)
-        read = [int((lengths <= self.longest(stage, epoch)).sum()) for epoch in range(shorter)]
-        updates = sum(-(-sentences // self.config.batch_size) for sentences in read)
-        return updates + (stage.epochs - shorter) * self.updates_per_epoch
+        begun = self._epochs_before(stage)
+        return sum(self._updates_in(begun + epoch) for epoch in range(stage.epochs))
 
     def units(self, stage: Stage, epoch: int) -> Sequence[Tensor]:
         """Return the batches of an epoch, each as indices into the training split."""
-        split, size, longest = self.data.splits["train"], self.config.batch_size, self.longest(stage, epoch)
-        return training_batches(split, size, self.config.seed, stage.name, epoch, longest=longest)
+        split, longest = self.data.splits["train"], self.longest(self._epochs_before(stage) + epoch)
+        return training_batches(split, self.config.batch_size, self.config.seed, stage.name, epoch, longest=longest)
 
-    def longest(self, stage: Stage, epoch: int) -> int:
+    def longest(self, epoch: int) -> int:
         """Return the largest number of words that the curriculum allows in an epoch, at least that of one sentence.
 
-        It grows in equal steps over the first epochs of the run, where each stage counts with its maximum of epochs.
+        It grows in equal steps over the first epochs of the run.
+
+        Args:
+            epoch: Number of the epoch in the run, where each stage before counts with its maximum of epochs.
         """
         lengths, epochs = self.data.splits["train"].lengths, self.config.curriculum_epochs
-        begun = epoch + sum(earlier.epochs for earlier in self.stages[: self.stages.index(stage)])
         start, end = max(self.config.curriculum_words, int(lengths.min())), int(lengths.max())
-        return end if begun >= epochs else min(end, start + (end - start) * begun // epochs)
+        return end if epoch >= epochs else min(end, start + (end - start) * epoch // epochs)
+
+    def _epochs_before(self, stage: Stage) -> int:
+        """Return the maximum number of epochs of all stages before a stage."""
+        return sum(earlier.epochs for earlier in self.stages[: self.stages.index(stage)])
+
+    def _updates_in(self, epoch: int) -> int:
+        """Return the number of updates in an epoch of the run, which has fewer sentences in the curriculum."""
+        if epoch >= self.config.curriculum_epochs:
+            return self.updates_per_epoch
+        sentences = int((self.data.splits["train"].lengths <= self.longest(epoch)).sum())
+        return -(-sentences // self.config.batch_size)
+
+    def _epochs_with(self, updates: int, begun: int) -> int:
+        """Return the least number of epochs that have so many updates, if `begun` epochs of the run come before."""
+        epochs = 0
+        while updates > 0 and begun + epochs < self.config.curriculum_epochs:
+            updates -= self._updates_in(begun + epochs)
+            epochs += 1
+        return epochs + max(0, -(-updates // self.updates_per_epoch))
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
         """Train on one batch. Dropout and the stage's generator get separate seeds."""
@@ -79,11 +139,12 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return model
 
     def summary(self) -> str:
-        """Return how many words have a vector."""
-        if not isinstance(self.data.vectors, WordVectors):
-            return ""
-        coverage = f"{self.data.vectors.type_coverage:.1%} of {len(self.data.vocabulary):,} words"
-        return f"{self.config.vectors} has {coverage}"
+        """Return what the corpus is, and how many words have a vector."""
+        lines = [self.data.corpus.description, self.data.corpus.source]
+        if isinstance(self.data.vectors, WordVectors):
+            coverage = f"{self.data.vectors.type_coverage:.1%} of {len(self.data.vocabulary):,} words"
+            lines.append(f"{self.config.vectors} has {coverage}")
+        return "\n".join(filter(None, lines))
 
     def history(self) -> Any:
         """Return the number of updates of the C-Net per stage, with the parent's, and the evaluation of every epoch."""
@@ -100,6 +161,13 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         """
         best = next(entry for entry in reversed(self.progress.history) if entry["best"])
         kept = {name: value for name, value in best.items() if name not in ("seconds", "training")}
+        if best.get("predicted_classes") == 1:
+            advice = "" if self.config.class_weights == "balanced" else "class_weights='balanced', "
+            warnings.warn(
+                f"{model.title} predicts one class alone on dev. Try {advice}more sentences or more epochs, and check "
+                "the labels.",
+                stacklevel=2,
+            )
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
         if isinstance(model.words, FineTunedWords):  # the saved classifier uses a frozen copy of its encoder

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hs_env.agents import AGENTS
 from hs_env.corpora import CORPORA
-from hs_env.errors import HsEnvError, check_ranges
+from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.parameters import make_plain, parse_parameters, plain_values
+from hs_env.registry import unknown_name
 from hs_env.training.paths import absolute, located, located_vectors
 from hs_env.training.upgrade import upgraded
 from hs_env.vectors import is_contextual
 
+MIN_UPDATES: Final = 250
+"""Default minimum number of updates of the warm start and of joint training."""
+
 Value = int | float | bool | str
 
-LATER: Final = {
+LATER: Final[dict[str, Any]] = {
     "reward_dropout": False,
     "weight_decay": 0.0,
     "encoder_rate": 0.0,
     "curriculum_epochs": 0,
     "curriculum_words": 10,
     "init_from": None,
+    "class_weights": "none",
+    "min_updates": 0,
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
@@ -46,7 +52,8 @@ class TrainConfig:
     """Configuration of joint training: warm start of the C-Net, then the P-Net alone, then both in turn."""
 
     corpus: str = "movie_reviews"
-    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder."""
+    """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder, perhaps with settings
+    (`mr:fold=3`, `reviews.csv:text=review,label=stars`)."""
     data_dir: Path | None = None
     """Folder that contains the data sets which are not built in, and files of word vectors."""
     vectors: str = "glove-6b-50d"
@@ -81,6 +88,9 @@ class TrainConfig:
     init_from: str | None = None
     """Folder of a finished run to start from: the weights of its classifier and its agent. Then joint training comes
     first, unless `warm_epochs` or `pnet_epochs` is set. On the command line, its options are the defaults."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """Weights of the classes in the loss of the C-Net, in every stage. `balanced` gives all classes the same total
+    weight, so that rare ones are learned. Rewards have no weights."""
     batch_size: int = 64
     """Sentences per batch."""
     learning_rate: float = 2e-3
@@ -97,8 +107,11 @@ class TrainConfig:
     """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 1."""
     pnet_epochs: int | None = None
     """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2, for trees 0."""
-    joint_epochs: int = 4
-    """Maximum number of epochs of joint training."""
+    joint_epochs: int | None = None
+    """Maximum number of epochs of joint training; by default 4."""
+    min_updates: int | None = None
+    """Minimum number of updates of the warm start, and of joint training. Small corpora and curricula get more epochs
+    until it is reached. By default 250, or 0 if a maximum number of epochs of the two is given."""
     curriculum_epochs: int = 0
     """Epochs, counted from the start of the run, in which training leaves out sentences that are too long: the limit
     grows from `curriculum_words` words to the longest sentence. 0 uses all sentences from the start."""
@@ -128,6 +141,8 @@ class TrainConfig:
                 "joint_learning_rate": (1e-12, 10),
                 "warm_epochs": (0, 1e6),
                 "pnet_epochs": (0, 1e6),
+                "joint_epochs": (0, 1e6),
+                "min_updates": (0, 1e9),
             }.items()
             if getattr(self, name) is not None
         }
@@ -139,7 +154,6 @@ class TrainConfig:
             tau=(1e-6, 1),
             weight_decay=(0, 1e9),
             clip_norm=(1e-12, 1e12),
-            joint_epochs=(0, 1e6),
             curriculum_epochs=(0, 1e6),
             curriculum_words=(1, 1e6),
             patience=(1, 1e9),
@@ -148,6 +162,8 @@ class TrainConfig:
             checkpoint_seconds=(0, 1e9),
             **optional,
         )
+        if self.class_weights not in ("none", "balanced"):
+            raise unknown_name("class weights", shown(self.class_weights), ("none", "balanced"))
         if self.weight_decay * self.learning_rate >= 1:
             most = f"1 / learning_rate = {1 / self.learning_rate:g}"
             raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
@@ -169,6 +185,9 @@ class TrainConfig:
         kind = MODELS.get(self.model)
         model = parse_parameters(kind.Parameters, self.model_parameters, f"the model {self.model!r}")
         given["model_parameters"] = plain_values(model)
+        if self.min_updates is None:
+            given["min_updates"] = MIN_UPDATES if self.warm_epochs is None and self.joint_epochs is None else 0
+        given["joint_epochs"] = 4 if self.joint_epochs is None else self.joint_epochs
         resolved = self._for_encoder(kind) if issubclass(kind, StructuredEncoder) else self._for_flat_classifier()
         return ResolvedConfig(**given | resolved)
 
@@ -221,6 +240,8 @@ class ResolvedConfig(TrainConfig):
     joint_learning_rate: float = 5e-4
     warm_epochs: int = 5
     pnet_epochs: int = 1
+    joint_epochs: int = 4
+    min_updates: int = 0
 
     def located(self) -> ResolvedConfig:
         """Return the configuration with absolute paths of corpus, data and word vectors."""

@@ -79,8 +79,8 @@ class TrainingData:
         if contextual is None and is_contextual(config.vectors):
             contextual = _loaded(lambda: load_contextual(config.vectors))
             read = () if config.encoder_rate else read  # a trained encoder computes vectors batch by batch
-        if empty := [name for name, count in corpus.counts.items() if not count]:
-            raise HsEnvError(f"Training needs train, dev and test sentences; {corpus.name!r} has no {empty[0]}.")
+        if not corpus.counts["dev"]:
+            raise HsEnvError(f"Training needs dev sentences to choose the best epoch; {corpus.name!r} has none.")
         seed = seed_for(config.seed, "vectors")
         vectors: WordVectors | ContextualVectors | None = contextual
         if contextual is None and not trained:
@@ -88,7 +88,7 @@ class TrainingData:
                 lambda: load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
             )
         splits = {
-            name: EncodedSplit.from_sentences(split, vocabulary, contextual if name in read else None)
+            name: EncodedSplit.from_sentences(split, vocabulary, contextual if name in read and split else None)
             for name, split in corpus.splits.items()
         }
         return cls(corpus, vocabulary, vectors, splits)

@@ -12,11 +12,9 @@ from hs_env.compute import seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.models import FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
-from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
-from hs_env.training.stages import Stage
 from hs_env.types import SentenceBatch
 
 
@@ -39,14 +37,12 @@ class FlatTrainer(ClassifierTrainer):
             torch.manual_seed(seed_for(config.seed, "weights"))
             model = self.new_model()
         assert isinstance(model, FlatClassifier)
-        self.classifier = ClassifierOptimizer(
-            model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate
-        )
+        self.classifier = self.optimizer(model)
         self.learned, self.adapted = {"learner": self.classifier}, {}
-        self.stages = (
-            Stage("warm", config.warm_epochs, partial(self._update, "warm"), self._scores, "log_likelihood"),
-            Stage("joint", config.joint_epochs, partial(self._update, "joint"), self._scores, "log_likelihood"),
-        )
+        by_stage, scores = {name: partial(self._update, name) for name in ("warm", "joint")}, self._scores
+        warm = self.stage("warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood")
+        joint = self.stage("joint", config.joint_epochs, by_stage["joint"], scores, "log_likelihood", (warm,))
+        self.stages = (warm, joint)
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         rate = self.config.learning_rate if stage == "warm" else self.config.joint_learning_rate
@@ -65,7 +61,7 @@ class FlatTrainer(ClassifierTrainer):
 
     def _scores(self) -> tuple[dict[str, float], str]:
         model, dev = self.classifier.slow, self.data.splits["dev"]
-        scores = flat_scores(model, dev)
+        scores = flat_scores(model, dev, self.class_weights)
         if not isinstance(model, HMLSTMClassifier):
             return scores, ""
         shown = hierarchy_examples(model, *self.data.examples())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -248,7 +249,7 @@ def new_folder(folder: Path | None, name: str) -> Path:
         check_empty(folder)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-    stem = f"{Path(name.replace(':', '-')).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    stem = f"{Path(re.sub('[:|%]', '-', name)).stem[:60]}-{datetime.now():%Y%m%d-%H%M%S}"
     for number in count(1):
         made = Path("runs") / (stem if number == 1 else f"{stem}-{number}")
         with suppress(FileExistsError):

@@ -21,6 +21,7 @@ from hs_env.storage import naming
 _EVERY = 10  # updates per point of a curve
 _SHOWN = {
     "accuracy": "accuracy {:.1%}",
+    "macro_f1": "macro F1 {:.1%}",
     "log_likelihood": "log-likelihood {:.3f}",
     "reward": "reward {:.3f}",
     "phrases_per_sentence": "{:.1f} phrases",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from hs_env.corpora.spec import divide
 from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
 
@@ -22,14 +23,12 @@ def located(name: str, registered: Iterable[str]) -> str:
         name: Registered name, `hf:NAME`, or path, perhaps followed by `:` and settings.
         registered: Versioned names, which take precedence over files.
     """
-    path, colon, settings = name.rpartition(":") if not exists(name) else (name, "", "")
-    if not colon:
-        path, settings = name, ""
+    path, settings = divide(name)
     first = name.partition(":")[0]
     named = {*registered, *(full.rpartition(".v")[0] for full in registered)}
     if name.startswith(PREFIX) or not exists(path) or (first in named and "/" not in name and os.sep not in name):
         return name
-    return f"{absolute(path)}{colon}{settings}"
+    return f"{absolute(path)}:{settings}" if settings else absolute(path)
 
 
 def located_vectors(spec: str, data_dir: Path | None) -> str:

@@ -52,6 +52,7 @@ class Stage:
         score: Name of the score that selects the best epoch.
         lower_is_better: Whether the lowest score is the best one.
         evaluate_start: Whether the weights at the start of the stage are evaluated too, as epoch 0.
+        min_epochs: Number of epochs before which patience does not end the stage.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Stage:
     score: str
     lower_is_better: bool = False
     evaluate_start: bool = True
+    min_epochs: int = 0
 
 
 @dataclass
@@ -206,7 +208,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         if progress.best is None and stage.evaluate_start:
             self._evaluate(stage, monitor)
             self._tell()
-        while progress.epoch < stage.epochs and progress.waited < self._patience:
+        while progress.epoch < stage.epochs and (progress.waited < self._patience or progress.epoch < stage.min_epochs):
             self._run_epoch(stage, monitor)
             progress.epoch, progress.batch = progress.epoch + 1, 0
             self._evaluate(stage, monitor)

@@ -17,7 +17,6 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.problems.problem import Problem
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
-from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
@@ -48,9 +47,7 @@ class Trainer(ClassifierTrainer):
             torch.manual_seed(seed_for(config.seed, "weights"))
             model = self.new_model()
             assert isinstance(model, StructuredEncoder)
-            self.classifier = ClassifierOptimizer(
-                model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate
-            )
+            self.classifier = self.optimizer(model)
             sentence = data.splits["train"].batch(torch.tensor([0]))
             slow, name = self.classifier.slow, config.warm_start
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
@@ -60,11 +57,10 @@ class Trainer(ClassifierTrainer):
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
         joint_score = kind.problem.defaults.joint_score if agent_kind.learns else "log_likelihood"
         by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)
-        self.stages = (
-            Stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood"),
-            Stage("pnet", config.pnet_epochs if agent_kind.learns else 0, self._pnet, by_agent, "reward"),
-            Stage("joint", config.joint_epochs, self._joint, by_agent, joint_score),
-        )
+        warm = self.stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood")
+        pnet = Stage("pnet", config.pnet_epochs if agent_kind.learns else 0, self._pnet, by_agent, "reward")
+        joint = self.stage("joint", config.joint_epochs, self._joint, by_agent, joint_score, (warm, pnet))
+        self.stages = (warm, pnet, joint)
 
     # Updates ---------------------------------------------------------------------------------------------------------
 
@@ -111,7 +107,7 @@ class Trainer(ClassifierTrainer):
     def _scores(self, policy: Agent) -> tuple[dict[str, float], str]:
         """Score the slow copy on dev under a policy, and show the policy's decisions for a few sentences."""
         slow = self.classifier.slow
-        scores = policy_scores(slow, policy, self.data.splits["dev"], self.reward)
+        scores = policy_scores(slow, policy, self.data.splits["dev"], self.reward, self.class_weights)
         shown = segmented_examples(slow, policy, *self.data.examples())
         return scores, "\n\n".join(to_text(sentence) for sentence in shown)
 

@@ -20,10 +20,27 @@ def test_segment_standard_input_as_json(folder, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("the plot is dull\n\nwonderful\n"))
     cli.main(["segment", "--run", str(folder), "--json"])
     values = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [value["text"] for value in values] == ["the plot is dull", "wonderful"]
+    assert [value["text"] for value in values] == ["the plot is dull", "", "wonderful"]
     assert " ".join(values[0]["phrases"]) == "the plot is dull"
     assert values[0]["label"] in ("negative", "positive")
     assert 0.5 <= values[0]["probability"] <= 1
+    assert values[0]["probability"] == max(values[0]["probabilities"].values())
+    assert set(values[0]["probabilities"]) == {"negative", "positive"}
+    assert (values[1]["label"], values[1]["phrases"]) == (None, [])
+
+
+def test_an_empty_argument_has_an_empty_line(folder, capsys):
+    cli.main(["segment", "the plot is dull", "", "wonderful", "--run", str(folder)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [bool(line) for line in lines] == [True, False, True]
+    assert "→" in lines[2]
+
+
+def test_unknown_words_are_told(capsys):
+    cli.main(["segment", "le chien mange du pain"])
+    assert "does not know 100% of the words of text 1, 'le chien" in capsys.readouterr().err
+    cli.main(["segment", "the movie is good"])
+    assert capsys.readouterr().err == ""
 
 
 def test_segment_with_id_lstm(distilled, capsys):

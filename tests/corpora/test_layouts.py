@@ -34,6 +34,14 @@ def test_a_missing_dev_split_is_taken_from_train(tmp_path: Path, write_rows: Wri
     assert load_corpus(str(tmp_path)).counts == {"train": 36, "dev": 4, "test": 2}
 
 
+def test_a_missing_test_split_is_empty(tmp_path: Path, write_rows: WriteRows) -> None:
+    write_rows(tmp_path / "train.jsonl", ROWS)
+    with pytest.raises(HsEnvError, match=r"train.\* and test.\* \(or dev.\*, or both\)"):
+        load_corpus(str(tmp_path))
+    write_rows(tmp_path / "dev.jsonl", ROWS[:2])
+    assert load_corpus(str(tmp_path)).counts == {"train": 40, "dev": 2, "test": 0}
+
+
 def test_capital_endings(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "Train.JSONL", ROWS)
     (tmp_path / "TEST.CSV").write_text("text,label\na,no\n", encoding="utf-8")
@@ -44,13 +52,13 @@ def test_capital_endings(tmp_path: Path, write_rows: WriteRows) -> None:
 def test_files_that_are_left_over_are_named(tmp_path: Path, write_rows: WriteRows) -> None:
     for name in ("train.jsonl", "test.jsonl", "holdout.csv", "DEV2.JSONL"):
         write_rows(tmp_path / name, ROWS)
-    for name in ("val.parquet", "notes.txt", ".hidden.csv"):
+    for name in ("val.xlsx", "notes.txt", ".hidden.csv"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.warns(UserWarning, match=r"not read: DEV2.JSONL, holdout.csv, val.parquet; read: train.jsonl, test"):
+    with pytest.warns(UserWarning, match=r"not read: DEV2.JSONL, holdout.csv, val.xlsx; read: train.jsonl, test"):
         load_corpus(str(tmp_path))
     write_rows(tmp_path / "all.jsonl", ROWS)
     (tmp_path / "folds.json").write_text(json.dumps({"fold": [0, 1, 2, 3] * 10}))
-    with pytest.warns(UserWarning, match=r"test.jsonl, train.jsonl, val.parquet; read: all.jsonl, folds.json"):
+    with pytest.warns(UserWarning, match=r"test.jsonl, train.jsonl, val.xlsx; read: all.jsonl, folds.json"):
         load_corpus(str(tmp_path))
 
 
@@ -68,7 +76,7 @@ def test_labels_that_are_text_in_one_split_and_numbers_in_another(tmp_path: Path
     (tmp_path / "test.csv").write_text("text,label\na,1\nb,2\n", encoding="utf-8")
     assert [sentence.label for sentence in load_corpus(str(tmp_path)).splits["test"]] == [0, 1]
     write_rows(tmp_path / "train.jsonl", ROWS)
-    message = r"test.csv, line 2: the label is 1, but those of train.jsonl are names: 'no', 'yes'"
+    message = r"test.csv, line 2: the label is '1', but the train split has the labels 'no', 'yes'"
     with pytest.raises(HsEnvError, match=message):
         load_corpus(str(tmp_path))
 
@@ -76,7 +84,7 @@ def test_labels_that_are_text_in_one_split_and_numbers_in_another(tmp_path: Path
 def test_a_label_that_train_does_not_have(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "train.jsonl", ROWS)
     write_rows(tmp_path / "test.jsonl", [("a", "no"), ("b", "maybe")])
-    with pytest.raises(HsEnvError, match=r"test.jsonl, line 2: the label is 'maybe', expected one of no, yes"):
+    with pytest.raises(HsEnvError, match=r"test.jsonl, line 2: the label is 'maybe', but .* 'no', 'yes'"):
         load_corpus(str(tmp_path))
 
 

@@ -97,7 +97,7 @@ def test_phrases_of_the_trees_are_trained_on(tree_dir: Path, write_rows: WriteRo
     assert two.splits["test"] == load_corpus("sst2", data_dir=tree_dir).splits["test"]
     for label in (5, "good"):
         write_rows(tree_dir / "sst" / "sst5.train_phrases.jsonl.gz", [("so", label)])
-        with pytest.raises(HsEnvError, match=rf"train_phrases.*the label is {label!r}, expected one of very neg"):
+        with pytest.raises(HsEnvError, match=rf"train_phrases.*the label is {str(label)!r}, expected one of very neg"):
             load_corpus("sst2_phrases", data_dir=tree_dir)
 
 

@@ -9,7 +9,7 @@ from hs_env.agents import load_agent
 from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import PhraseIndex
-from hs_env.evaluation.neighbours import phrase_vectors
+from hs_env.inference.vectors import phrase_vectors
 from hs_env.models import Classifier, shipped_runs
 
 

@@ -92,6 +92,15 @@ def test_faults(seeds, jobs, message, tmp_path):
         train_seeds(CONFIG, seeds, tmp_path, jobs, QUIET)
 
 
+def test_the_seeds_read_the_columns_that_the_options_name(asked, tmp_path):
+    path, out = tmp_path / "own.csv", tmp_path / "out"
+    path.write_text("review,stars\n" + "".join(f"text {i},{i % 2}\n" for i in range(40)), encoding="utf-8")
+    options = "--model plain_lstm --vectors random:6 --hidden-size 8 --warm-epochs 1 --joint-epochs 0"
+    columns = ["--text-column", "review", "--label-column", "stars"]
+    cli.main(["train", "--corpus", str(path), *columns, "--seeds", "0", "--out", str(out), *options.split()])
+    assert Run.load(out / "seed-0").config.corpus == f"{path}:text=review,label=stars"
+
+
 def test_the_command_line_takes_seeds_or_a_seed(capsys):
     for more in (["--seed", "3"], ["--resume", "runs/none"]):
         with pytest.raises(SystemExit):

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
-from hs_env.metrics import bootstrap
+from hs_env.metrics import CLASSIFICATION, DETAILS, bootstrap
 from hs_env.metrics.bootstrap import Interval, difference, intervals, resample
 from hs_env.metrics.predictions import Predictions
 from tests.metrics.builders import METRICS
@@ -62,7 +62,8 @@ def test_the_seed_decides(predictions: Predictions) -> None:
 
 
 def test_only_what_applies() -> None:
-    assert list(intervals(flat(np.array([True, False])), 10)) == ["accuracy", "log_likelihood", "macro_f1"]
+    expected = [metric.column.name for metric in (*CLASSIFICATION, *DETAILS)]
+    assert list(intervals(flat(np.array([True, False])), 10)) == expected
 
 
 def test_all_correct_and_one_sentence(simulate: Simulate) -> None:

@@ -22,7 +22,7 @@ from tests.builders import phrases_of
 from tests.metrics.builders import METRICS
 
 SENTENCES, CLASSES, LONGEST = 37, 3, 12
-SHARED = ["accuracy", "log_likelihood", "macro_f1"]
+SHARED = ["accuracy", "log_likelihood", "macro_f1", "balanced_accuracy", "brier", "calibration_error"]
 
 
 def point(name: str, predictions: Predictions) -> float:

@@ -108,12 +108,16 @@ def test_the_page_shows_what_it_promises(run, page):
         "Least certain",
         "learning_rate",
         "agent_parameters.samples",
+        "HS-LSTM by class",
+        "Confusion matrix",
+        "Balanced accuracy %",
+        "McNemar, exact",
     ):
         assert promised in text
     table = json.loads((run.folder / "evaluation-test.json").read_text())
     assert f"{100 * table['rows'][1]['metrics']['accuracy']['value']:.1f}" in text
     assert json.loads((run.folder / "record.json").read_text())[0]["packages"]["torch"] in text
-    assert len(list(parse(page).iter("img"))) == 2
+    assert len(list(parse(page).iter("img"))) == 3
 
 
 def test_mistakes_come_first_and_the_most_certain_of_them(page):

@@ -93,17 +93,20 @@ class HMLSTMClassifier(FlatClassifier):
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `FlatClassifier.forward`."""
-        h, _, place = self._scan(batch)
-        last = place[torch.arange(len(batch), device=h.device), batch.lengths - 1]
-        return self.classify(self.gates(h[last]))
+        return self.parse(batch)[0]
 
     def boundaries(self, batch: SentenceBatch) -> Tensor:
         """Return the boundaries after each word, (B, T, layers - 1) int64, for all layers but the top one.
 
         A value is 1 for a boundary (a soft one above 1/2) and else 0, also after the last word of the sentence.
         """
-        _, z, place = self._scan(batch)
-        return (z > 0.5).long()[place] * batch.mask[..., None]
+        return self.parse(batch)[1]
+
+    def parse(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
+        """Return class log-probabilities (see `forward`) and `boundaries`, from one pass over the batch."""
+        h, z, place = self._scan(batch)
+        last = place[torch.arange(len(batch), device=h.device), batch.lengths - 1]
+        return self.classify(self.gates(h[last])), (z > 0.5).long()[place] * batch.mask[..., None]
 
     def anneal(self, epoch: float) -> None:
         """Set the slope of the detectors for an epoch, counted from 0, which may be a fraction."""

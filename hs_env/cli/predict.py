@@ -1,0 +1,118 @@
+"""The command `hs-env predict`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import tyro
+
+from hs_env.cli.streams import input_lines
+from hs_env.corpora.texts import read_texts
+from hs_env.errors import HsEnvError
+from hs_env.inference import Predictor, TextPrediction, load
+from hs_env.inference.texts import watched
+from hs_env.models import DEFAULT_RUN
+from hs_env.storage import write_atomically
+
+_STREAM: Final = "-"
+
+
+def predict(
+    file: tyro.conf.Positional[str],
+    out: str = _STREAM,
+    run: str = DEFAULT_RUN,
+    text_column: str = "text",
+    overwrite: bool = False,
+) -> None:
+    """Classify the texts of a file or of standard input, and write a table.
+
+    The table has a line for each text, in order, also for blank ones: the text, its label, the probability of each
+    class, and the share of words that the classifier does not know.
+
+    Args:
+        file: JSON lines, CSV or TSV with a column of texts, or any other file with one text per line; - reads standard
+            input, one text per line.
+        out: File to write, ending in .tsv, .csv or .jsonl; - writes TSV to standard output.
+        run: Folder of a trained run, or name of a run that ships with the package.
+        text_column: Column of the texts in a table.
+        overwrite: Replace the file `out` if it exists.
+    """
+    suffix = ".tsv" if out == _STREAM else Path(out).suffix.lower()
+    if suffix not in _FORMATS:
+        raise HsEnvError(f"{out}: expected a name that ends in {', '.join(_FORMATS)}, or - for standard output.")
+    if out != _STREAM and Path(out).exists() and not overwrite:
+        raise HsEnvError(f"{out} exists. Choose another name, or replace it with --overwrite.")
+    if file == _STREAM:
+        texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
+    else:
+        texts = read_texts(Path(file), text_column)
+    predictor, count = load(run), _Count()
+    lines = _FORMATS[suffix](predictor, count.of(predictor.stream(texts if out == _STREAM else watched(texts))))
+    if out == _STREAM:
+        for line in lines:
+            sys.stdout.write(line)
+    else:
+        write_atomically(out, (line.encode(errors="replace") for line in lines), overwrite)
+        print(count.summary(out), file=sys.stderr)
+
+
+class _Count:
+    """Counts texts and their unknown words."""
+
+    def __init__(self) -> None:
+        self._texts, self._words, self._unknown = 0, 0, 0.0
+
+    def of(self, predictions: Iterable[TextPrediction]) -> Iterator[TextPrediction]:
+        """Yield the predictions, and count them."""
+        for prediction in predictions:
+            self._texts += 1
+            self._words += len(prediction.words)
+            self._unknown += prediction.unknown * len(prediction.words)
+            yield prediction
+
+    def summary(self, out: str) -> str:
+        """Say what was written."""
+        share = self._unknown / max(self._words, 1)
+        return f"{self._texts:,} texts are classified in {out}; the classifier does not know {share:.1%} of the words."
+
+
+def _json_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[str]:
+    for prediction in predictions:
+        yield json.dumps(prediction.to_json(), ensure_ascii=False) + "\n"
+
+
+def _csv_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for row in _rows(predictor, predictions):
+        writer.writerow(row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _tsv_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[str]:
+    """Yield lines in which tabs and line ends of texts have become blanks, since TSV has no quotes."""
+    for row in _rows(predictor, predictions):
+        yield "\t".join(" ".join(str(cell).split()) for cell in row) + "\n"
+
+
+def _rows(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[list[Any]]:
+    classes = predictor.classifier.labels
+    yield ["text", "label", *(f"p_{name}" for name in classes), "unknown"]
+    for each in predictions:
+        probabilities = [f"{each.probabilities[name]:.6f}" for name in classes] if each.words else [""] * len(classes)
+        yield [each.text, each.label or "", *probabilities, f"{each.unknown:.3f}" if each.words else ""]
+
+
+_FORMATS: Final[dict[str, Callable[[Predictor, Iterable[TextPrediction]], Iterator[str]]]] = {
+    ".tsv": _tsv_lines,
+    ".csv": _csv_lines,
+    ".jsonl": _json_lines,
+}

@@ -1,0 +1,177 @@
+"""Divide CSV and TSV files into records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from hs_env.corpora.spec import RowFormat
+from hs_env.errors import HsEnvError
+from hs_env.textfile import file_error, read_lines, text_lines
+
+Record = tuple[int, "dict[str, object] | HsEnvError"]
+"""Line on which a record begins, and its values by column, or its fault."""
+
+_OPENING: Final = re.compile(r'[ \t]*"')
+_QUOTED: Final = re.compile(r'(?:[^"]+|"")*')
+_QUOTATION: Final = re.compile(r'"(?:[^"]|"")*"?')
+_SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_SHOWN: Final = 40  # characters of a wrong value in an error
+
+
+class _OpenQuoteError(ValueError):
+    """Raised for a quote that is not closed. It takes in the rest of the file, so no row after it can be read."""
+
+
+def separator_of(path: Path, row_format: RowFormat) -> str:
+    """Detect the separator of a CSV file from its first line; it is a comma if there is none.
+
+    It is the one that separates the columns of text and label, or else the most frequent one outside of quotes.
+    """
+    first = next((line for line in text_lines(read_lines(path), path) if line.strip()), "")
+    wanted = {row_format.text, row_format.label}
+    for sign in _SEPARATORS:
+        if wanted <= {field.strip(' "\r\n') for field in first.split(sign)}:
+            return sign
+    bare = _QUOTATION.sub("", first)
+    return max(_SEPARATORS, key=bare.count)
+
+
+def separator_name(path: Path, row_format: RowFormat) -> str:
+    """Return the separator of a CSV file in words, such as "semicolons"."""
+    return _SEPARATORS[separator_of(path, row_format)]
+
+
+def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
+    """Return the fields of a record that begins with the line `first`, and take from `more` what quotes continue.
+
+    Raises:
+        ValueError: If a quote is not closed, or something follows a closing quote.
+    """
+    closed = re.compile(rf"[ \t]*({re.escape(separator)}|[\r\n]|\Z)")
+    if '"' not in first:
+        return first.rstrip("\r\n").split(separator)
+    fields: list[str] = []
+    line, at = first, 0
+    while True:
+        if opening := _OPENING.match(line, at):
+            at, pieces = opening.end(), []
+            while True:
+                quoted = _QUOTED.match(line, at)
+                assert quoted is not None  # it matches an empty text, too
+                pieces.append(quoted.group())
+                if quoted.end() < len(line):
+                    break
+                line, at = next(more, ""), 0
+                if not line:
+                    raise _OpenQuoteError("a quote is opened, but not closed; look for an unclosed quote")
+            field = "".join(pieces).replace('""', '"')
+            end = closed.match(line, quoted.end() + 1)
+            if end is None:
+                after = line[quoted.end() + 1 :].rstrip()[:_SHOWN]
+                raise ValueError(
+                    f"expected a separator after a closing quote, got {after!r}; write quotes in text twice"
+                )
+            stop = end.group(1)
+            at = end.end()
+        else:
+            field, stop, _ = line[at:].partition(separator)
+            at += len(field) + len(stop)
+        fields.append(field if opening else field.rstrip("\r\n"))
+        if stop != separator:
+            return fields
+
+
+def _csv_lines(path: Path, separator: str) -> Iterator[tuple[int, list[str] | HsEnvError]]:
+    """Yield the fields of each record, or its fault, with the line on which it begins: quoted text may span several."""
+    number = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal number
+        for number, line in enumerate(text_lines(read_lines(path), path), 1):  # noqa: B007 - the records below need it
+            yield line
+
+    lines = counted()
+    for line in lines:
+        start = number
+        if not line.strip():
+            continue
+        try:
+            yield start, _fields(line, lines, separator)
+        except HsEnvError:
+            raise
+        except ValueError as error:
+            fault = file_error(path, start, f"broken table ({error})")
+            if isinstance(error, _OpenQuoteError):
+                raise fault from error
+            yield start, fault
+
+
+def _tsv_lines(path: Path) -> Iterator[tuple[int, list[str] | HsEnvError]]:
+    for number, line in enumerate(text_lines(read_lines(path), path), 1):
+        yield number, line.rstrip("\r\n").split("\t")
+
+
+def csv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
+    """Yield the records of a CSV file."""
+    return _records(path, row_format, _csv_lines(path, separator_of(path, row_format)))
+
+
+def tsv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
+    """Yield the records of a TSV file."""
+    return _records(path, row_format, _tsv_lines(path))
+
+
+def _records(
+    path: Path, row_format: RowFormat, lines: Iterator[tuple[int, list[str] | HsEnvError]]
+) -> Iterator[Record]:
+    columns: list[str] = []
+    for line, fields in lines:
+        if isinstance(fields, HsEnvError):
+            if not columns:
+                raise fields
+            yield line, fields
+            continue
+        if not any(field.strip() for field in fields):
+            continue
+        if not columns:
+            columns = [field.strip() for field in fields]
+            if not _is_numbered(row_format, columns):
+                check_columns(path, line, columns, row_format)
+                continue
+            columns = [str(number) for number in range(1, len(fields) + 1)]
+            check_columns(path, line, columns, row_format)
+        while len(fields) > len(columns) and not fields[-1].strip():
+            fields.pop()
+        if len(fields) == len(columns):
+            yield line, dict(zip(columns, fields, strict=True))
+        else:
+            fault = f"{len(fields)} fields, expected {len(columns)} ({', '.join(columns)})"
+            advice = "put CSV text with separators in quotes, and remove tabs from TSV text"
+            yield line, file_error(path, line, f"{fault}; {advice}")
+
+
+def _is_numbered(row_format: RowFormat, header: list[str]) -> bool:
+    """Return whether the columns of text and label are chosen by number, so that the first line is no header."""
+    chosen = (row_format.text, row_format.label)
+    return all(name.isdecimal() for name in chosen) and not set(chosen) <= set(header)
+
+
+def check_columns(path: Path, line: int, columns: list[str], row_format: RowFormat) -> None:
+    """Check that the columns of text and label are there once.
+
+    Raises:
+        HsEnvError: If one is missing or occurs twice; the message names all columns.
+    """
+    for name in (row_format.text, row_format.label):
+        if name not in columns:
+            present = ", ".join(repr(column[:_SHOWN]) for column in columns[:30]) or "none"
+            advice = (
+                "choose them, as in --text-column review --label-column stars; a file without a header takes numbers, "
+                "--text-column 1 --label-column 2"
+            )
+            raise file_error(path, line, f"there is no column {name!r}; the columns are {present}; {advice}")
+        if columns.count(name) > 1:
+            raise file_error(path, line, f"the column {name!r} occurs twice; remove or rename one")

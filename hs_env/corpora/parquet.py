@@ -1,0 +1,30 @@
+"""Read the rows of Parquet files with the optional package pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hs_env.corpora.delimited import Record, check_columns
+from hs_env.corpora.spec import RowFormat
+from hs_env.errors import HsEnvError, missing_extra
+
+
+def parquet_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
+    """Yield the rows of a Parquet file, counted from 1.
+
+    Raises:
+        HsEnvError: If pyarrow is missing, the file cannot be read, or a column is missing.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise missing_extra(f"{path}: Parquet files", "parquet") from error
+    try:
+        with ParquetFile(path) as file:
+            check_columns(path, 1, file.schema_arrow.names, row_format)
+            rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
+            yield from enumerate(rows, 1)
+    except (OSError, ArrowException) as error:
+        raise HsEnvError(f"{path}: cannot be read as Parquet ({error}).") from error

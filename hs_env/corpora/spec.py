@@ -1,0 +1,130 @@
+"""Read the settings after the name of a corpus: `reviews.csv:text=review,label=stars`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from hs_env.errors import HsEnvError
+from hs_env.storage import exists
+
+_PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
+_RESERVED: Final = re.compile(r"[%,=:/\\|\n]")
+_YES: Final = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """Where the rows of a user's files have text and label.
+
+    In files without a header, columns are numbered: `text="2", label="1"`.
+
+    Attributes:
+        text: Name of the column of texts.
+        label: Name of the column of labels.
+        names: Names of the classes in the order of their labels, such as that of 1, 2, 3. Empty: the labels themselves.
+        skip_bad_rows: Whether rows with a fault are left out, with a warning that counts them.
+    """
+
+    text: str = "text"
+    label: str = "label"
+    names: tuple[str, ...] = ()
+    skip_bad_rows: bool = False
+
+    def __post_init__(self) -> None:
+        if self.text == self.label:
+            raise HsEnvError(f"The column of texts and that of labels must differ, got {self.text!r} for both.")
+
+    @classmethod
+    def from_settings(cls, corpus: str, settings: Mapping[str, str]) -> RowFormat:
+        """Read the format from settings; those that are missing keep their defaults.
+
+        Raises:
+            HsEnvError: If a setting is unknown, or its value is not possible.
+        """
+        if strange := sorted(settings.keys() - {"text", "label", "names", "skip_bad_rows"}):
+            known = "fold, text, label, names, skip_bad_rows"
+            raise HsEnvError(f"The corpus {corpus!r} has no setting {strange[0]!r}; its settings: {known}.")
+        skip = settings.get("skip_bad_rows", "no").lower()
+        if skip not in _YES:
+            raise HsEnvError(f"The corpus {corpus!r}: skip_bad_rows must be yes or no, got {skip!r}.")
+        names = tuple(unquote(name) for name in settings["names"].split("|")) if "names" in settings else ()
+        columns = {key: unquote(settings[key]) for key in ("text", "label") if key in settings}
+        return cls(**columns, names=names, skip_bad_rows=_YES[skip])
+
+    def to_settings(self) -> dict[str, str]:
+        """Return the settings that differ from the defaults; the inverse of `from_settings`."""
+        settings = {
+            "text": _quoted(self.text),
+            "label": _quoted(self.label),
+            "names": "|".join(map(_quoted, self.names)),
+            "skip_bad_rows": "yes" if self.skip_bad_rows else "no",
+        }
+        default = {"text": "text", "label": "label", "names": "", "skip_bad_rows": "no"}
+        return {key: value for key, value in settings.items() if value != default[key]}
+
+
+DEFAULT_FORMAT: Final = RowFormat()
+"""Columns `text` and `label`; the first fault is an error."""
+
+
+def _quoted(value: str) -> str:
+    """Write the characters that divide settings as in a URL: `a,b` becomes `a%2Cb`."""
+    return _RESERVED.sub(lambda match: f"%{ord(match[0]):02X}", value)
+
+
+def divide(name: str) -> tuple[Path, str]:
+    """Divide `PATH:fold=1` into the path and the settings, unless there is a file or folder with this whole name."""
+    path, match = _to_path(name), _PATH.fullmatch(name)
+    return (path, "") if match is None or exists(path) else (_to_path(match["path"]), match["settings"])
+
+
+def _to_path(name: str) -> Path:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # in a locale of ASCII; names of files are nevertheless UTF-8
+        with suppress(UnicodeEncodeError):
+            name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
+    return Path(name).expanduser()
+
+
+def add_settings(name: str, row_format: RowFormat) -> str:
+    """Return the name of a corpus with the settings of a format, after those that it has."""
+    added = ",".join(f"{key}={value}" for key, value in row_format.to_settings().items())
+    if not added:
+        return name
+    return f"{name}{',' if divide(name)[1] else ':'}{added}"
+
+
+def parse_settings(name: str, text: str) -> dict[str, str]:
+    """Parse `key=value,key=value`.
+
+    Raises:
+        HsEnvError: If a part has no value, or a key occurs twice.
+    """
+    settings: dict[str, str] = {}
+    for item in filter(str.strip, text.split(",")):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not key or not equals or not value:
+            raise HsEnvError(f"{name!r}: expected settings such as 'phrases:seed=3,train=2000', got {item!r}.")
+        if key in settings:
+            raise HsEnvError(f"{name!r}: the setting {key!r} occurs twice. Remove one.")
+        settings[key] = value
+    return settings
+
+
+def whole_number(name: str, key: str, value: str) -> int:
+    """Return the number of a setting.
+
+    Raises:
+        HsEnvError: If it is not a whole number from 0.
+    """
+    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+        raise HsEnvError(f"{name!r}: expected whole numbers such as 'phrases:seed=3,train=2000', got '{key}={value}'.")
+    return int(value)

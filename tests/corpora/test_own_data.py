@@ -1,0 +1,189 @@
+"""Files as users have them: other columns, other labels, other separators, and rows with faults."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hs_env.corpora import Corpus, RowFormat, load_corpus
+from hs_env.corpora.spec import add_settings, divide, parse_settings
+from hs_env.errors import HsEnvError
+
+STARS = [(f"text number {i}", 1 + i % 5) for i in range(50)]
+
+
+def write(path: Path, header: str, rows: list[tuple[object, ...]], separator: str = ",", end: str = "\n") -> Path:
+    lines = [header, *(separator.join(map(str, row)) for row in rows)]
+    path.write_text("".join(line + end for line in lines), encoding="utf-8", newline="")
+    return path
+
+
+def texts(corpus: Corpus) -> set[str]:
+    return {" ".join(sentence.words) for split in corpus.splits.values() for sentence in split}
+
+
+def test_columns_and_names_in_the_spec_are_the_arguments(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "id,review,stars", [(i, *row) for i, row in enumerate(STARS)])
+    names = ("awful", "poor", "fair", "good", "great")
+    corpus = load_corpus(path, text="review", label="stars", names=names)
+    assert corpus.labels == names
+    assert corpus == load_corpus(f"{path}:text=review,label=stars,names=awful|poor|fair|good|great")
+    assert all(names[int(each.words[2]) % 5] == names[each.label] for each in corpus.splits["train"])
+    assert load_corpus(f"{path}:text=review,label=stars").labels == ("1", "2", "3", "4", "5")
+    assert load_corpus(f"{path}:text=review", label="stars").labels == ("1", "2", "3", "4", "5")
+
+
+def test_columns_that_are_not_chosen_are_kept_for_rewards(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,review,stars", [(f"id {i}", *row) for i, row in enumerate(STARS)])
+    for sentence in load_corpus(path, text="review", label="stars").splits["train"]:
+        assert sentence.columns == {"text": f"id {sentence.words[2]}"}
+    for sentence in load_corpus(path, label="stars").splits["train"]:
+        assert sentence.columns == {"review": f"text number {sentence.words[1]}"}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("text", ["review", "a,b", "a;b", "Größe %", "a|b/c:d=e"])
+def test_any_name_of_a_column(tmp_path: Path, separator: str, text: str) -> None:
+    if separator in text:
+        return
+    path = write(tmp_path / "r.csv", f"{text}{separator}stars", STARS, separator)
+    name = add_settings(str(path), RowFormat(text, "stars"))
+    assert divide(name)[0] == path
+    assert RowFormat.from_settings(name, parse_settings(name, divide(name)[1])) == RowFormat(text, "stars")
+    corpus = load_corpus(name)
+    assert len(texts(corpus)) == 50
+    words = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}[separator]
+    assert corpus.source == f"texts from the column {text!r}, labels from 'stars'; r.csv is separated by {words}"
+
+
+def test_a_table_as_excel_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "excel.csv"
+    rows = "".join(f'"line one{i}\nline ""two""; {i}";{1 + i % 3},0;{i},5\r\n' for i in range(30))
+    path.write_bytes(("\ufeffreview;stars;price;\r\n" + rows.replace("\r\n", ";\r\n")).encode())
+    corpus = load_corpus(path, text="review", label="stars")
+    assert corpus.labels == ("1", "2", "3")
+    assert 'line one7 line " two " ; 7' in texts(corpus)
+
+
+def test_a_file_without_a_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", '"1","first, of all"', [(f'"{1 + i % 2}"', f'"text, {i}"') for i in range(20)])
+    assert len(texts(load_corpus(path, text="2", label="1"))) == 21
+    with pytest.raises(HsEnvError, match=r"line 1: there is no column 'text'; the columns are '1', 'first, of all'"):
+        load_corpus(path)
+    with pytest.raises(HsEnvError, match="there is no column '3'"):
+        load_corpus(path, text="3", label="1")
+    named = write(tmp_path / "named.csv", "1,2", [(1 + i % 2, f"text {i}") for i in range(20)])
+    assert len(texts(load_corpus(named, text="2", label="1"))) == 20
+
+
+BAD = ['"",1', "no label,", "one,two,three", '"quote"d,1', "good,1"]
+
+
+def test_bad_rows_are_skipped_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,label", [*STARS, *((row,) for row in BAD)])
+    with pytest.raises(HsEnvError, match=r"line 52: the text is empty"):
+        load_corpus(path)
+    with pytest.warns(UserWarning, match=r"r.csv: 4 of 55 rows were skipped, the first for: .*line 52: the text is em"):
+        corpus = load_corpus(f"{path}:skip_bad_rows=yes")
+    assert texts(corpus) == {*(text for text, _ in STARS), "good"}
+    with pytest.warns(UserWarning, match="4 of 55"):
+        assert load_corpus(path, skip_bad_rows=True) == corpus
+
+
+def test_bad_json_lines_are_skipped(tmp_path: Path) -> None:
+    rows = [f'{{"text": "text {i}", "label": {i % 2}}}' for i in range(30)]
+    bad = [
+        "{",
+        "[1]",
+        '{"text": "a"}',
+        '{"text": "\u200b", "label": 1}',
+        '{"text": "a", "label": 1, "boundaries": [0]}',
+    ]
+    (tmp_path / "r.jsonl").write_text("\n".join([*bad, *rows]), encoding="utf-8")
+    with pytest.warns(UserWarning, match="5 of 35 rows"):
+        assert len(texts(load_corpus(tmp_path / "r.jsonl", skip_bad_rows=True))) == 30
+
+
+def test_what_cannot_be_skipped(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,label", [*STARS, ('"open', 1), *STARS])
+    with pytest.raises(HsEnvError, match=r"line 52: .*unclosed quote"):
+        load_corpus(path, skip_bad_rows=True)
+    with pytest.raises(HsEnvError, match=r"holds no sentences. The first fault: .*line 2: the text is empty"):
+        load_corpus(write(tmp_path / "e.csv", "text,label", [("", 1), ("", 2)]), skip_bad_rows=True)
+    folder = tmp_path / "folds"
+    folder.mkdir()
+    write(folder / "all.csv", "text,label", STARS)
+    (folder / "folds.json").write_text('{"fold": [0, 1, 2]}')
+    with pytest.raises(HsEnvError, match="a fold for every row"):
+        load_corpus(folder, skip_bad_rows=True)
+
+
+def test_long_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,label", STARS)
+    names = tuple("very " * 20 + str(at) for at in range(5))
+    assert load_corpus(add_settings(str(path), RowFormat(names=names))).labels == names
+    assert load_corpus(path, names=names).labels == names
+
+
+def test_bad_settings(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.csv", "text,label", STARS)
+    for settings, message in (
+        ("names=a|b", "expected 5 names, for the labels '1', '2', '3', '4', '5', got 2"),
+        ("text=review", "there is no column 'review'; the columns are 'text', 'label'"),
+        ("text=label", "must differ"),
+        ("skip_bad_rows=maybe", "must be yes or no, got 'maybe'"),
+        ("column=a", "no setting 'column'; its settings: fold, text, label, names, skip_bad_rows"),
+        ("label=label,label=text", "the setting 'label' occurs twice"),
+        ("label=", "expected settings such as"),
+        ("fold=1", "there is no folds.json"),
+    ):
+        with pytest.raises(HsEnvError, match=message):
+            load_corpus(f"{path}:{settings}")
+    with pytest.raises(HsEnvError, match="has no setting 'text'"):
+        load_corpus("phrases", text="review")
+
+
+def test_one_class(tmp_path: Path) -> None:
+    with pytest.raises(HsEnvError, match="every label is '1'; a classifier needs two classes or more"):
+        load_corpus(write(tmp_path / "r.csv", "text,label", [(text, 1) for text, _ in STARS]))
+
+
+def test_a_class_that_dev_and_test_lack_is_named(tmp_path: Path) -> None:
+    rows = [("a", "rare"), ("b", "rare"), *((text, "usual") for text, _ in STARS)]
+    with pytest.warns(UserWarning, match="dev and test have no sentence of the class 'rare'"):
+        load_corpus(write(tmp_path / "r.csv", "text,label", rows))
+
+
+def test_a_folder_with_folds_and_columns(tmp_path: Path, write_rows: Callable[..., Path]) -> None:
+    write(tmp_path / "all.csv", "review;stars", STARS, ";")
+    (tmp_path / "folds.json").write_text(f'{{"fold": {[i // 5 % 5 for i in range(50)]}}}')
+    corpus = load_corpus(f"{tmp_path}:fold=3,text=review,label=stars")
+    assert corpus == load_corpus(tmp_path, fold=3, text="review", label="stars")
+    assert corpus.splits["test"][0].words == ("text", "number", "15")
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    text, label = map(list, zip(*STARS, strict=True))
+    table = pyarrow.table({"review": text, "stars": pyarrow.array(label, pyarrow.float64())})
+    parquet.write_table(table, tmp_path / "r.parquet")
+    corpus = load_corpus(tmp_path / "r.parquet", text="review", label="stars")
+    assert (corpus.labels, len(texts(corpus))) == (("1", "2", "3", "4", "5"), 50)
+    with pytest.raises(HsEnvError, match="no column 'text'; the columns are 'review', 'stars'"):
+        load_corpus(tmp_path / "r.parquet")
+    parquet.write_table(pyarrow.table({"text": ["a", None], "label": [1, 2]}), tmp_path / "null.parquet")
+    with pytest.raises(HsEnvError, match="line 2: the text is empty"):
+        load_corpus(tmp_path / "null.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and more")
+    with pytest.raises(HsEnvError, match=r"broken.parquet: cannot be read as Parquet"):
+        load_corpus(tmp_path / "broken.parquet")
+
+
+def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (tmp_path / "r.parquet").write_bytes(b"PAR1")
+    with pytest.raises(HsEnvError, match=r'r.parquet: Parquet files need an extra .*"hs-env\[parquet\]"'):
+        load_corpus(tmp_path / "r.parquet")
