@@ -23,11 +23,14 @@ from .base import (
 )
 from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
 from .choice import BinaryChoice, CategoricalChoice, Choice, choice_of
+from .distances import DistanceNet, DistancePolicy
 from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
+from .legality import Legality
 from .loading import load_agent_for
-from .policy import LogitPolicy, PNet
+from .module_baselines import GoldPhrases, RandomModules
+from .policy import LogitPolicy, PNet, PolicyNet
 from .reinforce import Reinforce, ReinforceParameters
 from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
@@ -47,13 +50,19 @@ __all__ = [
     "CategoricalChoice",
     "Choice",
     "Decision",
+    "DistanceNet",
+    "DistancePolicy",
     "FixedPolicy",
+    "GoldPhrases",
     "HMBoundaries",
     "Heuristic",
     "LearningAgent",
+    "Legality",
     "LogitPolicy",
     "PNet",
     "PolicyInput",
+    "PolicyNet",
+    "RandomModules",
     "Reinforce",
     "ReinforceParameters",
     "Rollout",

@@ -156,7 +156,7 @@ class FunctionWords(Heuristic):
 class Gold(Heuristic):
     """Takes the gold actions of a corpus that has them: its phrases, or its trees."""
 
-    problems = (PhraseSegmentation, Composition)
+    problems: ClassVar[tuple[type[Problem], ...]] = (PhraseSegmentation, Composition)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return the gold actions."""
@@ -240,6 +240,11 @@ class Random(Baseline):
         if not 0 < p < 1:
             raise HsEnvError(f"The probability p of the last action must be between 0 and 1, got {p}.")
         self.p = p
+
+    @property
+    def observes(self) -> bool:
+        """See `Agent.observes`."""
+        return False
 
     def act(self, inputs: PolicyInput) -> Decision:
         """Sample an action, even if `deterministic`, because this policy has no best action."""

@@ -17,7 +17,7 @@ from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
-from .baselines import BASELINES, Heuristic
+from .baselines import BASELINES, Baseline
 from .rollout import rollout
 
 
@@ -27,10 +27,16 @@ class FixedParameters:
 
 
 class FixedPolicy(LearningAgent):
-    """Acts like the heuristic that `BASELINES` holds as `name`, and learns nothing."""
+    """Acts like the baseline that `BASELINES` holds as `name`, and learns nothing.
 
-    def __init__(self, name: str, heuristic: Heuristic) -> None:
-        self.name, self.heuristic = name, heuristic
+    Raises:
+        HsEnvError: If the baseline observes the encoder.
+    """
+
+    def __init__(self, name: str, baseline: Baseline) -> None:
+        if baseline.observes:
+            raise HsEnvError(f"A fixed policy does not observe the encoder, but {name!r} does. Choose another.")
+        self.name, self.baseline = name, baseline
 
     @property
     def observes(self) -> bool:
@@ -38,12 +44,12 @@ class FixedPolicy(LearningAgent):
         return False
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """Return the plan of the heuristic."""
-        return self.heuristic.begin(batch, samples)
+        """See `Agent.begin`."""
+        return self.baseline.begin(batch, samples)
 
     def act(self, inputs: PolicyInput) -> Decision:
-        """Take the next planned action."""
-        return self.heuristic.act(inputs)
+        """See `Agent.act`."""
+        return self.baseline.act(inputs)
 
     def update(
         self,
@@ -54,15 +60,15 @@ class FixedPolicy(LearningAgent):
         generator: torch.Generator | None = None,
     ) -> Update:
         """Run one episode per sentence; the policy does not change."""
-        done = rollout(encoder, self, batch, deterministic=True)
+        done = rollout(encoder, self, batch, deterministic=True, generator=generator)
         return Update(done.episodes, done.metrics(reward(done.episodes)))
 
     def start_from(self, agent: Agent) -> None:
         """Keep the policy: it does not change."""
 
     def save(self, path: Path) -> None:
-        """Save the name of the heuristic and its vocabulary."""
-        words = list(self.heuristic.vocabulary.words)
+        """Save the name of the baseline and its vocabulary."""
+        words = list(self.baseline.vocabulary.words)
         save_state(path, "agent", {"agent": "fixed.v1", "policy": self.name, "words": words})
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,16 +80,13 @@ class FixedPolicy(LearningAgent):
 
 
 def _make(setting: AgentSetting, parameters: FixedParameters) -> FixedPolicy:
-    assert isinstance(setting.warm_start, Heuristic)
+    assert isinstance(setting.warm_start, Baseline)
     return FixedPolicy(setting.warm_start_name, setting.warm_start)
 
 
 def _load(state: dict[str, Any]) -> Agent:
     name: str = state["policy"] if "policy" in state else state["structure"]  # in files of version 0.1
-    heuristic = BASELINES.get(name)(Vocabulary(state["words"]))
-    if not isinstance(heuristic, Heuristic):
-        raise HsEnvError(f"{name!r} is not a fixed policy")
-    return FixedPolicy(name, heuristic)
+    return FixedPolicy(name, BASELINES.get(name)(Vocabulary(state["words"])))
 
 
 AGENTS.register("fixed.v1")(

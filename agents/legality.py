@@ -23,7 +23,7 @@ class Legality(StructuredEncoder):
         state_size: Width D of the observations.
     """
 
-    def __init__(self, problem: Problem, state_size: int) -> None:
+    def __init__(self, problem: Problem, state_size: int = 0) -> None:
         super().__init__()
         self.problem, self.state_size = problem, state_size  # type: ignore[misc]
 

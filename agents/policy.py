@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +18,32 @@ from .base import Agent, Decision, PolicyInput, check_width
 from .choice import choice_of
 from .reader import Reader, padded_words
 
+if TYPE_CHECKING:
+    from .rollout import Trajectories
+
 Logits = Callable[[Tensor, Tensor], Tensor]
 """A policy on one batch: a function that computes logits, (R,) of action 1 for two actions, (R, k) for more.
 
 Its arguments are the observations (R, D), and the places (R,) int64 of the words among all words of the batch."""
 
 
-class PNet(nn.Module):
+class PolicyNet(nn.Module, ABC):
+    """A network that defines a policy."""
+
+    @abstractmethod
+    def on(self, batch: SentenceBatch) -> Logits:
+        """Bind the policy to a batch: a reader reads its sentences, once."""
+
+    @abstractmethod
+    def agent(self) -> Agent:
+        """Return the agent that samples from this policy."""
+
+    @abstractmethod
+    def logits(self, batch: SentenceBatch, trajectories: Trajectories) -> Tensor:
+        """Compute the logits of all decisions of sampled episodes, (decisions,) or (decisions, k), in one pass."""
+
+
+class PNet(PolicyNet):
     """The policy network: computes the logits of the actions with a linear layer or an MLP with one tanh layer.
 
     Two actions have one logit: `pi(a_t = 1 | s_t) = sigmoid(W s_t + b)` (Zhang, Huang, Zhao, AAAI 2018).
@@ -98,11 +119,19 @@ class PNet(nn.Module):
         return logits.squeeze(1) if self.num_actions == 2 else logits
 
     def on(self, batch: SentenceBatch) -> Logits:
-        """Bind the policy to a batch: the reader reads its sentences, once."""
+        """See `PolicyNet.on`."""
         if self.reader is None:
             return lambda observation, place: self(observation)
         words = self.reader(batch)
         return lambda observation, place: self(observation, words.index_select(0, place))
+
+    def agent(self) -> Agent:
+        """See `PolicyNet.agent`."""
+        return LogitPolicy(self)
+
+    def logits(self, batch: SentenceBatch, trajectories: Trajectories) -> Tensor:
+        """See `PolicyNet.logits`."""
+        return self.on(batch)(trajectories.observation, trajectories.place)
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

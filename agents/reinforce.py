@@ -14,15 +14,17 @@ from hs_env.compute import isolated
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.parameters import parse_parameters
+from hs_env.problems.composition import Composition
 from hs_env.problems.problem import Problem
 from hs_env.rewards import Reward
 from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
-from .base import AGENTS, Agent, AgentKind, AgentSetting, LearningAgent, Update
+from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
+from .distances import DistanceNet, DistancePolicy
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
 from .estimators.score import Baseline, Ratio, Scale
-from .policy import LogitPolicy, PNet
+from .policy import LogitPolicy, PNet, PolicyNet
 
 _OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
     "adam": torch.optim.Adam,
@@ -60,6 +62,9 @@ class ReinforceParameters:
     """Weight of the entropy bonus: the mean entropy per word, in nats."""
     hidden_size: int = 64
     """Width of the P-Net's tanh layer; 0 gives the linear policy of the paper."""
+    policy: Literal["actions", "distances"] = "actions"
+    """What the P-Net computes: logits of the `actions`, or, for trees, `distances` between neighbouring words, of which
+    the near ones are reduced first. Distances come from a reader alone."""
     reader: Literal["none", "lstm", "bilstm"] = "none"
     """Reader of the P-Net, which has word vectors and an LSTM of its own: `lstm` reads the words so far, `bilstm` the
     whole sentence."""
@@ -85,6 +90,16 @@ class ReinforceParameters:
             )
         if self.reader == "none" and not self.observe:
             raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
+        if self.policy == "distances" and (self.reader == "none" or self.observe or not self.hidden_size):
+            raise HsEnvError(
+                "A policy of distances has a reader and a tanh layer, and does not observe the encoder. Set `reader` "
+                "to 'lstm' or 'bilstm', `observe` to False, and `hidden_size` to 1 or more."
+            )
+        if self.policy == "distances" and score is None:
+            raise HsEnvError(
+                f"The estimator {self.estimator!r} cannot train a policy of distances. Choose 'rloo', "
+                "'moving_average', 'self_critical', 'grpo' or 'ppo'."
+            )
         ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
         optional = {name: bounds for name, bounds in ranges.items() if getattr(self, name) is not None}
         check_ranges(
@@ -110,8 +125,10 @@ class ReinforceParameters:
 
     def make_pnet(
         self, state_size: int, num_actions: int, vocabulary_size: int, initial_logits: tuple[float, ...] = ()
-    ) -> PNet:
+    ) -> PolicyNet:
         """Make the P-Net that these parameters describe."""
+        if self.policy == "distances":
+            return DistanceNet(self.hidden_size, self.reader, self.reader_size, vocabulary_size)
         return PNet(
             state_size,
             self.hidden_size,
@@ -124,7 +141,7 @@ class ReinforceParameters:
         )
 
 
-class Reinforce(LogitPolicy, LearningAgent):
+class Reinforce(LearningAgent):
     """Trains a P-Net on an estimate of the gradient of the undiscounted mean reward.
 
     The default estimator is REINFORCE, `E[sum_t (R - b) grad log pi(a_t|s_t)]`. The baseline b of a sample is the mean
@@ -137,7 +154,8 @@ class Reinforce(LogitPolicy, LearningAgent):
         vocabulary_size: V, number of token ids, for a reader.
 
     Raises:
-        HsEnvError: If the estimator supports two actions only, and the problem has more.
+        HsEnvError: If the estimator supports two actions only, and the problem has more; or the policy is one of
+            distances, and the problem is not composition.
     """
 
     @isolated
@@ -160,9 +178,27 @@ class Reinforce(LogitPolicy, LearningAgent):
                 "'ppo', 'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
         k, initial = problem.num_actions, problem.defaults.initial_logits
-        super().__init__(self.parameters.make_pnet(state_size, k, vocabulary_size, initial))
+        if self.parameters.policy == "distances" and not isinstance(problem, Composition):
+            raise HsEnvError(
+                f"A policy of distances makes trees, and {problem.title} has none. Use `policy` 'actions'."
+            )
+        self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
+        self._policy, self._described = self.pnet.agent(), {"state_size": state_size, "num_actions": k}
         make = _OPTIMIZERS[self.parameters.optimizer]
         self.optimizer = make(self.pnet.parameters(), lr=self.parameters.learning_rate)
+
+    @property
+    def observes(self) -> bool:
+        """See `Agent.observes`."""
+        return self._policy.observes
+
+    def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
+        """See `Agent.begin`."""
+        return self._policy.begin(batch, samples)
+
+    def act(self, inputs: PolicyInput) -> Decision:
+        """See `Agent.act`."""
+        return self._policy.act(inputs)
 
     def loss(self, estimate: Estimate) -> Tensor:
         """Return the loss: minus the objective of the estimate, minus the entropy bonus."""
@@ -203,7 +239,7 @@ class Reinforce(LogitPolicy, LearningAgent):
 
     def start_from(self, agent: Agent) -> None:
         """See `LearningAgent.start_from`."""
-        if not isinstance(agent, LogitPolicy):
+        if not isinstance(agent, LogitPolicy | DistancePolicy):
             return super().start_from(agent)
         self.pnet.load_state_dict(agent.pnet.state_dict())
 
@@ -211,8 +247,7 @@ class Reinforce(LogitPolicy, LearningAgent):
         """See `LearningAgent.save`."""
         state = {
             "agent": "reinforce.v1",
-            "state_size": self.pnet.state_size,
-            "num_actions": self.pnet.num_actions,
+            **self._described,
             "vocabulary_size": self.vocabulary_size,
             "parameters": asdict(self.parameters),
             "pnet": self.pnet.state_dict(),
@@ -239,7 +274,7 @@ def _load(state: dict[str, Any]) -> Agent:
     parameters = parse_parameters(ReinforceParameters, saved, "a saved agent")
     pnet = parameters.make_pnet(state["state_size"], state.get("num_actions", 2), state.get("vocabulary_size", 0))
     pnet.load_state_dict(state["pnet"])
-    return LogitPolicy(pnet)
+    return pnet.agent()
 
 
 def _make(setting: AgentSetting, parameters: ReinforceParameters) -> Reinforce:

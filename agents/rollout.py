@@ -14,9 +14,7 @@ from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
-from .choice import Choice, choice_of
 from .legality import Legality
-from .policy import Logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,6 @@ class Trajectories:
     row: Tensor
     word: Tensor
     place: Tensor
-
-    def choices(self, logits: Logits) -> Choice:
-        """Compute the distributions of a policy at all decisions, in one pass."""
-        return choice_of(logits(self.observation, self.place), self.legal)
 
     def padded(self, values: Tensor, shape: torch.Size) -> Tensor:
         """Return values of all decisions, (decisions,), in an array (R, T) of the given shape, 0 elsewhere."""

@@ -16,8 +16,9 @@ import torch
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.envs.resources import Resources
 from hs_env.envs.vector import EncoderVectorEnv
-from hs_env.errors import HsEnvError, check_ranges
+from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.saved import check_optimizer
 from hs_env.rewards import Reward
 from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
@@ -170,16 +171,41 @@ class SB3Learner(SB3Agent, LearningAgent):
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `LearningAgent.load_state_dict`."""
+        """See `LearningAgent.load_state_dict`.
+
+        Raises:
+            HsEnvError: If the state does not fit the algorithm.
+        """
+        if not isinstance(state["parameters"], dict):  # a text would be the path of a file to load
+            raise HsEnvError(f"the parameters of {self.name} are {shown(state['parameters'])}")
         self.model.set_parameters(state["parameters"])
-        for name, value in state["counters"].items():
-            setattr(self.model, name, value)
-        self.exploration = state["exploration"]
-        if "replay_buffer" in state:
-            buffer, saved = self.model.replay_buffer, state["replay_buffer"]
-            buffer.pos, buffer.full = saved["pos"], saved["full"]
-            for name, array in saved["arrays"].items():
-                getattr(buffer, name)[: len(array)] = array.numpy()
+        check_optimizer(self.policy.optimizer)
+        for name in _COUNTERS:
+            if hasattr(self.model, name):
+                setattr(self.model, name, _number(name, state["counters"][name], int, 2**62))
+        self.exploration = _number("exploration", state["exploration"], (int, float), 1)
+        if (buffer := getattr(self.model, "replay_buffer", None)) is not None:
+            _restore_buffer(buffer, state["replay_buffer"])
+
+
+def _number(name: str, value: Any, kind: Any, largest: int) -> Any:
+    """Return a number of a saved state; raise an error unless it is one of this kind, from 0 to `largest`."""
+    if not isinstance(value, kind) or isinstance(value, bool) or not 0 <= value <= largest:
+        raise HsEnvError(f"{name} is {shown(value)}")
+    return value
+
+
+def _restore_buffer(buffer: Any, saved: dict[str, Any]) -> None:
+    """Restore a replay buffer; raise an error if an array has another shape or type than the buffer's."""
+    full, arrays = saved["full"], saved["arrays"]
+    position = _number("the position in the replay buffer", saved["pos"], int, buffer.buffer_size - 1)
+    filled = buffer.buffer_size if full else position
+    for name in _BUFFER:
+        own, array = getattr(buffer, name)[:filled], arrays[name].numpy()
+        if type(full) is not bool or (array.shape, array.dtype) != (own.shape, own.dtype):
+            raise HsEnvError(f"the {name} of the replay buffer do not fit it")
+        own[:] = array
+    buffer.pos, buffer.full = position, full
 
 
 @contextmanager

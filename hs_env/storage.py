@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
@@ -55,6 +55,25 @@ def what_is(content: bytes) -> str | None:
     return found
 
 
+def exists(path: StrPath) -> bool:
+    """Return whether there is a file or folder; False for names that none can have, such as too long ones."""
+    try:
+        return Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+@contextmanager
+def naming(path: StrPath) -> Iterator[None]:
+    """Name a file in the errors of the system while it is written; those of an open file have no name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+
+
 def write_atomically(path: StrPath, content: bytes | Iterable[bytes], replace: bool = True) -> None:
     """Write a file in one step. Readers find all of the old content or all of the new, even after a crash.
 
@@ -70,24 +89,23 @@ def write_atomically(path: StrPath, content: bytes | Iterable[bytes], replace: b
         FileExistsError: If the file exists and is not to be replaced.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")  # which no other process uses
-    try:
-        with open(temporary, "xb") as file:
-            file.writelines([content] if isinstance(content, bytes) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            os.replace(temporary, path)
-        else:
-            os.link(temporary, path)  # fails if another process has written the file meanwhile
-            temporary.unlink()
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
-        raise
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "xb") as file:
+                file.writelines([content] if isinstance(content, bytes) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                os.replace(temporary, path)
+            else:
+                os.link(temporary, path)  # fails if another process has written the file meanwhile
+                temporary.unlink()
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
 
 
 def write_json(path: StrPath, value: Any) -> None:

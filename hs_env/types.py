@@ -23,6 +23,15 @@ INSIDE: Final = 0
 END: Final = 1
 """Action of phrase segmentation: the word is the last one of its phrase."""
 
+ASSERT: Final = 1
+"""Action of phrase modules: ends the phrase, which adds to what was said before."""
+NEGATE: Final = 2
+"""Action of phrase modules: ends the phrase, which denies what was said before."""
+SCALE: Final = 3
+"""Action of phrase modules: ends the phrase, which strengthens or weakens what was said before."""
+CONTRAST: Final = 4
+"""Action of phrase modules: ends the phrase, which replaces what was said before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
@@ -188,6 +197,13 @@ class Episodes:
         if self.actions.ndim == 3:
             return self.actions[..., action]
         return self.actions if action == 1 else (1 - self.actions) * self.sentences.mask
+
+    @property
+    def closing(self) -> Tensor:
+        """(R, T) weight of all actions but action 0: 0 or 1, or the relaxed weight; whether a phrase ends."""
+        if self.actions.ndim == 3:
+            return self.actions[..., 1:].sum(2)
+        return self.actions if self.actions.is_floating_point() else (self.actions != 0).long()
 
     @property
     def log_likelihood(self) -> Tensor:

@@ -13,8 +13,8 @@ from .base import REWARDS, Reward
 
 
 def phrase_share(episodes: Episodes) -> Tensor:
-    """Return (R,) n/L for n phrases, or retained words, of L words: the share of words whose action is 1."""
-    return episodes.weight(1).sum(1) / episodes.sentences.lengths
+    """Return (R,) n/L for n phrases, or retained words, of L words: the share of words whose action is not 0."""
+    return episodes.closing.sum(1) / episodes.sentences.lengths
 
 
 def deleted_share(episodes: Episodes) -> Tensor:

@@ -35,7 +35,7 @@ def _originals(episodes: Episodes) -> list[Sentence]:
 
 
 def _spans(episodes: Episodes) -> list[list[tuple[int, int]]]:
-    return SEGMENTATION.spans(episodes.actions, episodes.sentences.lengths).by_row(len(episodes))
+    return SEGMENTATION.spans_by_row(episodes.actions, episodes.sentences.lengths)
 
 
 def _texts(episodes: Episodes) -> list[str]:

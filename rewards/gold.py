@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import INSIDE
+from hs_env.problems.segmentation import END, INSIDE
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
@@ -34,6 +34,8 @@ class BoundaryF1(Reward):
                 "Choose a corpus with gold phrases, such as 'phrases', or another reward."
             )
         last = sentences.lengths[:, None] - 1
-        found, gold = (each.scatter(1, last, INSIDE) for each in (episodes.actions, sentences.gold_actions))
+        found, gold = (
+            each.scatter(1, last, INSIDE) for each in (episodes.closing, sentences.gold_actions.clamp(max=END))
+        )
         both, either = 2 * (found * gold).sum(1), (found + gold).sum(1)
         return {"boundary_f1": torch.where(either == 0, 1.0, both / either.clamp(min=1))}

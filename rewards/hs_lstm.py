@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import END
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
@@ -35,5 +34,5 @@ class HSLSTMReward(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""
         gamma = 0.1 * episodes.log_probs.shape[1] if self.gamma is None else self.gamma
-        share = episodes.weight(END).sum(1) / episodes.sentences.lengths
+        share = episodes.closing.sum(1) / episodes.sentences.lengths
         return {"log_likelihood": episodes.log_likelihood, "structure": -gamma * (share + 0.1 / share)}

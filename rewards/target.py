@@ -10,7 +10,6 @@ from typing import Any
 from torch import Tensor
 
 from hs_env.errors import check_ranges
-from hs_env.problems.segmentation import END
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
@@ -138,7 +137,7 @@ class PhraseLength(_Near):
 
     def measure(self, episodes: Episodes) -> Tensor:
         """Return (R,) L/n."""
-        return episodes.sentences.lengths / episodes.weight(END).sum(1)
+        return episodes.sentences.lengths / episodes.closing.sum(1)
 
 
 @REWARDS.register("deletion_rate.v1")

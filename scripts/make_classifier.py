@@ -1,10 +1,11 @@
 """Make a run that ships with the package: a small classifier and its P-Net.
 
-On generated corpora an HS-LSTM, an ID-LSTM or a Tree-LSTM. HS-LSTM: first the C-Net is trained on gold phrases. Then a
-randomly initialised P-Net learns to find phrases for the frozen C-Net, from its reward alone. Tree-LSTM: the same with
-gold trees. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the frozen C-Net, then both
-alternately. The script prints how close the P-Net's reward is to the best possible one, which an exhaustive search
-finds.
+On generated corpora an HS-LSTM, an ID-LSTM, a Tree-LSTM or a network of phrase modules. HS-LSTM: first the C-Net is
+trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the frozen C-Net, from its reward
+alone. Tree-LSTM: the same with gold trees. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on
+the frozen C-Net, then both alternately. Phrase modules: the C-Net is trained on gold modules, and the P-Net imitates
+them (docs/modules.md says why). The script prints how close the P-Net's reward is to the best possible one, which an
+exhaustive search finds.
 
 On `movie_reviews` also a plain LSTM, all for new texts: see `review_classifier.py`.
 """
@@ -21,11 +22,12 @@ import torch
 import tyro
 from review_classifier import best_of_seeds
 from rich.console import Console
+from torch import Tensor
 
 import hs_env
-from hs_env.agents import Agent, baselines_for, best_actions, make_baseline, rollout
+from hs_env.agents import Agent, Reinforce, baselines_for, best_actions, make_baseline, rollout
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier, StructuredEncoder
+from hs_env.models import Classifier, EncoderState, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
 from hs_env.rewards import make_reward
 from hs_env.training.config import TrainConfig
@@ -48,6 +50,14 @@ CONFIGS = {
         _COMMON,
         warm_start="gold",
         agent_parameters={"samples": 20, "learning_rate": 3e-3, "entropy_bonus": 0.3},
+    ),
+    "phrase_modules": replace(
+        _COMMON,
+        corpus="phrases_deep:train=4000,dev=500,test=500,test_depth=0",
+        model="phrase_modules",
+        model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
+        warm_start="gold",
+        pnet_epochs=0,
     ),
     "id_lstm": replace(
         _COMMON,
@@ -75,15 +85,20 @@ CONFIGS = {
         agent_parameters={"samples": 10, "learning_rate": 3e-3, "entropy_bonus": 0.1},
     ),
 }
-OUT = {"hs_lstm": "phrases", "id_lstm": "phrases_id_lstm", "tree_lstm": "listops"}
+OUT = {
+    "hs_lstm": "phrases",
+    "id_lstm": "phrases_id_lstm",
+    "tree_lstm": "listops",
+    "phrase_modules": "phrases_modules",
+}
 """Name of each result's folder in hs_env/data."""
 OUT_OF_REVIEWS = {
     "hs_lstm": "movie_reviews",
     "id_lstm": "movie_reviews_id_lstm",
     "plain_lstm": "movie_reviews_plain_lstm",
 }
-LONGEST = {"hs_lstm": 13, "id_lstm": 13, "tree_lstm": 9}
-"""Number of words of the longest sentences that are searched exhaustively."""
+LONGEST = {2: 13, 3: 9, 5: 5}
+"""Number of words of the longest sentences that are searched exhaustively, by number of actions."""
 SEARCHED = 300
 
 
@@ -92,7 +107,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     test, encoder = data.splits["test"], run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     reward = make_reward(run.config.reward)
-    batch = test.batch((test.lengths <= LONGEST[run.config.model]).nonzero().squeeze(1)[:SEARCHED])
+    batch = test.batch((test.lengths <= LONGEST[encoder.problem.num_actions]).nonzero().squeeze(1)[:SEARCHED])
 
     def earned(agent: Agent) -> float:
         with torch.no_grad():
@@ -106,9 +121,40 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
     return {"best": best, "P-Net": learned, **baselines, "share of best over random": share}
 
 
+def imitate(run: Run, data: TrainingData, steps: int = 600) -> Reinforce:
+    """Train a P-Net on the gold actions, in the states that they lead to."""
+    encoder, train, generator = (
+        run.classifier.model,
+        data.splits["train"],
+        torch.Generator().manual_seed(run.config.seed),
+    )
+    assert isinstance(encoder, StructuredEncoder)
+    agent = Reinforce(encoder.state_size, encoder.problem)
+    for _ in range(steps):
+        batch = train.batch(torch.randint(len(train), (run.config.batch_size,), generator=generator))
+        gold, seen = batch.gold_actions, []
+        assert gold is not None
+
+        def decide(t: int, state: EncoderState, gold: Tensor = gold, seen: list[Tensor] = seen) -> Tensor:
+            seen.append(encoder.observe(state))
+            return gold[:, t]
+
+        with torch.no_grad():
+            encoder.unroll(encoder.start(batch), gold.shape[1], decide)
+        logits = agent.pnet(torch.stack(seen, 1)[batch.mask])
+        agent.optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits, gold[batch.mask]).backward()
+        agent.optimizer.step()
+    return agent
+
+
 def generated(model: str, seed: int, folder: Path, console: Console) -> tuple[Run, dict[str, Any]]:
     """Train on a generated corpus; return the run and what its notes say of it."""
     run = train(replace(CONFIGS[model], seed=seed), folder / "run", console)
+    if model == "phrase_modules":
+        agent = imitate(run, run.data())
+        agent.save(run.folder / AGENT)
+        run = replace(run, agent=agent)
     rewards = share_of_the_best(run, run.data())
     for name, value in rewards.items():
         console.print(f"{name:>26} {value:8.4f}", highlight=False)
@@ -116,7 +162,7 @@ def generated(model: str, seed: int, folder: Path, console: Console) -> tuple[Ru
 
 
 def main(
-    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm", "plain_lstm"]],
+    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm", "phrase_modules", "plain_lstm"]],
     reviews: bool = False,
     out: Path | None = None,
     seed: int = 0,

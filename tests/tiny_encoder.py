@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 WORDS = ("the", "movie", "film", "is", "not", "very", "good", "and", "fun", "##ny", "a", ",")
@@ -12,6 +13,7 @@ LONGEST = 12
 
 def make_tiny_encoder(folder: Path, *, seed: int = 0) -> Path:
     """A BERT of two layers of width 8 that reads 12 pieces at once; its tokeniser cuts `funny` into `fun ##ny`."""
+    pytest.importorskip("transformers")
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -49,6 +51,7 @@ KINDS = {
 
 def make_byte_level_encoder(folder: Path, kind: str) -> Path:
     """A model of two layers of width 8; its tokeniser takes the space before a word for a part of the word."""
+    pytest.importorskip("transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 

@@ -17,7 +17,7 @@ from hs_env.rewards import Reward, Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
 from ..choice import Choice, choice_of
-from ..policy import PNet
+from ..policy import PolicyNet
 from ..rollout import Rollout
 
 
@@ -34,7 +34,7 @@ class ExpectedReward:
     """
 
     encoder: StructuredEncoder
-    policy: PNet
+    policy: PolicyNet
     batch: SentenceBatch
     reward: Reward
     samples: int

@@ -9,7 +9,6 @@ from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState
 from hs_env.types import Episodes, SentenceBatch
 
-from ..policy import LogitPolicy
 from ..rollout import rollout
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Trace
 
@@ -43,7 +42,7 @@ class Exact(Estimator):
         sentences = expected.batch.select(torch.arange(len(sequences)).repeat_interleave(counts))
         log_probs, episodes = _read(expected, sentences, actions)
         objective = (log_probs.sum(1).exp() * expected.reward(episodes).total).sum() / len(sequences)
-        agent = LogitPolicy(expected.policy)
+        agent = expected.policy.agent()
         sampled = rollout(expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator)
         passes = expected.samples + len(actions) / len(sequences)
         return Estimate(sampled, expected.reward(sampled.episodes), objective, passes)

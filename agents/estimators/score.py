@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hs_env.rewards import Rewarded
 
-from ..policy import LogitPolicy
+from ..choice import choice_of
 from ..rollout import Rollout, rollout
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 
@@ -85,7 +85,7 @@ class ScoreFunction(Estimator):
 
     def steps(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Iterator[Estimate]:
         """See `Estimator.steps`; all are made of the same episodes."""
-        agent = LogitPolicy(expected.policy)
+        agent = expected.policy.agent()
         with torch.no_grad():
             sampled = rollout(
                 expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator, record=True
@@ -121,7 +121,7 @@ class ScoreFunction(Estimator):
                 self._averaged("average", rewards.mean().item())
                 return rewards.new_tensor(before or 0.0)
         assert expected is not None
-        greedy = rollout(expected.encoder, LogitPolicy(expected.policy), expected.batch, deterministic=True)
+        greedy = rollout(expected.encoder, expected.policy.agent(), expected.batch, deterministic=True)
         return expected.reward(greedy.episodes).total[:, None]
 
     def _averaged(self, name: str, now: float) -> float:
@@ -171,7 +171,7 @@ def evaluated(sampled: Rollout, expected: ExpectedReward) -> Rollout:
     """
     trajectories, shape = sampled.trajectories, sampled.episodes.actions.shape
     assert trajectories is not None
-    choices = trajectories.choices(expected.policy.on(expected.batch))
+    choices = choice_of(expected.policy.logits(expected.batch, trajectories), trajectories.legal)
     log_probs, entropy = choices.log_prob(trajectories.actions), choices.entropy()
     return replace(
         sampled, log_probs=trajectories.padded(log_probs, shape), entropy=trajectories.padded(entropy, shape)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SPLITS: Final = ("train", "dev", "test")
 """Names of the splits: for training, for model selection, for the final evaluation."""
 
+LARGEST_SPLIT: Final = 10**7
+"""Largest number of sentences of a generated split."""
+
 
 def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
     """Return the first fault of a sentence, in words for an error message, or None if it is valid."""
@@ -89,14 +92,19 @@ class Corpus:
                 raise HsEnvError(f"Corpus {self.name!r}, {split} sentence {gold[place][0]}: {fault}.")
 
     def for_problem(self, problem: Problem) -> Corpus:
-        """Return the corpus for a decision problem: without the gold actions if they solve another one."""
-        if PROBLEMS.get(self.problem) == problem:
+        """Return the corpus for a decision problem; gold actions of another problem are translated or left out.
+
+        See `Problem.translated`.
+        """
+        own = PROBLEMS.get(self.problem)
+        if own == problem:
             return self
-        splits = {
-            split: tuple(replace(sentence, gold_actions=None) for sentence in sentences)
-            for split, sentences in self.splits.items()
-        }
-        return replace(self, splits=splits)
+
+        def adapted(sentence: Sentence) -> Sentence:
+            gold = sentence.gold_actions
+            return replace(sentence, gold_actions=None if gold is None else own.translated(gold, problem))
+
+        return replace(self, splits={split: tuple(map(adapted, each)) for split, each in self.splits.items()})
 
     @property
     def counts(self) -> dict[str, int]:

@@ -25,6 +25,7 @@ from hs_env.corpora.labels import check_labels, class_names, label_names
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split
 from hs_env.errors import HsEnvError
+from hs_env.storage import exists
 from hs_env.textfile import read_lines
 from hs_env.types import Sentence
 
@@ -196,7 +197,7 @@ def corpus_from_path(path: Path, *, fold: int | None = None, row_format: RowForm
         HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such
             fold.
     """
-    if not path.exists():
+    if not exists(path):
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
     corpus = _read(path, fold, row_format)
     for at, label in enumerate(corpus.labels):

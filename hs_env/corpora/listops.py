@@ -23,7 +23,7 @@ from random import Random
 from typing import Final
 from zlib import crc32
 
-from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.problems.composition import Composition
 from hs_env.types import Sentence
@@ -152,10 +152,10 @@ def _generate(name: str, seed: int, sizes: tuple[int, ...], settings: tuple[_Set
     Raises:
         HsEnvError: If a number is out of range, or there are too few distinct expressions.
     """
-    if min(seed, *sizes) < 0 or not sizes[0]:
+    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
         raise HsEnvError(
-            f"{name}: expected a seed from 0, train from 1 and other sizes from 0, got seed={seed} and "
-            f"{', '.join(map('{}={}'.format, SPLITS, sizes))}."
+            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
+            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
         )
     wanted = zip(SPLITS, sizes, settings, strict=True)
     splits = {split: _split(seed, split, size, chosen) for split, size, chosen in wanted}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hs_env.corpora import (  # noqa: F401 - importing registers their corpora
     listops,
     listops_files,
     movie_reviews,
     phrases,
+    phrases_deep,
     published,
 )
 from hs_env.corpora.corpus import CORPORA, Corpus
@@ -20,7 +23,8 @@ from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path
 from hs_env.corpora.spec import RowFormat, divide, parse_settings, whole_number
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
+from hs_env.storage import exists
 
 
 def load_corpus(
@@ -54,6 +58,10 @@ def load_corpus(
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
     """
+    if not isinstance(name, str | os.PathLike):
+        raise HsEnvError(f"A corpus is a name or a path, got {shown(name)}.")
+    if not isinstance(fold, int | np.integer | None) or isinstance(fold, bool):
+        raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
     given = {key: value for key, value in {"text": text, "label": label}.items() if value is not None}
     chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows).to_settings()
     spec = os.fspath(name)
@@ -84,12 +92,26 @@ def load_corpus(
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
 
 
+def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
+    """Return the existing files that a corpus may be read from; other files may be among them.
+
+    They are the file or the folder that `name` is the path of, or for a built-in corpus the files in the folders of
+    `data_dir`.
+    """
+    if _is_path(name):
+        path, _ = divide(name)
+        found: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
+    else:
+        found = [] if data_dir is None else data_dir.glob("*/*")
+    return sorted(file for file in found if file.is_file())
+
+
 def _is_path(name: str) -> bool:
     path, _ = divide(name)
     if "/" in name or "\\" in name or path.name.lower().endswith(DATA_SUFFIXES):
         return True
     registered = {versioned.rpartition(".v")[0] for versioned in CORPORA}
-    return name.partition(":")[0] not in {*CORPORA, *registered} and path.exists()
+    return name.partition(":")[0] not in {*CORPORA, *registered} and exists(path)
 
 
 def _from_hugging_face(spec: str, fold: int | None, chosen: Mapping[str, str]) -> Corpus:

@@ -37,7 +37,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
 from hs_env.corpora.published import POLARITY
 from hs_env.errors import HsEnvError
 from hs_env.types import END, INSIDE, Sentence
@@ -73,7 +73,7 @@ _ADJECTIVES: Final = MILD_ADJECTIVES + STRONG_ADJECTIVES
 _QUALITIES: Final = MILD_QUALITIES + STRONG_QUALITIES
 _NEGATING_ADVERBS: Final = ("not", "never", "hardly", "scarcely")
 _DEGREE_ADVERBS: Final = tuple(word for word in DEGREES if word not in ("much", "some"))
-_OPPOSITE: Final = {word: pair[1 - at] for pair in _ADJECTIVES + _QUALITIES for at, word in enumerate(pair)}
+OPPOSITE: Final = {word: pair[1 - at] for pair in _ADJECTIVES + _QUALITIES for at, word in enumerate(pair)}
 
 WEIGHTS: Final = {
     word: sign * size
@@ -109,12 +109,13 @@ def compose(words: Sequence[str], boundaries: Sequence[int]) -> float:
         elif phrase in (["although"], [","]):
             overruled = phrase == ["although"]
         elif not overruled:
-            total += _phrase_value(phrase)
+            total += phrase_value(phrase)
         phrase = []
     return total
 
 
-def _phrase_value(phrase: Sequence[str]) -> float:
+def phrase_value(phrase: Sequence[str]) -> float:
+    """Compute the value of the words of one phrase."""
     value, factor = 0.0, 1.0
     for word in phrase:
         if word in NEGATORS:
@@ -124,7 +125,7 @@ def _phrase_value(phrase: Sequence[str]) -> float:
     return value
 
 
-class _Draws:
+class Draws:
     """Makes random choices. It draws numbers in blocks, which is many times faster than one by one."""
 
     def __init__(self, *key: int) -> None:
@@ -136,16 +137,19 @@ class _Draws:
             yield from self._generator.random(_BLOCK).tolist()
 
     def chance(self, probability: float) -> bool:
+        """Return True with a probability."""
         return next(self._numbers) < probability
 
     def pick(self, options: Sequence[_T]) -> _T:
+        """Return one of some options, each with the same probability."""
         return options[int(next(self._numbers) * len(options))]
 
     def perhaps(self, probability: float, options: Sequence[str]) -> list[str]:
+        """Return one of some words with a probability, otherwise no word."""
         return [self.pick(options)] if self.chance(probability) else []
 
 
-def _subject(draw: _Draws) -> list[str]:
+def _subject(draw: Draws) -> list[str]:
     if draw.chance(0.25):
         modifiers = draw.perhaps(0.4, ("never", "hardly", "scarcely")) + draw.perhaps(0.3, _DEGREE_ADVERBS)
         described = [*modifiers, draw.pick(draw.pick(_ADJECTIVES))]
@@ -154,7 +158,8 @@ def _subject(draw: _Draws) -> list[str]:
     return [draw.pick(DETERMINERS), *described, draw.pick(NOUNS)]
 
 
-def _predicate(draw: _Draws) -> list[str]:
+def predicate(draw: Draws) -> list[str]:
+    """Draw a predicate: a copula, perhaps with a negator or degrees, and an adjective."""
     negator = draw.perhaps(_NEGATED, _NEGATING_ADVERBS)
     if negator in (["hardly"], ["scarcely"]):
         negator += draw.perhaps(0.4, ("ever",))
@@ -164,34 +169,34 @@ def _predicate(draw: _Draws) -> list[str]:
     return [draw.pick(COPULAS), *negator, *degree, draw.pick(draw.pick(_ADJECTIVES))]
 
 
-def _conjunct(draw: _Draws) -> list[str]:
+def _conjunct(draw: Draws) -> list[str]:
     modifiers = draw.perhaps(_NEGATED, _NEGATING_ADVERBS) + draw.perhaps(0.4, _DEGREE_ADVERBS)
     return ["and", *modifiers, draw.pick(draw.pick(_ADJECTIVES))]
 
 
-def _manner(draw: _Draws) -> list[str]:
+def _manner(draw: Draws) -> list[str]:
     opening = ["with", "no"] if draw.chance(0.15) else ["without"] if draw.chance(0.2) else ["with"]
     return [*opening, *draw.perhaps(0.5, ("much", "some")), draw.pick(draw.pick(_QUALITIES))]
 
 
-def _filler(draw: _Draws) -> list[str]:
+def _filler(draw: Draws) -> list[str]:
     if draw.chance(0.25):
         return [draw.pick(ADVERBS)]
     adjective = draw.perhaps(0.6, NEUTRAL_ADJECTIVES)
     return [draw.pick(PREPOSITIONS), draw.pick(DETERMINERS), *adjective, draw.pick(FILLER_NOUNS)]
 
 
-def _clause(draw: _Draws, scale: float) -> _Phrases:
+def _clause(draw: Draws, scale: float) -> _Phrases:
     """Draw the phrases of a clause. `scale` multiplies the probability of every optional phrase."""
 
-    def perhaps(probability: float, phrase: Callable[[_Draws], list[str]]) -> _Phrases:
+    def perhaps(probability: float, phrase: Callable[[Draws], list[str]]) -> _Phrases:
         return [phrase(draw)] if draw.chance(scale * probability) else []
 
-    clause = [_subject(draw), *perhaps(0.15, _filler), _predicate(draw)]
+    clause = [_subject(draw), *perhaps(0.15, _filler), predicate(draw)]
     return [*clause, *perhaps(0.6, _conjunct), *perhaps(0.35, _manner), *perhaps(0.3, _filler)]
 
 
-def _sentence_phrases(draw: _Draws) -> _Phrases:
+def _sentence_phrases(draw: Draws) -> _Phrases:
     if draw.chance(0.55):
         return _clause(draw, 1.0)
     first, second = _clause(draw, 0.5), _clause(draw, 0.5)
@@ -210,8 +215,8 @@ def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
         ValueError: If there is no such split, or a number is negative.
     """
     part = SPLITS.index(split)
-    label = (index + int(_Draws(seed, part, index // 2, 1).chance(0.5))) % 2
-    draw = _Draws(seed, part, index)
+    label = (index + int(Draws(seed, part, index // 2, 1).chance(0.5))) % 2
+    draw = Draws(seed, part, index)
     while True:
         phrases = _sentence_phrases(draw)
         words = [word for phrase in phrases for word in phrase]
@@ -220,7 +225,7 @@ def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
         if value and len(words) in _LENGTHS:
             break
     if (value > 0) != bool(label):
-        words = [_OPPOSITE.get(word, word) for word in words]
+        words = [OPPOSITE.get(word, word) for word in words]
     return Sentence(tuple(words), label, tuple(boundaries))
 
 
@@ -229,11 +234,14 @@ def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 100
     """Generate `phrases`: sentences of any number, whose labels depend on where phrases end.
 
     Raises:
-        HsEnvError: If the seed or a size is negative, or `train` is 0.
+        HsEnvError: If the seed or a size is negative, `train` is 0, or a size is beyond ten millions.
     """
     sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
-    if min(seed, *sizes.values()) < 0 or not train:
-        raise HsEnvError(f"phrases: expected a seed from 0, train from 1 and other sizes from 0, got {seed=}, {sizes}.")
+    if min(seed, *sizes.values()) < 0 or not train or max(sizes.values()) > LARGEST_SPLIT:
+        raise HsEnvError(
+            f"phrases: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
+            f"{seed=}, {sizes}."
+        )
     splits = {
         split: tuple(phrase_sentence(seed, split, index) for index in range(size)) for split, size in sizes.items()
     }

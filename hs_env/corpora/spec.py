@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
 from hs_env.errors import HsEnvError
+from hs_env.storage import exists
 
 _PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
 _RESERVED: Final = re.compile(r"[%,=:/\\|\n]")
@@ -80,21 +82,15 @@ def _quoted(value: str) -> str:
 def divide(name: str) -> tuple[Path, str]:
     """Divide `PATH:fold=1` into the path and the settings, unless there is a file or folder with this whole name."""
     path, match = _to_path(name), _PATH.fullmatch(name)
-    return (path, "") if match is None or _exists(path) else (_to_path(match["path"]), match["settings"])
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # the name is too long for a file
-        return False
+    return (path, "") if match is None or exists(path) else (_to_path(match["path"]), match["settings"])
 
 
 def _to_path(name: str) -> Path:
     try:
         os.fsencode(name)
     except UnicodeEncodeError:  # in a locale of ASCII; names of files are nevertheless UTF-8
-        name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
+        with suppress(UnicodeEncodeError):
+            name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
     return Path(name).expanduser()
 
 

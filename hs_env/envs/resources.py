@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor
 from hs_env.compute import isolated
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.corpora.loading import corpus_files
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
@@ -28,7 +29,7 @@ from hs_env.rewards import Reward, RewardLike, make_reward
 from hs_env.types import UNKNOWN, Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
-_Corpus: TypeAlias = tuple[str, str | None, _Stamp]
+_Corpus: TypeAlias = tuple[str, Path | None, _Stamp]
 _Classifier: TypeAlias = tuple[Path, _Stamp]
 
 _MOST_UNKNOWN: Final = 0.2
@@ -136,8 +137,8 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     reward = make_reward(names.reward, **names.reward_parameters)
     if names.classifier is not None:  # errors in names come before the corpus is loaded
         _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier)), problem)
-    data_dir = None if names.data_dir is None else str(Path(names.data_dir).expanduser().resolve())
-    corpus_key = names.corpus, data_dir, _stamp(Path(names.corpus).expanduser())
+    data_dir = None if names.data_dir is None else Path(names.data_dir).expanduser().resolve()
+    corpus_key = names.corpus, data_dir, _stamp(corpus_files(names.corpus, data_dir))
     corpus = _corpus(corpus_key)
     if names.split not in corpus.splits:
         raise unknown_name("split", names.split, corpus.splits)
@@ -224,15 +225,15 @@ def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tup
         )
 
 
-def _stamp(path: Path) -> _Stamp:
-    """Return names, times and sizes of a file or the files of a folder, to detect changes; empty if missing."""
-    paths = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else []
-    return tuple((str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in paths)
+def _stamp(files: Iterable[Path]) -> _Stamp:
+    """Return names, times and sizes of files, to detect changes; without missing files."""
+    found = [(str(file.resolve()), file.stat()) for file in files if file.exists()]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
 
 
 def _classifier_key(name: str) -> _Classifier:
     path = find_classifier(name).resolve()
-    return path, _stamp(path)
+    return path, _stamp([path])
 
 
 @lru_cache(maxsize=8)

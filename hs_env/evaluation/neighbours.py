@@ -60,7 +60,7 @@ class PhraseIndex:
             raise HsEnvError("There are no sentences to take phrases from. Choose a split that has some.")
         counts: Counter[tuple[str, ...]] = Counter()
         for batch in greedy_episodes(encoder, agent, classifier.encode(sentences)):
-            phrases = encoder.problem.spans(batch.actions, batch.sentences.lengths).by_row(len(batch))
+            phrases = encoder.problem.spans_by_row(batch.actions, batch.sentences.lengths)
             for index, spans in zip(batch.sentences.indices.tolist(), phrases, strict=True):
                 counts.update(sentences[index].words[start:stop] for start, stop in spans)
         return cls(classifier, dict(counts), phrase_vectors(classifier, list(counts)))

@@ -95,5 +95,5 @@ def _phrased(
     """Yield the words and spans of each row."""
     lengths = batch.sentences.lengths
     rows = zip(batch.sentences.tokens.tolist(), lengths.tolist(), strict=True)
-    for (tokens, length), spans in zip(rows, problem.spans(batch.actions, lengths).by_row(len(batch)), strict=True):
+    for (tokens, length), spans in zip(rows, problem.spans_by_row(batch.actions, lengths), strict=True):
         yield tuple(vocabulary.words[token] for token in tokens[:length]), spans

@@ -118,7 +118,7 @@ def _intervals(predictions: Predictions) -> dict[str, Interval]:
 
 def _spans(episodes: Episodes, problem: Problem) -> list[list[Span]]:
     """Return the spans of each row."""
-    return problem.spans(episodes.actions, episodes.sentences.lengths).by_row(len(episodes))
+    return problem.spans_by_row(episodes.actions, episodes.sentences.lengths)
 
 
 def _cross(one: Span, other: Span) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
-from hs_env.training.config import LATER, ResolvedConfig, TrainConfig
+from hs_env.training.config import LATER, LATER_AGENT, ResolvedConfig, TrainConfig
 
 _IMMATERIAL: Final = ("data_dir", "threads", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""
@@ -43,13 +43,16 @@ class Cell:
     @property
     def key(self) -> str:
         """Key of the run in a ledger, and name of its folder. Different configurations have different keys."""
-        values = {
-            name: value
-            for name, value in self.config.to_json().items()
-            if name not in _IMMATERIAL and (name, value) not in LATER.items()
-        }
+        values = _without(self.config.to_json(), LATER)
+        values["agent_parameters"] = _without(values["agent_parameters"], LATER_AGENT)
+        values = {name: value for name, value in values.items() if name not in _IMMATERIAL}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
         return re.sub(r"[^\w.]+", "-", f"{self.corpus}-{self.variant}-{self.number}-{digest}")
+
+
+def _without(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the fields that were added later and have the value of the old behaviour."""
+    return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 def rekeyed(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         grid = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise HsEnvError(f"{path} is not a readable grid: {error}.") from error
     if strange := grid.keys() - {"settings", "corpora", "variants"}:
         raise HsEnvError(f"{path}: the tables are settings, corpora and variants, got {sorted(strange)[0]!r}.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hs_env.errors import HsEnvError
-from hs_env.storage import write_atomically
+from hs_env.storage import naming, write_atomically
 
 
 class Ledger:
@@ -30,7 +30,7 @@ class Ledger:
         """Append an entry. It is on disk when this method returns."""
         line = _line(entry)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
+        with naming(self.path), self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             content = file.read()

@@ -14,7 +14,7 @@ from hs_env.errors import HsEnvError, missing_extra
 from hs_env.metrics.bootstrap import LEVELS, Interval
 
 try:
-    from scipy import stats
+    from scipy import special, stats
 except ImportError as error:
     raise missing_extra("Statistics over runs", "analysis") from error
 
@@ -68,6 +68,29 @@ def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) ->
         return interval, 0.0 if gain.any() else 1.0
     error = np.std(gain, ddof=1) * (1 / len(gain) + overlap) ** 0.5
     return interval, float(2 * stats.t.sf(abs(interval.value) / error, len(gain) - 1))
+
+
+def detectable(deviation: float, runs: int, overlap: float = 0.0, power: float = 0.8) -> float:
+    """Compute the smallest true mean difference that `paired_test` finds significant with probability `power`.
+
+    The test statistic then follows a noncentral t distribution (Cohen, *Statistical Power Analysis*, 1988).
+
+    Args:
+        deviation: Standard deviation of the difference of a pair of runs, above 0.
+        runs: Number of pairs; with fewer than 2 no difference can be detected, and the result is infinite.
+        overlap: See `t_interval`.
+        power: Wanted probability of p < 0.05.
+    """
+    if runs < 2:
+        return float("inf")
+    critical = stats.t.ppf(LEVELS[1], runs - 1)
+    centre = special.nctdtrinc(runs - 1, 1 - power, critical)  # the other tail has a probability below 0.001
+    return float(centre * deviation * (1 / runs + overlap) ** 0.5)
+
+
+def runs_to_detect(difference: float, deviation: float, overlap: float = 0.0, most: int = 1000) -> int | None:
+    """Compute how many pairs of runs detect a true mean difference with 80% power; None if more than `most`."""
+    return next((runs for runs in range(2, most + 1) if detectable(deviation, runs, overlap) <= difference), None)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

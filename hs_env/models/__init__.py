@@ -9,6 +9,7 @@ from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
+from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier, SentenceClassifier
@@ -26,6 +27,7 @@ __all__ = [
     "EncoderState",
     "FlatClassifier",
     "HMLSTMClassifier",
+    "PhraseModuleNetwork",
     "PlainLSTM",
     "SelfAttentive",
     "SentenceClassifier",

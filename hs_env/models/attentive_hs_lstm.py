@@ -49,11 +49,11 @@ class AttentiveHSLSTM(HSLSTM):
         """Return what the policy sees, `c^p_{t-1} (+) h^p_{t-1} (+) c^w_t (+) h^w_t` (R, 4d) float32."""
         return torch.cat([state.memory[:, : 2 * self.hidden_size], state.memory[:, self.phrase_memory :]], 1)
 
-    def close(self, before: Tensor, h_w: Tensor) -> Tensor:
+    def close(self, before: Tensor, h_w: Tensor, actions: Tensor) -> Tensor:
         """See `HSLSTM.close`."""
         d = self.hidden_size
         level, mean, mass = before.split([2 * d, d, 1], 1)
-        level = super().close(level, h_w)
+        level = super().close(level, h_w, actions)
         weight = self.weigh(level[:, d:])
         mass = mass + weight
         return torch.cat([level, torch.lerp(mean, level[:, d:], weight / mass), mass], 1)
@@ -67,7 +67,7 @@ class AttentiveHSLSTM(HSLSTM):
         """Return class log-probabilities, (R, C), from the weighted mean over the phrases."""
         return self.classify(state.memory[:, 2 * self.hidden_size : 3 * self.hidden_size])
 
-    def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor) -> Tensor:
+    def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor, actions: Tensor) -> Tensor:
         """See `HSLSTM.read_phrases`."""
         row, step, sizes = pack(counts)
         h = self.phrase_level.scan(inputs, phrase[(counts.cumsum(0) - counts)[row] + step], sizes)

@@ -24,6 +24,7 @@ from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
+from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.rounded import to_float32, to_int8
 from hs_env.models.saved import LOADING_ERRORS, check_weights
@@ -42,6 +43,7 @@ MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
 """Model classes by versioned name. `MODELS.get(name)(**model.config())` builds a model with the same sizes."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)
+MODELS.register("phrase_modules.v1")(PhraseModuleNetwork)
 MODELS.register("id_lstm.v1")(IDLSTM)
 MODELS.register("tree_lstm.v1")(TreeLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)

@@ -9,7 +9,7 @@ from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.lstm import LSTM, lstm_cell, pack
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.sentence import SentenceClassifier
-from hs_env.problems.segmentation import END, SEGMENTATION
+from hs_env.problems.segmentation import END, INSIDE, SEGMENTATION
 from hs_env.types import SentenceBatch
 
 
@@ -64,14 +64,16 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         """
         projected, fresh = state.tables
         last, reading = state.at_last_word, state.reading
-        end = (actions == END) | last
+        actions = actions.masked_fill(last & (actions == INSIDE), END)
+        end = actions != INSIDE
         following = state.index_at(state.position + 1)
         memory, d = state.memory.clone(), self.hidden_size
         phrases, words = memory[:, : self.phrase_memory], memory[:, self.phrase_memory :]
 
         if (ended := rows_of(end & reading)) is not None:
             before = take(state.memory, ended)
-            put(phrases, ended, self.close(before[:, : self.phrase_memory], before[:, -d:]))
+            closed = self.close(before[:, : self.phrase_memory], before[:, -d:], take(actions, ended))
+            put(phrases, ended, closed)
         if (opened := rows_of(end & ~last & reading)) is not None:
             put(words, opened, fresh.index_select(0, take(following, opened)))
         if (going := rows_of(~end & reading)) is not None:
@@ -90,14 +92,25 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         c_w, h_w = words.chunk(2, 1)
         following = state.index_at(state.position + 1)
         going = torch.cat(self.word_level.step(projected[following], c_w, h_w), 1)
-        closed = self.close(before, h_w)
         opened = torch.where(state.at_last_word[:, None], words, fresh[following])
-        return torch.cat([before, going], 1), torch.cat([closed, opened], 1)
+        closing = (torch.full_like(following, action) for action in range(END, self.problem.num_actions))
+        closed = (torch.cat([self.close(before, h_w, action), opened], 1) for action in closing)
+        return torch.cat([before, going], 1), *closed
 
-    def close(self, before: Tensor, h_w: Tensor) -> Tensor:
-        """Return the memory, (R, phrase_memory), after phrases with last word-level states `h_w` (R, d)."""
+    def close(self, before: Tensor, h_w: Tensor, actions: Tensor) -> Tensor:
+        """Return the memory, (R, phrase_memory), after phrases that `actions` (R,) end.
+
+        Args:
+            before: (R, phrase_memory) phrase-level part of the memory before the phrases.
+            h_w: (R, d) word-level states after their last words.
+            actions: (R,) int64; here all are `END`, but an encoder of another problem may end phrases in several ways.
+        """
         c_p, h_p = before.chunk(2, 1)
-        return torch.cat(self.phrase_level.step(self.phrase_level.project(h_w), c_p, h_p), 1)
+        return torch.cat(self.phrase_level.step(self.phrase_inputs(h_w), c_p, h_p), 1)
+
+    def phrase_inputs(self, h_w: Tensor) -> Tensor:
+        """Return what the phrase level computes from phrases alone, (n, 4d), from word-level states `h_w` (n, d)."""
+        return self.phrase_level.project(h_w)
 
     def finish(self, state: EncoderState) -> Tensor:
         """Return class log-probabilities, (R, C), from h^p_L."""
@@ -130,17 +143,18 @@ class HSLSTM(SentenceClassifier, StructuredEncoder):
         # One phrase-level input per (sentence, start, stop).
         spot = _packed_position(sequence, step, width)
         distinct, phrase = (head * width + stop - start).unique(return_inverse=True)
-        inputs = self.phrase_level.project(h_w[spot[distinct]])
+        inputs = self.phrase_inputs(h_w[spot[distinct]])
         counts = torch.bincount(row, minlength=rows)
-        return self.classify(self.read_phrases(inputs, phrase, counts))
+        return self.classify(self.read_phrases(inputs, phrase, counts, phrases.action))
 
-    def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor) -> Tensor:
+    def read_phrases(self, inputs: Tensor, phrase: Tensor, counts: Tensor, actions: Tensor) -> Tensor:
         """Return the input of the softmax, (R, representation_size), for rows of phrases.
 
         Args:
-            inputs: (phrases, 4d) projections of the distinct phrases.
+            inputs: (phrases, 4d) `phrase_inputs` of the distinct phrases.
             phrase: (P,) int64 row of `inputs` for each phrase, row by row.
             counts: (R,) int64 number of phrases of each row.
+            actions: (P,) int64 action that ends each phrase (see `close`).
         """
         return self.phrase_level.last(inputs, phrase, counts)
 

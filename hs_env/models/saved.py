@@ -1,7 +1,11 @@
-"""Check saved weights against their configuration before a network is built, which could take minutes and gigabytes."""
+"""Check saved states before they are used.
+
+Weights are compared with their configuration before a network is built, which could take minutes and gigabytes.
+"""
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -90,3 +94,39 @@ def check_loading(load: Callable[[], Any]) -> None:
             load()
     except NotImplementedError:  # an agent that cannot be built there
         return
+
+
+def check_optimizer(optimizer: torch.optim.Optimizer) -> None:
+    """Check that the state of an optimiser, loaded from a file, fits its parameters.
+
+    Raises:
+        HsEnvError: If a value has another shape than its parameter, or a setting has another type than its default.
+    """
+    for group in optimizer.param_groups:
+        for name, default in optimizer.defaults.items():
+            if not _alike(group.get(name), default):
+                raise HsEnvError(f"the setting {name} of an optimiser is {shown(group.get(name))}")
+    shapes = {parameter: parameter.shape for group in optimizer.param_groups for parameter in group["params"]}
+    names = {name for values in optimizer.state.values() if isinstance(values, dict) for name in values}
+    for parameter, values in optimizer.state.items():
+        if parameter not in shapes or not isinstance(values, dict):
+            raise HsEnvError("an optimiser has a state without a parameter")
+        if (
+            "step" not in values
+            or names != values.keys()
+            or not all(
+                isinstance(value, Tensor) and value.is_floating_point() and value.shape in (shapes[parameter], ())
+                for name, value in values.items()
+                if name != "step" or type(value) is not int  # some optimisers count in whole numbers
+            )
+        ):
+            raise HsEnvError(f"the state of an optimiser does not fit a parameter of shape {tuple(shapes[parameter])}")
+
+
+def _alike(value: Any, default: Any) -> bool:
+    """Tell whether a loaded setting has the type of its default. JSON turns tuples into lists."""
+    if isinstance(default, tuple | list):
+        return isinstance(value, tuple | list) and len(value) == len(default) and all(map(_alike, value, default))
+    if isinstance(default, bool) or default is None:
+        return value is None or isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

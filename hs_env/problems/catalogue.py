@@ -16,6 +16,7 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
     own={
         "composition.v0": "hs_env.problems.composition:COMPOSITION",
         "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
+        "phrase_modules.v0": "hs_env.problems.modules:MODULES",
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
     },
 )

@@ -83,9 +83,9 @@ class Composition(Problem):
         Column("mean_tree_f1", ("Tree F1 %,", "by sentence"), "sentence_f1", "sentences", 100, 1, agreement=True),
     )
     defaults = TrainingDefaults(
-        warm_start="left_branching",
+        warm_start="random",
         reward="log_likelihood",
-        warm_epochs=0,
+        warm_epochs=1,
         pnet_epochs=0,
         joint_learning_rate=1e-3,
         pnet_learning_rate=1e-3,

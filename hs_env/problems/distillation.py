@@ -97,6 +97,14 @@ class InformationDistillation(Problem):
         row, start = retained_words(actions, lengths).nonzero().unbind(1)
         return Spans(row, start, start + 1, torch.full_like(row, RETAIN))
 
+    def spans_by_row(self, actions: Tensor, lengths: Tensor) -> list[list[tuple[int, int]]]:
+        """See `Problem.spans_by_row`."""
+        found = []
+        for row, length in zip(actions.tolist(), lengths.tolist(), strict=True):
+            kept = [at for at in range(length) if row[at] == RETAIN]
+            found.append([(at, at + 1) for at in kept or [length - 1]])
+        return found
+
     def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
         """See `Problem.parts`; groups runs of retained and of deleted words."""
         kept = torch.tensor([list(actions)]) == RETAIN

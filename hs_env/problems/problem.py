@@ -297,6 +297,10 @@ class Problem(ABC):
         position = int(changed[place].long().argmax())
         return place, f"action {position} is {self.expected(int(actions[place, position]))}, which is not legal there"
 
+    def translated(self, actions: Sequence[int], other: Problem) -> tuple[int, ...] | None:
+        """Return the actions of `other` that make the same spans as legal actions, or None if it has none."""
+        return None
+
     # Spans and their display ----------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -309,6 +313,14 @@ class Problem(ABC):
             actions: (R, T) int64; values after the last word are ignored.
             lengths: (R,) int64 numbers of words.
         """
+
+    def spans_by_row(self, actions: Tensor, lengths: Tensor) -> list[list[tuple[int, int]]]:
+        """Return the `(start, stop)` pairs of `spans` for each row; see there for the arguments.
+
+        Environments call it for the few episodes that end in a step. Lists are faster than tensors there, so a problem
+        may override it with a route to the same pairs.
+        """
+        return self.spans(actions, lengths).by_row(len(actions))
 
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
         """Return the counts of each episode for `columns`, (R,) by name; at least `num_<plural>`, the number of spans.
@@ -330,14 +342,14 @@ class Problem(ABC):
         Returns:
             `num_<plural>`, (R,) int64 numbers of spans; `<plural>`, R tuples of the spans' words, joined by spaces.
         """
-        spans = self.spans(actions, lengths).by_row(len(actions))
+        spans = self.spans_by_row(actions, lengths)
         rows = zip(words, spans, strict=True)
         texts = [tuple(" ".join(row[start:stop]) for start, stop in found) if row else () for row, found in rows]
         return {f"num_{self.span[1]}": np.array([*map(len, spans)]), self.span[1]: texts}
 
     def spans_of(self, actions: Sequence[int]) -> list[tuple[int, int]]:
         """Return the `(start, stop)` pairs of the spans of one sequence of actions, finished or not."""
-        (found,) = self.spans(torch.tensor([list(actions)]), torch.tensor([len(actions)])).by_row(1)
+        (found,) = self.spans_by_row(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
         return found
 
     def bracketed(self, words: Sequence[str], actions: Sequence[int]) -> list[str]:

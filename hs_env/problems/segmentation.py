@@ -17,14 +17,14 @@ def phrase_ends(actions: Tensor, lengths: Tensor) -> Tensor:
     """Return (R, T) bool: the words where actions (R, T) end a phrase; the last word always ends one."""
     last = lengths[:, None] - 1
     position = torch.arange(actions.shape[1], device=actions.device)
-    return (actions == END).scatter_(1, last, True) & (position <= last)
+    return (actions != INSIDE).scatter_(1, last, True) & (position <= last)
 
 
 class PhraseSegmentation(Problem):
     """Divides a sentence into phrases with the actions `INSIDE` and `END`. The last word always ends a phrase."""
 
     title = "phrase segmentation"
-    actions = ("INSIDE", "END")
+    actions: ClassVar[tuple[str, ...]] = ("INSIDE", "END")
     span = ("phrase", "phrases")
     closing_action = END
     columns: ClassVar[tuple[Column, ...]] = (
@@ -83,6 +83,14 @@ class PhraseSegmentation(Problem):
         start = torch.zeros_like(stop)
         start[1:] = stop[:-1] * (row[1:] == row[:-1])
         return Spans(row, start, stop, torch.full_like(row, END))
+
+    def spans_by_row(self, actions: Tensor, lengths: Tensor) -> list[list[tuple[int, int]]]:
+        """See `Problem.spans_by_row`."""
+        found = []
+        for row, length in zip(actions.tolist(), lengths.tolist(), strict=True):
+            stops = [at for at in range(1, length) if row[at - 1] != INSIDE]
+            found.append(list(zip([0, *stops], [*stops, length], strict=True)))
+        return found
 
     def counts(self, actions: Tensor, sentences: SentenceBatch) -> dict[str, Tensor]:
         """Count phrases, and their agreement with gold phrases if there are any.

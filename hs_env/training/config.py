@@ -33,6 +33,19 @@ LATER: Final[dict[str, Any]] = {
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
+LATER_AGENT: Final = {
+    "baseline": None,
+    "scale": None,
+    "updates": None,
+    "clip": None,
+    "ratio": None,
+    "optimizer": "adam",
+    "reader": "none",
+    "reader_size": 64,
+    "observe": True,
+}
+"""The same for the parameters of agents."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -51,9 +64,9 @@ class TrainConfig:
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
     trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
-    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `id_lstm`, `tree_lstm`. Classifiers without a P-Net:
-    `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train for the epochs of the warm start and of joint
-    training."""
+    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `tree_lstm`. Classifiers
+    without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train for the epochs of the warm
+    start and of joint training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
@@ -91,7 +104,7 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Maximum norm of the gradient of the C-Net, including a fine-tuned encoder."""
     warm_epochs: int | None = None
-    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 0."""
+    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 1."""
     pnet_epochs: int | None = None
     """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2, for trees 0."""
     joint_epochs: int | None = None

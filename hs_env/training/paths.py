@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hs_env.corpora.spec import divide
+from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
 
 
@@ -25,7 +26,7 @@ def located(name: str, registered: Iterable[str]) -> str:
     path, settings = divide(name)
     first = name.partition(":")[0]
     named = {*registered, *(full.rpartition(".v")[0] for full in registered)}
-    if name.startswith(PREFIX) or not path.exists() or (first in named and "/" not in name and os.sep not in name):
+    if name.startswith(PREFIX) or not exists(path) or (first in named and "/" not in name and os.sep not in name):
         return name
     return f"{absolute(path)}:{settings}" if settings else absolute(path)
 

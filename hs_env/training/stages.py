@@ -14,10 +14,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 from rich.console import Console
-from torch import Tensor
 
-from hs_env.errors import HsEnvError, check_ranges, shown
-from hs_env.models.saved import LOADING_ERRORS
+from hs_env.errors import HsEnvError, check_ranges
+from hs_env.models.saved import LOADING_ERRORS, check_optimizer
 from hs_env.storage import load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 
@@ -334,33 +333,3 @@ def check_progress(progress: Progress, stages: int) -> None:
         raise HsEnvError("sums must have a number per name")
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise HsEnvError("history must be a list of evaluations")
-
-
-def check_optimizer(optimizer: torch.optim.Optimizer) -> None:
-    """Check that the state of an optimiser, loaded from a file, fits its parameters.
-
-    Raises:
-        HsEnvError: If a value has another shape than its parameter, or a setting has another type than its default.
-    """
-    for group in optimizer.param_groups:
-        for name, default in optimizer.defaults.items():
-            if not _alike(group.get(name), default):
-                raise HsEnvError(f"the setting {name} of an optimiser is {shown(group.get(name))}")
-    shapes = {parameter: parameter.shape for group in optimizer.param_groups for parameter in group["params"]}
-    for parameter, values in optimizer.state.items():
-        if parameter not in shapes or not isinstance(values, dict):
-            raise HsEnvError("an optimiser has a state without a parameter")
-        if "step" not in values or not all(
-            isinstance(value, Tensor) and value.is_floating_point() and value.shape in (shapes[parameter], ())
-            for value in values.values()
-        ):
-            raise HsEnvError(f"the state of an optimiser does not fit a parameter of shape {tuple(shapes[parameter])}")
-
-
-def _alike(value: Any, default: Any) -> bool:
-    """Tell whether a loaded setting has the type of its default. JSON turns tuples into lists."""
-    if isinstance(default, tuple | list):
-        return isinstance(value, tuple | list) and len(value) == len(default) and all(map(_alike, value, default))
-    if isinstance(default, bool) or default is None:
-        return value is None or isinstance(value, bool)
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from hs_env.agents import AGENTS, Agent, AgentSetting, Heuristic, make_baseline
+from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
 from hs_env.compute import seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples
@@ -65,8 +65,12 @@ class Trainer(ClassifierTrainer):
     # Updates ---------------------------------------------------------------------------------------------------------
 
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        plan = self.warm_start.plan(batch)
-        return _prefixed("c_net", self.classifier.update(self.config.learning_rate, batch.labels, batch, plan))
+        policy, problem = self.warm_start, self.classifier.fast.problem
+        if isinstance(policy, Heuristic):
+            actions = policy.plan(batch)
+        else:
+            actions = rollout(Legality(problem), policy, batch, generator=generator).episodes.actions
+        return _prefixed("c_net", self.classifier.update(self.config.learning_rate, batch.labels, batch, actions))
 
     def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         return self._agent_update(batch, generator)[1]
@@ -117,12 +121,14 @@ class Trainer(ClassifierTrainer):
         self.agent.save(self.folder / AGENT)
 
 
-def _warm_start(name: str, data: TrainingData, problem: Problem) -> Heuristic:
-    """Make a baseline policy, and check that it is fixed and suits this problem and data."""
+def _warm_start(name: str, data: TrainingData, problem: Problem) -> Baseline:
+    """Make a baseline policy, and check that it does not observe the encoder and suits this problem and data."""
     policy = make_baseline(name, data.vocabulary, problem)
-    if not isinstance(policy, Heuristic):
-        raise HsEnvError(f"The policy of the warm start must be fixed, got {name!r}. Choose another, or leave it out.")
-    policy.plan(data.splits["train"].batch(torch.tensor([0])))  # raises at once if gold actions are missing
+    if policy.observes:
+        raise HsEnvError(
+            f"The policy of the warm start does not observe the encoder, but {name!r} does. Choose another."
+        )
+    policy.begin(data.splits["train"].batch(torch.tensor([0])))  # raises at once if gold actions are missing
     return policy
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,21 @@ class Campaign:
     Args:
         name: Name of the campaign, in the ledger.
         description: Help text of the script.
+        kinds: Kinds of trials to choose from; empty if there is one kind.
     """
 
-    def __init__(self, name: str, description: str) -> None:
+    def __init__(self, name: str, description: str, kinds: Sequence[str] = ()) -> None:
         parser = argparse.ArgumentParser(description=description)
         parser.add_argument("--minutes", type=float, default=5.0, help="time for all trials (default: 5)")
         parser.add_argument("--times", type=int, help="number of trials, instead of a time")
         parser.add_argument("--seed", type=int, default=0, help="seed of the first trial (default: 0)")
         parser.add_argument("--ledger", type=Path, default=Path("campaigns.jsonl"), help="file that findings go to")
+        if kinds:
+            parser.add_argument(
+                "--kinds", nargs="+", choices=kinds, default=kinds, help="kinds of trials (default: all)"
+            )
         arguments = parser.parse_args()
+        self.kinds: Sequence[str] = arguments.kinds if kinds else ()
         self.name, self.ledger, self.first = name, arguments.ledger, arguments.seed
         self.times, self.seconds = arguments.times, 60 * arguments.minutes
         self.findings = self.done = 0

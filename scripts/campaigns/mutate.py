@@ -11,7 +11,6 @@ import argparse
 import json
 import random
 import shutil
-import signal
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
+from damage import at_most, damaged, replaced
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
@@ -52,15 +51,6 @@ LANGUAGE = LMConfig(
     checkpoint_seconds=0.0,
 )  # fmt: skip
 KINDS = {"classifier": "classifier", "agent": "agent", "checkpoint": "checkpoint", "language_model": "language model"}
-STRANGE: list[Any] = [
-    None, True, -1, 0, 1, 2.5, 10**9, 10**30, -(10**400), float("nan"), float("inf"), "", "x", "\0", "é\ud800",
-    "../../x", [], [[]], {}, {"a": {"b": [1]}}, ["x"] * 3, [[[[[[[[[[]]]]]]]]]],
-]  # fmt: skip
-"""Values that take the place of others."""
-
-
-class TooSlowError(Exception):
-    """Raised when reading takes longer than `SECONDS`."""
 
 
 def make_runs(folder: Path) -> dict[str, Path]:
@@ -121,52 +111,20 @@ def read(name: str, folder: Path) -> None:
 def mutate(path: Path, dice: random.Random) -> str:
     """Damage a file, and return what was done."""
     if path.suffix == ".json" and dice.random() < 0.7:
-        value = _replaced(json.loads(path.read_text("utf-8")), dice)
+        value = replaced(json.loads(path.read_text("utf-8")), dice)
         path.write_text(json.dumps(value), "utf-8")
         return "value replaced"
     if path.suffix == ".safetensors" and dice.random() < 0.7:
-        state = _replaced(load_state(path, KINDS[path.stem]), dice)
+        state = replaced(load_state(path, KINDS[path.stem]), dice)
         if isinstance(state, dict):
             try:
                 save_state(path, KINDS[path.stem], state)
             except UnicodeEncodeError:
                 return "nothing"
             return "value replaced"
-    content = bytearray(path.read_bytes())
-    place = dice.randrange(min(len(content), dice.choice([16, 2000, len(content)])) or 1)
-    action = dice.choice(["flipped", "cut", "inserted", "removed", "repeated"])
-    if action == "flipped":
-        content[place] ^= 1 << dice.randrange(8)
-    elif action == "cut":
-        del content[place:]
-    elif action == "inserted":
-        content[place:place] = dice.randbytes(dice.randrange(1, 9))
-    elif action == "removed":
-        del content[place : place + dice.randrange(1, 9)]
-    else:
-        content[place:place] = content[place : place + 50]
+    content, what = damaged(path.read_bytes(), dice)
     path.write_bytes(content)
-    return f"{action} at byte {place}"
-
-
-def _replaced(value: Any, dice: random.Random) -> Any:
-    """Replace one value somewhere in nested values; tensors get other shapes, types or numbers."""
-    if isinstance(value, dict) and value and dice.random() < 0.9:
-        key = dice.choice(list(value))
-        changed = dict(value)
-        if dice.random() < 0.1:
-            del changed[key]
-        elif dice.random() < 0.05:
-            changed[f"{key}x"] = changed.pop(key)
-        else:
-            changed[key] = _replaced(value[key], dice)
-        return changed
-    if isinstance(value, list) and value and dice.random() < 0.7:
-        place = dice.randrange(len(value))
-        return [*value[:place], _replaced(value[place], dice), *value[place + 1 :]]
-    if isinstance(value, torch.Tensor) and dice.random() < 0.8:
-        return dice.choice([value[:0] if value.ndim else value[None], value.long(), value * float("nan"), value[None]])
-    return dice.choice(STRANGE)
+    return what
 
 
 def campaign(count: int, seed: int, folder: Path) -> list[str]:
@@ -186,7 +144,7 @@ def campaign(count: int, seed: int, folder: Path) -> list[str]:
         shutil.copytree(runs[name], copy)
         what = f"case {number}, {name}/{file}: {mutate(copy / file, dice)}"
         try:
-            with _at_most(SECONDS):
+            with at_most(SECONDS):
                 read(name, copy)
         except HsEnvError:
             pass
@@ -204,19 +162,6 @@ def campaign(count: int, seed: int, folder: Path) -> list[str]:
 
 def _names(folder: Path) -> set[tuple[str, int]]:
     return {(str(path), path.stat().st_size) for path in folder.rglob("*")}
-
-
-@contextmanager
-def _at_most(seconds: int) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise TooSlowError(f"longer than {seconds} s")
-
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
 
 
 def main() -> None:

@@ -8,13 +8,15 @@ import torch
 from hs_env.agents import BASELINES, Decision, Heuristic, PolicyInput, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import HSLSTM, IDLSTM, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, PhraseModuleNetwork, TreeLSTM
 from hs_env.problems.composition import COMPOSITION
 from hs_env.problems.distillation import DISTILLATION
+from hs_env.problems.modules import MODULES
 from hs_env.problems.segmentation import SEGMENTATION, PhraseSegmentation
 from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder
 
+GOLD_PHRASES = ("gold", "gold_phrases", "random_modules")
 WORDS = "the movie is not very good , but i liked the cast .".split()
 
 
@@ -81,7 +83,7 @@ def test_trees(name, sentence, expected):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for kind in (HSLSTM, IDLSTM, TreeLSTM) for name in baselines_for(kind.problem)],
+    [(name, kind) for kind in (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork) for name in baselines_for(kind.problem)],
 )
 def test_every_baseline_reads_any_batch(name, kind):
     encoder, batch = make_encoder(kind), make_batch([5, 1, 8])
@@ -96,11 +98,26 @@ def test_every_baseline_reads_any_batch(name, kind):
 def test_each_problem_has_its_baselines():
     assert baselines_for(DISTILLATION) == ["all_retain.v1", "content_words.v1", "no_punctuation.v1", "random.v1"]
     assert baselines_for(COMPOSITION) == ["balanced.v1", "gold.v1", "left_branching.v1", "random.v1"]
-    assert {name for each in (SEGMENTATION, DISTILLATION, COMPOSITION) for name in baselines_for(each)} == {*BASELINES}
+    own = {"gold_phrases.v1", "random_modules.v1"}
+    assert {*baselines_for(MODULES)} == {*baselines_for(SEGMENTATION)} | own
+    problems = (SEGMENTATION, DISTILLATION, COMPOSITION, MODULES)
+    assert {name for each in problems for name in baselines_for(each)} == {*BASELINES}
     with pytest.raises(HsEnvError, match=r"'all_end' is for phrase segmentation.*: all_retain, content_words"):
         make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)
     with pytest.raises(HsEnvError, match=r"'all_retain' is for information distillation.*: all_end"):
         make_baseline("all_retain", Vocabulary(["a"]), SEGMENTATION)
+
+
+def test_modules_of_gold_phrases():
+    batch = make_batch([5, 2, 9, 30, 30, 30])
+    batch.gold_actions.mul_(3)
+    gold, one, random = (make_baseline(name, Vocabulary(["a"]), MODULES) for name in GOLD_PHRASES)
+    assert torch.equal(gold.plan(batch), batch.gold_actions)
+    assert torch.equal(one.plan(batch), (batch.gold_actions > 0).long())
+    modules = random.plan(batch)
+    assert torch.equal(modules > 0, batch.gold_actions > 0)
+    assert set(modules.unique().tolist()) == {0, 1, 2, 3, 4}
+    assert torch.equal(random.plan(batch.select(torch.tensor([3]))), modules[3:4])
 
 
 def test_gold_needs_gold_phrases():

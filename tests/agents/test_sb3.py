@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.envs.resources import NamedResources
 from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.models.saved import LOADING_ERRORS
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward
 from tests.builders import make_batch, make_encoder
@@ -136,6 +138,43 @@ def test_going_on_from_a_state_equals_never_stopping(name: str) -> None:
     update(resumed, 2)
     update(resumed, 3)
     assert_same_policy(steady, resumed)
+
+
+def test_a_damaged_state_is_refused_when_it_is_loaded(name: str) -> None:
+    learner, resumed = make_learner(name), make_learner(name)
+    update(learner, 1)
+
+    def damaged(*path: Any, value: Any) -> dict[str, Any]:
+        state = deepcopy(learner.state_dict())
+        place = state
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        return state
+
+    optimizer = ("parameters", "policy.optimizer")
+    first = next(iter(learner.policy.optimizer.state_dict()["state"]))
+    moment = "square_avg" if name == "a2c" else "exp_avg"
+    states = [
+        damaged("parameters", value="other.zip"),
+        damaged(*optimizer, "state", first, moment, value=torch.zeros(1, 2, 3)),
+        damaged(*optimizer, "state", first, "step", value="x"),
+        damaged(*optimizer, "state", first, value={"step": 1}),
+        damaged(*optimizer, "param_groups", 0, "lr", value=float("nan")),
+        damaged("counters", "num_timesteps", value=-1),
+        damaged("counters", "_n_updates", value=[]),
+        damaged("exploration", value=2.0),
+    ]
+    if name == "dqn":
+        arrays = learner.state_dict()["replay_buffer"]["arrays"]
+        buffer = "replay_buffer"
+        states += [damaged(buffer, "pos", value=10**9), damaged(buffer, "full", value="x")]
+        states += [damaged(buffer, "arrays", "rewards", value=each) for each in (arrays["rewards"][:1], torch.zeros(0))]
+        states += [damaged(buffer, "arrays", "actions", value=arrays["actions"].float())]
+    for state in states:
+        with pytest.raises(LOADING_ERRORS):
+            resumed.load_state_dict(state)
+    resumed.load_state_dict({**damaged("exploration", value=0.0), "more": 1})
 
 
 @pytest.mark.filterwarnings("ignore:`n_steps=20` is ignored")  # when Stable-Baselines3 loads what it has saved itself

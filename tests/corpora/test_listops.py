@@ -140,6 +140,7 @@ def test_no_expression_is_in_two_splits_or_twice_in_one() -> None:
         ("longest=3,test_shortest=3", "longest must be"),
         ("longest=10", "test_shortest must be at most longest, 10, got 20"),
         ("train=0", "train from 1"),
+        ("test=1000000000", "all up to 10,000,000"),
         ("depth=1,longest=4,test_shortest=4,digits=2,train=20", "no new one of 4 to 4 words"),
         ("width=3", "has no setting 'width'"),
     ],

@@ -52,3 +52,28 @@ def test_a_registered_name_is_not_a_folder(tmp_path: Path, monkeypatch: pytest.M
         load_corpus("mr")
     with pytest.raises(HsEnvError, match="mine: a corpus folder holds"):
         load_corpus("mine")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "phrases:train=99999999999999",
+        "phrases:seed=" + "9" * 5000,
+        "x" * 5000,
+        "./" + "y" * 300,
+        "\ud800",
+        "./\ud800.csv",
+        3,
+        None,
+        b"phrases",
+    ],
+)
+def test_names_that_none_can_have(name) -> None:
+    with pytest.raises(HsEnvError):
+        load_corpus(name)
+
+
+@pytest.mark.parametrize("fold", ["1", 1.5, True])
+def test_a_fold_of_another_type(fold, tmp_path) -> None:
+    with pytest.raises(HsEnvError, match="The fold must be a whole number from 0"):
+        load_corpus(tmp_path, fold=fold)

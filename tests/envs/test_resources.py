@@ -47,6 +47,25 @@ def test_what_changes_on_disk_is_read_again(tmp_path: Path, names: dict[str, Any
     assert (len(before._resources.sentences), len(after._resources.sentences)) == (30, 7)
 
 
+@pytest.mark.parametrize(("corpus", "data_dir"), [("{}/mr:fold=1", None), ("mr:fold=1", "{}")])
+def test_a_changed_corpus_with_settings_is_read_again(
+    tmp_path: Path, names: dict[str, Any], corpus: str, data_dir: str | None
+) -> None:
+    (tmp_path / "mr").mkdir()
+    write_corpus(tmp_path / "mr" / "all.jsonl", 30, 1)
+    (tmp_path / "mr" / "folds.json").write_text(json.dumps({"fold": [number % 3 for number in range(30)]}))
+    (tmp_path / "mr" / "broken").symlink_to(tmp_path / "none")
+    folder = data_dir and data_dir.format(tmp_path)
+
+    def sentences() -> int:
+        env = PhraseSegmentationEnv(corpus.format(tmp_path), names["classifier"], split="test", data_dir=folder)
+        return len(env._resources.sentences)
+
+    assert sentences() == 10
+    (tmp_path / "mr" / "folds.json").write_text(json.dumps({"fold": [*[0] * 5, *[1] * 18, *[2] * 7]}))
+    assert sentences() == 18
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

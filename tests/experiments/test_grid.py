@@ -147,3 +147,9 @@ def test_the_grid_of_the_repository_is_valid_and_what_is_published_is_in_it() ->
     published = load_published(PUBLISHED)
     assert {(corpus, variant) for corpus, figures in published.items() for variant in figures} <= places
     assert published["mr"]["hs_lstm"] == pytest.approx(0.821)
+
+
+def test_a_deeply_nested_grid_is_one_error(tmp_path) -> None:
+    (tmp_path / "grid.toml").write_text("a = " + "[" * 5000)
+    with pytest.raises(HsEnvError, match="not a readable grid"):
+        load_grid(tmp_path / "grid.toml")

@@ -162,3 +162,21 @@ def test_an_old_ledger_is_converted(tmp_path, capsys, monkeypatch):
         assert capsys.readouterr().out.startswith(f"{count} entries")
         assert ledger.read_text(encoding="utf-8") == whole
         assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
+
+
+def test_the_power_of_the_published_comparison(tmp_path, capsys):
+    shutil.copyfile(RESULTS / "ledger.jsonl", tmp_path / "ledger.jsonl")
+
+    def powers(*arguments):
+        cli.main(["reproduce", "--runs", "0", "--power", "--out", str(tmp_path), *arguments])
+        table = capsys.readouterr().out.partition("Pairs for 1 point |\n")[2]
+        return table.strip().splitlines()[1:]
+
+    corpora = ["mr", "subj", "sst2_trees", "sst5_trees", "ag_news:train=8000"]
+    assert [line.split(" | ")[:3] for line in powers("--model", "hs_lstm")] == [
+        [f"| {corpus}", "1", "3"] for corpus in corpora
+    ]
+    lines, page = powers(), (ROOT / "docs" / "structure.md").read_text("utf-8")
+    assert len(lines) == len(corpora)
+    for line in lines:  # the page calls two corpora by other names
+        assert line.split(" | ", 1)[1] in page

@@ -6,9 +6,17 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.statistics import holm, interquartile_mean, paired_test, t_interval
+from hs_env.experiments.statistics import (
+    detectable,
+    holm,
+    interquartile_mean,
+    paired_test,
+    runs_to_detect,
+    t_interval,
+)
 
 
 def test_t_interval_of_a_textbook() -> None:
@@ -20,6 +28,23 @@ def test_t_interval_of_a_textbook() -> None:
     assert p == pytest.approx(0.002833, abs=1e-6)
     back, same = paired_test(one, two)
     assert (back.value, back.low, back.high, same) == pytest.approx((-gain.value, -gain.high, -gain.low, p))
+
+
+@pytest.mark.parametrize("runs", [3, 10])
+def test_a_detectable_difference_is_found_in_four_of_five_experiments(runs: int) -> None:
+    difference = detectable(1.0, runs)
+    drawn = np.random.default_rng(0).normal(difference, 1.0, size=(20_000, runs))
+    p = stats.ttest_1samp(drawn, 0, axis=1).pvalue
+    assert (p < 0.05).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_detectable_differences_of_a_textbook() -> None:
+    """A paired t test finds a difference of one standard deviation with ten pairs (G*Power: power 0.803)."""
+    assert runs_to_detect(1.0, 1.0) == 10
+    assert detectable(2.0, 10) == pytest.approx(2 * detectable(1.0, 10))
+    assert detectable(1.0, 10, overlap=0.1) == pytest.approx(2**0.5 * detectable(1.0, 10))
+    assert detectable(1.0, 1) == math.inf
+    assert runs_to_detect(0.1, 1.0, overlap=1.0) is None
 
 
 def test_of_one_run_there_is_no_interval() -> None:

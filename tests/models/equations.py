@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, StructuredEncoder, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork, StructuredEncoder, TreeLSTM
 from hs_env.models.lstm import LSTM
 from hs_env.problems.distillation import RETAIN
 from hs_env.problems.segmentation import END
@@ -82,9 +82,26 @@ def tree_lstm(encoder: TreeLSTM, tokens: list[int], actions: list[int]) -> Tenso
     return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
 
 
+def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities (C,) of one sentence."""
+    state = c = h = zero = torch.zeros(encoder.hidden_size)
+    words = 0
+    for t, token in enumerate(tokens):
+        words += 1
+        c, h = lstm(encoder.word_level, c, h, encoder.words.weight[token])
+        action = max(actions[t], int(t == len(tokens) - 1 or words == 5))
+        said = encoder.assertion.weight @ h + encoder.assertion.bias
+        factor = 2 ** (2 * torch.tanh(encoder.factor.weight[0] @ h + encoder.factor.bias[0]))
+        state = (state, state + said, -state, factor * state, said)[action]
+        if action:
+            c, h, words = zero, zero, 0
+    return torch.log_softmax(encoder.output.weight @ state + encoder.output.bias, 0)
+
+
 EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], Tensor]] = {
     HSLSTM: hs_lstm,
     AttentiveHSLSTM: attentive_hs_lstm,
     IDLSTM: id_lstm,
     TreeLSTM: tree_lstm,
+    PhraseModuleNetwork: phrase_modules,
 }

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hs_env.problems import PROBLEMS
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.problem import Problem, nearest_legal
 from hs_env.problems.segmentation import SEGMENTATION
@@ -72,6 +73,7 @@ def test_spans_of_every_sequence(problem: Problem, length: int) -> None:
     spans = problem.spans(sequences, lengths)
     found = spans.by_row(len(sequences))
     assert found == [naive_spans(problem, sequence) for sequence in sequences.tolist()]
+    assert found == problem.spans_by_row(sequences, lengths)
     assert spans.counts(len(sequences)).tolist() == list(map(len, found))
     assert torch.equal(spans.action, sequences[spans.row, spans.stop - 1])
     covered = spans.cover(torch.ones_like(sequences, dtype=torch.bool))
@@ -83,6 +85,17 @@ def test_spans_of_every_sequence(problem: Problem, length: int) -> None:
         assert torch.equal(covered, sequences == 1)
 
 
+@pytest.mark.parametrize("problem", [*map(PROBLEMS.get, PROBLEMS), STRESSED], ids=lambda problem: problem.title)
+@pytest.mark.parametrize("junk", [0, 1])
+def test_spans_as_lists_are_those_of_the_tensors(problem: Problem, junk: int) -> None:
+    rows = [row for length in range(1, 8) for row in problem.sequences(length)[:2000]]
+    padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=junk)
+    lengths = torch.tensor([len(row) for row in rows])
+    found = problem.spans_by_row(padded, lengths)
+    assert found == problem.spans(padded, lengths).by_row(len(rows))
+    assert found[::97] == [problem.spans_of(row.tolist()) for row in rows[::97]]
+
+
 @both_problems
 @pytest.mark.parametrize("junk", [0, 1])
 def test_padding_changes_nothing(problem: Problem, junk: int) -> None:
@@ -91,6 +104,7 @@ def test_padding_changes_nothing(problem: Problem, junk: int) -> None:
     padded = torch.tensor([[*sequence, *[junk] * (7 - len(sequence))] for sequence in sequences])
     spans = problem.spans(padded, torch.tensor(lengths))
     assert spans.by_row(4) == [naive_spans(problem, sequence) for sequence in sequences]
+    assert spans.by_row(4) == problem.spans_by_row(padded, torch.tensor(lengths))
     batch = make_batch(lengths)
     mask = torch.arange(7) < torch.tensor(lengths)[:, None]
     assert torch.equal(spans.cover(mask)[:, :5], problem.spans(padded[:, :5], batch.lengths).cover(batch.mask))

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from hs_env.errors import HsEnvError
-from hs_env.rewards import Accuracy, BoundaryF1, HSLSTMReward, IDLSTMReward, LogLikelihood, Margin, Reward, Transitions
+from hs_env.rewards import (
+    Accuracy,
+    BoundaryF1,
+    HSLSTMReward,
+    IDLSTMReward,
+    LogLikelihood,
+    Margin,
+    Reward,
+    Transitions,
+    make_reward,
+)
 from hs_env.types import Episodes
 from tests.builders import make_batch
 from tests.rewards.builders import make_episodes, one_sentence
@@ -171,3 +182,16 @@ def test_a_reward_is_called_by_its_class_unless_it_says_otherwise():
 
     assert (Unnamed() + LogLikelihood()).name == "Unnamed + log_likelihood.v1"
     assert Unnamed()(make_episodes(LENGTHS)).total.tolist() == [1.0] * 5
+
+
+@pytest.mark.parametrize("name", ["hs_lstm", "phrases", "phrase_length", "boundary_f1", "boundary_rate"])
+@pytest.mark.parametrize("relaxed", [False, True])
+def test_every_action_but_the_first_ends_a_phrase(name, relaxed):
+    """With four ways to end a phrase, an episode earns what it earns with one."""
+    plain = make_episodes(LENGTHS)
+    modules = (plain.actions * torch.tensor([1, 2, 3, 4, 2, 1, 4, 3, 2])).clone()
+    assert modules.max() == 4
+    batch = replace(plain.sentences, gold_actions=plain.sentences.gold_actions * 3)
+    actions = torch.nn.functional.one_hot(modules, 5).float() if relaxed and name != "boundary_f1" else modules
+    earned = make_reward(name)(Episodes(batch, actions, plain.log_probs)).total
+    torch.testing.assert_close(earned, make_reward(name)(plain).total)

@@ -61,5 +61,5 @@ def test_agents_train_jointly(tmp_path: Path, agent: str, parameters: dict[str, 
         pytest.importorskip("sb3_contrib")
     config = replace(GOLD, agent=agent, agent_parameters=parameters, warm_start=None, warm_epochs=None, joint_epochs=1)
     run = train(replace(config, corpus=config.corpus.replace("train=400", "train=48")), tmp_path / "run", QUIET)
-    assert run.config.warm_start == "left_branching"
-    assert run.classifier_updates == {"warm": 0, "joint": 6}
+    assert run.config.warm_start == "random"
+    assert run.classifier_updates == {"warm": 6, "joint": 6}

@@ -84,6 +84,7 @@ def test_before_they_learn_they_are_the_frozen_ones(layer: int, tmp_path: Path) 
 
 
 def test_the_gradient_reaches_the_encoder_as_through_its_own_states(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
     from transformers import AutoModel, AutoTokenizer
 
     folder = make_tiny_encoder(tmp_path / "encoder")
@@ -103,6 +104,7 @@ def test_the_gradient_reaches_the_encoder_as_through_its_own_states(tmp_path: Pa
 
 
 def test_it_learns_in_32_bits(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
     from transformers import AutoModel
 
     folder = make_tiny_encoder(tmp_path / "encoder")

@@ -1,12 +1,37 @@
-"""`scripts/campaigns/mutate.py` in its short form."""
+"""Campaigns of `scripts/campaigns/` in their short forms: damaged files, damaged inputs, and a full disk."""
 
 from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from random import Random
+from typing import Any
 
-SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "campaigns" / "mutate.py"))
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "scripts" / "campaigns"
 
 
-def test_damaged_files_load_or_are_refused(tmp_path):
-    assert SCRIPT["campaign"](40, 0, tmp_path) == []
+@pytest.fixture
+def script(monkeypatch):
+    """A function that loads a script by name."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return lambda name: runpy.run_path(str(SCRIPTS / f"{name}.py"))
+
+
+def test_damaged_files_load_or_are_refused(script, tmp_path):
+    assert script("mutate")["campaign"](40, 0, tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["corpora", "vectors", "configurations"])
+def test_damaged_inputs_load_or_are_refused(kind, script, tmp_path):
+    module: dict[str, Any] = script("mutate_inputs")
+    inputs = module["KINDS"][kind]()
+    for seed in range(60):
+        what, found = module["trial"](inputs, tmp_path / str(seed), Random(seed))
+        assert found is None, f"{seed}, {what}"
+
+
+def test_a_full_disk_is_one_error_and_the_command_can_be_repeated(script, tmp_path):
+    findings = script("full")["campaign"](tmp_path, ["lm", "table"], lambda writes: [writes // 2])
+    assert list(findings) == []

@@ -18,7 +18,8 @@ import torch
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hs_env.agents import Reinforce, SB3Agent, SB3Learner
+from hs_env.agents import FixedPolicy, Reinforce, SB3Agent, SB3Learner, load_agent
+from hs_env.agents.baselines import Random
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores
 from hs_env.models import AttentiveHSLSTM
@@ -438,8 +439,18 @@ def test_hs_lstm_with_attention_is_trained(tmp_path):
     assert scored["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-5)
 
 
-def test_the_policy_of_the_warm_start_is_fixed(tmp_path):
-    with pytest.raises(HsEnvError, match="must be fixed"):
+def test_the_policy_of_the_warm_start_may_be_random(tmp_path):
+    config = replace(CONFIG, warm_start="random", warm_epochs=1, pnet_epochs=0, joint_epochs=0)
+    first, again = (train(config, tmp_path / name, QUIET) for name in ("first", "again"))
+    for one, other in zip(first.classifier.model.parameters(), again.classifier.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    fixed = train(replace(config, agent="fixed", agent_parameters={}), tmp_path / "fixed", QUIET)
+    assert isinstance(load_agent(fixed.folder), FixedPolicy)
+
+
+def test_the_policy_of_the_warm_start_does_not_observe(tmp_path, monkeypatch):
+    monkeypatch.setattr(Random, "observes", True)
+    with pytest.raises(HsEnvError, match="does not observe the encoder, but 'random' does"):
         train(replace(CONFIG, warm_start="random"), tmp_path / "run", QUIET)
 
 

@@ -36,6 +36,7 @@ def vectors_of(folder: Path, layer: int | None = None) -> ContextualVectors:
 
 
 def test_they_are_the_encoders_own_with_pieces_pooled_to_words(folder: Path) -> None:
+    pytest.importorskip("transformers")
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
@@ -179,6 +180,7 @@ def test_a_disk_that_refuses_is_named(folder: Path, tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("layer", range(3))
 def test_other_architectures(kind: str, layer: int, tmp_path: Path) -> None:
     """Words are cut as in running text, and each layer is the one of that number, normed behind the last one alone."""
+    pytest.importorskip("transformers")
     from transformers import AutoModel, AutoTokenizer
 
     folder = make_byte_level_encoder(tmp_path / "encoder", kind)

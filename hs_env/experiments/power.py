@@ -1,0 +1,90 @@
+"""The power of a comparison with the plain LSTM: which differences its number of runs can detect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hs_env.experiments.grid import Cell
+from hs_env.experiments.statistics import detectable, runs_to_detect
+from hs_env.experiments.summary import REFERENCE, overlap
+
+Results = Mapping[int, Mapping[str, Any]]
+"""Results of a variant on a corpus by seed or fold."""
+
+
+@dataclass(frozen=True)
+class Power:
+    """Power of the comparisons on a corpus.
+
+    Attributes:
+        corpus: Name of the corpus in the grid.
+        variants: Number of variants that are compared with the plain LSTM.
+        runs: Smallest number of pairs of runs of a comparison.
+        deviation: Standard deviation of the difference in test accuracy of a pair, pooled over the variants.
+        smallest: Smallest true difference that `runs` pairs detect with 80% power.
+        needed: Number of pairs that detect a difference of one point of accuracy; None if more than 1,000.
+    """
+
+    corpus: str
+    variants: int
+    runs: int
+    deviation: float
+    smallest: float
+    needed: int | None
+
+
+def power_of(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> list[Power]:
+    """Compute the power on each corpus of the grid, from the pairs of runs that have results.
+
+    Runs on folds share training sentences, which is corrected as in `t_interval`: more folds of the same size.
+
+    Args:
+        cells: Cells of the grid.
+        results: Results of a ledger by key.
+        variants: Names of the variants to compare with the plain LSTM; all others if empty.
+    """
+    grouped: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
+    for cell in cells:
+        if cell.key in results:
+            grouped.setdefault((cell.corpus, cell.variant), {})[cell.number] = results[cell.key]
+    found = []
+    for corpus in dict.fromkeys(corpus for corpus, _ in grouped):
+        own = {variant: runs for (its, variant), runs in grouped.items() if its == corpus}
+        reference = own.pop(REFERENCE, {})
+        pairs = [_differences(runs, reference) for name, runs in own.items() if not variants or name in variants]
+        pairs = [each for each in pairs if len(each) > 1]
+        if pairs:
+            found.append(_power(corpus, pairs, overlap(list(reference.values()))))
+    return found
+
+
+def _differences(runs: Results, reference: Results) -> list[float]:
+    """Return the difference in test accuracy of each pair."""
+    shared = sorted(runs.keys() & reference.keys())
+    return [runs[at]["test"]["accuracy"] - reference[at]["test"]["accuracy"] for at in shared]
+
+
+def _power(corpus: str, pairs: Sequence[Sequence[float]], shared: float) -> Power:
+    squares = sum(float(np.var(each, ddof=1)) * (len(each) - 1) for each in pairs)
+    deviation = math.sqrt(squares / sum(len(each) - 1 for each in pairs))
+    runs = min(map(len, pairs))
+    smallest = detectable(deviation, runs, shared)
+    return Power(corpus, len(pairs), runs, deviation, smallest, runs_to_detect(0.01, deviation, shared))
+
+
+def to_markdown(lines: Sequence[Power]) -> str:
+    """Return a Markdown table, in points of accuracy."""
+    rows = [
+        "| | Variants | Pairs of runs | SD of a pair's difference | Smallest difference detected | Pairs for 1 point |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
+    for line in lines:
+        needed = "over 1,000" if line.needed is None else str(line.needed)
+        points = f"{100 * line.deviation:.2f} | {100 * line.smallest:.1f}"
+        rows.append(f"| {line.corpus} | {line.variants} | {line.runs} | {points} | {needed} |")
+    return "\n".join(rows) + "\n"

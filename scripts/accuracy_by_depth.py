@@ -1,0 +1,62 @@
+"""Print the accuracy of runs on sentences of `phrases_deep` of several depths, as a Markdown table.
+
+A structured encoder has two rows: with its own policy, and with the gold modules.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+from hs_env.agents import Agent, load_agent, make_baseline
+from hs_env.corpora import load_corpus
+from hs_env.corpora.encoded import EncodedSplit
+from hs_env.metrics.definitions import values_of
+from hs_env.metrics.predictions import collect, collect_flat
+from hs_env.metrics.scores import flat_predictions, greedy_episodes
+from hs_env.models import Classifier, StructuredEncoder, find_classifier
+from hs_env.training.trainer import AGENT
+
+
+def accuracy(classifier: Classifier, agent: Agent | None, sentences: EncodedSplit) -> float:
+    """Compute the accuracy of a classifier, under a policy if it takes actions."""
+    model = classifier.model
+    if isinstance(model, StructuredEncoder):
+        assert agent is not None
+        return values_of(collect(list(greedy_episodes(model, agent, sentences)), model.problem))["accuracy"]
+    return values_of(collect_flat(flat_predictions(model, sentences)))["accuracy"]
+
+
+def main(
+    runs: tyro.conf.Positional[tuple[str, ...]], depths: tuple[int, ...] = (0, 3, 5, 8, 12, 16), size: int = 1000
+) -> None:
+    """Print the table.
+
+    Args:
+        runs: Folders of runs, or names of runs that ship with the package.
+        depths: Depths of the test sentences; each also includes the two that follow.
+        size: Number of sentences per depth.
+    """
+    print(f"| | {' | '.join(f'{depth}–{depth + 2}' for depth in depths)} |")
+    print(f"|:--|{'--:|' * len(depths)}")
+    corpora = [load_corpus(f"phrases_deep:train=1,dev=0,test={size},test_depth={depth}") for depth in depths]
+    for run in runs:
+        classifier = Classifier.load(run)
+        policies: dict[str, Agent | None] = {run: None}
+        suitable = corpora
+        if isinstance(classifier.model, StructuredEncoder):
+            problem = classifier.model.problem
+            policies = {
+                run: load_agent(Path(find_classifier(run)).parent / AGENT),
+                f"{run}, gold": make_baseline("gold", classifier.vocabulary, problem),
+            }
+            suitable = [corpus.for_problem(problem) for corpus in corpora]
+        splits = [classifier.encode(corpus.splits["test"]) for corpus in suitable]
+        for name, agent in policies.items():
+            cells = [f"{100 * accuracy(classifier, agent, split):.1f}" for split in splits]
+            print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
