@@ -25,7 +25,6 @@ from zlib import crc32
 
 from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
 from hs_env.errors import HsEnvError, check_ranges
-from hs_env.problems.composition import Composition
 from hs_env.types import Sentence
 
 OPERATORS: Final = ("[MAX", "[MIN", "[MED", "[SM")
@@ -61,6 +60,8 @@ class _Settings:
     digits: int
 
     def __post_init__(self) -> None:
+        from hs_env.problems.composition import Composition  # imports torch
+
         check_ranges(
             self,
             depth=(1, Composition.capacity),
