@@ -32,6 +32,9 @@ SCALE: Final = 3
 CONTRAST: Final = 4
 """Action of phrase modules: ends the phrase, which replaces what was said before."""
 
+TREE_CAPACITY: Final = 24
+"""Largest number of nodes on the stack of composition between two words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sentence:

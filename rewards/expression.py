@@ -190,7 +190,9 @@ def _made_by(maker: Callable[..., Any], full: str, parameters: dict[str, Any]) -
         reward: Any = FunctionReward(maker, full, **parameters) if is_function else maker(**parameters)
     except Exception as error:  # a maker may raise anything
         takes = describe_parameters(maker) or "no parameters"
-        reason = str(error).partition(". Did you mean")[0].rstrip(".")  # Python adds this question from 3.13 on
+        reason = str(error).rstrip(".")
+        if isinstance(error, TypeError):  # from 3.13 on, Python adds a question
+            reason = reason.partition(". Did you mean")[0]
         failed = "does not take these parameters" if parameters else "cannot be made"
         raise HsEnvError(f"The reward {full!r} {failed}: {reason}. It takes {takes}.") from error
     if not isinstance(reward, Reward):

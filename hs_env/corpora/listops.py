@@ -25,7 +25,7 @@ from zlib import crc32
 
 from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
 from hs_env.errors import HsEnvError, check_ranges
-from hs_env.types import Sentence
+from hs_env.types import TREE_CAPACITY, Sentence
 
 OPERATORS: Final = ("[MAX", "[MIN", "[MED", "[SM")
 CLOSE: Final = "]"
@@ -60,11 +60,9 @@ class _Settings:
     digits: int
 
     def __post_init__(self) -> None:
-        from hs_env.problems.composition import Composition  # imports torch
-
         check_ranges(
             self,
-            depth=(1, Composition.capacity),
+            depth=(1, TREE_CAPACITY),
             longest=(_SHORTEST, 1e6),
             shortest=(1, self.longest),
             arguments=(2, 1000),

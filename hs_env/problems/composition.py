@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
-from hs_env.types import SentenceBatch
+from hs_env.types import TREE_CAPACITY, SentenceBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Composition(Problem):
     closing_action = 0
     keeps_progress = True
     nested = True
-    capacity: ClassVar[int] = 24
+    capacity: ClassVar[int] = TREE_CAPACITY
     columns: ClassVar[tuple[Column, ...]] = (
         Column("tree_depth", ("Tree", "depth"), "depth", "sentences", decimals=1),
         Column("tree_f1", ("Tree F1 %,", "all brackets"), "matches", "brackets", 100, 1, agreement=True),

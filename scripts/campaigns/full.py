@@ -12,7 +12,6 @@ import errno
 import io
 import os
 import random
-import runpy
 import shutil
 import tempfile
 import traceback
@@ -25,10 +24,25 @@ from jobs import JOBS, Job, differences, faults, folder_for, prepare, result
 from ledger import Campaign
 
 from hs_env import cli
+from hs_env.errors import HsEnvError
+from hs_env.experiments.grid import load_grid
+from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.runner import run_cell
 
 KINDS: Final = ("train", "lm", "evaluate", "report", "cell", "table")
-REPRODUCE: Final = runpy.run_path(str(Path(__file__).parents[1] / "reproduce.py"))
-PROGRAMS: Final[dict[str, Callable[[list[str]], None]]] = {"hs-env": cli.main, "reproduce": REPRODUCE["main"]}
+
+
+def cell(words: list[str]) -> None:
+    """Run the first cell of a grid in this process, as a process of `hs-env reproduce` does."""
+    grid, out = map(Path, words)
+    first = load_grid(grid)[0]
+    try:
+        run_cell(first, Ledger(out / "ledger.jsonl"), out / "cells" / first.key)
+    except (HsEnvError, OSError) as error:
+        raise SystemExit(f"hs-env: {error}") from error
+
+
+PROGRAMS: Final[dict[str, Callable[[list[str]], None]]] = {"hs-env": cli.main, "cell": cell}
 
 
 class Disk:

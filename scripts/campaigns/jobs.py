@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from safetensors import safe_open
 
-from hs_env.experiments.grid import load_grid
 from hs_env.storage import load_state
 
 SMALL: Final = (
@@ -41,7 +40,8 @@ TIMES: Final = ("cpu_seconds", "elapsed", "time", "date", "trained_in_seconds", 
 class Job:
     """A command that writes into a folder, and how to repeat it after a stop.
 
-    In the commands, FOLDER is that folder, and TEXT, GRID and KEY are the text, the grid and its first cell.
+    In the commands, FOLDER is that folder, and TEXT and GRID are the text and the grid. The program `cell` is one of
+    `full.py`, which runs the first cell of a grid.
 
     Attributes:
         first: The command, a program and its arguments.
@@ -58,7 +58,7 @@ class Job:
     def words(self, folder: Path, place: Path) -> list[str]:
         """Return the command to start now, as words."""
         command = self.again if self.again and (folder / self.begun).exists() else self.first
-        names = {"TEXT": place / "text.txt", "GRID": place / "grid.toml", "KEY": (place / "key").read_text("utf-8")}
+        names = {"TEXT": place / "text.txt", "GRID": place / "grid.toml"}
         return [str(names.get(word, word)).replace("FOLDER", str(folder)) for word in command.split()]
 
 
@@ -87,9 +87,9 @@ JOBS: Final = {
         "report.html",
         needs_run=True,
     ),
-    "sweep": Job("reproduce run --grid GRID --out FOLDER/sweep --cores 2"),
-    "cell": Job("reproduce cell KEY --grid GRID --out FOLDER/sweep"),
-    "table": Job("reproduce table --grid GRID --out FOLDER/sweep"),
+    "sweep": Job("hs-env reproduce --grid GRID --out FOLDER/sweep --jobs 2"),
+    "cell": Job("cell GRID FOLDER/sweep"),
+    "table": Job("hs-env reproduce --runs 0 --grid GRID --out FOLDER/sweep"),
 }
 
 
@@ -97,7 +97,6 @@ def prepare(place: Path) -> None:
     """Write the files that the commands name."""
     (place / "text.txt").write_text("the camera looks scarcely bad without noise overall\n" * 200, encoding="utf-8")
     (place / "grid.toml").write_text(GRID, encoding="utf-8")
-    (place / "key").write_text(load_grid(place / "grid.toml")[0].key, encoding="utf-8")
 
 
 def folder_for(job: Job, folder: Path, finished: Path) -> None:

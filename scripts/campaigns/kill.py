@@ -22,10 +22,7 @@ from jobs import JOBS, Job, differences, faults, folder_for, prepare, result
 from ledger import Campaign
 
 KINDS: Final = ("train", "flat", "lm", "evaluate", "report", "sweep")
-PROGRAMS: Final = {
-    "hs-env": ["-m", "hs_env.cli"],
-    "reproduce": [str(Path(__file__).parents[1] / "reproduce.py")],
-}
+PROGRAMS: Final = {"hs-env": ["-m", "hs_env.cli"]}
 LIMIT: Final = 600
 """Seconds after which a process counts as one that hangs."""
 

@@ -170,7 +170,7 @@ def test_columns_of_a_corpus_reach_it(tmp_path):
     def stars(stars, labels):
         return stars
 
-    kind = {"corpus": str(tmp_path / "own.jsonl"), "reward": stars}
+    kind = {"corpus": str(tmp_path / "own.jsonl"), "classifier": "phrases", "reward": stars}
     env, envs = gymnasium.make(ID, **kind), gymnasium.make_vec(ID, 3, **kind)
     sentences = load_corpus(tmp_path / "own.jsonl").splits["train"]
     five, none = (next(at for at, each in enumerate(sentences) if each.columns["stars"] == want) for want in (5, None))
