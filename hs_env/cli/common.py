@@ -6,7 +6,6 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +15,6 @@ from rich.text import Text
 
 from hs_env.agents import Agent, load_agent
 from hs_env.cli.streams import is_unicode
-from hs_env.corpora.spec import RowFormat, add_settings
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison
 from hs_env.models import Classifier, StructuredEncoder, shipped_runs
@@ -25,26 +23,6 @@ from hs_env.training.trainer import AGENT
 
 Format = Literal["table", "json", "csv", "markdown"]
 Split = Literal["train", "dev", "test"]
-
-
-@dataclass(frozen=True)
-class ReadingOptions:
-    """Columns of your own files. They become settings of the corpus, such as `reviews.csv:text=review,label=stars`."""
-
-    text_column: str | None = None
-    """Column of texts in your own files, or its number in files without a header; by default `text`."""
-    label_column: str | None = None
-    """Column of labels in your own files, likewise; by default `label`."""
-    label_names: tuple[str, ...] = ()
-    """Names of the classes, in the order of their labels; by default the labels themselves."""
-    skip_bad_rows: bool = False
-    """Leave out rows of your own files that have a fault, and count them."""
-
-    def add_to(self, corpus: str) -> str:
-        """Return the name of a corpus with these settings."""
-        columns = {"text": self.text_column, "label": self.label_column}
-        given = {name: column for name, column in columns.items() if column is not None}
-        return add_settings(corpus, RowFormat(**given, names=self.label_names, skip_bad_rows=self.skip_bad_rows))
 
 
 def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:

@@ -10,11 +10,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from hs_env.cli.common import ReadingOptions
 from hs_env.cli.help import join_lines
+from hs_env.cli.reading import ReadingOptions
 from hs_env.corpora import CORPORA, Corpus, load_corpus
-from hs_env.problems import PROBLEMS
-from hs_env.render import Segmented, to_text
 
 join_lines(ReadingOptions)
 
@@ -47,6 +45,9 @@ def _print_list() -> None:
 
 
 def _print_description(corpus: Corpus) -> None:
+    from hs_env.problems import PROBLEMS  # needs torch, unlike the list
+    from hs_env.render import Segmented, to_text
+
     print(corpus.description, corpus.source, sep="\n")
     columns = (Column(split, justify="right") for split in corpus.splits)
     table = Table("Class", *columns, box=None, padding=(0, 2, 0, 2))

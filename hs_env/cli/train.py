@@ -13,8 +13,9 @@ import tyro
 from rich.console import Console
 
 from hs_env.agents import AGENTS
-from hs_env.cli.common import ReadingOptions, print_comparison
+from hs_env.cli.common import print_comparison
 from hs_env.cli.help import join_lines
+from hs_env.cli.reading import ReadingOptions
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.metrics.scores import hierarchy_examples, segmented_examples

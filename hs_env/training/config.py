@@ -40,6 +40,7 @@ LATER_AGENT: Final = {
     "clip": None,
     "ratio": None,
     "optimizer": "adam",
+    "policy": "actions",
     "reader": "none",
     "reader_size": 64,
     "observe": True,
