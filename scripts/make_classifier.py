@@ -2,10 +2,10 @@
 
 On generated corpora an HS-LSTM, an ID-LSTM, a Tree-LSTM or a network of phrase modules. HS-LSTM: first the C-Net is
 trained on gold phrases. Then a randomly initialised P-Net learns to find phrases for the frozen C-Net, from its reward
-alone. Tree-LSTM: the same with gold trees. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on
-the frozen C-Net, then both alternately. Phrase modules: the C-Net is trained on gold modules, and the P-Net imitates
-them (docs/modules.md says why). The script prints how close the P-Net's reward is to the best possible one, which an
-exhaustive search finds.
+alone. ID-LSTM: first the C-Net is trained on whole sentences, then the P-Net on the frozen C-Net, then both
+alternately. Tree-LSTM: first the C-Net is trained on random trees, then both alternately. Phrase modules: the C-Net is
+trained on gold modules, and the P-Net imitates them (docs/modules.md says why). The script prints how close the P-Net's
+reward is to the best possible one, which an exhaustive search finds.
 
 On `movie_reviews` also a plain LSTM, all for new texts: see `review_classifier.py`.
 """
@@ -74,15 +74,32 @@ CONFIGS = {
     ),
     "tree_lstm": replace(
         _COMMON,
-        corpus="listops_short:train=30000,dev=1000,test=2000",
+        corpus="listops_short:train=20000,dev=1000,test=2000",
+        vectors="random:64",
         model="tree_lstm",
         model_parameters={"hidden_size": 64, "dropout": 0.0, "word_dropout": 0.0},
-        warm_start="gold",
+        warm_start="random",
         learning_rate=2e-3,
-        warm_epochs=20,
-        pnet_epochs=2,
-        curriculum_epochs=4,
-        agent_parameters={"samples": 10, "learning_rate": 3e-3, "entropy_bonus": 0.1},
+        warm_epochs=1,
+        pnet_epochs=0,
+        joint_epochs=20,
+        patience=20,
+        joint_learning_rate=2e-3,
+        agent_parameters={
+            "policy": "distances",
+            "reader": "bilstm",
+            "observe": False,
+            "reader_size": 32,
+            "hidden_size": 32,
+            "estimator": "ppo",
+            "baseline": "leave_one_out",
+            "scale": "none",
+            "ratio": "word",
+            "samples": 4,
+            "updates": 2,
+            "learning_rate": 2e-3,
+            "entropy_bonus": 0.005,
+        },
     ),
 }
 OUT = {
