@@ -183,7 +183,8 @@ class Reinforce(LearningAgent):
                 f"A policy of distances makes trees, and {problem.title} has none. Use `policy` 'actions'."
             )
         self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
-        self._policy, self._described = self.pnet.agent(), {"state_size": state_size, "num_actions": k}
+        self._policy = self.pnet.agent()
+        self._state_size, self._num_actions = state_size, k
         make = _OPTIMIZERS[self.parameters.optimizer]
         self.optimizer = make(self.pnet.parameters(), lr=self.parameters.learning_rate)
 
@@ -247,7 +248,8 @@ class Reinforce(LearningAgent):
         """See `LearningAgent.save`."""
         state = {
             "agent": "reinforce.v1",
-            **self._described,
+            "state_size": self._state_size,
+            "num_actions": self._num_actions,
             "vocabulary_size": self.vocabulary_size,
             "parameters": asdict(self.parameters),
             "pnet": self.pnet.state_dict(),
