@@ -16,7 +16,7 @@ from hs_env.experiments.summary import load_published
 from hs_env.training.config import ResolvedConfig
 
 ROOT = Path(__file__).parents[2]
-GRIDS = {"reproduce": GRID_FILE, "gaps": ROOT / "scripts" / "gaps.toml"}
+GRIDS = {"reproduce": GRID_FILE} | {name: ROOT / "scripts" / f"{name}.toml" for name in ("gaps", "composition")}
 GRID = """
 [settings]
 model_parameters = { hidden_size = 20, dropout = 0.5 }
@@ -102,14 +102,18 @@ def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
         grid(tmp_path, text)
 
 
-@pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
+@pytest.mark.parametrize(
+    ("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps"), ("composition", "composition")]
+)
 def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, ledger: str) -> None:
     """What is added to configurations must not orphan them."""
     results = Ledger(ROOT / "docs" / "results" / f"{ledger}.jsonl").results()
     assert set(results) <= {cell.key for cell in load_grid(GRIDS[name])}
 
 
-@pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
+@pytest.mark.parametrize(
+    ("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps"), ("composition", "composition")]
+)
 def test_every_published_configuration_is_that_of_its_cell(name: str, ledger: str) -> None:
     """They are of version 0.1, in all its variants."""
     cells = {(cell.corpus, cell.variant, cell.number): cell for cell in load_grid(GRIDS[name])}
