@@ -12,8 +12,7 @@ from hs_env.problems.composition import Composition
 from hs_env.types import SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
-from .choice import choice_of
-from .policy import Logits, PolicyNet
+from .policy import Logits, PolicyNet, check_memory, choose
 from .reader import Reader, padded_words
 from .rollout import Trajectories
 
@@ -139,18 +138,13 @@ class DistancePolicy(Agent):
         Raises:
             HsEnvError: If the memory is not that of `begin` or of the last decision.
         """
-        if inputs.memory.shape[1] <= _KEPT:
-            raise HsEnvError(
-                "This policy reads the sentence itself, which an observation does not contain. Get the memory of the "
-                "first word from `agent.begin(batch)`, and that of each later word from the last decision."
-            )
+        check_memory(inputs, _KEPT + 1)
         nodes, before = inputs.memory[:, :1], inputs.memory[:, 1:2]
         stack, following = inputs.memory[:, 2:_KEPT], inputs.memory[:, _KEPT:]
         topmost = stack.gather(1, (nodes.long() - 1).clamp(min=0)).where(nodes >= 2, _FAR)
-        choice = choice_of(reductions(following[:, 0], before[:, 0], topmost[:, 0]), inputs.legal)
-        actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
+        actions, log_probs, entropy = choose(reductions(following[:, 0], before[:, 0], topmost[:, 0]), inputs)
         memory = torch.cat(
             [nodes + 1 - actions[:, None], following[:, :1], stack.scatter(1, nodes.long(), before), following[:, 1:]],
             1,
         )
-        return Decision(actions, choice.log_prob(actions), choice.entropy(), memory)
+        return Decision(actions, log_probs, entropy, memory)

@@ -141,6 +141,26 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
         return nn.Linear(inputs, outputs)
 
 
+def check_memory(inputs: PolicyInput, width: int) -> None:
+    """Check the width of the memory of a P-Net with a reader.
+
+    Raises:
+        HsEnvError: If it is not that of `Agent.begin` or of the last decision.
+    """
+    if inputs.memory.shape[1] < width:
+        raise HsEnvError(
+            "This P-Net reads the sentence itself, which an observation does not contain. Get the memory of the "
+            "first word from `agent.begin(batch)`, and that of each later word from the last decision."
+        )
+
+
+def choose(logits: Tensor, inputs: PolicyInput) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose legal actions, (R,) int64, by logits; return also their log-probabilities and entropies, (R,) each."""
+    choice = choice_of(logits, inputs.legal)
+    actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
+    return actions, choice.log_prob(actions), choice.entropy()
+
+
 class LogitPolicy(Agent):
     """Samples actions from the logits of a P-Net.
 
@@ -171,12 +191,7 @@ class LogitPolicy(Agent):
             HsEnvError: If the P-Net has a reader, and the memory is not that of `begin` or of the last decision.
         """
         width = 0 if self.pnet.reader is None else self.pnet.first.out_features
-        if inputs.memory.shape[1] < width:
-            raise HsEnvError(
-                "This P-Net reads the sentence itself, which an observation does not contain. Get the memory of the "
-                "first word from `agent.begin(batch)`, and that of each later word from the last decision."
-            )
+        check_memory(inputs, width)
         logits = self.pnet(inputs.observation, inputs.memory[:, :width])
-        choice = choice_of(logits, inputs.legal)
-        actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
-        return Decision(actions, choice.log_prob(actions), choice.entropy(), inputs.memory[:, width:])
+        actions, log_probs, entropy = choose(logits, inputs)
+        return Decision(actions, log_probs, entropy, inputs.memory[:, width:])

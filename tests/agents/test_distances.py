@@ -1,7 +1,5 @@
 """Policies of trees that compute distances between neighbouring words."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -89,10 +87,9 @@ def test_the_log_probability_of_sampled_trees_is_that_of_the_policy():
 
 
 def test_the_estimate_is_the_gradient_of_the_expected_reward():
-    encoder, policy = make_encoder(), make_policy(20.0).double()
+    encoder, policy = make_encoder(), make_policy(20.0)
     sentence = SPLIT.batch((SPLIT.lengths <= 6).nonzero()[:1, 0])
     copies = 4000
-    policy.float()
 
     def log_prob(actions: torch.Tensor) -> torch.Tensor:
         """Compute the log-probability of trees by the policy itself, action by action."""
@@ -171,4 +168,4 @@ def test_a_policy_of_distances_needs_its_memory():
     with pytest.raises(HsEnvError, match=r"agent\.begin"):
         policy.agent().act(PolicyInput(torch.zeros(2, 9), legal, torch.zeros(2, 0)))
     with pytest.raises(HsEnvError, match="estimators"):
-        policy.on(replace(SPLIT.batch(torch.arange(2))))
+        policy.on(SPLIT.batch(torch.arange(2)))
