@@ -178,7 +178,7 @@ class FunctionReward(Reward):
 
     def _numbers(self, values: Any, count: int) -> list[float | None]:
         """Check and convert what the function has returned."""
-        if isinstance(values, Tensor) or hasattr(values, "tolist"):  # a NumPy array
+        if hasattr(values, "tolist"):  # a tensor or a NumPy array
             values = values.tolist()
         if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
             came = f"{len(values)} values" if isinstance(values, Sequence) else shown(values)

@@ -34,8 +34,8 @@ def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
         HsEnvError: If there is no such run, or its model takes no actions.
     """
     from hs_env.agents import load_agent
+    from hs_env.agents.base import FILE_NAME as AGENT
     from hs_env.models import Classifier, StructuredEncoder
-    from hs_env.training.trainer import AGENT
 
     classifier = Classifier.load(run)
     if not isinstance(classifier.model, StructuredEncoder):

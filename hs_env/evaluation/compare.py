@@ -26,12 +26,11 @@ from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
 from hs_env.problems.segmentation import PhraseSegmentation
-from hs_env.storage import StrPath
+from hs_env.storage import HISTORY, StrPath
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import MissingVectorsError, TrainingData
 from hs_env.training.folders import saving
 from hs_env.training.run import Run, train_or_resume
-from hs_env.training.stages import HISTORY
 from hs_env.types import Episodes
 
 _PLAIN = "plain_lstm"

@@ -18,10 +18,9 @@ from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import segmented
 from hs_env.render.segmented import printable
 from hs_env.report.charts import accuracy_chart, learning_curves, reliability_chart
-from hs_env.storage import StrPath, read_json
+from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
-from hs_env.training.stages import HISTORY
 
 try:
     from jinja2 import Environment, StrictUndefined

@@ -17,10 +17,10 @@ from rich.console import Console
 
 from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
-from hs_env.storage import StrPath, read_json, what_is, write_json
+from hs_env.storage import HISTORY, StrPath, read_json, what_is, write_json
 from hs_env.training.digests import DATA, check_data
 from hs_env.training.record import describe
-from hs_env.training.stages import HISTORY, Callback, StagedTrainer
+from hs_env.training.stages import Callback, StagedTrainer
 
 CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
 

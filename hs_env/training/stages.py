@@ -17,10 +17,9 @@ from rich.console import Console
 
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
-from hs_env.storage import load_state, save_state, write_json
+from hs_env.storage import HISTORY, load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 
-HISTORY = "history.json"
 CHECKPOINT = "checkpoint.safetensors"
 
 Callback = Callable[[Mapping[str, Any]], object]

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples
@@ -22,8 +23,6 @@ from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.stages import Stage
 from hs_env.types import Episodes, SentenceBatch
-
-AGENT = "agent.safetensors"
 
 
 class Trainer(ClassifierTrainer):
