@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 
 from hs_env.cli.common import Format, Split, print_comparison
+from hs_env.cli.options import main_options
 from hs_env.errors import HsEnvError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hs_env.training.run import Run
 
 
+@main_options("runs", "split", "format")
 def evaluate(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
@@ -27,7 +29,7 @@ def evaluate(
     agent: tuple[Path, ...] = (),
     trust: bool = False,
 ) -> None:
-    """Compare a trained run with the baseline policies and a plain LSTM, or several runs with each other.
+    """Compare a run with the baselines, or several runs with each other.
 
     Args:
         runs: Folder of the run. Several runs on the same sentences are compared in one table, in pairs with the first.

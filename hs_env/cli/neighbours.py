@@ -17,7 +17,7 @@ def neighbours(
     k: int = 10,
     json: bool = False,
 ) -> None:
-    """Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.
+    """Show the phrases that an HS-LSTM finds similar to given ones.
 
     Args:
         phrases: Phrases, one per argument.

@@ -30,7 +30,7 @@ def predict(
     text_column: str = "text",
     overwrite: bool = False,
 ) -> None:
-    """Classify the texts of a file or of standard input, and write a table.
+    """Classify the texts of a file, and write a table.
 
     The table has a line for each text, in order, also for blank ones: the text, its label, the probability of each
     class, and the share of words that the classifier does not know.

@@ -13,7 +13,7 @@ from hs_env.storage import write_atomically
 
 
 def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
-    """Write an HTML page about trained runs: tables, learning curves, sentences and configuration.
+    """Write an HTML page about runs: tables, curves, sentences.
 
     Args:
         runs: Folders of runs.

@@ -21,7 +21,7 @@ def segment(
     run: str = DEFAULT_RUN,
     json: bool = False,
 ) -> None:
-    """Segment or distil sentences and classify them.
+    """Segment or distil sentences, and classify them.
 
     There is a line for each sentence, also for an empty one.
 

@@ -18,7 +18,9 @@ def treebank(
     split: Split = "test",
     format: Format = "table",
 ) -> None:
-    """Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).
+    """Compare the phrases of a run with chunks or parse trees.
+
+    CoNLL-2000 has chunks, SST has constituents of parse trees.
 
     Args:
         name: Name of the treebank.
