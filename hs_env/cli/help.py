@@ -66,11 +66,12 @@ def _annotation(option: Option) -> Any:
     """Return the annotation of an option for tyro. Defaults that say nothing are left out."""
     hint = "" if any(option.default is each for each in (None, False, (), inspect.Parameter.empty)) else None
     metavar = "|".join(map(_noun, _parts(option.kind))) if option.default is None else None
+    metavar = f"[{metavar}]" if metavar and option.positional else metavar
     name = option.name.replace("_", "-")
-    described = Annotated[
-        option.kind, tyro.conf.arg(name=name, help=option.text, metavar=metavar, help_behavior_hint=hint)
-    ]
-    return tyro.conf.Positional[described] if option.positional else described
+    described = tyro.conf.arg(name=name, help=option.text, metavar=metavar, help_behavior_hint=hint)
+    marks = (tyro.conf.Positional, described) if option.positional else (described,)
+    annotated: Any = Annotated
+    return annotated[(option.kind, *marks)]
 
 
 def _parts(kind: Any) -> list[Any]:

@@ -62,8 +62,8 @@ def options_of(function: Callable[..., Any]) -> Iterator[Option]:
         kind, marks = (get_args(hint)[0], hint.__metadata__) if get_origin(hint) is Annotated else (hint, ())
         shown = parameter.name in getattr(function, MAIN, (parameter.name,))
         name = next((mark.name for mark in marks if getattr(mark, "name", None) is not None), parameter.name)
-        if is_dataclass(kind):
-            default = kind() if parameter.default is parameter.empty else parameter.default
+        if is_dataclass(kind) and isinstance(kind, type):
+            default: Any = kind() if parameter.default is parameter.empty else parameter.default
             yield from _fields_of(kind, default, f"{name}." if name else "", shown)
         else:
             positional = tyro.conf.Positional in marks

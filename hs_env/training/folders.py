@@ -188,7 +188,8 @@ class RunKind(Generic[Q, C, R]):
         check_empty(folder)
         trainer = self.new_trainer(resolved, folder, console)
         if summary := trainer.summary():
-            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
+            wrapped = not trainer.console.is_terminal
+            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=wrapped)
         write_json(folder / RECORD, [{**describe(), **trainer.parent}])
         write_json(folder / DATA, trainer.data_digests)
         write_json(folder / CONFIG, resolved.to_json())
