@@ -32,6 +32,9 @@ def print_help(function: Callable[..., Any], prog: str, whole: bool) -> None:
         function: Function of the command.
         prog: Words that call the command, such as "hs-env train".
         whole: Whether all options are shown, or the main ones only.
+
+    Raises:
+        SystemExit: In any case, with status 0.
     """
     every = list(options_of(function))
     shown = every if whole else [option for option in every if option.is_main]
@@ -40,6 +43,7 @@ def print_help(function: Callable[..., Any], prog: str, whole: bool) -> None:
     except SystemExit:
         if shown != every:
             print(f"{prog} --help-all shows {len(every) - len(shown)} more options.")
+        raise
 
 
 def _documented(function: Callable[..., Any], options: list[Option]) -> Callable[..., None]:
