@@ -82,20 +82,21 @@ def make_report(
         raise HsEnvError("A report needs one run or more, got none.")
     loaded = [run if isinstance(run, Run) else Run.load(run) for run in runs]
     sections = [_section(run, split, compare(run, split, console, oracle)) for run in loaded]
-    rows = [
-        Row(
-            f"{section.name}: {section.comparison.rows[0].name}",
-            section.comparison.rows[0].intervals,
-            section.comparison.title,
-        )
-        for section in sections
-    ]
     columns = {column.name: column for section in sections for column in section.comparison.columns}
-    summary = Comparison("The runs", rows, columns=tuple(columns.values())) if len(runs) > 1 else None
+    rows = [_summarised(section) for section in sections]
+    summary = Comparison("The runs", rows, columns=tuple(columns.values())).parts()[0] if len(runs) > 1 else None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.finalize = _clean
     template = environment.from_string(files("hs_env.report").joinpath("page.html").read_text("utf-8"))
     return template.render(sections=sections, summary=summary, split=split, version=hs_env.__version__)
+
+
+def _summarised(section: Section) -> Row:
+    """Return the row of a run in the table of all runs, with the accuracy of its plain LSTM in the note."""
+    comparison, first = section.comparison, section.comparison.rows[0]
+    plain = [row for row in comparison.rows[1:2] if comparison.paired is not None]
+    beside = [f"{row.name} {100 * row.intervals['accuracy'].value:.1f}%" for row in plain]
+    return Row(f"{section.name}: {first.name}", first.intervals, "; ".join([comparison.title, *beside]))
 
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
