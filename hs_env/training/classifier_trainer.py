@@ -35,6 +35,11 @@ def balanced_weights(data: TrainingData) -> Tensor:
     return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1).float())
 
 
+def limited(about: str, epochs: int) -> str:
+    """Add to what a stage does how long it takes."""
+    return f"{about}; at most {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "left out"
+
+
 class ClassifierTrainer(StagedTrainer[Tensor]):
     """Trains on batches of sentences in the stages "warm", "pnet" and "joint". A unit is the indices of a batch.
 
@@ -92,7 +97,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         if score == "log_likelihood" and self.class_weights is not None:
             score = WEIGHTED
         epochs = max(epochs, least)
-        about = f"{about}; at most {epochs} epochs"
+        about = limited(about, epochs)
         return Stage(name, epochs, update, evaluate, score, min_epochs=least, about=about, cost=cost)
 
     def max_updates(self, stage: Stage) -> int:

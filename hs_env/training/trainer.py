@@ -18,13 +18,13 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.problems.problem import Problem
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
-from hs_env.training.classifier_trainer import ClassifierTrainer
+from hs_env.training.classifier_trainer import ClassifierTrainer, limited
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.stages import Stage
 from hs_env.types import Episodes, SentenceBatch
 
-_COST: Final = 4.0
+_COST: Final = 3.0
 """Rough time of an update of the P-Net, relative to one of the C-Net in the warm start."""
 
 
@@ -62,7 +62,7 @@ class Trainer(ClassifierTrainer):
         name, epochs = config.warm_start, config.pnet_epochs if agent_kind.learns else 0
         about = f"the classifier (C-Net) learns, with the decisions of {name}"
         warm = self.stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood", (), about)
-        about = f"the policy (P-Net) learns from rewards, the classifier is frozen; at most {epochs} epochs"
+        about = limited("the policy (P-Net) learns from rewards, the classifier is frozen", epochs)
         pnet = Stage("pnet", epochs, self._pnet, by_agent, "reward", about=about, cost=_COST)
         about = "policy and classifier learn in turn" if agent_kind.learns else f"the classifier learns on with {name}"
         joint = self.stage("joint", config.joint_epochs, self._joint, by_agent, joint_score, (warm, pnet), about, _COST)
