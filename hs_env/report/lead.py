@@ -18,7 +18,7 @@ def lead(run: Run, split: str, comparison: Comparison) -> list[str]:
     decisions = f" with {first.note}" if isinstance(model, StructuredEncoder) and run.is_own else ""
     updates = sum(run.classifier_updates.values())
     return [
-        f"{first.name}{decisions} was trained on {corpus.counts['train']:,} sentences of {corpus.name} "
+        f"{first.name[:1].upper()}{first.name[1:]}{decisions} was trained on {corpus.counts['train']:,} sentences of {corpus.name} "
         f"({updates:,} updates of the classifier).",
         f"Of {corpus.counts[split]:,} sentences of {split}, it classifies {_accuracy(first)} correctly.",
         *_plain(comparison),
