@@ -16,9 +16,10 @@ def lead(run: Run, split: str, comparison: Comparison) -> list[str]:
     """Return sentences on the training, the accuracy, the plain LSTM, and the simplest baselines."""
     model, corpus, first = run.classifier.model, run.data(split).corpus, comparison.rows[0]
     decisions = f" with {first.note}" if isinstance(model, StructuredEncoder) and run.is_own else ""
+    name = first.name[:1].upper() + first.name[1:]
     updates = sum(run.classifier_updates.values())
     return [
-        f"{first.name[:1].upper()}{first.name[1:]}{decisions} was trained on {corpus.counts['train']:,} sentences of {corpus.name} "
+        f"{name}{decisions} was trained on {corpus.counts['train']:,} sentences of {corpus.name} "
         f"({updates:,} updates of the classifier).",
         f"Of {corpus.counts[split]:,} sentences of {split}, it classifies {_accuracy(first)} correctly.",
         *_plain(comparison),
