@@ -1,0 +1,139 @@
+"""Build the documentation site in build/site, and check every link in it.
+
+The site has the layout of the repository, so a relative link is the same on a code forge and in the site. Pages that
+exist only in the site are made here: one page per public package, from its docstrings, and one page per notebook.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+from nbconvert import MarkdownExporter
+
+ROOT = Path(__file__).parents[1]
+PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
+PACKAGES = tuple(
+    f"hs_env.{name}"
+    for name in (
+        "inference envs problems rewards agents agents.estimators models corpora vectors training metrics evaluation "
+        "language render report"
+    ).split()
+)
+"""Packages whose `__all__` is the public interface, in the order of the reference."""
+REFERENCE = """\
+# Python reference
+
+The public names of each package, from their docstrings.
+
+| package | names |
+|---|---|"""
+
+
+def stage() -> None:
+    """Copy the pages, and the files that they link to, to build/pages."""
+    shutil.rmtree(PAGES, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", PAGES / "docs", ignore=shutil.ignore_patterns("*.ipynb"))
+    for page in ROOT.glob("*.md"):
+        shutil.copy(page, PAGES)
+    for page in PAGES.rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^):#]+)", text):
+            copy = (page.parent / target).resolve()
+            source = ROOT / copy.relative_to(PAGES)
+            if source.is_file() and source.suffix != ".ipynb" and not copy.exists():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, copy)
+        page.write_text(re.sub(r"\.ipynb\)", ".md)", text), encoding="utf-8")
+
+
+def convert_notebooks() -> None:
+    """Write a Markdown page and the pictures of each notebook."""
+    for notebook in (ROOT / "docs" / "notebooks").glob("*.ipynb"):
+        folder = PAGES / "docs" / "notebooks"
+        folder.mkdir(exist_ok=True)
+        text, resources = MarkdownExporter().from_notebook_node(nbformat.read(notebook, as_version=4))
+        for name, content in resources["outputs"].items():
+            text = text.replace(f"]({name})", f"]({notebook.stem}_{name})")
+            (folder / f"{notebook.stem}_{name}").write_bytes(content)
+        (folder / f"{notebook.stem}.md").write_text(text, encoding="utf-8")
+
+
+def directive(package: str, name: str, value: object) -> tuple[str, str]:
+    """Return where a public name is defined, for its anchor, and the directive that documents it."""
+    method = getattr(value, "__func__", None)  # such as `train`, a method of a `RunKind`
+    target = f"{method.__module__}.{method.__qualname__}" if method else f"{package}.{name}"
+    return target, f"::: {target}\n    options:\n      heading: {name}\n      toc_label: {name}"
+
+
+def write_reference() -> None:
+    """Write a page of directives per public package, and the list of these pages."""
+    folder = PAGES / "reference"
+    folder.mkdir()
+    rows = [REFERENCE]
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        names = sorted(module.__all__, key=str.lower)
+        made = [directive(package, name, getattr(module, name)) for name in names]
+        links = ", ".join(f"[`{name}`]({package}.md#{made[at][0]})" for at, name in enumerate(names))
+        rows.append(f"| [`{package}`]({package}.md) | {links} |")
+        text = "\n\n".join([f"# {package}", inspect.getdoc(module) or "", *(part for _, part in made)])
+        (folder / f"{package}.md").write_text(text + "\n", encoding="utf-8")
+    (folder / "README.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+class Links(HTMLParser):
+    """The links and anchors of a page."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.targets: set[str] = set()
+        self.anchors: set[str] = set()
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Record what a tag links to, and its name as an anchor."""
+        for name, value in attrs:
+            if name in {"href", "src"} and value:
+                self.targets.add(value)
+            elif name in {"id", "name"} and value:
+                self.anchors.add(value)
+
+
+def broken_links(site: Path) -> list[str]:
+    """Return each link of a site that leads to no file or no anchor of it, as `page: link`."""
+    pages = {page.resolve(): Links(page) for page in site.rglob("*.html")}
+    broken = []
+    for page, links in pages.items():
+        for target in sorted(links.targets):
+            address = urlsplit(target)
+            if address.scheme or address.netloc or page.name == "404.html":
+                continue
+            path = (page.parent / unquote(address.path)).resolve() if address.path else page
+            path = path / "index.html" if path.is_dir() else path
+            missing = address.fragment and path in pages and unquote(address.fragment) not in pages[path].anchors
+            if not path.is_file() or missing:
+                broken.append(f"{page.relative_to(site.resolve())}: {target}")
+    return broken
+
+
+def main() -> None:
+    stage()
+    convert_notebooks()
+    write_reference()
+    subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=True)
+    if broken := broken_links(SITE):
+        sys.exit("Broken links:\n" + "\n".join(broken))
+    print(f"{SITE / 'index.html'}: {len(list(SITE.rglob('*.html')))} pages")
+
+
+if __name__ == "__main__":
+    main()
