@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 FOLDER = Path(__file__).parents[1] / "docs" / "notebooks"
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 def executed(path: Path) -> NotebookNode:
