@@ -113,7 +113,8 @@ def test_animations_show_an_episode_of_the_shipped_agent(name):
         assert animation.n_frames == len(frames) > 8
         for number, frame in enumerate(frames):
             animation.seek(number)
-            assert animation.convert("RGB").tobytes() == frame.tobytes(), f"{path} shows another episode. Run: make docs"
+            shown = animation.convert("RGB")
+            assert shown.tobytes() == frame.tobytes(), f"{path} shows another episode. Run: make docs"
 
 
 def test_the_architecture_is_drawn_from_the_source():
