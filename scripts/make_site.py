@@ -90,7 +90,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "zensical", "build", "--clean", "--strict"], cwd=ROOT, check=True)
     if broken := broken_links(SITE):
         sys.exit("Broken links:\n" + "\n".join(broken))
-    print(f"{SITE / 'index.html'}: {len(list(SITE.rglob('*.html')))} pages")
+    print(f"{len(list(SITE.rglob('*.html')))} pages. To read them: python -m http.server --directory {SITE}")
 
 
 if __name__ == "__main__":
