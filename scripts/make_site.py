@@ -1,7 +1,7 @@
 """Build the documentation site in build/site, and check every link in it.
 
 The site has the layout of the repository, so a relative link is the same on a code forge and in the site. Pages that
-exist only in the site are made here: one page per public package, from its docstrings, and one page per notebook.
+exist only in the site are made here: one per public package or module, from its docstrings, and one per notebook.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 from check_links import broken_links
@@ -21,7 +22,7 @@ from nbconvert import MarkdownExporter
 ROOT = Path(__file__).parents[1]
 PAGES, SITE = ROOT / "build" / "pages", ROOT / "build" / "site"
 PACKAGES = re.findall(r'"reference/(hs_env[\w.]*)\.md"', (ROOT / "zensical.toml").read_text(encoding="utf-8"))
-"""Packages whose `__all__` is the public interface, in the order of the navigation."""
+"""Packages and modules of the public interface, in the order of the navigation."""
 REFERENCE = """\
 # Python reference
 
@@ -60,6 +61,13 @@ def convert_notebooks() -> None:
         (folder / f"{notebook.stem}.md").write_text(text, encoding="utf-8")
 
 
+def public_names(module: ModuleType) -> list[str]:
+    """Return the names in `__all__`, or those that a module without it defines, in alphabetical order."""
+    defined = (name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__)
+    names = getattr(module, "__all__", None) or [name for name in defined if not name.startswith("_")]
+    return sorted(names, key=str.lower)
+
+
 def directive(package: str, name: str, value: object) -> tuple[str, str]:
     """Return where a public name is defined, for its anchor, and the directive that documents it."""
     method = getattr(value, "__func__", None)  # such as `train`, a method of a `RunKind`
@@ -74,7 +82,7 @@ def write_reference() -> None:
     rows = [REFERENCE]
     for package in PACKAGES:
         module = importlib.import_module(package)
-        names = sorted(module.__all__, key=str.lower)
+        names = public_names(module)
         made = [directive(package, name, getattr(module, name)) for name in names]
         links = ", ".join(f"[`{name}`]({package}.md#{made[at][0]})" for at, name in enumerate(names))
         rows.append(f"| [`{package}`]({package}.md) | {links} |")
