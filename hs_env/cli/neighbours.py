@@ -20,6 +20,7 @@ def neighbours(
     split: Split = "train",
     k: int = 10,
     json: bool = False,
+    device: str = "auto",
 ) -> None:
     """Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.
 
@@ -29,8 +30,9 @@ def neighbours(
         split: Part of the run's corpus to take phrases from.
         k: Number of neighbours per phrase.
         json: Print JSON lines.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    classifier, _, agent = load_policy(run)
+    classifier, _, agent = load_policy(run, device)
     if run in shipped_runs():
         corpus = load_corpus(classifier.notes["corpus"])
     else:

@@ -29,6 +29,7 @@ def predict(
     run: str = DEFAULT_RUN,
     text_column: str = "text",
     overwrite: bool = False,
+    device: str = "auto",
 ) -> None:
     """Classify the texts of a file or of standard input, and write a table.
 
@@ -41,6 +42,7 @@ def predict(
         run: Folder of a trained run, or name of a run that ships with the package.
         text_column: Column of the texts in a table.
         overwrite: Replace the file `out` if it exists.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     suffix = ".tsv" if out == _STREAM else Path(out).suffix.lower()
     if suffix not in _FORMATS:
@@ -51,7 +53,7 @@ def predict(
         texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
     else:
         texts = read_texts(Path(file), text_column)
-    predictor, count = load(run), _Count()
+    predictor, count = load(run, device), _Count()
     lines = _FORMATS[suffix](predictor, count.of(predictor.stream(texts if out == _STREAM else watched(texts))))
     if out == _STREAM:
         for line in lines:
