@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from hs_env.compute import Device
+from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
@@ -69,7 +69,8 @@ class LMRun:
 
 
 def _new_trainer(config: LMConfig, folder: Path, console: Console) -> LMTrainer:
-    return LMTrainer(config, load_text(config.text, config.data_dir), folder, console)
+    text = load_text(config.text, config.data_dir)
+    return LMTrainer(config, text, folder, console, find_device(config.device))
 
 
 def _load_result(folder: Path, config: LMConfig, history: Any, device: Device) -> LMRun:

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hs_env.compute import find_device, kept_generators, making_on, seed_for
+from hs_env.compute import kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import FILE_NAME, LanguageModel, State, hm_lstm_size, new_model
@@ -53,12 +53,15 @@ class LMTrainer(StagedTrainer[int]):
         text: Text to train and evaluate on.
         folder: Folder of the run.
         console: Console that shows progress.
+        device: Device that it trains on.
     """
 
     unit = "characters"
 
-    def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, find_device(config.device), config.checkpoint_seconds)
+    def __init__(
+        self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device
+    ) -> None:
+        super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
         self.data_name = f"text {config.text!r}"
         self.data_digests = text_digests({"train": text.train, "dev": text.dev, "test": text.test})
