@@ -7,6 +7,7 @@ name the device of every tensor, since some tests change the default one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -120,16 +121,14 @@ def encoder_for(problem: Any) -> str:
 def use_single_environment(problem: str, device: Device, folder: Path) -> Iterator[Any]:
     env = gymnasium.make(environment_id(problem), split="test", shaping=True, device=device, render_mode="ansi")
     draw = np.random.default_rng(0)
-    for seed in range(2):
-        observation, info = env.reset(seed=seed)
-        finished = False
-        while not finished:
-            yield {"observation": observation, **info}
-            action = draw.choice(np.flatnonzero(info["action_mask"]))
-            observation, reward, finished, _, info = env.step(action)
-            yield reward
-        yield {key: value for key, value in info.items() if key not in ("phrases", "retained", "constituents")}
-        yield env.render()
+    observation, info = env.reset(seed=0)
+    finished = False
+    while not finished:
+        yield {"observation": observation, **info}
+        action = draw.choice(np.flatnonzero(info["action_mask"]))
+        observation, reward, finished, _, info = env.step(action)
+        yield reward
+    yield info, env.render()
     yield env.unwrapped.action_masks()  # type: ignore[attr-defined]
     env.reset(options={"text": "not good"})
 
@@ -140,7 +139,7 @@ def use_vector_environment(problem: str, mode: str, device: Device, folder: Path
     env: Any = gymnasium.make_vec(environment_id(problem), 4, **arguments, **limit)
     draw = np.random.default_rng(0)
     observation, info = env.reset(seed=0)
-    for _ in range(25):
+    for _ in range(12):
         actions = draw.integers(0, env.single_action_space.n, 4)
         observation, reward, terminated, truncated, info = env.step(actions)
         yield {"observation": observation, "reward": reward, "masks": env.unwrapped.action_masks(), **info}
@@ -173,12 +172,15 @@ def use_model(name: str, device: Device, folder: Path) -> Iterator[Any]:
     yield loaded.model.state_dict()
 
 
-def use_agent(name: str, device: Device, folder: Path, **settings: Any) -> Iterator[Any]:
+def use_agent(name: str, device: Device, folder: Path) -> Iterator[Any]:
     device = find_device(device)
     encoder, kind = model_on(device, "hs_lstm"), AGENTS.get(name)
     batch, reward = batch_on(device, encoder.problem), make_reward("hs_lstm")
     warm_start = make_baseline("function_words", VOCABULARY, encoder.problem)
-    parameters = kind.resolve(kind.parameters(**settings), encoder.problem)
+    small = {"slots": 4, "steps": 8, "samples": 2}
+    known = {each.name for each in fields(kind.parameters)}
+    parameters = kind.parameters(**{key: value for key, value in small.items() if key in known})
+    parameters = kind.resolve(parameters, encoder.problem)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         agent = kind.make(AgentSetting(encoder, batch, reward, warm_start, "function_words"), parameters)
@@ -274,8 +276,8 @@ def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -
         output_size=5,
         batch_size=4,
         stretch=10,
-        updates=4,
-        evaluate_every=2,
+        updates=3,
+        evaluate_every=3,
     )
     trainer = LMTrainer(config, text, folder, QUIET, find_device(device))
     trainer.run()
