@@ -58,9 +58,7 @@ class LMTrainer(StagedTrainer[int]):
 
     unit = "characters"
 
-    def __init__(
-        self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device
-    ) -> None:
+    def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device) -> None:
         super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
         self.data_name = f"text {config.text!r}"

@@ -107,7 +107,7 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
     if name == "index" and not isinstance(args[0], There) and there:
         raise RuntimeError(f"{func} takes indices of another device")
     inner = tree_map_only(There, lambda each: each.here, (args, kwargs))
-    inner = tree_map_only(torch.device, lambda each: torch.device("cpu"), inner)
+    inner = tree_map_only(torch.device, lambda each: torch.device("cpu") if each == SECOND else each, inner)
     result = func(*inner[0], **inner[1])
     if asked is not None:
         there = asked.type == SECOND.type

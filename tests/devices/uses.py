@@ -311,7 +311,7 @@ USES: Final[dict[str, Use]] = {
     **{f"baseline {name}": partial(use_baseline, name) for name in BASELINES},
     **{f"search {name}": partial(use_search, name) for name in PROBLEMS},
     **{f"training {name}": partial(use_trainer, *job) for name, job in JOBS.items()},
-    "language model": partial(use_language_model, "lstm", "step"),
-    **{f"language model {each}": partial(use_language_model, "hm_lstm", each) for each in ("step", "sample", "soft")},
+    "language model lstm": partial(use_language_model, "lstm", "step"),
+    "language model hm_lstm": partial(use_language_model, "hm_lstm", "sample"),
 }
 """The uses by name."""
