@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 import hs_env
-from hs_env.compute import describe_device
+from hs_env.compute import CPU, describe_device
 
 _RECORDED = ("torch", "numpy", "gymnasium", "stable-baselines3", "safetensors", "transformers")
 
 
-def describe(device: torch.device) -> dict[str, Any]:
+def describe(device: torch.device = CPU) -> dict[str, Any]:
     """Describe this process, which trains on `device`, for the record of a run.
 
     Returns:
