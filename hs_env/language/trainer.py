@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hs_env.compute import kept_generators, making_on, seed_for
+from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import FILE_NAME, LanguageModel, State, hm_lstm_size, new_model
@@ -58,7 +58,9 @@ class LMTrainer(StagedTrainer[int]):
 
     unit = "characters"
 
-    def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device) -> None:
+    def __init__(
+        self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device = CPU
+    ) -> None:
         super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
         self.data_name = f"text {config.text!r}"

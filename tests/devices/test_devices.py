@@ -91,7 +91,7 @@ def test_a_gpu_computes_what_the_cpu_does(use: str) -> None:
         assert_close(found, expected(use), 1e-4)
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", list(PROBLEMS))
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
 def test_no_step_of_tensors_waits_for_the_device(problem: str, mode: str) -> None:
     with SecondDevice() as second:
