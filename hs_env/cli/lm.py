@@ -30,7 +30,7 @@ def train(
     Args:
         config: Configuration of the run.
         out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-        resume: Folder of a stopped run to resume, with the options that it was started with; of others only --device.
+        resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
     """
     console = Console(stderr=True)
     if resume is not None:

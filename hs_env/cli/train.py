@@ -75,7 +75,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             agent_parameters: Parameters of the agent.
             reading: Columns of your own files.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
-            resume: Folder of a stopped run to resume, with the options that it was started with; of others only --device.
+            resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
             trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
