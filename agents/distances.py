@@ -120,6 +120,11 @@ class DistancePolicy(Agent):
     def __init__(self, pnet: DistanceNet) -> None:
         self.pnet = pnet
 
+    def to(self, device: torch.device) -> DistancePolicy:
+        """See `Agent.to`."""
+        self.pnet.to(device)
+        return self
+
     @property
     def observes(self) -> bool:
         """See `Agent.observes`."""

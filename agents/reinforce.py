@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from hs_env.compute import isolated
+from hs_env.compute import Device, device_of, find_device, isolated, making_on
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.parameters import parse_parameters
@@ -152,6 +152,7 @@ class Reinforce(LearningAgent):
         problem: Decision problem.
         parameters: Parameters.
         vocabulary_size: V, number of token ids, for a reader.
+        device: Device of the encoders that it will act on.
 
     Raises:
         HsEnvError: If the estimator supports two actions only, and the problem has more; or the policy is one of
@@ -166,11 +167,15 @@ class Reinforce(LearningAgent):
         parameters: ReinforceParameters | None = None,
         *,
         vocabulary_size: int = 0,
+        device: Device = "cpu",
     ) -> None:
+        device = find_device(device)
         self.parameters = (parameters or ReinforceParameters()).resolve(problem)
         self.vocabulary_size = vocabulary_size
         kind = ESTIMATORS.get(self.parameters.estimator)
-        self.estimator = kind(state_size, **self.parameters.score_settings)
+        with making_on():
+            self.estimator = kind(state_size, **self.parameters.score_settings)
+        self.estimator.to(device)
         if kind.binary and problem.num_actions > 2:
             raise HsEnvError(
                 f"The estimator {self.parameters.estimator!r} supports only decisions between two actions, and "
@@ -182,7 +187,9 @@ class Reinforce(LearningAgent):
             raise HsEnvError(
                 f"A policy of distances makes trees, and {problem.title} has none. Use `policy` 'actions'."
             )
-        self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
+        with making_on():
+            self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
+        self.pnet.to(device)
         self._policy = self.pnet.agent()
         self._state_size, self._num_actions = state_size, k
         make = _OPTIMIZERS[self.parameters.optimizer]
@@ -235,7 +242,8 @@ class Reinforce(LearningAgent):
                 f"The gradient that {self.estimator.title} estimates is no longer finite: the policy has diverged. "
                 "Use a smaller learning rate or an unbiased estimator."
             )
-        self.optimizer.step()
+        with making_on():
+            self.optimizer.step()
         return norm.item()
 
     def start_from(self, agent: Agent) -> None:
@@ -281,8 +289,8 @@ def _load(state: dict[str, Any]) -> Agent:
 
 def _make(setting: AgentSetting, parameters: ReinforceParameters) -> Reinforce:
     encoder = setting.encoder
-    vocabulary_size = encoder.words.vocabulary_size if parameters.reader != "none" else 0
-    return Reinforce(encoder.state_size, encoder.problem, parameters, vocabulary_size=vocabulary_size)
+    size, device = encoder.words.vocabulary_size if parameters.reader != "none" else 0, device_of(encoder)
+    return Reinforce(encoder.state_size, encoder.problem, parameters, vocabulary_size=size, device=device)
 
 
 AGENTS.register("reinforce.v1")(

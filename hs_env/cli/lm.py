@@ -30,13 +30,13 @@ def train(
     Args:
         config: Configuration of the run.
         out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-        resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+        resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
     """
     console = Console(stderr=True)
     if resume is not None:
         if config != LMConfig() or out is not None:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
-        run = resume_lm(resume, console)
+        run = resume_lm(resume, console, device=None if config.device == "auto" else config.device)
     else:
         run = train_lm(config, out, console)
     _print_scores(run, "test")
@@ -47,6 +47,7 @@ def evaluate(
     run: tyro.conf.Positional[Path],
     split: Literal["train", "dev", "test"] = "test",
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    device: str = "auto",
 ) -> None:
     """Print bits per character of a trained run, and how often its layers update, copy and flush.
 
@@ -56,8 +57,9 @@ def evaluate(
         run: Folder of the run.
         split: Part of the text.
         as_json: Print JSON.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    _print_scores(LMRun.load(run), split, as_json)
+    _print_scores(LMRun.load(run, device), split, as_json)
 
 
 def sample(
@@ -67,6 +69,7 @@ def sample(
     temperature: float = 1.0,
     seed: int = 0,
     show: str | None = None,
+    device: str = "auto",
 ) -> None:
     """Sample text, and mark the boundaries that HM-LSTM finds in it.
 
@@ -79,8 +82,9 @@ def sample(
         temperature: Divisor of the log-probabilities; 0 always takes the most probable character.
         seed: Seed of the sampling.
         show: Text to mark boundaries in, instead of sampling.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    language_model = LanguageModel.load(run)
+    language_model = LanguageModel.load(run, device)
     if show is not None:
         print(marked(show, boundaries_in(language_model, show)))
         return

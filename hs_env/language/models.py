@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import Device, device_of, find_device, kept_generators, making_on
 from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
+from hs_env.language.texts import encode
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
 from hs_env.models.saved import LOADING_ERRORS, check_weights
 from hs_env.storage import StrPath, load_state, save_state
@@ -158,19 +160,27 @@ class LanguageModel:
     alphabet: str
     notes: dict[str, Any]
 
+    def encode(self, text: str) -> Tensor:
+        """Return the position of each character in the alphabet, (characters,) int64, on the device of the model.
+
+        Raises:
+            HsEnvError: If a character is not in the alphabet.
+        """
+        return encode(text, self.alphabet).to(device_of(self.model))
+
     def save(self, path: StrPath) -> None:
         """Save as one safetensors file."""
         state = {"config": self.model.config(), "weights": self.model.state_dict()}
         save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
-    def load(cls, path: StrPath) -> LanguageModel:
-        """Load a language model from its file or from the folder of its run.
+    def load(cls, path: StrPath, device: Device = "cpu") -> LanguageModel:
+        """Load a language model from its file or from the folder of its run to a device.
 
         Raises:
-            HsEnvError: If there is no such file, or it is damaged.
+            HsEnvError: If there is no such file or device, or the file is damaged.
         """
-        path = Path(path)
+        path, device = Path(path), find_device(device)
         file = path / FILE_NAME if path.is_dir() else path
         state = load_state(file, "language model")
         try:
@@ -182,10 +192,10 @@ class LanguageModel:
             if not isinstance(config["layers"], int) or not 1 <= config["layers"] <= len(state["weights"]):
                 raise HsEnvError(f"it has {shown(config['layers'])} layers, but {len(state['weights'])} weights")
             check_weights(lambda: CharacterLM(**config), config, state["weights"])
-            with torch.random.fork_rng():  # keep the caller's generator: the initial weights are replaced
+            with kept_generators(), making_on():  # the initial weights are replaced
                 model = CharacterLM(**config)
             model.load_state_dict(state["weights"])
-            return cls(model.eval(), alphabet, state["notes"])
+            return cls(model.eval().to(device), alphabet, state["notes"])
         except LOADING_ERRORS as error:
             raise HsEnvError(
                 f"The weights of the language model in {file} do not fit its configuration: {error}"
