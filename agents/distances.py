@@ -1,6 +1,8 @@
-"""A policy of trees that is defined by a distance between neighbouring words."""
+"""Policies of trees that are defined by distances between neighbouring words."""
 
 from __future__ import annotations
+
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -13,27 +15,58 @@ from hs_env.types import SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
 from .policy import Logits, PolicyNet, check_memory, choose
-from .reader import Reader, padded_words
+from .reader import Reader, check_tokens, padded_words
 from .rollout import Trajectories
 
 _FAR = 1e4  # a distance that is never bridged
 _KEPT = 3 + Composition.capacity  # columns of the memory before the distances of the words
 
 
-class DistanceNet(PolicyNet):
-    """Computes the distance of each word from the next, and reduces what is near before what is far.
+class TreeNet(PolicyNet):
+    """A policy of trees: reduces what is near before what is far.
 
-    The distance `d_t` between words t and t + 1 comes from a reader with states r (compare the syntactic distances of
-    Shen et al., ICLR 2018)::
-
-        d_t = v . tanh(A r_t + B r_{t+1})
-
-    After word t, the two topmost nodes of the stack may be reduced. They meet between words u and u + 1, and
+    It computes a distance `d_t` between the words t and t + 1. After word t, the two topmost nodes of the stack may be
+    reduced. They meet between words u and u + 1, and::
 
         P(reduce) = sigmoid(d_t - d_u)
 
     After a first reduction the same decides on a second one. If all distances are equal, a reduction has probability
     1/2.
+    """
+
+    @abstractmethod
+    def forward(self, batch: SentenceBatch) -> Tensor:
+        """Compute the distance after each word, (words,), sentence by sentence; after a last word, any value."""
+
+    def on(self, batch: SentenceBatch) -> Logits:
+        """Raise an error: these logits depend on the actions so far.
+
+        Raises:
+            HsEnvError: Always.
+        """
+        raise HsEnvError(
+            "A policy of trees learns by the estimators 'rloo', 'moving_average', 'self_critical', 'grpo' and "
+            "'ppo'. Choose one of them, or the policy 'actions'."
+        )
+
+    def agent(self) -> Agent:
+        """See `PolicyNet.agent`."""
+        return TreePolicy(self)
+
+    def logits(self, batch: SentenceBatch, trajectories: Trajectories) -> Tensor:
+        """See `PolicyNet.logits`."""
+        distances, place = self(batch), trajectories.place
+        back = trajectories.word - _first_words(trajectories)  # number of words of the topmost node
+        before, topmost = distances[(place - 1).clamp(min=0)], distances[(place - back - 1).clamp(min=0)]
+        return reductions(distances[place], before, topmost.where(back <= trajectories.word, _FAR))
+
+
+class DistanceNet(TreeNet):
+    """Computes distances with a reader.
+
+    The distance comes from the reader's states r (compare the syntactic distances of Shen et al., ICLR 2018)::
+
+        d_t = v . tanh(A r_t + B r_{t+1})
 
     Args:
         hidden_size: Width of the tanh layer.
@@ -49,32 +82,45 @@ class DistanceNet(PolicyNet):
         nn.init.trunc_normal_(self.output.weight, std=0.02)
 
     def forward(self, batch: SentenceBatch) -> Tensor:
-        """Compute the distance after each word, (words,), sentence by sentence; after a last word, any value."""
+        """See `TreeNet.forward`."""
         before, after = self.reader(batch).chunk(2, 1)
         distances: Tensor = self.output(torch.tanh(before + after.roll(-1, 0))).squeeze(1)
         return distances
 
-    def on(self, batch: SentenceBatch) -> Logits:
-        """Raise an error: these logits depend on the actions so far.
+
+class WordWeightNet(TreeNet):
+    """Learns one weight per word of the vocabulary.
+
+    Distances are sums of weights, so that the words of the topmost node decide whether it is reduced::
+
+        d_t = w(x_1) + ... + w(x_t)
+        P(reduce) = sigmoid(w(x_{u+1}) + ... + w(x_t))
+
+    If an opening bracket weighs -100, a closing one 100, and every other word 1, a node is reduced when all its
+    brackets are closed, as far as it has fewer than 100 other words. At the start all weights are 0.
+
+    Args:
+        vocabulary_size: V, number of token ids.
+
+    Raises:
+        HsEnvError: If V is 0.
+    """
+
+    def __init__(self, vocabulary_size: int) -> None:
+        super().__init__()
+        if vocabulary_size < 1:
+            raise HsEnvError("A policy of word weights needs the size of the vocabulary.")
+        self.weights = nn.Embedding(vocabulary_size, 1)
+        nn.init.zeros_(self.weights.weight)
+
+    def forward(self, batch: SentenceBatch) -> Tensor:
+        """See `TreeNet.forward`.
 
         Raises:
-            HsEnvError: Always.
+            HsEnvError: If the batch has token ids of a larger vocabulary.
         """
-        raise HsEnvError(
-            "A policy of distances learns by the estimators 'rloo', 'moving_average', 'self_critical', 'grpo' and "
-            "'ppo'. Choose one of them, or the policy 'actions'."
-        )
-
-    def agent(self) -> Agent:
-        """See `PolicyNet.agent`."""
-        return DistancePolicy(self)
-
-    def logits(self, batch: SentenceBatch, trajectories: Trajectories) -> Tensor:
-        """See `PolicyNet.logits`."""
-        distances, place = self(batch), trajectories.place
-        back = trajectories.word - _first_words(trajectories)  # number of words of the topmost node
-        before, topmost = distances[(place - 1).clamp(min=0)], distances[(place - back - 1).clamp(min=0)]
-        return reductions(distances[place], before, topmost.where(back <= trajectories.word, _FAR))
+        check_tokens(batch.tokens, self.weights)
+        return self.weights(batch.tokens).squeeze(2).cumsum(1)[batch.mask]
 
 
 def reductions(following: Tensor, before: Tensor, topmost: Tensor) -> Tensor:
@@ -110,14 +156,14 @@ def _first_words(trajectories: Trajectories) -> Tensor:
     return torch.cat(first, 1)[row, word]
 
 
-class DistancePolicy(Agent):
-    """Samples the tree that a `DistanceNet` describes; it does not observe the encoder.
+class TreePolicy(Agent):
+    """Samples the tree that a `TreeNet` describes; it does not observe the encoder.
 
     The memory of an episode holds the number of nodes, the distance before the word to be decided, the distances before
     the first words of all nodes, and the distances after the word to be decided and all later ones.
     """
 
-    def __init__(self, pnet: DistanceNet) -> None:
+    def __init__(self, pnet: TreeNet) -> None:
         self.pnet = pnet
 
     @property

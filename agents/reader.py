@@ -43,13 +43,22 @@ class Reader(nn.Module):
             HsEnvError: If the batch has token ids of a larger vocabulary.
         """
         tokens = batch.tokens[batch.mask]
-        if (largest := int(tokens.max())) >= self.words.num_embeddings:
-            raise HsEnvError(
-                f"The agent reads a vocabulary of {self.words.num_embeddings:,} words, but the batch has the token id "
-                f"{largest}. Use the agent and the classifier of the same run."
-            )
+        check_tokens(tokens, self.words)
         read: Tensor = self.output(self.lstm.every(self.words(tokens), batch.lengths))
         return read
+
+
+def check_tokens(tokens: Tensor, table: nn.Embedding) -> None:
+    """Check that a P-Net's table of words has all token ids of a batch.
+
+    Raises:
+        HsEnvError: If a token id is too large.
+    """
+    if (largest := int(tokens.max())) >= table.num_embeddings:
+        raise HsEnvError(
+            f"The agent reads a vocabulary of {table.num_embeddings:,} words, but the batch has the token id "
+            f"{largest}. Use the agent and the classifier of the same run."
+        )
 
 
 def padded_words(words: Tensor, batch: SentenceBatch) -> Tensor:

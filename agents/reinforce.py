@@ -21,7 +21,7 @@ from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
-from .distances import DistanceNet, DistancePolicy
+from .distances import DistanceNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
 from .estimators.score import Baseline, Ratio, Scale
 from .policy import LogitPolicy, PNet, PolicyNet
@@ -62,9 +62,10 @@ class ReinforceParameters:
     """Weight of the entropy bonus: the mean entropy per word, in nats."""
     hidden_size: int = 64
     """Width of the P-Net's tanh layer; 0 gives the linear policy of the paper."""
-    policy: Literal["actions", "distances"] = "actions"
+    policy: Literal["actions", "distances", "word_weights"] = "actions"
     """What the P-Net computes: logits of the `actions`, or, for trees, `distances` between neighbouring words, of which
-    the near ones are reduced first. Distances come from a reader alone."""
+    the near ones are reduced first, or `word_weights`, whose sum over a constituent decides whether it is reduced.
+    Distances come from a reader alone, and the weight of a word from the word alone."""
     reader: Literal["none", "lstm", "bilstm"] = "none"
     """Reader of the P-Net, which has word vectors and an LSTM of its own: `lstm` reads the words so far, `bilstm` the
     whole sentence."""
@@ -88,16 +89,21 @@ class ReinforceParameters:
                 f"The estimator {self.estimator!r} needs 2 or more samples per sentence for its baseline, got "
                 f"{self.samples}."
             )
-        if self.reader == "none" and not self.observe:
+        if self.policy == "actions" and self.reader == "none" and not self.observe:
             raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
         if self.policy == "distances" and (self.reader == "none" or self.observe or not self.hidden_size):
             raise HsEnvError(
                 "A policy of distances has a reader and a tanh layer, and does not observe the encoder. Set `reader` "
                 "to 'lstm' or 'bilstm', `observe` to False, and `hidden_size` to 1 or more."
             )
-        if self.policy == "distances" and score is None:
+        if self.policy == "word_weights" and (self.reader != "none" or self.observe):
             raise HsEnvError(
-                f"The estimator {self.estimator!r} cannot train a policy of distances. Choose 'rloo', "
+                "A policy of word weights has no reader and does not observe the encoder. Set `reader` to 'none' and "
+                "`observe` to False."
+            )
+        if self.policy != "actions" and score is None:
+            raise HsEnvError(
+                f"The estimator {self.estimator!r} cannot train the policy {self.policy!r}. Choose 'rloo', "
                 "'moving_average', 'self_critical', 'grpo' or 'ppo'."
             )
         ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
@@ -129,6 +135,8 @@ class ReinforceParameters:
         """Make the P-Net that these parameters describe."""
         if self.policy == "distances":
             return DistanceNet(self.hidden_size, self.reader, self.reader_size, vocabulary_size)
+        if self.policy == "word_weights":
+            return WordWeightNet(vocabulary_size)
         return PNet(
             state_size,
             self.hidden_size,
@@ -151,11 +159,11 @@ class Reinforce(LearningAgent):
         state_size: Width D of an observation.
         problem: Decision problem.
         parameters: Parameters.
-        vocabulary_size: V, number of token ids, for a reader.
+        vocabulary_size: V, number of token ids, for a reader or for word weights.
 
     Raises:
         HsEnvError: If the estimator supports two actions only, and the problem has more; or the policy is one of
-            distances, and the problem is not composition.
+            trees, and the problem is not composition.
     """
 
     @isolated
@@ -178,9 +186,10 @@ class Reinforce(LearningAgent):
                 "'ppo', 'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
         k, initial = problem.num_actions, problem.defaults.initial_logits
-        if self.parameters.policy == "distances" and not isinstance(problem, Composition):
+        if self.parameters.policy != "actions" and not isinstance(problem, Composition):
             raise HsEnvError(
-                f"A policy of distances makes trees, and {problem.title} has none. Use `policy` 'actions'."
+                f"The policy {self.parameters.policy!r} makes trees, and {problem.title} has none. Use `policy` "
+                "'actions'."
             )
         self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
         self._policy = self.pnet.agent()
@@ -240,7 +249,7 @@ class Reinforce(LearningAgent):
 
     def start_from(self, agent: Agent) -> None:
         """See `LearningAgent.start_from`."""
-        if not isinstance(agent, LogitPolicy | DistancePolicy):
+        if not isinstance(agent, LogitPolicy | TreePolicy):
             return super().start_from(agent)
         self.pnet.load_state_dict(agent.pnet.state_dict())
 
@@ -281,7 +290,8 @@ def _load(state: dict[str, Any]) -> Agent:
 
 def _make(setting: AgentSetting, parameters: ReinforceParameters) -> Reinforce:
     encoder = setting.encoder
-    vocabulary_size = encoder.words.vocabulary_size if parameters.reader != "none" else 0
+    knows_words = parameters.reader != "none" or parameters.policy == "word_weights"
+    vocabulary_size = encoder.words.vocabulary_size if knows_words else 0
     return Reinforce(encoder.state_size, encoder.problem, parameters, vocabulary_size=vocabulary_size)
 
 

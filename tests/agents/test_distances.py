@@ -1,9 +1,9 @@
-"""Policies of trees that compute distances between neighbouring words."""
+"""Policies of trees: distances between neighbouring words, and weights of words."""
 
 import pytest
 import torch
 
-from hs_env.agents import DistanceNet, PolicyInput, Reinforce, ReinforceParameters, rollout
+from hs_env.agents import DistanceNet, PolicyInput, Reinforce, ReinforceParameters, TreeNet, WordWeightNet, rollout
 from hs_env.agents.distances import reductions
 from hs_env.agents.estimators.base import ExpectedReward
 from hs_env.agents.estimators.score import LeaveOneOut, evaluated
@@ -20,6 +20,7 @@ from hs_env.types import Episodes
 CORPUS = load_corpus("listops_short:train=60,dev=5,test=5,longest=14")
 VOCABULARY = Vocabulary.from_sentences(CORPUS.splits["train"])
 SPLIT = EncodedSplit.from_sentences(CORPUS.splits["train"], VOCABULARY)
+WORD_WEIGHTS = {"policy": "word_weights", "observe": False}
 DISTANCES = {"policy": "distances", "reader": "bilstm", "observe": False, "reader_size": 8, "hidden_size": 8}
 
 
@@ -29,13 +30,27 @@ def make_encoder() -> TreeLSTM:
         return TreeLSTM(len(VOCABULARY), 10, 4, 6).eval().requires_grad_(False)
 
 
-def make_policy(spread: float = 80.0) -> DistanceNet:
+def make_distances(spread: float = 80.0) -> DistanceNet:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         policy = DistanceNet(4, "bilstm", 5, len(VOCABULARY))
     with torch.no_grad():
         policy.output.weight.mul_(spread)
     return policy
+
+
+def make_word_weights(spread: float = 80.0) -> WordWeightNet:
+    policy = WordWeightNet(len(VOCABULARY))
+    with torch.no_grad():
+        policy.weights.weight.normal_(0, spread / 80, generator=torch.Generator().manual_seed(1))
+    return policy
+
+
+POLICIES = pytest.mark.parametrize("make_policy", [make_distances, make_word_weights])
+
+
+def learned(policy: TreeNet) -> torch.Tensor:
+    return policy.output.weight if isinstance(policy, DistanceNet) else policy.weights.weight
 
 
 class Right(Reward):
@@ -60,7 +75,8 @@ def wanted_by_hand(distances: list[float], taken: list[int]) -> list[int]:
     return found
 
 
-def test_nodes_that_are_near_are_reduced_first():
+@POLICIES
+def test_nodes_that_are_near_are_reduced_first(make_policy):
     encoder, batch, policy = make_encoder(), SPLIT.batch(torch.arange(40)), make_policy(1e5)
     sampled = rollout(encoder, policy.agent(), batch, deterministic=True, record=True)
     trajectories, distances = sampled.trajectories, policy(batch).detach().split(batch.lengths.tolist())
@@ -77,7 +93,8 @@ def test_nodes_that_are_near_are_reduced_first():
     assert compared > 200
 
 
-def test_the_log_probability_of_sampled_trees_is_that_of_the_policy():
+@POLICIES
+def test_the_log_probability_of_sampled_trees_is_that_of_the_policy(make_policy):
     encoder, batch, policy = make_encoder(), SPLIT.batch(torch.arange(40)), make_policy()
     sampled = rollout(encoder, policy.agent(), batch, samples=3, record=True)
     again = evaluated(sampled, ExpectedReward(encoder, policy, batch, LogLikelihood(), 3))
@@ -86,7 +103,8 @@ def test_the_log_probability_of_sampled_trees_is_that_of_the_policy():
     torch.testing.assert_close(again.entropy, sampled.entropy)
 
 
-def test_the_estimate_is_the_gradient_of_the_expected_reward():
+@POLICIES
+def test_the_estimate_is_the_gradient_of_the_expected_reward(make_policy):
     encoder, policy = make_encoder(), make_policy(20.0)
     sentence = SPLIT.batch((SPLIT.lengths <= 6).nonzero()[:1, 0])
     copies = 4000
@@ -110,15 +128,16 @@ def test_the_estimate_is_the_gradient_of_the_expected_reward():
     chances = log_prob(every).exp()
     assert chances.sum().item() == pytest.approx(1, abs=1e-5)
     rewards = LogLikelihood()(Episodes(sentence.repeat(len(every)), every, encoder(sentence, every))).total
-    exact = torch.autograd.grad((chances * rewards).sum(), policy.output.weight)[0]
+    exact = torch.autograd.grad((chances * rewards).sum(), learned(policy))[0]
 
     torch.manual_seed(0)
     expected = ExpectedReward(encoder, policy, sentence, LogLikelihood(), copies)
-    estimate = torch.autograd.grad(LeaveOneOut().estimate(expected).objective, policy.output.weight)[0]
-    assert torch.cosine_similarity(estimate, exact).item() > 0.95
+    estimate = torch.autograd.grad(LeaveOneOut().estimate(expected).objective, learned(policy))[0]
+    assert torch.cosine_similarity(estimate.flatten(), exact.flatten(), dim=0).item() > 0.95
 
 
-def test_distances_do_not_depend_on_the_batch():
+@POLICIES
+def test_distances_do_not_depend_on_the_batch(make_policy):
     batch, policy = SPLIT.batch(torch.arange(20)), make_policy()
     alone = [policy(SPLIT.batch(torch.tensor([row])))[:-1] for row in range(20)]
     together = policy(batch).split(batch.lengths.tolist())
@@ -126,9 +145,10 @@ def test_distances_do_not_depend_on_the_batch():
         torch.testing.assert_close(one, other[:-1])
 
 
-def test_a_policy_of_distances_learns_trees():
+@pytest.mark.parametrize(("policy", "rate", "reached"), [(DISTANCES, 0.05, 0.9), (WORD_WEIGHTS, 0.2, 0.86)])
+def test_a_policy_of_trees_learns_trees(policy, rate, reached):
     torch.manual_seed(0)
-    parameters = ReinforceParameters(**DISTANCES, samples=4, learning_rate=0.05, estimator="rloo", entropy_bonus=0.0)
+    parameters = ReinforceParameters(**policy, samples=4, learning_rate=rate, estimator="rloo", entropy_bonus=0.0)
     encoder, generator = make_encoder(), torch.Generator().manual_seed(0)
     agent = Reinforce(encoder.state_size, COMPOSITION, parameters, vocabulary_size=len(VOCABULARY))
     batch, reward = SPLIT.batch(torch.arange(32)), Right()
@@ -140,7 +160,7 @@ def test_a_policy_of_distances_learns_trees():
     for _ in range(25):
         agent.update(encoder, batch, reward, generator=generator)
     assert before < 0.6
-    assert score() > 0.9
+    assert score() > reached
 
 
 @pytest.mark.parametrize(
@@ -149,7 +169,10 @@ def test_a_policy_of_distances_learns_trees():
         ({"reader": "none"}, "reader"),
         ({"observe": True}, "observe"),
         ({"hidden_size": 0}, "tanh layer"),
-        ({"estimator": "st_gumbel"}, "cannot train a policy of distances"),
+        ({"estimator": "st_gumbel"}, "cannot train the policy 'distances'"),
+        (WORD_WEIGHTS, "no reader"),
+        (WORD_WEIGHTS | {"reader": "none", "observe": True}, "does not observe"),
+        (WORD_WEIGHTS | {"reader": "none", "estimator": "disarm"}, "cannot train the policy 'word_weights'"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(changes, message):
@@ -157,12 +180,36 @@ def test_parameters_that_do_not_fit_are_refused(changes, message):
         ReinforceParameters(**(DISTANCES | changes))
 
 
-def test_a_policy_of_distances_needs_trees():
+@pytest.mark.parametrize("policy", [DISTANCES, WORD_WEIGHTS])
+def test_a_policy_of_trees_needs_trees(policy):
     with pytest.raises(HsEnvError, match="makes trees"):
-        Reinforce(4, SEGMENTATION, ReinforceParameters(**DISTANCES), vocabulary_size=5)
+        Reinforce(4, SEGMENTATION, ReinforceParameters(**policy), vocabulary_size=5)
 
 
-def test_a_policy_of_distances_needs_its_memory():
+@pytest.mark.parametrize("policy", [DISTANCES, WORD_WEIGHTS])
+def test_a_policy_of_trees_needs_the_vocabulary(policy):
+    with pytest.raises(HsEnvError, match="size of the vocabulary"):
+        Reinforce(4, COMPOSITION, ReinforceParameters(**policy))
+    smaller = Reinforce(4, COMPOSITION, ReinforceParameters(**policy), vocabulary_size=3)
+    with pytest.raises(HsEnvError, match="vocabulary of 3 words"):
+        smaller.begin(SPLIT.batch(torch.arange(2)))
+
+
+def test_weights_of_brackets_make_the_gold_trees_of_sentences_of_any_length():
+    policy = WordWeightNet(len(VOCABULARY))
+    with torch.no_grad():
+        for index, word in enumerate(VOCABULARY.words):
+            policy.weights.weight[index] = {"[": -1000.0, "]": 1000.0}.get(word[0], 1.0)
+    long = load_corpus("listops_long:train=1,dev=0,test=8").splits["test"]
+    for sentences in (CORPUS.splits["train"], long):
+        batch = EncodedSplit.from_sentences(sentences, VOCABULARY).batch(torch.arange(len(sentences)))
+        episodes = rollout(make_encoder(), policy.agent(), batch, deterministic=True).episodes
+        assert batch.lengths.max() > 10
+        assert torch.equal(episodes.actions[batch.mask], batch.gold_actions[batch.mask])
+
+
+@POLICIES
+def test_a_policy_of_trees_needs_its_memory(make_policy):
     policy = make_policy()
     legal = torch.ones(2, 3, dtype=torch.bool)
     with pytest.raises(HsEnvError, match=r"agent\.begin"):
