@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from hs_env.types import SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
 from .policy import Logits, PolicyNet, check_memory, choose
-from .reader import Reader, check_tokens, padded_words
+from .reader import Reader, padded_words
 from .rollout import Trajectories
 
 _FAR = 1e4  # a distance that is never bridged
@@ -30,9 +31,26 @@ class TreeNet(PolicyNet):
 
         P(reduce) = sigmoid(d_t - d_u)
 
-    After a first reduction the same decides on a second one. If all distances are equal, a reduction has probability
-    1/2.
+    After a first reduction the same decides on a second one. At the start all distances are nearly equal, and a
+    reduction has probability 1/2.
+
+    Args:
+        hidden_size: Width of the tanh layer.
+        reader: Name of a reader in `READERS`.
+        reader_size: Width of the reader's word vectors and of its LSTM.
+        vocabulary_size: V, number of token ids.
+
+    Attributes:
+        inputs: Number of states of the reader that the tanh layer sees at once.
     """
+
+    inputs: ClassVar[int]
+
+    def __init__(self, hidden_size: int, reader: str, reader_size: int, vocabulary_size: int) -> None:
+        super().__init__()
+        self.reader = Reader(reader, vocabulary_size, reader_size, self.inputs * hidden_size)
+        self.output = nn.Linear(hidden_size, 1, bias=False)
+        nn.init.trunc_normal_(self.output.weight, std=0.02)
 
     @abstractmethod
     def forward(self, batch: SentenceBatch) -> Tensor:
@@ -68,18 +86,10 @@ class DistanceNet(TreeNet):
 
         d_t = v . tanh(A r_t + B r_{t+1})
 
-    Args:
-        hidden_size: Width of the tanh layer.
-        reader: Name of a reader in `READERS`.
-        reader_size: Width of the reader's word vectors and of its LSTM.
-        vocabulary_size: V, number of token ids.
+    Arguments as for `TreeNet`.
     """
 
-    def __init__(self, hidden_size: int, reader: str, reader_size: int, vocabulary_size: int) -> None:
-        super().__init__()
-        self.reader = Reader(reader, vocabulary_size, reader_size, 2 * hidden_size)
-        self.output = nn.Linear(hidden_size, 1, bias=False)
-        nn.init.trunc_normal_(self.output.weight, std=0.02)
+    inputs = 2
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `TreeNet.forward`."""
@@ -89,38 +99,26 @@ class DistanceNet(TreeNet):
 
 
 class WordWeightNet(TreeNet):
-    """Learns one weight per word of the vocabulary.
+    """Computes a weight of each word; the words of the topmost node decide together whether it is reduced.
 
-    Distances are sums of weights, so that the words of the topmost node decide whether it is reduced::
+    Distances are sums of weights, which come from the reader's states r::
 
-        d_t = w(x_1) + ... + w(x_t)
-        P(reduce) = sigmoid(w(x_{u+1}) + ... + w(x_t))
+        w_t = v . tanh(A r_t)
+        d_t = w_1 + ... + w_t
+        P(reduce) = sigmoid(w_{u+1} + ... + w_t)
 
     If an opening bracket weighs -100, a closing one 100, and every other word 1, a node is reduced when all its
-    brackets are closed, as far as it has fewer than 100 other words. At the start all weights are 0.
+    brackets are closed, as far as it has fewer than 100 other words.
 
-    Args:
-        vocabulary_size: V, number of token ids.
-
-    Raises:
-        HsEnvError: If V is 0.
+    Arguments as for `TreeNet`.
     """
 
-    def __init__(self, vocabulary_size: int) -> None:
-        super().__init__()
-        if vocabulary_size < 1:
-            raise HsEnvError("A policy of word weights needs the size of the vocabulary.")
-        self.weights = nn.Embedding(vocabulary_size, 1)
-        nn.init.zeros_(self.weights.weight)
+    inputs = 1
 
     def forward(self, batch: SentenceBatch) -> Tensor:
-        """See `TreeNet.forward`.
-
-        Raises:
-            HsEnvError: If the batch has token ids of a larger vocabulary.
-        """
-        check_tokens(batch.tokens, self.weights)
-        return self.weights(batch.tokens).squeeze(2).cumsum(1)[batch.mask]
+        """See `TreeNet.forward`."""
+        weights = padded_words(self.output(torch.tanh(self.reader(batch))), batch)
+        return weights.cumsum(1)[batch.mask].squeeze(1)
 
 
 def reductions(following: Tensor, before: Tensor, topmost: Tensor) -> Tensor:

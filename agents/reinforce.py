@@ -65,10 +65,10 @@ class ReinforceParameters:
     policy: Literal["actions", "distances", "word_weights"] = "actions"
     """What the P-Net computes: logits of the `actions`, or, for trees, `distances` between neighbouring words, of which
     the near ones are reduced first, or `word_weights`, whose sum over a constituent decides whether it is reduced.
-    Distances come from a reader alone, and the weight of a word from the word alone."""
-    reader: Literal["none", "lstm", "bilstm"] = "none"
-    """Reader of the P-Net, which has word vectors and an LSTM of its own: `lstm` reads the words so far, `bilstm` the
-    whole sentence."""
+    The last two come from a reader alone."""
+    reader: Literal["none", "words", "lstm", "bilstm"] = "none"
+    """Reader of the P-Net, which has word vectors of its own: `words` sees one word, `lstm` reads the words so far,
+    `bilstm` the whole sentence."""
     reader_size: int = 64
     """Width of the reader's word vectors and of its LSTM."""
     observe: bool = True
@@ -89,17 +89,14 @@ class ReinforceParameters:
                 f"The estimator {self.estimator!r} needs 2 or more samples per sentence for its baseline, got "
                 f"{self.samples}."
             )
-        if self.policy == "actions" and self.reader == "none" and not self.observe:
-            raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
-        if self.policy == "distances" and (self.reader == "none" or self.observe or not self.hidden_size):
+        if self.reader == "none" and not self.observe:
             raise HsEnvError(
-                "A policy of distances has a reader and a tanh layer, and does not observe the encoder. Set `reader` "
-                "to 'lstm' or 'bilstm', `observe` to False, and `hidden_size` to 1 or more."
+                "A P-Net that does not observe the encoder needs a reader: choose 'words', 'lstm' or 'bilstm'."
             )
-        if self.policy == "word_weights" and (self.reader != "none" or self.observe):
+        if self.policy != "actions" and (self.reader == "none" or self.observe or not self.hidden_size):
             raise HsEnvError(
-                "A policy of word weights has no reader and does not observe the encoder. Set `reader` to 'none' and "
-                "`observe` to False."
+                f"The policy {self.policy!r} has a reader and a tanh layer, and does not observe the encoder. Set "
+                "`reader` to 'words', 'lstm' or 'bilstm', `observe` to False, and `hidden_size` to 1 or more."
             )
         if self.policy != "actions" and score is None:
             raise HsEnvError(
@@ -133,10 +130,9 @@ class ReinforceParameters:
         self, state_size: int, num_actions: int, vocabulary_size: int, initial_logits: tuple[float, ...] = ()
     ) -> PolicyNet:
         """Make the P-Net that these parameters describe."""
-        if self.policy == "distances":
-            return DistanceNet(self.hidden_size, self.reader, self.reader_size, vocabulary_size)
-        if self.policy == "word_weights":
-            return WordWeightNet(vocabulary_size)
+        if self.policy != "actions":
+            trees = DistanceNet if self.policy == "distances" else WordWeightNet
+            return trees(self.hidden_size, self.reader, self.reader_size, vocabulary_size)
         return PNet(
             state_size,
             self.hidden_size,
@@ -159,7 +155,7 @@ class Reinforce(LearningAgent):
         state_size: Width D of an observation.
         problem: Decision problem.
         parameters: Parameters.
-        vocabulary_size: V, number of token ids, for a reader or for word weights.
+        vocabulary_size: V, number of token ids, for a reader.
 
     Raises:
         HsEnvError: If the estimator supports two actions only, and the problem has more; or the policy is one of
@@ -290,8 +286,7 @@ def _load(state: dict[str, Any]) -> Agent:
 
 def _make(setting: AgentSetting, parameters: ReinforceParameters) -> Reinforce:
     encoder = setting.encoder
-    knows_words = parameters.reader != "none" or parameters.policy == "word_weights"
-    vocabulary_size = encoder.words.vocabulary_size if knows_words else 0
+    vocabulary_size = encoder.words.vocabulary_size if parameters.reader != "none" else 0
     return Reinforce(encoder.state_size, encoder.problem, parameters, vocabulary_size=vocabulary_size)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hs_env.agents import DistanceNet, PolicyInput, Reinforce, ReinforceParameters, TreeNet, WordWeightNet, rollout
+from hs_env.agents import DistanceNet, PolicyInput, Reinforce, ReinforceParameters, WordWeightNet, rollout
 from hs_env.agents.distances import reductions
 from hs_env.agents.estimators.base import ExpectedReward
 from hs_env.agents.estimators.score import LeaveOneOut, evaluated
@@ -20,8 +20,8 @@ from hs_env.types import Episodes
 CORPUS = load_corpus("listops_short:train=60,dev=5,test=5,longest=14")
 VOCABULARY = Vocabulary.from_sentences(CORPUS.splits["train"])
 SPLIT = EncodedSplit.from_sentences(CORPUS.splits["train"], VOCABULARY)
-WORD_WEIGHTS = {"policy": "word_weights", "observe": False}
 DISTANCES = {"policy": "distances", "reader": "bilstm", "observe": False, "reader_size": 8, "hidden_size": 8}
+WORD_WEIGHTS = DISTANCES | {"policy": "word_weights", "reader": "words"}
 
 
 def make_encoder() -> TreeLSTM:
@@ -40,17 +40,15 @@ def make_distances(spread: float = 80.0) -> DistanceNet:
 
 
 def make_word_weights(spread: float = 80.0) -> WordWeightNet:
-    policy = WordWeightNet(len(VOCABULARY))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        policy = WordWeightNet(4, "words", 5, len(VOCABULARY))
     with torch.no_grad():
-        policy.weights.weight.normal_(0, spread / 80, generator=torch.Generator().manual_seed(1))
+        policy.output.weight.mul_(spread / 4)
     return policy
 
 
 POLICIES = pytest.mark.parametrize("make_policy", [make_distances, make_word_weights])
-
-
-def learned(policy: TreeNet) -> torch.Tensor:
-    return policy.output.weight if isinstance(policy, DistanceNet) else policy.weights.weight
 
 
 class Right(Reward):
@@ -128,11 +126,11 @@ def test_the_estimate_is_the_gradient_of_the_expected_reward(make_policy):
     chances = log_prob(every).exp()
     assert chances.sum().item() == pytest.approx(1, abs=1e-5)
     rewards = LogLikelihood()(Episodes(sentence.repeat(len(every)), every, encoder(sentence, every))).total
-    exact = torch.autograd.grad((chances * rewards).sum(), learned(policy))[0]
+    exact = torch.autograd.grad((chances * rewards).sum(), policy.output.weight)[0]
 
     torch.manual_seed(0)
     expected = ExpectedReward(encoder, policy, sentence, LogLikelihood(), copies)
-    estimate = torch.autograd.grad(LeaveOneOut().estimate(expected).objective, learned(policy))[0]
+    estimate = torch.autograd.grad(LeaveOneOut().estimate(expected).objective, policy.output.weight)[0]
     assert torch.cosine_similarity(estimate.flatten(), exact.flatten(), dim=0).item() > 0.95
 
 
@@ -170,9 +168,6 @@ def test_a_policy_of_trees_learns_trees(policy, rate, reached):
         ({"observe": True}, "observe"),
         ({"hidden_size": 0}, "tanh layer"),
         ({"estimator": "st_gumbel"}, "cannot train the policy 'distances'"),
-        (WORD_WEIGHTS, "no reader"),
-        (WORD_WEIGHTS | {"reader": "none", "observe": True}, "does not observe"),
-        (WORD_WEIGHTS | {"reader": "none", "estimator": "disarm"}, "cannot train the policy 'word_weights'"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused(changes, message):
@@ -196,10 +191,12 @@ def test_a_policy_of_trees_needs_the_vocabulary(policy):
 
 
 def test_weights_of_brackets_make_the_gold_trees_of_sentences_of_any_length():
-    policy = WordWeightNet(len(VOCABULARY))
+    policy = WordWeightNet(2, "words", 1, len(VOCABULARY))
     with torch.no_grad():
         for index, word in enumerate(VOCABULARY.words):
-            policy.weights.weight[index] = {"[": -1000.0, "]": 1000.0}.get(word[0], 1.0)
+            policy.reader.words.weight[index] = {"[": -9.0, "]": 9.0}.get(word[0], 0.001)
+        policy.reader.output.weight.fill_(1.0)
+        policy.output.weight.fill_(1000.0)
     long = load_corpus("listops_long:train=1,dev=0,test=8").splits["test"]
     for sentences in (CORPUS.splits["train"], long):
         batch = EncodedSplit.from_sentences(sentences, VOCABULARY).batch(torch.arange(len(sentences)))
