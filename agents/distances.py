@@ -27,11 +27,11 @@ class TreeNet(PolicyNet):
     """A policy of trees: reduces what is near before what is far.
 
     It computes a distance `d_t` between the words t and t + 1. After word t, the two topmost nodes of the stack may be
-    reduced. They meet between words u and u + 1, and::
+    reduced. They meet between words u and u + 1, and, with a bias b::
 
-        P(reduce) = sigmoid(d_t - d_u)
+        P(reduce) = sigmoid(d_t - d_u + b)
 
-    After a first reduction the same decides on a second one. At the start all distances are nearly equal, and a
+    After a first reduction the same decides on a second one. At the start all distances are nearly equal, b is 0, and a
     reduction has probability 1/2.
 
     Args:
@@ -42,9 +42,11 @@ class TreeNet(PolicyNet):
 
     Attributes:
         inputs: Number of states of the reader that the tanh layer sees at once.
+        bias: b, a scalar.
     """
 
     inputs: ClassVar[int]
+    bias: Tensor
 
     def __init__(self, hidden_size: int, reader: str, reader_size: int, vocabulary_size: int) -> None:
         super().__init__()
@@ -76,11 +78,11 @@ class TreeNet(PolicyNet):
         distances, place = self(batch), trajectories.place
         back = trajectories.word - _first_words(trajectories)  # number of words of the topmost node
         before, topmost = distances[(place - 1).clamp(min=0)], distances[(place - back - 1).clamp(min=0)]
-        return reductions(distances[place], before, topmost.where(back <= trajectories.word, _FAR))
+        return reductions(distances[place] + self.bias, before, topmost.where(back <= trajectories.word, _FAR))
 
 
 class DistanceNet(TreeNet):
-    """Computes distances with a reader.
+    """Computes distances with a reader; b stays 0.
 
     The distance comes from the reader's states r (compare the syntactic distances of Shen et al., ICLR 2018)::
 
@@ -90,6 +92,10 @@ class DistanceNet(TreeNet):
     """
 
     inputs = 2
+
+    def __init__(self, hidden_size: int, reader: str, reader_size: int, vocabulary_size: int) -> None:
+        super().__init__(hidden_size, reader, reader_size, vocabulary_size)
+        self.register_buffer("bias", torch.zeros(()), persistent=False)
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `TreeNet.forward`."""
@@ -105,15 +111,20 @@ class WordWeightNet(TreeNet):
 
         w_t = v . tanh(A r_t)
         d_t = w_1 + ... + w_t
-        P(reduce) = sigmoid(w_{u+1} + ... + w_t)
+        P(reduce) = sigmoid(w_{u+1} + ... + w_t + b)
 
-    If an opening bracket weighs -100, a closing one 100, and every other word 1, a node is reduced when all its
-    brackets are closed, as far as it has fewer than 100 other words.
+    If an opening bracket weighs -10, a closing one 10, every other word 0, and b is 5, a node is reduced when all its
+    brackets are closed, in sentences of any length. b is learned. Weight decay, which b does not have, takes the weight
+    from words that do not need it.
 
     Arguments as for `TreeNet`.
     """
 
     inputs = 1
+
+    def __init__(self, hidden_size: int, reader: str, reader_size: int, vocabulary_size: int) -> None:
+        super().__init__(hidden_size, reader, reader_size, vocabulary_size)
+        self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `TreeNet.forward`."""
@@ -125,7 +136,7 @@ def reductions(following: Tensor, before: Tensor, topmost: Tensor) -> Tensor:
     """Return the log-probabilities, (R, 3), of no reduction, one and two.
 
     Args:
-        following: (R,) distance after the word.
+        following: (R,) distance after the word, plus the bias.
         before: (R,) distance before the word, which the first reduction bridges.
         topmost: (R,) distance before the topmost node, which the second reduction bridges; `_FAR` if there is no node
             below.
@@ -186,7 +197,9 @@ class TreePolicy(Agent):
         nodes, before = inputs.memory[:, :1], inputs.memory[:, 1:2]
         stack, following = inputs.memory[:, 2:_KEPT], inputs.memory[:, _KEPT:]
         topmost = stack.gather(1, (nodes.long() - 1).clamp(min=0)).where(nodes >= 2, _FAR)
-        actions, log_probs, entropy = choose(reductions(following[:, 0], before[:, 0], topmost[:, 0]), inputs)
+        actions, log_probs, entropy = choose(
+            reductions(following[:, 0] + self.pnet.bias, before[:, 0], topmost[:, 0]), inputs
+        )
         memory = torch.cat(
             [nodes + 1 - actions[:, None], following[:, :1], stack.scatter(1, nodes.long(), before), following[:, 1:]],
             1,

@@ -27,7 +27,7 @@ from .estimators.score import Baseline, Ratio, Scale
 from .policy import LogitPolicy, PNet, PolicyNet
 
 _OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
-    "adam": torch.optim.Adam,
+    "adam": torch.optim.AdamW,
     "adadelta": torch.optim.Adadelta,
 }
 
@@ -75,6 +75,8 @@ class ReinforceParameters:
     """Whether the P-Net observes the encoder's state. Without it, it decides from its reader alone."""
     clip_norm: float = 5.0
     """Maximum norm of the gradient."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW) of all matrices of the P-Net; only for `adam`."""
 
     def __post_init__(self) -> None:
         kind, changes = ESTIMATORS.get(self.estimator), self.score_settings
@@ -103,6 +105,8 @@ class ReinforceParameters:
                 f"The estimator {self.estimator!r} cannot train the policy {self.policy!r}. Choose 'rloo', "
                 "'moving_average', 'self_critical', 'grpo' or 'ppo'."
             )
+        if self.weight_decay and self.optimizer != "adam":
+            raise HsEnvError(f"The optimiser {self.optimizer!r} has no decoupled weight decay. Choose 'adam'.")
         ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
         optional = {name: bounds for name, bounds in ranges.items() if getattr(self, name) is not None}
         check_ranges(
@@ -112,6 +116,7 @@ class ReinforceParameters:
             hidden_size=(0, 1e5),
             reader_size=(1, 1e5),
             clip_norm=(1e-12, 1e12),
+            weight_decay=(0, 10),
             **optional,
         )
 
@@ -190,8 +195,11 @@ class Reinforce(LearningAgent):
         self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
         self._policy = self.pnet.agent()
         self._state_size, self._num_actions = state_size, k
+        weights = list(self.pnet.parameters())
+        matrices, others = [w for w in weights if w.ndim > 1], [w for w in weights if w.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": self.parameters.weight_decay}, {"params": others}]
         make = _OPTIMIZERS[self.parameters.optimizer]
-        self.optimizer = make(self.pnet.parameters(), lr=self.parameters.learning_rate)
+        self.optimizer = make(groups, lr=self.parameters.learning_rate, weight_decay=0.0)
 
     @property
     def observes(self) -> bool:

@@ -45,6 +45,7 @@ def make_word_weights(spread: float = 80.0) -> WordWeightNet:
         policy = WordWeightNet(4, "words", 5, len(VOCABULARY))
     with torch.no_grad():
         policy.output.weight.mul_(spread / 4)
+        policy.bias.fill_(0.3)
     return policy
 
 
@@ -60,13 +61,13 @@ class Right(Reward):
         return {"right": right.sum(1) / sentences.lengths}
 
 
-def wanted_by_hand(distances: list[float], taken: list[int]) -> list[int]:
+def wanted_by_hand(distances: list[float], bias: float, taken: list[int]) -> list[int]:
     """Return the wanted number of reductions after each word, given the actions taken, by a stack of first words."""
     found, stack = [], []
     for t, action in enumerate(taken):
         stack.append(t)
         wanted = 0
-        while wanted < 2 and len(stack) > 1 + wanted and distances[stack[-1 - wanted] - 1] < distances[t]:
+        while wanted < 2 and len(stack) > 1 + wanted and distances[stack[-1 - wanted] - 1] < distances[t] + bias:
             wanted += 1
         found.append(wanted)
         del stack[len(stack) - action :]
@@ -84,7 +85,7 @@ def test_nodes_that_are_near_are_reduced_first(make_policy):
     compared = 0
     for row, length in enumerate(batch.lengths.tolist()):
         taken = sampled.episodes.actions[row, :length].tolist()
-        for t, wanted in enumerate(wanted_by_hand(distances[row].tolist(), taken)[:-1]):
+        for t, wanted in enumerate(wanted_by_hand(distances[row].tolist(), policy.bias.item(), taken)[:-1]):
             if legal[row, t, wanted]:
                 assert taken[t] == wanted
                 compared += 1
@@ -115,7 +116,9 @@ def test_the_estimate_is_the_gradient_of_the_expected_reward(make_policy):
             legal = COMPOSITION.legal(nodes, repeated.lengths - 1 - t)
             head, stack, following = memory[:, :2], memory[:, 2:27], memory[:, 27:]
             topmost = stack.gather(1, (nodes[:, None] - 1).clamp(min=0)).where(nodes[:, None] >= 2, 1e4)
-            logits = reductions(following[:, 0], head[:, 1], topmost[:, 0]).masked_fill(~legal, -torch.inf)
+            logits = reductions(following[:, 0] + policy.bias, head[:, 1], topmost[:, 0]).masked_fill(
+                ~legal, -torch.inf
+            )
             total = total + logits.log_softmax(1).gather(1, actions[:, t : t + 1]).squeeze(1)
             stack = stack.scatter(1, nodes[:, None], head[:, 1:])
             nodes = nodes + 1 - actions[:, t]
@@ -194,9 +197,10 @@ def test_weights_of_brackets_make_the_gold_trees_of_sentences_of_any_length():
     policy = WordWeightNet(2, "words", 1, len(VOCABULARY))
     with torch.no_grad():
         for index, word in enumerate(VOCABULARY.words):
-            policy.reader.words.weight[index] = {"[": -9.0, "]": 9.0}.get(word[0], 0.001)
+            policy.reader.words.weight[index] = {"[": -9.0, "]": 9.0}.get(word[0], 0.0)
         policy.reader.output.weight.fill_(1.0)
-        policy.output.weight.fill_(1000.0)
+        policy.output.weight.fill_(10.0)
+        policy.bias.fill_(5.0)
     long = load_corpus("listops_long:train=1,dev=0,test=8").splits["test"]
     for sentences in (CORPUS.splits["train"], long):
         batch = EncodedSplit.from_sentences(sentences, VOCABULARY).batch(torch.arange(len(sentences)))
