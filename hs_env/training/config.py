@@ -46,6 +46,7 @@ LATER_AGENT: Final = {
     "reader": "none",
     "reader_size": 64,
     "observe": True,
+    "weight_decay": 0.0,
 }
 """The same for the parameters of agents."""
 
