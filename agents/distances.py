@@ -175,7 +175,7 @@ class TreePolicy(Agent):
     def __init__(self, pnet: TreeNet) -> None:
         self.pnet = pnet
 
-    def to(self, device: torch.device) -> DistancePolicy:
+    def to(self, device: torch.device) -> TreePolicy:
         """See `Agent.to`."""
         self.pnet.to(device)
         return self
