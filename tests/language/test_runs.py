@@ -183,7 +183,7 @@ def test_the_learning_rate_falls_to_a_fiftieth() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"core": "gru"}, "core must be"),
+        ({"core": "gru"}, "Unknown core"),
         ({"boundary": "hard"}, "one of step"),
         ({"layers": 1}, "layers"),
         ({"updates": 0}, "updates"),
