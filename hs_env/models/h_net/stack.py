@@ -54,6 +54,7 @@ class LSTMStack(nn.Module):
         super().__init__()
         self.hidden_size, self.parts = hidden_size, 2 * layers
         self.layers = nn.ModuleList(LSTM(hidden_size if layer else input_size, hidden_size) for layer in range(layers))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_size) for _ in range(layers))
 
     def start(self, sequences: int) -> State:
         """Return the zero state of a number of sequences."""
@@ -83,6 +84,7 @@ class LSTMStack(nn.Module):
             assert isinstance(layer, LSTM)
             before = (state[2 * number][first], state[2 * number + 1][first])
             h, after = layer.resume(layer.project(h), index, sizes, before)
+            h = self.norms[number](h)
             carried += (old.index_copy(0, first, new) for old, new in zip(before, after, strict=True))
             index = following
         return Reading(h[back], tuple(carried), h.new_empty(len(h), 0), [], len(h) * len(self.layers))
