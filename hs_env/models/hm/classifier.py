@@ -102,11 +102,17 @@ class HMLSTMClassifier(FlatClassifier):
         return self.parse(batch)[0]
 
     def penalised(self, batch: SentenceBatch) -> tuple[Tensor, Tensor | None]:
-        """See `FlatClassifier.penalised`; the scalar controls the boundary rates."""
-        reading, sequence, ends, place = self._scan(batch)
-        return self._classes(reading.h, place, batch), rate_loss(
-            self.rate, self.levels.decisions(reading, sequence, ends)
-        )
+        """See `FlatClassifier.penalised`; the scalar controls the boundary rates.
+
+        It is that of a second pass without dropout: with dropout the detectors vary more, so the rates differ.
+        """
+        if self.rate.boundary_rate is None:
+            return self(batch), None
+        log_probs, dropout = self(batch), self.words.training
+        self.words.eval()
+        reading, sequence, ends, _ = self._scan(batch)
+        self.words.train(dropout)
+        return log_probs, rate_loss(self.rate, self.levels.decisions(reading, sequence, ends))
 
     def boundaries(self, batch: SentenceBatch) -> Tensor:
         """Return the boundaries after each word, (B, T, layers - 1) int64, for all layers but the top one.
