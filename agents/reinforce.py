@@ -180,10 +180,7 @@ class Reinforce(LearningAgent):
                 "'ppo', 'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
         if self.parameters.boundary_rate is not None and problem.num_actions > 2:
-            raise HsEnvError(
-                f"A boundary rate needs decisions between two actions, and {problem.title} has {problem.num_actions}. "
-                "Leave boundary_rate out."
-            )
+            raise HsEnvError(f"boundary_rate is for decisions between two actions, and {problem.title} has more.")
         k, initial = problem.num_actions, problem.defaults.initial_logits
         if self.parameters.policy == "distances" and not isinstance(problem, Composition):
             raise HsEnvError(
@@ -212,10 +209,9 @@ class Reinforce(LearningAgent):
         """Return the loss: the control of the rate, minus the objective of the estimate and the entropy bonus."""
         words = estimate.sampled.episodes.sentences.lengths
         entropy = (estimate.sampled.entropy.sum(1) / words).mean()
-        loss = -estimate.objective - self.parameters.entropy_bonus * entropy
         decisions = estimate.sampled.decisions
-        penalty = None if decisions is None else rate_loss(self.parameters, [decisions])
-        return loss if penalty is None else loss + penalty
+        penalty = rate_loss(self.parameters, [] if decisions is None else [decisions])
+        return (0.0 if penalty is None else penalty) - estimate.objective - self.parameters.entropy_bonus * entropy
 
     @isolated
     def update(

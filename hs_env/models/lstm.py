@@ -223,7 +223,7 @@ class _Scan(torch.autograd.Function):
             torch.mul(dc, g, out=out[:, :d])
             torch.mul(dh, tanh_c[now], out=out[:, 2 * d : 3 * d])
             torch.mul(dc, i, out=out[:, 3 * d :]).mul_(1 - g.square())
-            earlier, _ = _before(c, h, state, sizes, step, stop - size)
+            earlier = _before(c, h, state, sizes, step, stop - size)[0]
             if earlier is not None:
                 torch.mul(dc, earlier, out=out[:, d : 2 * d])
             else:

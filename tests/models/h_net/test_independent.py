@@ -8,7 +8,6 @@ import torch
 from hs_env.models.h_net.chunking import Router, counts, smooth, spread
 from hs_env.models.rate import Decisions, ratio_loss
 
-pytestmark = pytest.mark.interop
 other = pytest.importorskip("h_net_dynamic_chunking", reason="needs the extra h_net")
 
 
