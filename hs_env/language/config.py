@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.language.cores import CORES
@@ -18,6 +18,18 @@ from hs_env.training.paths import absolute, located
 @dataclass(frozen=True)
 class LMConfig(RateParameters):
     """Train a character language model."""
+
+    MAIN: ClassVar[tuple[str, ...]] = (
+        "text",
+        "data_dir",
+        "core",
+        "layers",
+        "hidden_size",
+        "boundary_rate",
+        "updates",
+        "seed",
+    )
+    """Fields that `hs-env lm train --help` shows; `--help-all` shows all of them."""
 
     text: str = "phrases"
     """Name of a text (`ptb`, `tinyshakespeare` or `phrases`), or path of a UTF-8 text file."""
