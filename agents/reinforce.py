@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hs_env.compute import Device, device_of, find_device, isolated, making_on
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.rate import RateParameters, rate_loss
 from hs_env.parameters import parse_parameters
 from hs_env.problems.composition import Composition
 from hs_env.problems.problem import Problem
@@ -33,7 +34,7 @@ _OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
 
 
 @dataclass(frozen=True)
-class ReinforceParameters:
+class ReinforceParameters(RateParameters):
     """Parameters of a P-Net that learns from an estimate of its policy gradient."""
 
     estimator: str = "rloo"
@@ -79,6 +80,7 @@ class ReinforceParameters:
     """Decoupled weight decay (AdamW) of all matrices of the P-Net; only for `adam`."""
 
     def __post_init__(self) -> None:
+        self.check_rate()
         kind, changes = ESTIMATORS.get(self.estimator), self.score_settings
         score = replace(kind.preset, **changes) if issubclass(kind, ScoreFunction) else None
         if changes and score is None:
@@ -191,6 +193,8 @@ class Reinforce(LearningAgent):
                 f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', 'grpo', "
                 "'ppo', 'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
+        if self.parameters.boundary_rate is not None and problem.num_actions > 2:
+            raise HsEnvError(f"boundary_rate is for decisions between two actions, and {problem.title} has more.")
         k, initial = problem.num_actions, problem.defaults.initial_logits
         if self.parameters.policy != "actions" and not isinstance(problem, Composition):
             raise HsEnvError(
@@ -222,10 +226,12 @@ class Reinforce(LearningAgent):
         return self._policy.act(inputs)
 
     def loss(self, estimate: Estimate) -> Tensor:
-        """Return the loss: minus the objective of the estimate, minus the entropy bonus."""
+        """Return the loss: the control of the rate, minus the objective of the estimate and the entropy bonus."""
         words = estimate.sampled.episodes.sentences.lengths
         entropy = (estimate.sampled.entropy.sum(1) / words).mean()
-        return -estimate.objective - self.parameters.entropy_bonus * entropy
+        decisions = estimate.sampled.decisions
+        penalty = rate_loss(self.parameters, [] if decisions is None else [decisions])
+        return (0.0 if penalty is None else penalty) - estimate.objective - self.parameters.entropy_bonus * entropy
 
     @isolated
     def update(
