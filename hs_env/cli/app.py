@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "train": "Train a classifier, with or without learned structure, and compare it with the baselines.",
     "evaluate": "Compare a trained run with the baseline policies and a plain LSTM, or several runs with each other.",
     "report": "Write an HTML page about trained runs: tables, learning curves, sentences and configuration.",
+    "demo": "Write an HTML page in which a visitor cuts sentences, and sees what a trained classifier makes of them.",
     "treebank": "Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).",
     "neighbours": "Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.",
     "segment": "Segment or distil sentences and classify them.",
