@@ -16,10 +16,10 @@ function chooseRun(run) {
   byId("stage-text").replaceChildren(...marked(texts.explain));
   byId("hint").textContent = texts.hint;
   byId("sentence").setAttribute("aria-label", texts.group);
-  byId("reward-box").hidden = byId("policies-section").hidden = !run.reward;
+  for (const id of ["reward-box", "right", "policies-section"]) byId(id).hidden = !run.reward;
   if (run.reward) {
     byId("policies-text").replaceChildren(...marked(texts.policies));
-    byId("reward-text").textContent = texts.reward;
+    byId("reward-text").replaceChildren(...marked(texts.reward));
     byId("label").replaceChildren(...run.labels.map((label, value) => element("option", { value }, label)));
   }
   byId("layers").hidden = run.kind !== "hm_lstm";
@@ -46,6 +46,7 @@ function chooseExample(index) {
 function chooseText(text) {
   const { run } = state;
   const tokens = run.tokenise(text);
+  search += 1; // stops the search for the text before
   const example = run.examples.find((each) => each.text === text);
   if (!example) byId("examples").value = "";
   Object.assign(state, { tokens, policies: [], actions: [], reading: tokens.length ? run.open(tokens) : null });
@@ -58,7 +59,6 @@ function chooseText(text) {
   if (!tokens.length) {
     byId("layers").replaceChildren();
     byId("live").textContent = "There are no words yet.";
-    search += 1;
     return;
   }
   if (run.reward) {

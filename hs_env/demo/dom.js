@@ -18,8 +18,8 @@ function marked(text, name = "dfn") {
   return text.split("*").map((part, at) => (at % 2 ? element(name, {}, part) : part));
 }
 
-const signed = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(3)}`;
-const plain = (value) => (value < 0 ? "\u2212" : "") + Math.abs(value).toFixed(3);
+const plain = (value) => value.toFixed(3).replace(/^-0\.000$/, "0.000").replace("-", "\u2212");
+const signed = (value) => (value < 0 ? plain(value) : `+${plain(value)}`);
 const percent = (value) => `${(100 * value).toFixed(1)}%`;
 const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 const hidden = (text) => element("span", { class: "visually-hidden" }, text);

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from hs_env.agents import make_baseline, rollout
-from hs_env.corpora.encoded import EncodedSplit
 from hs_env.demo.source import Source
 from hs_env.models import StructuredEncoder
-from hs_env.types import Sentence
+from hs_env.types import Sentence, SentenceBatch
 
 _READ: Final = 1000
 """Number of test sentences that are read."""
@@ -42,27 +41,27 @@ class Examples:
 def examples_of(source: Source) -> Examples:
     """Read the first test sentences of a run's corpus, and choose examples, in turn from each class.
 
-    They are short sentences whose class depends on the actions. Without actions, they are the first short sentences.
+    They are short sentences whose class depends on the actions, those with the right class first. Without actions, they
+    are the first short sentences.
     """
     sentences = source.corpus.splits["test"][:_READ]
     if not sentences:
         return Examples([], 0.0, 0)
     split = source.classifier.encode(sentences)
-    right = 0
-    spread = torch.zeros(len(split))
+    right, spread = torch.zeros(len(split), dtype=torch.bool), torch.zeros(len(split))
     for batch in split.batches(256, by_length=True):
-        log_probs, varied = _read(source, split, batch.indices)
-        right += int((log_probs.argmax(1) == batch.labels).sum())
-        spread[batch.indices] = varied
+        log_probs, spread[batch.indices] = _read(source, batch)
+        right[batch.indices] = log_probs.argmax(1) == batch.labels
     order = sorted(range(len(sentences)), key=lambda at: (len(sentences[at].words) not in _WORDS, -float(spread[at])))
     by_class = [[at for at in order if sentences[at].label == label] for label in range(len(source.classifier.labels))]
     chosen = [at for at in chain(*zip_longest(*by_class)) if at is not None][:_NUMBER]
-    return Examples([_as_json(sentences[at]) for at in chosen], right / len(sentences), len(sentences))
+    chosen.sort(key=lambda at: not right[at])
+    return Examples([_as_json(sentences[at]) for at in chosen], float(right.float().mean()), len(sentences))
 
 
-def _read(source: Source, split: EncodedSplit, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Return class log-probabilities (B, C) under the run's policy, and how much the gold class depends on actions (B,)."""
-    batch, model = split.batch(indices), source.classifier.model
+def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
+    """Return class log-probabilities, (B, C), under the run's policy, and how much the gold class depends on actions, (B,)."""
+    model = source.classifier.model
     with torch.no_grad():
         if not isinstance(model, StructuredEncoder):
             return model(batch), torch.zeros(len(batch))

@@ -36,10 +36,10 @@ function showReward(terms, before) {
   byId("reward").textContent = plain(reward);
   const change = reward - before;
   const same = Math.abs(change) < 0.0005;
-  byId("change").textContent = same ? "as the learned policy" : `${signed(change)} to the learned policy`;
+  byId("change").textContent = same ? "as the learned policy" : `${signed(change)} compared with the learned policy`;
   byId("change").className = `number change ${same ? "" : change > 0 ? "better" : "worse"}`;
-  const parts = Object.entries(terms).map(([name, value]) => `${plain(value)} ${TERM_TEXTS[name] ?? name.replaceAll("_", " ")}`);
-  byId("parts").textContent = `= ${parts.join(" + ").replaceAll("+ \u2212", "\u2212 ")}`;
+  const parts = Object.entries(terms).map(([name, value]) => `${plain(value)} (${TERM_TEXTS[name] ?? name.replaceAll("_", " ")})`);
+  byId("parts").textContent = `= ${parts.join(" +\u00a0")}`.replaceAll("+\u00a0\u2212", "\u2212\u00a0");
 }
 
 // Build the rows of the table. A policy has a title, a note, actions (none while it is computed), and its results.

@@ -11,7 +11,7 @@ const TEXTS = {
     hint: "Click between two words to cut there, or to join them. With the keyboard: arrow keys move, space cuts.",
     group: "Cuts between the words. Arrow keys move, space cuts or joins.",
     policies: "A *policy* decides after each word whether the phrase ends there. Choose one to take over its cuts.",
-    reward: "it is high if the right class is probable and the phrases are neither too many nor too few.",
+    reward: "The *reward*, from which a policy learns, is high if the right class is probable and the phrases are neither too many nor too few.",
   },
   id_lstm: {
     headline: "Which words does it need?",
@@ -21,7 +21,7 @@ const TEXTS = {
     hint: "Click a word to delete it, or to keep it again. With the keyboard: arrow keys move, space deletes.",
     group: "Words; pressed ones are kept. Arrow keys move, space deletes or keeps.",
     policies: "A *policy* decides at each word whether it is kept. Choose one to take over its decisions.",
-    reward: "it is high if the right class is probable and many words are deleted.",
+    reward: "The *reward*, from which a policy learns, is high if the right class is probable and many words are deleted.",
   },
   plain_lstm: {
     headline: "Word by word",
