@@ -18,6 +18,7 @@ from hs_env.demo.pack import packed
 from hs_env.demo.rewards import described
 from hs_env.demo.source import SHOWN, Source, load_source
 from hs_env.errors import HsEnvError
+from hs_env.render.segmented import printable
 
 _SCRIPTS: Final = ("tokenise", "unpack", "layers", "classifiers", "reward", "policies", "texts", "dom", "words", "results", "app")
 """Script files in the order in which they are put together; each uses those before it."""
@@ -38,7 +39,11 @@ def make_demo(names: Sequence[str], words: int = 0, int8: bool = False) -> str:
         raise HsEnvError("A demo needs one run or more, got none.")
     if words < 0:
         raise HsEnvError(f"The number of words must be 0 or more, got {words}.")
-    sources = [load_source(name, words, int8) for name in names]
+    return page_of([load_source(name, words, int8) for name in names])
+
+
+def page_of(sources: Sequence[Source]) -> str:
+    """Return the page of loaded runs."""
     word_lists = {"functionWords": FUNCTION_WORDS, "negations": NEGATIONS, "punctuation": PUNCTUATION}
     data = {
         "version": hs_env.__version__,
@@ -49,7 +54,7 @@ def make_demo(names: Sequence[str], words: int = 0, int8: bool = False) -> str:
     script = "\n".join(folder.joinpath(f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
     style = folder.joinpath("page.css").read_text("utf-8")
     return Template(folder.joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(", ".join(source.name for source in sources)),
+        title=escape(", ".join(printable(source.name) for source in sources)),
         style=style,
         script=script,
         style_hash=_digest(style),
@@ -62,7 +67,7 @@ def _contents(source: Source) -> dict[str, Any]:
     """Return what the page holds of one run, as JSON values and tensors."""
     classifier, examples = source.classifier, examples_of(source)
     return {
-        "name": source.name,
+        "name": printable(source.name),
         "kind": SHOWN[type(classifier.model)],
         "title": classifier.model.title,
         "corpus": source.corpus.name,
