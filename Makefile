@@ -42,9 +42,11 @@ benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
-docs: $(INSTALLED)  ## make the pages of the environments and the picture of the architecture again
+docs: $(INSTALLED)  ## make the pages of the environments, the picture of the architecture and the demo again
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/draw_architecture.py
+	rm -f docs/demo.html
+	$(BIN)/python -m hs_env.cli demo movie_reviews phrases_id_lstm --words 8000 --out docs/demo.html
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf]'
