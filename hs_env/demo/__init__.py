@@ -1,4 +1,4 @@
-"""Make a page that runs trained classifiers in the browser, so that a visitor can cut a sentence and see the verdict."""
+"""Make a page that computes trained classifiers in the browser: a visitor cuts a sentence and sees the verdict."""
 
 from hs_env.demo.page import make_demo
 

@@ -1,6 +1,15 @@
 // The page: what is chosen, and what follows from it.
 
-const state = { run: null, tokens: [], reading: null, actions: [], logProbs: [], label: 0, assumed: true, policies: [] };
+const state = {
+  run: null,
+  tokens: [],
+  reading: null,
+  actions: [],
+  logProbs: [],
+  label: 0,
+  assumed: true,
+  policies: [],
+};
 const view = new SentenceView(byId("sentence"), toggle);
 let runs = [];
 let search = 0; // number of the newest search; older ones stop
@@ -11,7 +20,7 @@ function chooseRun(run) {
   state.run = run;
   const texts = TEXTS[run.kind];
   byId("headline").textContent = texts.headline;
-  byId("lead").textContent = texts.lead;
+  byId("lead").textContent = texts.lead.replace("{verdict}", () => verdictOf(run.labels));
   byId("stage-title").textContent = texts.stage;
   byId("stage-text").replaceChildren(...marked(texts.explain));
   byId("hint").textContent = texts.hint;
@@ -81,8 +90,7 @@ function addPolicies(learned, example) {
     const [title, note] = POLICIES[name];
     state.policies.push({ name, title, note, actions });
   };
-  add("learned", learned);
-  if (!run.pnet) state.policies[0].note = `the rule ${run.policy.rule}`;
+  add(run.pnet ? "learned" : "fixed", learned);
   for (const name of SHOWN_RULES[run.problem]) add(name, run.rule(name, reading));
   if (example?.gold?.length === tokens.length) add("gold", run.legal(example.gold));
   add("best", null);
@@ -95,7 +103,9 @@ function scorePolicies() {
   const best = policies.at(-1);
   best.actions = best.button = null;
   byId("label").value = String(label);
-  byId("label-source").textContent = state.assumed ? "assumed from the learned policy" : "as in the corpus";
+  byId("label-source").textContent = state.assumed
+    ? `assumed from the ${policies[0].name} policy`
+    : "as in the corpus";
   showTable();
   runSearch(best, run.search(reading, label));
 }
@@ -148,7 +158,7 @@ function update() {
   showVerdict(run.labels, state.logProbs);
   let spoken = `${byId("prediction").textContent} ${byId("probability").textContent}.`;
   if (run.reward) {
-    showReward(run.terms(actions, state.logProbs, label), policies[0].reward);
+    showReward(run.terms(actions, state.logProbs, label), policies[0]);
     markPolicies(policies, actions);
     spoken += ` Reward ${byId("reward").textContent}, ${byId("change").textContent}.`;
   }
@@ -157,9 +167,15 @@ function update() {
 
 function addTabs() {
   const tabOf = (run) =>
-    element("button", { type: "button", role: "tab", "aria-controls": "demo", onclick: () => chooseRun(run) }, run.name.replaceAll("_", " "), element("small", {}, run.title));
+    element(
+      "button",
+      { type: "button", role: "tab", "aria-controls": "demo", onclick: () => chooseRun(run) },
+      run.name.replaceAll("_", " "),
+      element("small", {}, run.title),
+    );
   byId("runs").replaceChildren(...runs.map(tabOf));
   byId("runs").hidden = runs.length < 2;
+  if (runs.length > 1) byId("demo").setAttribute("role", "tabpanel");
   byId("runs").addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;
@@ -173,10 +189,16 @@ async function start() {
   const data = await unpack(byId("data").textContent);
   byId("data").remove();
   const lists = Object.fromEntries(Object.entries(data.wordLists).map(([name, words]) => [name, new Set(words)]));
-  runs = Object.assign(data.runs.map((run) => new Run(run, lists)), { version: data.version });
+  runs = Object.assign(
+    data.runs.map((run) => new Run(run, lists)),
+    { version: data.version },
+  );
   addTabs();
   byId("text").addEventListener("input", () => chooseText(byId("text").value));
-  byId("examples").addEventListener("change", (event) => event.target.value && chooseExample(Number(event.target.value)));
+  byId("examples").addEventListener(
+    "change",
+    (event) => event.target.value && chooseExample(Number(event.target.value)),
+  );
   byId("next").addEventListener("click", () => {
     const at = byId("examples").value === "" ? 0 : Number(byId("examples").value) + 1;
     chooseExample(at % state.run.examples.length);
@@ -196,5 +218,5 @@ start().catch((error) => {
   throw error;
 });
 
-// For the browser's console: `hsEnv.runs[0].tokenise("It's good")`.
+// For the browser's console: `hsEnv.runs()[0].tokenise("It's good")`.
 globalThis.hsEnv = { runs: () => runs, state, lastChange: () => milliseconds };

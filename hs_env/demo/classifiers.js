@@ -171,9 +171,18 @@ class HmLstm extends Classifier {
     const sums = layer.weight.addTo(new Float64Array(layer.bias.length), before[number].h);
     const top = number === this.layers.length - 1;
     if (!number) this.input.addTo(sums, vector);
-    if (!top && own) layer.weight.addTo(sums, before[number + 1].h.map((each) => each * own), this.width);
+    if (!top && own)
+      layer.weight.addTo(
+        sums,
+        before[number + 1].h.map((each) => each * own),
+        this.width,
+      );
     if (number && below) {
-      layer.weight.addTo(sums, after[number - 1].h.map((each) => each * below), top ? this.width : 2 * this.width);
+      layer.weight.addTo(
+        sums,
+        after[number - 1].h.map((each) => each * below),
+        top ? this.width : 2 * this.width,
+      );
     }
     if (!layer.gain) return sums.map((each, at) => each + layer.bias[at]);
     const mean = sums.reduce((total, each) => total + each, 0) / sums.length;

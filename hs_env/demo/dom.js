@@ -18,7 +18,11 @@ function marked(text, name = "dfn") {
   return text.split("*").map((part, at) => (at % 2 ? element(name, {}, part) : part));
 }
 
-const plain = (value) => value.toFixed(3).replace(/^-0\.000$/, "0.000").replace("-", "\u2212");
+const plain = (value) =>
+  value
+    .toFixed(3)
+    .replace(/^-0\.000$/, "0.000")
+    .replace("-", "\u2212");
 const signed = (value) => (value < 0 ? plain(value) : `+${plain(value)}`);
 const percent = (value) => `${(100 * value).toFixed(1)}%`;
 const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;

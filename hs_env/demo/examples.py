@@ -19,7 +19,10 @@ _READ: Final = 1000
 _NUMBER: Final = 12
 _WORDS: Final = range(5, 15)
 """Numbers of words of an example, if there are enough such sentences."""
-_CONTRAST: Final = {"phrase segmentation": ("all_inside", "all_end"), "information distillation": ("all_retain", "content_words")}
+_CONTRAST: Final = {
+    "phrase segmentation": ("all_inside", "all_end"),
+    "information distillation": ("all_retain", "content_words"),
+}
 """Two baseline policies of each problem; examples are sentences whose class depends most on which of them decides."""
 
 
@@ -60,7 +63,12 @@ def examples_of(source: Source) -> Examples:
 
 
 def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
-    """Return class log-probabilities, (B, C), under the run's policy, and how much the gold class depends on actions, (B,)."""
+    """Read a batch.
+
+    Returns:
+        (B, C) class log-probabilities under the run's policy; and (B,) by how much the probability of the gold class
+        differs between two baseline policies, 0 without actions.
+    """
     model = source.classifier.model
     with torch.no_grad():
         if not isinstance(model, StructuredEncoder):

@@ -1,7 +1,7 @@
 """Pack JSON values and tensors into one text for a page.
 
-The text is the base64 of a gzip file. It holds four bytes with the length of the JSON (little-endian), the JSON, and the
-tensors one after the other. Each tensor in the JSON is replaced by its place: `{"dtype", "shape", "start"}`.
+The text is the base64 of a gzip file. The file holds four bytes with the length of the JSON (little-endian), the JSON,
+and the tensors one after the other. In the JSON, the place of a tensor replaces it: `{"dtype", "shape", "start"}`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,19 @@ from hs_env.demo.source import SHOWN, Source, load_source
 from hs_env.errors import HsEnvError
 from hs_env.render.segmented import printable
 
-_SCRIPTS: Final = ("tokenise", "unpack", "layers", "classifiers", "reward", "policies", "texts", "dom", "words", "results", "app")
+_SCRIPTS: Final = (
+    "tokenise",
+    "unpack",
+    "layers",
+    "classifiers",
+    "reward",
+    "policies",
+    "texts",
+    "dom",
+    "words",
+    "results",
+    "app",
+)
 """Script files in the order in which they are put together; each uses those before it."""
 
 

@@ -94,7 +94,10 @@ class Run {
     for (let at = 0; at < length - 1; at++) {
       const open = kept.flatMap(({ actions, memory, closed }) => {
         const after = closed?.memory ?? classifier.advance(reading, memory, at, 1);
-        return [{ actions: [...actions, 0], memory }, { actions: [...actions, 1], memory: after }];
+        return [
+          { actions: [...actions, 0], memory },
+          { actions: [...actions, 1], memory: after },
+        ];
       });
       for (const prefix of open) {
         const memory = classifier.advance(reading, prefix.memory, at + 1, 1);

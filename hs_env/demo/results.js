@@ -10,7 +10,14 @@ function showVerdict(labels, logProbs) {
   const shown = labels.length > MOST_CLASSES ? order.slice(0, MOST_CLASSES) : labels.map((_, at) => at);
   const list = byId("classes");
   if (list.children.length !== shown.length) {
-    const bar = () => element("li", {}, element("span"), element("span", { class: "bar" }, element("i")), element("span", { class: "number" }));
+    const bar = () =>
+      element(
+        "li",
+        {},
+        element("span"),
+        element("span", { class: "bar" }, element("i")),
+        element("span", { class: "number" }),
+      );
     list.replaceChildren(...shown.map(bar));
   }
   shown.forEach((label, at) => {
@@ -31,14 +38,17 @@ const TERM_TEXTS = {
   phrase_length: "length of phrases",
 };
 
-function showReward(terms, before) {
+// Show a reward beside that of the run's own policy.
+function showReward(terms, own) {
   const reward = total(terms);
   byId("reward").textContent = plain(reward);
-  const change = reward - before;
+  const change = reward - own.reward;
   const same = Math.abs(change) < 0.0005;
-  byId("change").textContent = same ? "as the learned policy" : `${signed(change)} compared with the learned policy`;
+  byId("change").textContent = `${same ? "as" : `${signed(change)} compared with`} the ${own.name} policy`;
   byId("change").className = `number change ${same ? "" : change > 0 ? "better" : "worse"}`;
-  const parts = Object.entries(terms).map(([name, value]) => `${plain(value)} (${TERM_TEXTS[name] ?? name.replaceAll("_", " ")})`);
+  const parts = Object.entries(terms).map(
+    ([name, value]) => `${plain(value)} (${TERM_TEXTS[name] ?? name.replaceAll("_", " ")})`,
+  );
   byId("parts").textContent = `= ${parts.join(" +\u00a0")}`.replaceAll("+\u00a0\u2212", "\u2212\u00a0");
 }
 
@@ -63,7 +73,12 @@ function showPolicies(policies, { tokens, problem, labels, apply }) {
       name,
       element("td", { class: "reads" }, ...readAs(tokens, policy.actions, problem)),
       element("td", { class: "class" }, labels[label], " ", probability),
-      element("td", { class: isBest ? "number best" : "number" }, plain(policy.reward), isBest ? hidden(", the greatest") : ""),
+      element(
+        "td",
+        { class: isBest ? "number best" : "number" },
+        plain(policy.reward),
+        isBest ? hidden(", the greatest") : "",
+      ),
     );
   };
   byId("policies").replaceChildren(...policies.map(rowOf));

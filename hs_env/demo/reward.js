@@ -1,4 +1,5 @@
-// Rewards of finished sentences, as in the folder rewards/. `described` of hs_env/demo/rewards.py made their JSON values.
+// Rewards of finished sentences, as in the folder rewards/. `described` of hs_env/demo/rewards.py made their JSON
+// values.
 
 // Each reward maps the facts about a sentence to named terms.
 const REWARDS = {
@@ -10,13 +11,15 @@ const REWARDS = {
   transitions: ({ changes, length }) => ({ transitions: changes / length }),
   hs_lstm: ({ gold, closing, length }, { gamma }) => ({
     log_likelihood: gold,
-    structure: -(gamma) * (closing / length + (0.1 * length) / closing),
+    structure: -gamma * (closing / length + (0.1 * length) / closing),
   }),
   id_lstm: ({ gold, closing, length }, { gamma }) => ({
     log_likelihood: gold,
     deletion: (gamma * (length - closing)) / length,
   }),
-  deletion_rate: ({ closing, length }, { multiplier }) => ({ deletion_rate: (multiplier * (length - closing)) / length }),
+  deletion_rate: ({ closing, length }, { multiplier }) => ({
+    deletion_rate: (multiplier * (length - closing)) / length,
+  }),
   boundary_rate: ({ closing, length }, { multiplier, target }) => ({
     boundary_rate: -multiplier * Math.abs(closing / length - target),
   }),

@@ -93,7 +93,12 @@ def _shipped(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None
     if not isinstance(classifier.model, StructuredEncoder):
         return classifier, None, corpus, None
     problem = classifier.model.problem
-    return classifier, load_agent(shipped_runs()[name]), corpus.for_problem(problem), make_reward(problem.environment.reward)
+    return (
+        classifier,
+        load_agent(shipped_runs()[name]),
+        corpus.for_problem(problem),
+        make_reward(problem.environment.reward),
+    )
 
 
 def _trained(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None]:

@@ -1,31 +1,40 @@
 // What the page says about each kind of classifier. Terms are marked by asterisks where they are explained.
 
-const WORDS = "A *word* is a word, a punctuation mark, or an ending such as n\u2019t.";
+const WORDS = "A *word* here is a word, a punctuation mark, or an ending such as n\u2019t.";
 
 const TEXTS = {
   hs_lstm: {
     headline: "Where does a phrase end?",
-    lead: "A small neural network reads a sentence phrase by phrase and says what class it belongs to. Move the cuts, and watch it change its mind.",
+    lead:
+      "A small neural network reads a sentence phrase by phrase and {verdict}. Move the cuts, and watch it change" +
+      " its mind.",
     stage: "Phrases",
     explain: `${WORDS} A *phrase* is a group of neighbouring words that the network reads as one unit.`,
     hint: "Click between two words to cut there, or to join them. With the keyboard: arrow keys move, space cuts.",
     group: "Cuts between the words. Arrow keys move, space cuts or joins.",
     policies: "A *policy* decides after each word whether the phrase ends there. Choose one to take over its cuts.",
-    reward: "The *reward*, from which a policy learns, is high if the right class is probable and the phrases are neither too many nor too few.",
+    reward:
+      "The *reward*, from which a policy learns, is high if the right class is probable and the phrases are " +
+      "neither too many nor too few.",
   },
   id_lstm: {
     headline: "Which words does it need?",
-    lead: "A small neural network reads only the words that are kept and says what class the sentence belongs to. Delete words, and watch it change its mind.",
+    lead:
+      "A small neural network reads only the words that are kept and {verdict}. Delete words, and watch it change" +
+      " its mind.",
     stage: "Words",
     explain: `${WORDS} The network never sees a deleted word; at least one word is kept.`,
     hint: "Click a word to delete it, or to keep it again. With the keyboard: arrow keys move, space deletes.",
     group: "Words; pressed ones are kept. Arrow keys move, space deletes or keeps.",
     policies: "A *policy* decides at each word whether it is kept. Choose one to take over its decisions.",
-    reward: "The *reward*, from which a policy learns, is high if the right class is probable and many words are deleted.",
+    reward:
+      "The *reward*, from which a policy learns, is high if the right class is probable and many words are deleted.",
   },
   plain_lstm: {
     headline: "Word by word",
-    lead: "A small neural network reads a sentence word by word and says what class it belongs to. It knows no phrases: change the words, and watch it change its mind.",
+    lead:
+      "A small neural network reads a sentence word by word and {verdict}. It knows no phrases: change the words," +
+      " and watch it change its mind.",
     stage: "Words",
     explain: WORDS,
     hint: "",
@@ -33,7 +42,7 @@ const TEXTS = {
   },
   hm_lstm: {
     headline: "Where do its phrases end?",
-    lead: "A small neural network finds phrases by itself, layer by layer, and says what class the sentence belongs to.",
+    lead: "A small neural network finds the phrases of a sentence by itself, layer by layer, and {verdict}.",
     stage: "Phrases by layer",
     explain: `${WORDS} A *phrase* of a layer ends where the boundary detectors of this layer and of those below it fire.`,
     hint: "This network decides the boundaries itself; nothing can be cut by hand.",
@@ -41,17 +50,21 @@ const TEXTS = {
   },
 };
 
+// What a network says of a sentence, such as "calls it negative or positive".
+function verdictOf(labels) {
+  if (labels.length > 4) return `puts it into one of ${labels.length} classes`;
+  return `calls it ${labels.slice(0, -1).join(", ")} or ${labels.at(-1)}`;
+}
+
 const POLICIES = {
-  learned: ["Learned", "found its cuts from rewards alone"],
+  learned: ["Learned", "found its decisions from rewards alone"],
+  fixed: ["Fixed", "the rule that the run was trained with"],
   all_inside: ["One phrase", "the whole sentence"],
   all_end: ["Single words", "cuts after every word"],
-  every_k: ["Every k words", "k is the root of the number of words"],
-  punctuation: ["Punctuation", "cuts after each mark"],
   function_words: ["Function words", "words such as the, of, not open a phrase"],
   gold: ["Gold", "phrases that the corpus knows"],
   all_retain: ["All words", "deletes nothing"],
   content_words: ["Content words", "deletes words such as the, of, but no negation"],
-  no_punctuation: ["No punctuation", "deletes the marks"],
   best: ["Best found", "a search that knows the right class"],
 };
 
@@ -65,13 +78,21 @@ function notesOf(run, version) {
   const left = run.known - (run.words.length - 2);
   const formula = run.reward && run.problem === "segmentation" && run.reward.name === "hs_lstm";
   return [
-    `${run.title}, trained on ${run.corpus}, classes ${run.labels.join(", ")}. Of ${count(run.tested, "test sentence")}, ` +
-      `${percent(run.accuracy)} get the right class from it, so expect mistakes.`,
+    `${run.title}, trained on ${run.corpus}, classes ${run.labels.join(", ")}.` +
+      (run.tested ? ` Of ${count(run.tested, "test sentence")}, ${percent(run.accuracy)} get the right class.` : ""),
     `It knows ${count(run.words.length - 2, "word")}` +
-      (left > 0 ? `, the most frequent of ${run.known.toLocaleString("en")}; the rest was left out to keep this page small. ` : ". ") +
+      (left > 0
+        ? `, the most frequent of ${run.known.toLocaleString("en")}; the rest was left out to keep this page small. `
+        : ". ") +
       "It reads every word that it does not know, underlined with dots, as one and the same unknown word.",
     ...(formula ? ["The reward is log P(right class) \u2212 \u03b3 (n/L + 0.1 L/n) for n phrases in L words."] : []),
-    ...(run.reward ? [`The search tries all decisions for up to ${EXHAUSTIVE} words. For longer sentences it keeps the ${WIDTH} best beginnings.`] : []),
-    `Tokenisation, network and reward are computed by a script in this page, as the Python package hs-env ${version} computes them. Nothing you type leaves the page.`,
+    ...(run.reward
+      ? [
+          `The search tries all decisions for up to ${EXHAUSTIVE} words. For longer sentences it keeps the ` +
+            `${WIDTH} best beginnings.`,
+        ]
+      : []),
+    `Tokenisation, network and reward are computed by a script in this page, as the Python package hs-env ` +
+      `${version} computes them. Nothing you type leaves the page.`,
   ];
 }

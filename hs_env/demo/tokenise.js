@@ -1,10 +1,23 @@
 // Tokenise text, as hs_env/corpora/tokenisation.py does; a test compares the two.
 
-const SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u; // those of Python
+// Those of Python; `\s` has others.
+const SPACES = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
+const SPACE = new RegExp(SPACES, "u");
 const TYPOGRAPHY = new Map([
-  ["\u2018", "'"], ["\u2019", "'"], ["\x91", "'"], ["\x92", "'"],
-  ["\u201c", '"'], ["\u201d", '"'], ["\x93", '"'], ["\x94", '"'],
-  ["\u2026", " ... "], ["\x85", " ... "], ["\x96", "\u2013"], ["\x97", "\u2014"], ["\u2010", "-"], ["\u2011", "-"],
+  ["\u2018", "'"],
+  ["\u2019", "'"],
+  ["\x91", "'"],
+  ["\x92", "'"],
+  ["\u201c", '"'],
+  ["\u201d", '"'],
+  ["\x93", '"'],
+  ["\x94", '"'],
+  ["\u2026", " ... "],
+  ["\x85", " ... "],
+  ["\x96", "\u2013"],
+  ["\x97", "\u2014"],
+  ["\u2010", "-"],
+  ["\u2011", "-"],
 ]);
 const TYPOGRAPHIC = /[\u2018\u2019\x91\x92\u201c\u201d\x93\x94\u2026\x85\x96\x97\u2010\u2011]/gu;
 const IGNORED = /[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
@@ -13,14 +26,10 @@ const JOINER = new RegExp(`(?<![${JOINS}])[\\u200c\\u200d]|[\\u200c\\u200d](?![$
 const SURROGATE = /[\ud800-\udfff]/gu;
 const ALNUM = "\\p{L}\\p{N}_";
 const MARKED = `${ALNUM}\\p{M}`;
-const NEGATION = new RegExp(
-  `(?<![${ALNUM}])(n|(?:ai|are|ca|could|dare|did|do|does|had|has|have|is|might|must|need|ought|sha|should|was|were|wo|` +
-    `would)n)[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+'t(?![${MARKED}])`,
-  "gu",
-);
+const NEGATED = "ai|are|ca|could|dare|did|do|does|had|has|have|is|might|must|need|ought|sha|should|was|were|wo|would";
+const NEGATION = new RegExp(`(?<![${ALNUM}])(n|(?:${NEGATED})n)${SPACES}'t(?![${MARKED}])`, "gu");
 const BRACKETS = { "-lrb-": "(", "-rrb-": ")", "-lsb-": "[", "-rsb-": "]", "-lcb-": "{", "-rcb-": "}" };
-const WORD =
-  `(?:\\p{Nd}+(?:[.,:/]\\p{Nd}+)+[${MARKED}]*|[${ALNUM}][${MARKED}]*(?:[\\u200c\\u200d]+[${MARKED}]+)*)`;
+const WORD = `(?:\\p{Nd}+(?:[.,:/]\\p{Nd}+)+[${MARKED}]*|[${ALNUM}][${MARKED}]*(?:[\\u200c\\u200d]+[${MARKED}]+)*)`;
 const SIGN = "(?:.[\\p{M}\\u{1f3fb}-\\u{1f3ff}]*)";
 const LETTER = "[\\p{L}\\p{Nl}\\p{No}]";
 const TOKEN = new RegExp(

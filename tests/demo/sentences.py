@@ -1,4 +1,5 @@
 """Sentences that the page must read as Python does."""
+# ruff: noqa: RUF001
 
 from __future__ import annotations
 

@@ -128,7 +128,9 @@ def test_tabs_choose_runs(phrases, distilled, opened):
     tabs.first.focus()
     for at in (1, 2, 0):
         page.keyboard.press("ArrowRight")
-        assert [tab.get_attribute("aria-selected") for tab in tabs.all()] == [str(at == each).lower() for each in range(3)]
+        assert [tab.get_attribute("aria-selected") for tab in tabs.all()] == [
+            str(at == each).lower() for each in range(3)
+        ]
         assert page.input_value("#text") == TEXT  # all know the same corpus
         assert text_of(page, "#prediction") in phrases.classifier.labels
 
@@ -196,21 +198,32 @@ def test_everything_has_a_name_and_ids_are_unique(reviews, opened):
 
 def hostile(source: Source) -> Source:
     """The same run with names, words and sentences that would break a page which took them for HTML."""
-    evil = ["</script><script>alert(1)</script>", "<img src=x onerror=alert(1)>", '"onload="alert(1)', "<!--", "$x", "{{7*7}}"]
+    evil = [
+        "</script><script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        '"onload="alert(1)',
+        "<!--",
+        "$x",
+        "{{7*7}}",
+    ]
     words = [*source.classifier.vocabulary.words]
     words[2 : 2 + len(evil)] = evil
     classifier = replace(
         source.classifier, vocabulary=Vocabulary(words), labels=(evil[0], evil[1]), tokenisation="split"
     )
-    sentences = tuple(replace(each, words=(*each.words, *evil[:1]), gold_actions=None) for each in source.corpus.splits["test"])
-    corpus = replace(source.corpus, name=evil[0], labels=(evil[0], evil[1]), splits={"train": sentences, "test": sentences})
+    sentences = tuple(
+        replace(each, words=(*each.words, *evil[:1]), gold_actions=None) for each in source.corpus.splits["test"]
+    )
+    corpus = replace(
+        source.corpus, name=evil[0], labels=(evil[0], evil[1]), splits={"train": sentences, "test": sentences}
+    )
     return replace(source, name=evil[0], classifier=classifier, corpus=corpus)
 
 
 def test_nothing_in_names_words_or_sentences_is_run(phrases, opened):
     page = opened(hostile(with_few_sentences(phrases)))
     wait_for_search(page)
-    page.fill("#text", "<img src=x onerror=alert(1)> </script><script>alert(1)</script> $x \"onload=\"alert(1)")
+    page.fill("#text", '<img src=x onerror=alert(1)> </script><script>alert(1)</script> $x "onload="alert(1)')
     wait_for_search(page)
     page.locator(".gap").first.click()
     assert page.locator("main img, main script, body > script").count() == 1  # the page's own script
