@@ -63,7 +63,7 @@ function chooseText(text) {
   view.show(tokens, unknown, run.problem);
   const foreign = [...new Set(tokens.filter((_, at) => unknown[at]))];
   byId("unknown").hidden = !foreign.length;
-  byId("unknown").textContent = `Unknown, and therefore read as no particular word: ${foreign.join(", ")}.`;
+  byId("unknown").textContent = `Unknown words, all read as the same unknown word: ${foreign.join(" \u00b7 ")}`;
   byId("demo").classList.toggle("empty", !tokens.length);
   if (!tokens.length) {
     byId("layers").replaceChildren();
@@ -103,9 +103,7 @@ function scorePolicies() {
   const best = policies.at(-1);
   best.actions = best.button = null;
   byId("label").value = String(label);
-  byId("label-source").textContent = state.assumed
-    ? `assumed from the ${policies[0].name} policy`
-    : "as in the corpus";
+  byId("label-source").textContent = state.assumed ? "assumed" : "as in the corpus";
   showTable();
   runSearch(best, run.search(reading, label));
 }

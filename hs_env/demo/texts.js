@@ -20,8 +20,8 @@ const TEXTS = {
   id_lstm: {
     headline: "Which words does it need?",
     lead:
-      "A small neural network reads only the words that are kept and {verdict}. Delete words, and watch it change" +
-      " its mind.",
+      "A small neural network reads a sentence without its deleted words and {verdict}. Delete words, and watch it " +
+      "change its mind.",
     stage: "Words",
     explain: `${WORDS} The network never sees a deleted word; at least one word is kept.`,
     hint: "Click a word to delete it, or to keep it again. With the keyboard: arrow keys move, space deletes.",
