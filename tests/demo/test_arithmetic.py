@@ -16,6 +16,7 @@ from hs_env.demo.source import Source, load_source
 from hs_env.models import HMLSTMClassifier
 from hs_env.rewards import make_reward
 from hs_env.types import Sentence
+from tests.demo.builders import hm_source, with_few_sentences
 from tests.demo.sentences import NASTY
 
 TOLERANCE = 1e-5
@@ -47,12 +48,6 @@ def texts_of(source: Source, count: int = 200) -> list[str]:
 def read_in_page(page: Any, texts: list[str], number: int = 0, rules: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = page.evaluate(READ, [number, texts, rules])
     return found
-
-
-def with_few_sentences(source: Source) -> Source:
-    """The same run with a corpus of 60 test sentences, among which examples are chosen quickly."""
-    corpus = source.corpus
-    return replace(source, corpus=replace(corpus, splits={**corpus.splits, "test": corpus.splits["test"][:60]}))
 
 
 def check_close(found: Any, expected: torch.Tensor) -> None:
@@ -108,19 +103,6 @@ def check_flat(source: Source, found: list[dict[str, Any]]) -> None:
         boundaries = source.classifier.model.boundaries(batch).tolist()
         for each, length, ours in zip(boundaries, batch.lengths.tolist(), some, strict=True):
             assert ours["boundaries"] == each[:length]
-
-
-def hm_source(phrases: Source, **parameters: Any) -> Source:
-    """An HM-LSTM with large random weights, so that its boundaries vary."""
-    vocabulary = phrases.classifier.vocabulary
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = HMLSTMClassifier(len(vocabulary), 2, embedding_size=8, hidden_size=10, **parameters).eval()
-        for weight in model.state_dict().values():
-            weight.add_(0.3 * torch.randn(weight.shape))
-    model.levels.slope = 1.5
-    classifier = replace(phrases.classifier, model=model.requires_grad_(False))
-    return Source("hm", classifier, model.state_dict(), None, phrases.corpus, None, len(vocabulary) - 2)
 
 
 def test_200_sentences_of_hm_lstm(phrases, opened):

@@ -8,8 +8,8 @@ import pytest
 
 from hs_env.corpora import Vocabulary
 from hs_env.demo.source import Source
+from tests.demo.builders import hm_source, with_few_sentences
 from tests.demo.sentences import NASTY
-from tests.demo.test_arithmetic import hm_source, with_few_sentences
 
 LIMIT = 50
 """Milliseconds from a click to the new verdict, with the page laid out."""
