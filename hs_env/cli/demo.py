@@ -6,13 +6,12 @@ from pathlib import Path
 
 import tyro
 
-from hs_env.demo import make_demo
 from hs_env.errors import HsEnvError
 from hs_env.storage import write_atomically
 
 
 def demo(runs: tyro.conf.Positional[tuple[str, ...]], out: Path, words: int = 0, int8: bool = False) -> None:
-    """Write an HTML page in which a visitor cuts sentences, and sees what a trained classifier makes of them.
+    """Write an HTML page that computes a classifier in the browser.
 
     Args:
         runs: Folders of runs, or names of runs that ship with the package.
@@ -20,6 +19,8 @@ def demo(runs: tyro.conf.Positional[tuple[str, ...]], out: Path, words: int = 0,
         words: Number of most frequent words of each classifier that the page holds; 0 holds all.
         int8: Round matrices to 8 bits, for a page of a quarter of the size.
     """
+    from hs_env.demo import make_demo
+
     taken = f"{out} exists already. Remove it, or write to another file."
     if out.exists():
         raise HsEnvError(taken)
