@@ -32,7 +32,8 @@ COMMANDS: Final = {
     "agents": "List the agents and their parameters, which are options of `hs-env train --agent NAME`.",
     "prepare": "Download data sets, and convert them to the files that the corpora load.",
     "reproduce": "Repeat published results: train what is missing, and print our accuracy beside the published one.",
-    "lm": "Train, evaluate and sample character language models.",
+    "lm": "Train, evaluate, sample and draw character language models.",
+    "hub": "Share trained runs on the Hugging Face hub: print a model card, upload, download.",
 }
 """Summary of each command. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is its docstring's first
 line, repeated here so that `hs-env --help` imports no command."""
@@ -115,7 +116,7 @@ def _run(command: str, arguments: Sequence[str]) -> None:
     import tyro
 
     module, prog = import_module(f"hs_env.cli.{command}"), f"hs-env {command}"
-    if command == "lm":
+    if hasattr(module, "COMMANDS"):
         tyro.extras.subcommand_cli_from_dict(
             module.COMMANDS, prog=prog, description=COMMANDS[command], args=_with_values(arguments)
         )

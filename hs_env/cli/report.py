@@ -7,10 +7,8 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hs_env.cli.common import Split
-from hs_env.errors import HsEnvError
+from hs_env.cli.common import Split, check_new, write_new
 from hs_env.report import make_report
-from hs_env.storage import write_atomically
 
 
 def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
@@ -22,12 +20,7 @@ def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split
         split: Sentences to evaluate on.
         oracle: Width of the beam search for the best actions (see `hs-env evaluate`); 0 skips it.
     """
-    taken = f"{out} exists already. Remove it, or write to another file."
-    if out.exists():
-        raise HsEnvError(taken)
+    check_new(out)
     page = make_report(runs, split, Console(stderr=True), oracle)
-    try:
-        write_atomically(out, page.encode(), replace=False)
-    except FileExistsError:  # another process has written it meanwhile
-        raise HsEnvError(taken) from None
+    write_new(out, page.encode())
     print(f"The report is in {out}")

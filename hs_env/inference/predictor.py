@@ -16,6 +16,7 @@ from hs_env.compute import isolated, prepare
 from hs_env.corpora import tokenise
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, shown
+from hs_env.hub import local
 from hs_env.inference.text_prediction import TextPrediction
 from hs_env.inference.texts import check_texts, chunks, watched
 from hs_env.inference.vectors import phrase_vectors, sentence_vectors
@@ -238,14 +239,14 @@ def load(name: StrPath) -> Predictor:
     """Load a trained classifier, with its P-Net and its history if it has them.
 
     Args:
-        name: Folder of a run, name of a classifier that ships with the package, or a classifier's file; the file of the
-            P-Net is expected in the same folder.
+        name: Folder of a run, name of a classifier that ships with the package, a classifier's file, whose P-Net is
+            expected in the same folder, or `hf:owner/name@revision`, a run on the Hugging Face hub.
 
     Raises:
-        HsEnvError: If there is no such classifier, a file is damaged, or the P-Net is missing.
+        HsEnvError: If there is no such classifier, a file is damaged, the P-Net is missing, or the hub cannot be read.
     """
     prepare(0)
-    path = find_classifier(name)
+    path = find_classifier(local(name))
     classifier = Classifier.load(path)
     agent = load_agent(path.parent / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
     history = read_json(path.parent / HISTORY)["epochs"] if (path.parent / HISTORY).is_file() else ()

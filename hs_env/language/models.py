@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
-from hs_env.models.saved import LOADING_ERRORS, check_weights
+from hs_env.models.rounded import to_float32, to_int8
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, shipped_folders
 from hs_env.storage import StrPath, load_state, save_state
 
 State = tuple[Tensor, ...]
@@ -21,6 +22,8 @@ State = tuple[Tensor, ...]
 
 FILE_NAME = "language_model.safetensors"
 """Name of the model's file in the folder of a run."""
+DEFAULT_MODEL = "movie_reviews_characters"
+"""Name of the packaged language model that reads texts if no other is named."""
 
 
 class CharacterLM(nn.Module):
@@ -158,20 +161,28 @@ class LanguageModel:
     alphabet: str
     notes: dict[str, Any]
 
-    def save(self, path: StrPath) -> None:
-        """Save as one safetensors file."""
-        state = {"config": self.model.config(), "weights": self.model.state_dict()}
+    def save(self, path: StrPath, int8: bool = False) -> None:
+        """Save as one safetensors file.
+
+        Args:
+            path: File to write.
+            int8: Whether to round matrices to 8 bits, for a quarter of the size. `load` returns float32 either way.
+        """
+        weights = self.model.state_dict()
+        state = {"config": self.model.config(), "weights": to_int8(weights) if int8 else weights}
         save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
     def load(cls, path: StrPath) -> LanguageModel:
-        """Load a language model from its file or from the folder of its run.
+        """Load a language model.
+
+        Args:
+            path: Name of a language model that ships with the package, its file, or the folder of its run.
 
         Raises:
             HsEnvError: If there is no such file, or it is damaged.
         """
-        path = Path(path)
-        file = path / FILE_NAME if path.is_dir() else path
+        file = find_file(path, FILE_NAME, "language model")
         state = load_state(file, "language model")
         try:
             config, alphabet = state["config"], state["alphabet"]
@@ -181,12 +192,18 @@ class LanguageModel:
                 raise HsEnvError("its notes or the size of its alphabet are wrong")
             if not isinstance(config["layers"], int) or not 1 <= config["layers"] <= len(state["weights"]):
                 raise HsEnvError(f"it has {shown(config['layers'])} layers, but {len(state['weights'])} weights")
-            check_weights(lambda: CharacterLM(**config), config, state["weights"])
+            weights = to_float32(state["weights"])
+            check_weights(lambda: CharacterLM(**config), config, weights)
             with torch.random.fork_rng():  # keep the caller's generator: the initial weights are replaced
                 model = CharacterLM(**config)
-            model.load_state_dict(state["weights"])
+            model.load_state_dict(weights)
             return cls(model.eval(), alphabet, state["notes"])
         except LOADING_ERRORS as error:
             raise HsEnvError(
                 f"The weights of the language model in {file} do not fit its configuration: {error}"
             ) from error
+
+
+def shipped_language_models() -> dict[str, Path]:
+    """Return the language models that ship with the package: name to folder."""
+    return shipped_folders(FILE_NAME)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +25,12 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.rounded import to_float32, to_int8
-from hs_env.models.saved import LOADING_ERRORS, check_weights
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, shipped_folders
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
-from hs_env.registry import Registry, unknown_name
+from hs_env.registry import Registry
 from hs_env.storage import StrPath, load_state, save_state
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
@@ -220,8 +218,7 @@ def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
 
 def shipped_runs() -> dict[str, Path]:
     """Return the trained runs that ship with the package: name to folder, which holds a classifier and its agent."""
-    folder = Path(str(files("hs_env") / "data"))
-    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))}
+    return shipped_folders(FILE_NAME)
 
 
 def find_classifier(name: StrPath) -> Path:
@@ -230,11 +227,4 @@ def find_classifier(name: StrPath) -> Path:
     Raises:
         HsEnvError: If `name` looks like the name of a shipped classifier and there is none.
     """
-    name = os.fspath(name)
-    shipped = shipped_runs()
-    path = shipped.get(name, Path(name))
-    if path.is_dir():
-        return path / FILE_NAME
-    if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:
-        raise unknown_name("classifier", name, shipped)
-    return path
+    return find_file(name, FILE_NAME, "classifier")

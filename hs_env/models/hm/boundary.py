@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ Boundary = Literal["step", "sample", "soft"]
 "step" gives 1 where the hard sigmoid is above 1/2, else 0. "sample" draws 1 with the hard sigmoid as its probability in
 training mode, and equals "step" in eval mode. "soft" gives the hard sigmoid itself.
 """
+
+OPERATIONS: Final = ("UPDATE", "COPY", "FLUSH")
+"""What a layer does at a step: an LSTM step, nothing, or an LSTM step from an empty state after handing its own up."""
 
 
 def hard_sigmoid(x: Tensor, slope: float) -> Tensor:
@@ -73,6 +76,25 @@ def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | 
     return torch.rand(rows, columns, generator=generator, device=like.device, dtype=like.dtype)
 
 
+def operations(z: Tensor) -> Tensor:
+    """Return what each layer does at each step, (T, B, layers) int64 positions in `OPERATIONS`.
+
+    Args:
+        z: (T, B, layers - 1) boundaries of sequences that start from the zero state; soft ones count above 1/2.
+    """
+    own, below = _own_and_below(z)
+    update, copy, flush = range(len(OPERATIONS))
+    return torch.where(own > 0.5, flush, torch.where(below > 0.5, update, copy))
+
+
+def ended_levels(z: Tensor) -> Tensor:
+    """Return how many levels of segments end at each step, (T, B) int64, from `z` as in `operations`.
+
+    A segment of a level ends where the detectors of that level and of all lower levels have a boundary.
+    """
+    return (z > 0.5).long().cumprod(-1).sum(-1)
+
+
 def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, float]:
     """Compute how often each layer has a boundary, and how often it takes each operation.
 
@@ -84,9 +106,7 @@ def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, floa
         Shares of the counted steps, from 0 to 1. `boundaries_1`, ... are the steps with a boundary of each layer but
         the top one. `update_1`, `copy_1`, `flush_1`, ... are the operations of each layer.
     """
-    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])  # boundary of the same layer one step earlier
-    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)  # the top layer has no detector
-    below = torch.cat([torch.ones_like(z[..., :1]), z], -1)
+    own, below = _own_and_below(z)
     taken = {"boundaries": z, "update": (1 - own) * below, "copy": (1 - own) * (1 - below), "flush": own}
     weight = z.new_ones(z.shape[:2]) if counted is None else counted.to(z.dtype)
     weight = weight / weight.sum().clamp(min=1)
@@ -95,3 +115,13 @@ def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, floa
         for name, happens in taken.items()
         for level, share in enumerate((happens * weight[..., None]).sum((0, 1)).tolist(), 1)
     }
+
+
+def _own_and_below(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two (T, B, layers) tensors: each layer's boundary one step earlier, and that of the layer below now.
+
+    The top layer has no detector, and the input of the lowest layer changes at every step.
+    """
+    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])
+    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)
+    return own, torch.cat([torch.ones_like(z[..., :1]), z], -1)
