@@ -33,8 +33,8 @@ _VECTORS: Final = {
 
 _SAFETY: Final = (
     "The files are safetensors and JSON. Loading them executes no code. The model is small and made for research: do "
-    "not use it for decisions about people. It repeats the biases of its data, and its probabilities mean little for texts "
-    "of another kind or language."
+    "not use it for decisions about people. It repeats the biases of its data, and its probabilities mean little for "
+    "texts of another kind or language."
 )
 
 _CARD: Final = """\

@@ -65,6 +65,8 @@ def explained(address: Address) -> Iterator[None]:
     errors = library().errors
     try:
         yield
+    except HsEnvError:
+        raise
     except errors.RevisionNotFoundError as error:
         raise HsEnvError(f"{address.repo} has no revision {address.revision!r} at {endpoint()}.") from error
     except errors.RepositoryNotFoundError as error:
@@ -81,7 +83,7 @@ def explained(address: Address) -> Iterator[None]:
             ) from error
         raise HsEnvError(f"The hub at {endpoint()} answers with status {status}. Try again later.") from error
     except errors.HFValidationError as error:
-        raise HsEnvError(f"{address.repo!r} is not a name of a repository: {error}") from error
+        raise HsEnvError(f"{address.repo!r} is not the name of a repository: {error}") from error
     except (
         errors.LocalEntryNotFoundError,
         *errors.HfHubHTTPError.__bases__,
@@ -91,3 +93,5 @@ def explained(address: Address) -> Iterator[None]:
         raise HsEnvError(
             f"The hub at {endpoint()} cannot be reached ({type(error).__name__}). Check the network and HF_ENDPOINT."
         ) from error
+    except (KeyError, ValueError, AssertionError) as error:
+        raise HsEnvError(f"What answers at {endpoint()} is no Hugging Face hub: {error}. Check HF_ENDPOINT.") from error
