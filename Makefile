@@ -42,9 +42,10 @@ benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
-docs: $(INSTALLED)  ## make the pages of the environments and the picture of the architecture again
+docs: $(INSTALLED)  ## make the pages of the environments, the table of shipped runs and the pictures again
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/draw_architecture.py
+	$(BIN)/python scripts/make_zoo.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
 	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf]'

@@ -97,7 +97,7 @@ def make_card(run: StrPath, repo: str = PLACEHOLDER) -> str:
     parts = {
         "front": _front(repo, without_paths(data), source, of_text, figures),
         "title": repo.rpartition("/")[2],
-        "what": f"{what}, trained with [hs-env](https://pypi.org/project/hs-env/) {_version(folder)} on "
+        "what": f"{what}, trained with hs-env {_version(folder)} on "
         f"`{without_paths(data)}`{f' ({source})' if source else ''}.",
         "use": f"```python\n{loading}\n```",
         "figures": _table(figures),

@@ -13,8 +13,6 @@ from hs_env.evaluation import compare
 from hs_env.training import TrainConfig, train
 from tests.hub.server import TOKEN, Hub, serving
 
-pytest.importorskip("huggingface_hub")
-
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:

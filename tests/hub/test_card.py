@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from rich.console import Console
 
 from hs_env.cli import main
@@ -23,6 +22,9 @@ from hs_env.language.models import shipped_language_models
 from hs_env.models import shipped_runs
 from hs_env.training import TrainConfig
 from hs_env.training import run as runs
+
+pytest.importorskip("huggingface_hub")
+yaml = pytest.importorskip("yaml")
 
 
 def front(card: str) -> dict[str, Any]:
@@ -90,13 +92,16 @@ def test_the_command_of_a_language_model_repeats_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_language_model_has_a_card(tmp_path: Path) -> None:
+    (tmp_path / "fox.txt").write_text("the quick brown fox jumps over the lazy dog. " * 60)
     sizes = {"hidden_size": 4, "embedding_size": 4, "output_size": 4, "batch_size": 8, "stretch": 20, "updates": 3}
-    run = train_lm(replace(LMConfig(threads=1), **sizes), tmp_path / "run", Console(quiet=True))
+    config = replace(LMConfig(threads=1, text=str(tmp_path / "fox.txt")), **sizes)
+    run = train_lm(config, tmp_path / "run", Console(quiet=True))
     bits = run.evaluate("test")["bits_per_character"]
     card = make_card(run.folder, "ann/characters")
     assert f"| bits per character | test | {bits:.3f} | none was computed |" in card
     assert front(card)["pipeline_tag"] == "text-generation"
     assert 'local("hf:ann/characters")' in card
+    assert str(tmp_path) not in card
 
 
 @pytest.mark.parametrize("name", [*shipped_runs(), *shipped_language_models()])

@@ -18,6 +18,8 @@ from hs_env.errors import HsEnvError
 from hs_env.training import Run
 from tests.hub.server import TOKEN, Hub
 
+pytest.importorskip("huggingface_hub")
+
 TEXTS = ["the film is good", "the film is bad"]
 
 

@@ -1,0 +1,40 @@
+"""The language model that ships with the package: its size, its figures, and what its boundaries find."""
+
+from __future__ import annotations
+
+import pytest
+
+from hs_env.language import LanguageModel, evaluate_lm, load_text
+from hs_env.language.models import DEFAULT_MODEL, FILE_NAME, shipped_language_models
+from hs_env.language.operations import operations_in
+from hs_env.language.texts import encode
+
+
+def test_it_is_small_and_says_where_it_comes_from() -> None:
+    folder = shipped_language_models()[DEFAULT_MODEL]
+    assert (folder / FILE_NAME).stat().st_size < 700 * 1024
+    notes = LanguageModel.load(DEFAULT_MODEL).notes
+    assert notes["made_by"] == "scripts/make_hm_lstm.py characters"
+    for split in ("dev", "test"):
+        low, high = notes["intervals"][split]
+        assert low < notes[split] < high
+        assert notes[split] - notes["float32"][split] < 0.01, "8 bits cost less than a hundredth of a bit"
+
+
+def test_its_score_is_the_noted_one() -> None:
+    model = LanguageModel.load(DEFAULT_MODEL)
+    text = load_text("movie_reviews").test[:20_000]
+    bits = evaluate_lm(model.model, encode(text, model.alphabet))["bits_per_character"]
+    assert bits == pytest.approx(model.notes["test"], abs=0.15)
+
+
+def test_segments_end_near_the_ends_of_words() -> None:
+    """Most ends of segments are at a space, or at the letter before or after one; by chance about half would be."""
+    model, near, all_ends = LanguageModel.load(DEFAULT_MODEL), 0, 0
+    for line in load_text("movie_reviews").test.splitlines()[:40]:
+        operations, _ = operations_in(model, line)
+        padded = f" {line} "
+        ends = [at for at, end in enumerate(operations.ends) if end]
+        near += sum(" " in padded[at : at + 3] for at in ends)
+        all_ends += len(ends)
+    assert near / all_ends > 0.75
