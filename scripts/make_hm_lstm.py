@@ -40,13 +40,13 @@ CHARACTERS = LMConfig(
     threads=1,
 )
 WORDS = TrainConfig(
-    corpus="phrases:train=8000,dev=1000,test=2000",
+    corpus="phrases:train=4000,dev=500,test=1000",
     vectors="random:32",
     model="hm_lstm",
-    model_parameters={"hidden_size": 48, "dropout": 0.1, "slope_per_epoch": 0.5},
+    model_parameters={"hidden_size": 48, "dropout": 0.1, "slope_per_epoch": 1.0},
     batch_size=32,
-    learning_rate=4e-3,
-    warm_epochs=6,
+    learning_rate=1e-2,
+    warm_epochs=10,
     joint_epochs=0,
     threads=1,
 )

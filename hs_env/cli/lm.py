@@ -16,6 +16,7 @@ from hs_env.cli.common import check_new, write_new
 from hs_env.cli.help import join_lines
 from hs_env.cli.streams import argument_text, input_lines
 from hs_env.errors import HsEnvError
+from hs_env.hub import local
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
 from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
@@ -109,10 +110,10 @@ def show(
 
     Args:
         texts: Texts, one per argument; without any, standard input is read, one text per line.
-        run: Folder of a run, or name of a language model that ships with the package.
+        run: Folder of a run, name of a language model that ships with the package, or hf:owner/name.
         svg: File to write a picture of one text to, instead of printing; it must not exist yet.
     """
-    language_model, console, layers = LanguageModel.load(run), Console(), 0
+    language_model, console, layers = LanguageModel.load(local(run)), Console(), 0
     given = [argument_text(text) for text in (texts or input_lines()) if text.strip()]
     if svg is not None and len(given) != 1:
         raise HsEnvError(f"--svg draws one text, got {len(given)}. Give one.")
