@@ -19,6 +19,7 @@ from rich.console import Console
 import hs_env
 from hs_env.language import LanguageModel, LMConfig, LMRun, evaluate_lm, load_text, train_lm
 from hs_env.language.models import DEFAULT_MODEL, FILE_NAME
+from hs_env.language.scores import STREAMS
 from hs_env.language.texts import encode
 from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.predictions import collect_flat
@@ -44,9 +45,10 @@ WORDS = TrainConfig(
     vectors="random:32",
     model="hm_lstm",
     model_parameters={"hidden_size": 48, "dropout": 0.1, "slope_per_epoch": 1.0},
-    batch_size=32,
-    learning_rate=1e-2,
-    warm_epochs=10,
+    batch_size=16,
+    learning_rate=2e-3,
+    warm_epochs=8,
+    patience=8,
     joint_epochs=0,
     threads=1,
 )
@@ -55,11 +57,15 @@ OUT = {"characters": DEFAULT_MODEL, "words": "phrases_hm_lstm"}
 
 
 def bits_by_line(model: LanguageModel, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bits and the number of characters of each line, read as one stream."""
+    """Return the bits and the number of characters of each line, read as 50 parallel streams, as `evaluate_lm` does."""
     tokens = encode("\n" + text, model.alphabet)
+    length = -(-len(text) // STREAMS)
+    padding = tokens.new_zeros(length * STREAMS - len(text))
+    inputs, targets = (torch.cat([part, padding]).view(STREAMS, length).t() for part in (tokens[:-1], tokens[1:]))
     with torch.no_grad():
-        log_probs = model.model(tokens[:-1, None])[0][:, 0]
-    bits = -log_probs.gather(1, tokens[1:, None]).squeeze(1).double().numpy() / math.log(2)
+        log_probs = model.model(inputs)[0]
+    found = -log_probs.gather(2, targets[..., None]).squeeze(2).t().flatten()[: len(text)]
+    bits = found.double().numpy() / math.log(2)
     ends = np.flatnonzero([character == "\n" for character in text]) + 1
     starts = np.concatenate([[0], ends[:-1]])
     return np.add.reduceat(bits, starts), ends - starts
