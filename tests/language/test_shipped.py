@@ -28,13 +28,14 @@ def test_its_score_is_the_noted_one() -> None:
     assert bits == pytest.approx(model.notes["test"], abs=0.15)
 
 
-def test_segments_end_near_the_ends_of_words() -> None:
-    """Most ends of segments are at a space, or at the letter before or after one; by chance about half would be."""
-    model, near, all_ends = LanguageModel.load(DEFAULT_MODEL), 0, 0
+def test_segments_end_after_words_more_often_than_within_them() -> None:
+    model = LanguageModel.load(DEFAULT_MODEL)
+    ends, letters = {"last": 0, "within": 0}, {"last": 0, "within": 0}
     for line in load_text("movie_reviews").test.splitlines()[:40]:
         operations, _ = operations_in(model, line)
-        padded = f" {line} "
-        ends = [at for at, end in enumerate(operations.ends) if end]
-        near += sum(" " in padded[at : at + 3] for at in ends)
-        all_ends += len(ends)
-    assert near / all_ends > 0.75
+        for end, here, following in zip(operations.ends, line, f"{line[1:]} ", strict=True):
+            if here.isalpha():
+                place = "last" if following == " " else "within"
+                ends[place] += bool(end)
+                letters[place] += 1
+    assert ends["last"] / letters["last"] > 1.4 * ends["within"] / letters["within"]
