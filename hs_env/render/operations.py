@@ -13,10 +13,10 @@ from rich.cells import cell_len
 from rich.text import Text as Line
 
 from hs_env.errors import HsEnvError
-from hs_env.models.hm.boundary import OPERATIONS
 from hs_env.render.marks import Box, Text, to_document
 from hs_env.render.segmented import PALETTE, printable
 from hs_env.render.shapes import width_of
+from hs_env.types import OPERATIONS
 
 _LETTERS: Final = ("U", ".", "F")
 """Marks of UPDATE, COPY and FLUSH in a terminal."""

@@ -14,7 +14,8 @@ from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMRun
 from hs_env.language.operations import known_text, operations_in
 from hs_env.language.sampling import boundaries_in, marked
-from hs_env.models.hm.boundary import OPERATIONS, operation_shares, operations
+from hs_env.models.hm.boundary import operation_shares, operations
+from hs_env.types import OPERATIONS
 
 
 def naive(z: torch.Tensor) -> list[list[str]]:

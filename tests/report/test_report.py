@@ -18,7 +18,7 @@ from hs_env.errors import HsEnvError
 from hs_env.evaluation.recurring import RecurringPhrase
 from hs_env.report import make_report
 from hs_env.report.charts import learning_curves
-from hs_env.report.page import _clean
+from hs_env.report.template import _clean
 from hs_env.training import Run, TrainConfig, train
 
 CONFIG = TrainConfig(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
+from hs_env.types import OPERATIONS
 
 Boundary = Literal["step", "sample", "soft"]
 """How a detector turns its hard sigmoid into a boundary.
@@ -15,9 +16,6 @@ Boundary = Literal["step", "sample", "soft"]
 "step" gives 1 where the hard sigmoid is above 1/2, else 0. "sample" draws 1 with the hard sigmoid as its probability in
 training mode, and equals "step" in eval mode. "soft" gives the hard sigmoid itself.
 """
-
-OPERATIONS: Final = ("UPDATE", "COPY", "FLUSH")
-"""What a layer does at a step: an LSTM step, nothing, or an LSTM step from an empty state after handing its own up."""
 
 
 def hard_sigmoid(x: Tensor, slope: float) -> Tensor:
