@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 LIBRARIES := agilerl rllib skrl tianshou torchrl zoo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format interop benchmark classifier docs constraints clean
+.PHONY: help run test check format interop benchmark classifier docs site constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,13 +42,17 @@ benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
-docs: $(INSTALLED)  ## make the pages of the environments, the table of shipped runs and the pictures again
+docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, pictures, table of shipped runs, notebooks
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/draw_architecture.py
 	$(BIN)/python scripts/make_zoo.py
+	$(BIN)/python scripts/run_notebooks.py
+
+site: .venv/.site  ## the documentation site in build/site, with every link in it checked
+	$(BIN)/python scripts/make_site.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,site]'
 	{ sed '/^[^#]/,$$d' constraints.txt; \
 	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
 	mv .venv/pins constraints.txt
@@ -60,6 +64,10 @@ clean:  ## remove .venv, .interop and everything that was built; runs and downlo
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,analysis,contextual]'
+	@touch $@
+
+.venv/.site: $(INSTALLED)
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[site]'
 	@touch $@
 
 # The pins are what `pip freeze --exclude-editable` says in the environment that passed.

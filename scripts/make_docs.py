@@ -1,23 +1,28 @@
-"""Generate the pages of the environments, docs/environments/, from the decision problems."""
+"""Generate the pages of the environments, docs/environments/, from the decision problems, with animated episodes."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import textwrap
+from io import BytesIO
 from pathlib import Path
 
+import gymnasium
 import torch
+from PIL import Image
 
 import hs_env
+from hs_env.agents import load_agent_for
+from hs_env.agents.base import PolicyInput
 from hs_env.envs import classes
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.problem import Problem
-from hs_env.render import Segmented, to_svg
 
 FOLDER = Path(hs_env.__file__).parents[1] / "docs" / "environments"
-WORDS = tuple("the movie is not very good".split())
-ACTIONS = (0, 1, 0, 1, 0, 1)
+WORDS = 12
+"""Number of words of an animated episode, as far as the corpus has such a dev sentence."""
+FRAME_MS, LAST_FRAME_MS = 500, 4000
 
 PAGE = """\
 <!-- Made by `make docs` from {source} and hs_env/problems/page.py: change these. -->
@@ -26,7 +31,7 @@ PAGE = """\
 
 {summary}
 
-![{picture}]({name}.svg)
+![The shipped agent decides the words of a sentence one by one]({name}.webp)
 
 | | |
 |---|---|
@@ -36,6 +41,16 @@ PAGE = """\
 | vector | `gymnasium.make_vec("{id}", num_envs=8)` |
 
 {sections}
+"""
+
+
+GALLERY = """\
+<!-- Made by `make docs`. -->
+
+# Gallery of environments
+
+Each picture is an episode: the agent that ships with the package decides on a dev sentence of the default corpus, one
+word per step.
 """
 
 
@@ -61,41 +76,77 @@ def fill(paragraph: str) -> str:
     return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
 
 
-def page(name: str, problem: Problem) -> dict[Path, str]:
-    """Make the page of a problem's environment and its picture, by file."""
-    stem = name.rpartition(".")[0]
+def page(name: str, problem: Problem) -> str:
+    """Make the page of a problem's environment."""
     environment = getattr(classes, f"{class_stem(name)}Env")
     summary, sections = (inspect.getdoc(environment) or "").split("\n\n", 1)
-    text = PAGE.format(
+    return PAGE.format(
         id=environment_id(name),
         title=problem.title.title(),
         source=f"{type(problem).__module__.replace('.', '/')}.py",
         summary=summary,
-        name=stem,
-        picture=f"{' '.join(WORDS)}, an example",
+        name=stem(name),
         action_space=space_of("Action Space", sections),
         observation_space=space_of("Observation Space", sections),
         sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
-    actions = problem.legalised(torch.tensor([ACTIONS]), torch.tensor([len(WORDS)]))[0].tolist()
-    drawn = to_svg(Segmented(WORDS, tuple(actions), problem=problem), size=28)
-    return {FOLDER / f"{stem}.md": text, FOLDER / f"{stem}.svg": drawn}
+
+
+def stem(name: str) -> str:
+    """Return the name of a problem without its version."""
+    return name.rpartition(".")[0]
+
+
+def problems() -> dict[str, Problem]:
+    """Return the problems of this package, without plug-ins."""
+    made = {name: PROBLEMS.get(name) for name in PROBLEMS}
+    return {name: problem for name, problem in made.items() if type(problem).__module__.startswith("hs_env.")}
 
 
 def pages() -> dict[Path, str]:
-    """Make the contents of all files in docs/environments/: the problems of this package, without plug-ins."""
-    made: dict[Path, str] = {}
-    for name in PROBLEMS:
-        problem = PROBLEMS.get(name)
-        if type(problem).__module__.startswith("hs_env."):
-            made |= page(name, problem)
-    return made
+    """Make the texts of all pages in docs/environments/."""
+    made = {FOLDER / f"{stem(name)}.md": page(name, problem) for name, problem in problems().items()}
+    shown = [
+        f"\n## {problem.title.title()}\n\n[`{environment_id(name)}`]({stem(name)}.md)\n\n"
+        f"![An episode of {problem.title.title()}]({stem(name)}.webp)\n"
+        for name, problem in problems().items()
+    ]
+    return {FOLDER / "README.md": GALLERY + "".join(shown), **made}
+
+
+@torch.inference_mode()
+def episode(name: str) -> list[Image.Image]:
+    """Return the frames of an episode that the shipped agent of a problem plays."""
+    env = gymnasium.make(environment_id(name), split="dev", render_mode="rgb_array")
+    resources = env.unwrapped.resources
+    run = PROBLEMS.get(name).environment.classifier
+    agent = load_agent_for(resources.encoder, resources.classifier.vocabulary, run)
+    lengths = [len(sentence.words) for sentence in resources.sentences]
+    index = min(range(len(lengths)), key=lambda i: abs(lengths[i] - WORDS))
+    observation, info = env.reset(options={"indices": index})
+    memory, frames, finished = agent.begin(resources.encoded.batch(torch.tensor([index]))), [env.render()], False
+    while not finished:
+        legal = torch.from_numpy(info["action_mask"][None]).bool()
+        decision = agent.act(PolicyInput(torch.from_numpy(observation[None]), legal, memory))
+        observation, _, finished, _, info = env.step(decision.actions.item())
+        memory = decision.memory
+        frames.append(env.render())
+    return [Image.fromarray(frame) for frame in frames]
+
+
+def animation(frames: list[Image.Image]) -> bytes:
+    """Encode frames as a WebP that repeats."""
+    file, durations = BytesIO(), [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+    frames[0].save(file, "WebP", save_all=True, append_images=frames[1:], duration=durations, lossless=True, method=6)
+    return file.getvalue()
 
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for path, text in pages().items():
-        path.write_text(text, encoding="utf-8")
+    made = {path: text.encode() for path, text in pages().items()}
+    made |= {FOLDER / f"{stem(name)}.webp": animation(episode(name)) for name in problems()}
+    for path, content in made.items():
+        path.write_bytes(content)
         print(path.relative_to(FOLDER.parents[1]))
 
 

@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.cli import main
@@ -30,8 +31,8 @@ REWARDS_PAGE, SB3_PAGE = DOCS / "rewards.md", DOCS / "stable_baselines3.md"
 COMMANDS_PAGE, ARCHITECTURE_PAGE, GLOSSARY, RECIPES = (
     DOCS / f"{name}.md" for name in ("command_line", "architecture", "glossary", "recipes")
 )
-RL_TUTORIAL, NLP_TUTORIAL, DECISIONS_TUTORIAL = (
-    DOCS / "tutorials" / f"{name}.md" for name in ("rl_user", "nlp_user", "hard_decisions")
+RL_TUTORIAL, NLP_TUTORIAL, DECISIONS_TUTORIAL, RESEARCH_TUTORIAL = (
+    DOCS / "tutorials" / f"{name}.md" for name in ("rl_user", "nlp_user", "hard_decisions", "researcher")
 )
 
 
@@ -85,14 +86,37 @@ def test_python_runs(page, tmp_path, monkeypatch, capsys):
         assert gained["rloo"] > 4
         assert gained["disarm"] > 4
         assert gained["st_sigmoid"] < 2
+    if page == RESEARCH_TUTORIAL:  # the policy of the other reward makes short phrases
+        lengths = [
+            float(words) for words in re.findall(r"words per phrase (\S+)$", capsys.readouterr().out, re.MULTILINE)
+        ]
+        assert lengths[0] > 2 > lengths[1] > 1
+
+
+MADE = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))
 
 
 def test_pages_of_environments_are_made_from_docstrings():
-    made = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))["pages"]()
-    assert {path.suffix for path in made} == {".md", ".svg"}
-    assert set((DOCS / "environments").iterdir()) == set(made)
+    made, names = MADE["pages"](), [MADE["stem"](name) for name in MADE["problems"]()]
+    assert {f"{name}.md" for name in names} < {path.name for path in made}
+    assert set((DOCS / "environments").iterdir()) == {
+        *made,
+        *(DOCS / "environments" / f"{name}.webp" for name in names),
+    }
     for path, text in made.items():
         assert path.read_text(encoding="utf-8") == text, f"{path} is not what its docstring says. Run: make docs"
+
+
+@pytest.mark.parametrize("name", MADE["problems"]())
+def test_animations_show_an_episode_of_the_shipped_agent(name):
+    path, frames = DOCS / "environments" / f"{MADE['stem'](name)}.webp", MADE["episode"](name)
+    assert path.stat().st_size < 150_000
+    with Image.open(path) as animation:
+        assert animation.n_frames == len(frames) > 8
+        for number, frame in enumerate(frames):
+            animation.seek(number)
+            shown = animation.convert("RGB")
+            assert shown.tobytes() == frame.tobytes(), f"{path} shows another episode. Run: make docs"
 
 
 def test_the_architecture_is_drawn_from_the_source():
