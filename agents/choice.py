@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
 
 _LARGEST = 1e30  # bound of a logit, so that differences of logits are finite
@@ -45,7 +46,7 @@ class Choice(ABC):
 
     def sample(self, generator: torch.Generator | None) -> Tensor:
         """Draw legal actions, (R,) int64."""
-        return self.draw(torch.rand(len(self.logits), generator=generator, device=self.logits.device))
+        return self.draw(uniform(len(self.logits), generator, self.logits.device))
 
 
 class BinaryChoice(Choice):

@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
+from hs_env.compute import CPU, device_of, from_array, kept_generators, making_on, to_array
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.envs.resources import Resources
-from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.saved import check_optimizer
@@ -26,6 +25,9 @@ from hs_env.types import SentenceBatch
 from .base import AGENTS, Agent, AgentKind, LearningAgent, Update
 from .rollout import rollout
 from .sb3 import ALGORITHMS, SB3Agent, policy_state, restore, sb3_algorithm, sb3_defaults
+
+if TYPE_CHECKING:
+    from hs_env.envs.resources import Resources
 
 _COUNTERS: Final = ("num_timesteps", "_n_updates", "_n_calls")
 _BUFFER: Final = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
@@ -74,6 +76,7 @@ class SB3Learner(SB3Agent, LearningAgent):
     ) -> None:
         from stable_baselines3.common.logger import Logger
 
+        from hs_env.envs.vector import EncoderVectorEnv  # slow to import, and other agents need no environment
         from hs_env.interop.sb3 import SB3VecEnv
 
         self.name, self.settings = name, parameters or SB3Parameters()
@@ -83,7 +86,8 @@ class SB3Learner(SB3Agent, LearningAgent):
         self._arguments = self._chosen_arguments()
         arguments = deepcopy(self._arguments)  # some algorithms change them
         try:
-            self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **arguments)
+            with making_on():
+                self.model: Any = sb3_algorithm(name)(env=self._vec_env, device=device_of(encoder), **arguments)
             self.model.set_logger(Logger(None, []))  # the default logger creates a folder per update
             super().__init__(self.model.policy)
         except Exception as error:  # algorithms raise all kinds of errors for bad arguments
@@ -98,14 +102,15 @@ class SB3Learner(SB3Agent, LearningAgent):
         generator: torch.Generator | None = None,
     ) -> Update:
         """Train for `steps` steps in `slots` slots, then sample episodes of the batch."""
-        with _seeded(generator) as seed:
+        with _seeded(generator, device_of(encoder)) as seed:
             self._env.load(self._resources(encoder, batch, reward))
             self.model.set_env(self._vec_env)  # discards the last observation, too
             self.model.action_space.seed(seed)
             self._vec_env.seed(seed)
             steps = self.settings.slots * self.settings.steps
             try:
-                self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
+                with making_on():
+                    self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
             except (ValueError, AssertionError) as error:
                 if isinstance(error, HsEnvError):
                     raise
@@ -119,6 +124,8 @@ class SB3Learner(SB3Agent, LearningAgent):
         return Update(sampled.episodes, learned | sampled.metrics(reward(sampled.episodes)))
 
     def _resources(self, encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
+        from hs_env.envs.resources import Resources
+
         with torch.no_grad():
             sentences = EncodedSplit.from_batch(batch)
             return Resources(encoder, encoder.lexicon(), sentences, reward, self.settings.shaping)
@@ -166,7 +173,7 @@ class SB3Learner(SB3Agent, LearningAgent):
         }
         if (buffer := getattr(self.model, "replay_buffer", None)) is not None:
             filled = buffer.buffer_size if buffer.full else buffer.pos
-            arrays = {name: torch.from_numpy(getattr(buffer, name)[:filled].copy()) for name in _BUFFER}
+            arrays = {name: from_array(getattr(buffer, name)[:filled].copy()) for name in _BUFFER}
             state["replay_buffer"] = {"pos": buffer.pos, "full": buffer.full, "arrays": arrays}
         return state
 
@@ -201,7 +208,7 @@ def _restore_buffer(buffer: Any, saved: dict[str, Any]) -> None:
     position = _number("the position in the replay buffer", saved["pos"], int, buffer.buffer_size - 1)
     filled = buffer.buffer_size if full else position
     for name in _BUFFER:
-        own, array = getattr(buffer, name)[:filled], arrays[name].numpy()
+        own, array = getattr(buffer, name)[:filled], to_array(arrays[name])
         if type(full) is not bool or (array.shape, array.dtype) != (own.shape, own.dtype):
             raise HsEnvError(f"the {name} of the replay buffer do not fit it")
         own[:] = array
@@ -209,11 +216,11 @@ def _restore_buffer(buffer: Any, saved: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _seeded(generator: torch.Generator | None) -> Iterator[int]:
+def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[int]:
     """Seed the global generators, which Stable-Baselines3 uses, and restore them afterwards."""
-    seed = int(torch.randint(2**31, (), generator=generator))
+    seed = int(torch.randint(2**31, (), generator=generator, device=CPU))
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[]):
+    with kept_generators(device):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = "str | os.PathLike[str]"
 """A path as a text or as any object of the `os.PathLike` protocol."""
 
+HISTORY: Final = "history.json"
+"""Name of the file in the folder of a run that says how it was trained."""
+
 _KIND, _STATE, _TENSOR, _ITEMS = "kind", "state", "__tensor__", "__items__"
 _DIGEST: Final = "sha256"
 
@@ -235,7 +238,7 @@ def _separate_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
     if isinstance(value, torch.Tensor):
         key = f"{len(tensors)}{path}"  # the number makes it unique, since keys may contain dots
-        tensors[key] = value.detach().contiguous().clone()
+        tensors[key] = value.detach().contiguous().to("cpu", copy=True)
         return {_TENSOR: key}
     if isinstance(value, Mapping):
         return {_ITEMS: [[key, _separate_tensors(entry, f"{path}.{key}", tensors)] for key, entry in value.items()]}

@@ -23,6 +23,11 @@ INSIDE: Final = 0
 END: Final = 1
 """Action of phrase segmentation: the word is the last one of its phrase."""
 
+DELETE: Final = 0
+"""Action of information distillation: the word is deleted."""
+RETAIN: Final = 1
+"""Action of information distillation: the word is kept."""
+
 ASSERT: Final = 1
 """Action of phrase modules: ends the phrase, which adds to what was said before."""
 NEGATE: Final = 2
@@ -63,7 +68,7 @@ class Originals:
 
     Attributes:
         sentences: Sentences of a split; batches share them.
-        places: (B,) int64 places of the batch's sentences among them.
+        places: (B,) int64 places of the batch's sentences among them, preferably on the CPU.
     """
 
     sentences: Sequence[Sentence]
@@ -75,7 +80,7 @@ class Originals:
 
     def select(self, rows: Tensor) -> Originals:
         """Select the sentences at `rows`."""
-        return Originals(self.sentences, self.places[rows])
+        return Originals(self.sentences, self.places[rows.to(self.places.device)])
 
     def repeat(self, samples: int) -> Originals:
         """Repeat each sentence `samples` times, in consecutive rows."""
@@ -137,7 +142,9 @@ class SentenceBatch:
     @property
     def mask(self) -> Tensor:
         """(B, T) bool, True where there is a word."""
-        positions = self.lengths.new_tensor(range(self.tokens.shape[1]))
+        from torch import arange
+
+        positions = arange(self.tokens.shape[1], device=self.lengths.device)
         return positions < self.lengths[:, None]
 
     def select(self, rows: Tensor) -> SentenceBatch:

@@ -14,10 +14,11 @@ from accuracy import figures_of
 
 import hs_env
 from hs_env.language import LanguageModel
-from hs_env.language.models import DEFAULT_MODEL, shipped_language_models
+from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
-from hs_env.models import Classifier, shipped_runs
+from hs_env.models import Classifier
 from hs_env.render import operations_svg
+from hs_env.shipped import shipped_language_models, shipped_runs
 
 DOCS = Path(hs_env.__file__).parents[1] / "docs"
 PAGE, PICTURE = DOCS / "zoo.md", DOCS / "hm_lstm.svg"

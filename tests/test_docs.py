@@ -17,10 +17,10 @@ from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.cli import main
 from hs_env.corpora import CORPORA
 from hs_env.language import LanguageModel
-from hs_env.language.models import shipped_language_models
-from hs_env.models import MODELS, Classifier, shipped_runs
+from hs_env.models import MODELS, Classifier
 from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.shipped import shipped_language_models, shipped_runs
 from hs_env.training import TrainConfig
 from hs_env.training import run as runs
 

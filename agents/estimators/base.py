@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.registry import Registry
@@ -84,6 +85,9 @@ class Estimator(ABC):
 
     def __init__(self, state_size: int = 0) -> None:  # noqa: B027
         """Create an estimator for observations of width `state_size`; most do not depend on it."""
+
+    def to(self, device: torch.device) -> None:  # noqa: B027
+        """Move learned parameters, if there are any, to a device before training."""
 
     @abstractmethod
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
@@ -200,7 +204,7 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
     """Sample `expected.samples` episodes per sentence; gradients reach only the policy."""
     encoder, samples = expected.encoder, expected.samples
     sentences = expected.batch.repeat(samples)
-    uniforms = torch.rand(sentences.tokens.shape, generator=generator, device=sentences.tokens.device)
+    uniforms = uniform(sentences.tokens.shape, generator, sentences.tokens.device)
     trace = Trace(expected, keep_states=True)
 
     def decide(t: int, state: EncoderState) -> Tensor:

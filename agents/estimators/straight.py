@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState
 from hs_env.models.hm.boundary import annealed_slope, hard_sigmoid
@@ -45,7 +46,7 @@ class StraightThrough(Estimator):
         encoder, samples = expected.encoder, expected.samples
         sentences, k = expected.batch.repeat(samples), encoder.problem.num_actions
         shape = sentences.tokens.shape if k == 2 else (*sentences.tokens.shape, k)
-        uniforms = torch.rand(shape, generator=generator, device=sentences.tokens.device)
+        uniforms = uniform(shape, generator, sentences.tokens.device)
         trace, relaxed = Trace(expected), []
 
         def decide(t: int, state: EncoderState) -> Tensor:

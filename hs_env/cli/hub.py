@@ -8,17 +8,16 @@ from typing import Final
 
 import tyro
 
-from hs_env import hub
-from hs_env.hub.card import PLACEHOLDER
 
-
-def card(run: tyro.conf.Positional[str], repo: str = PLACEHOLDER) -> None:
+def card(run: tyro.conf.Positional[str], repo: str | None = None) -> None:
     """Print the model card of a run.
 
     Args:
         run: Folder of a finished run, or name of a run that ships with the package.
-        repo: Repository of the run, owner/name.
+        repo: Repository of the run, owner/name; without it the card has a placeholder.
     """
+    from hs_env import hub
+
     print(hub.make_card(run, repo), end="")
 
 
@@ -35,6 +34,8 @@ def push(
         private: Make a new repository private.
         texts: Also upload the phrases and words of the corpus that evaluations quote.
     """
+    from hs_env import hub
+
     pushed = hub.push(run, repo, private, texts)
     for name, size in pushed.sizes.items():
         print(f"{size:>12,}  {name}")
@@ -48,6 +49,8 @@ def pull(repo: tyro.conf.Positional[str], out: Path) -> None:
         repo: Repository, owner/name, or owner/name@REVISION with a branch, a tag or a commit.
         out: Folder of the run, which must not exist yet or be empty.
     """
+    from hs_env import hub
+
     print(f"The run is in {hub.pull(repo, out)}")
 
 

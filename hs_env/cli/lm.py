@@ -37,13 +37,13 @@ def train(
     Args:
         config: Configuration of the run.
         out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-        resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+        resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
     """
     console = Console(stderr=True)
     if resume is not None:
         if config != LMConfig() or out is not None:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
-        run = resume_lm(resume, console)
+        run = resume_lm(resume, console, device=None if config.device == "auto" else config.device)
     else:
         run = train_lm(config, out, console)
     _print_scores(run, "test")
@@ -54,6 +54,7 @@ def evaluate(
     run: tyro.conf.Positional[Path],
     split: Literal["train", "dev", "test"] = "test",
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    device: str = "auto",
 ) -> None:
     """Print bits per character of a trained run, and how often its layers update, copy and flush.
 
@@ -63,8 +64,9 @@ def evaluate(
         run: Folder of the run.
         split: Part of the text.
         as_json: Print JSON.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    _print_scores(LMRun.load(run), split, as_json)
+    _print_scores(LMRun.load(run, device), split, as_json)
 
 
 def sample(
@@ -74,6 +76,7 @@ def sample(
     temperature: float = 1.0,
     seed: int = 0,
     show: str | None = None,
+    device: str = "auto",
 ) -> None:
     """Sample text, and mark the boundaries that HM-LSTM finds in it.
 
@@ -86,8 +89,9 @@ def sample(
         temperature: Divisor of the log-probabilities; 0 always takes the most probable character.
         seed: Seed of the sampling.
         show: Text to mark boundaries in, instead of sampling.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    language_model = LanguageModel.load(run)
+    language_model = LanguageModel.load(run, device)
     if show is not None:
         print(marked(show, boundaries_in(language_model, show)))
         return
@@ -102,6 +106,7 @@ def show(
     texts: tyro.conf.Positional[tuple[str, ...]] = (),
     run: str = DEFAULT_MODEL,
     svg: Path | None = None,
+    device: str = "auto",
 ) -> None:
     """Draw what each layer of HM-LSTM does at each character: UPDATE, COPY or FLUSH, and where segments end.
 
@@ -112,8 +117,9 @@ def show(
         texts: Texts, one per argument; without any, standard input is read, one text per line.
         run: Folder of a run, name of a language model that ships with the package, or hf:owner/name.
         svg: File to write a picture of one text to, instead of printing; it must not exist yet.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    language_model, console, layers = LanguageModel.load(local(run)), Console(), 0
+    language_model, console, layers = LanguageModel.load(local(run), device), Console(), 0
     given = [argument_text(text) for text in (texts or input_lines()) if text.strip()]
     if svg is not None and len(given) != 1:
         raise HsEnvError(f"--svg draws one text, got {len(given)}. Give one.")
@@ -131,18 +137,21 @@ def show(
         console.print(grid_legend(layers), soft_wrap=True)
 
 
-def report(run: tyro.conf.Positional[Path], out: Path, split: Literal["train", "dev", "test"] = "test") -> None:
+def report(
+    run: tyro.conf.Positional[Path], out: Path, split: Literal["train", "dev", "test"] = "test", device: str = "auto"
+) -> None:
     """Write an HTML page about a language model: scores, learning curves, what its layers do, and configuration.
 
     Args:
         run: Folder of the run.
         out: File to write, which must not exist yet.
         split: Part of the text.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.report import make_language_report  # needs an extra
 
     check_new(out)
-    write_new(out, make_language_report(run, split).encode())
+    write_new(out, make_language_report(run, split, device).encode())
     print(f"The report is in {out}")
 
 

@@ -8,17 +8,17 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import tyro
 
 from hs_env.cli.streams import input_lines
-from hs_env.corpora.texts import read_texts
 from hs_env.errors import HsEnvError
-from hs_env.inference import Predictor, TextPrediction, load
-from hs_env.inference.texts import watched
-from hs_env.models import DEFAULT_RUN
+from hs_env.shipped import DEFAULT_RUN
 from hs_env.storage import write_atomically
+
+if TYPE_CHECKING:
+    from hs_env.inference import Predictor, TextPrediction
 
 _STREAM: Final = "-"
 
@@ -29,8 +29,9 @@ def predict(
     run: str = DEFAULT_RUN,
     text_column: str = "text",
     overwrite: bool = False,
+    device: str = "auto",
 ) -> None:
-    """Classify the texts of a file or of standard input, and write a table.
+    """Classify the texts of a file, and write a table.
 
     The table has a line for each text, in order, also for blank ones: the text, its label, the probability of each
     class, and the share of words that the classifier does not know.
@@ -41,7 +42,12 @@ def predict(
         run: Folder of a trained run, or name of a run that ships with the package.
         text_column: Column of the texts in a table.
         overwrite: Replace the file `out` if it exists.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
+    from hs_env.corpora.texts import read_texts
+    from hs_env.inference import load
+    from hs_env.inference.texts import watched
+
     suffix = ".tsv" if out == _STREAM else Path(out).suffix.lower()
     if suffix not in _FORMATS:
         raise HsEnvError(f"{out}: expected a name that ends in {', '.join(_FORMATS)}, or - for standard output.")
@@ -51,7 +57,7 @@ def predict(
         texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
     else:
         texts = read_texts(Path(file), text_column)
-    predictor, count = load(run), _Count()
+    predictor, count = load(run, device), _Count()
     lines = _FORMATS[suffix](predictor, count.of(predictor.stream(texts if out == _STREAM else watched(texts))))
     if out == _STREAM:
         for line in lines:

@@ -8,19 +8,27 @@ import tyro
 from rich.console import Console
 
 from hs_env.cli.common import Split, check_new, write_new
-from hs_env.report import make_report
 
 
-def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
-    """Write an HTML page about trained runs: tables, learning curves, sentences and configuration.
+def report(
+    runs: tyro.conf.Positional[tuple[Path, ...]],
+    out: Path,
+    split: Split = "test",
+    oracle: int = 0,
+    device: str = "auto",
+) -> None:
+    """Write an HTML page about runs: tables, curves, sentences.
 
     Args:
         runs: Folders of runs.
         out: File to write, which must not exist yet.
         split: Sentences to evaluate on.
         oracle: Width of the beam search for the best actions (see `hs-env evaluate`); 0 skips it.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
+    from hs_env.report import make_report
+
     check_new(out)
-    page = make_report(runs, split, Console(stderr=True), oracle)
+    page = make_report(runs, split, Console(stderr=True), oracle, device)
     write_new(out, page.encode())
     print(f"The report is in {out}")

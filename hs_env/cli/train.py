@@ -15,6 +15,7 @@ from rich.console import Console
 from hs_env.agents import AGENTS
 from hs_env.cli.common import print_comparison
 from hs_env.cli.help import join_lines
+from hs_env.cli.options import main_options
 from hs_env.cli.reading import ReadingOptions
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
@@ -56,6 +57,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
     join_lines(TrainConfig, model.Parameters, agent, ReadingOptions)
     nothing = (TrainConfig(model=chosen.model, agent=chosen.agent), model.Parameters(), agent(), ReadingOptions(), None)
 
+    @main_options("config", "reading", "out", "resume", "seeds")
     def train(
         config: TrainConfig,
         model_parameters: Any,
@@ -67,7 +69,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         seeds: tuple[int, ...],
         jobs: int,
     ) -> None:
-        """Train a classifier, with or without learned structure, and compare it with the baselines.
+        """Train a classifier, and compare it with the baselines.
 
         Args:
             config: Configuration of the run.
@@ -75,7 +77,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             agent_parameters: Parameters of the agent.
             reading: Columns of your own files.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
-            resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+            resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
             trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
@@ -96,7 +98,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
                 raise HsEnvError("--trust is for --resume: the options of a new run are your own. Leave it out.")
             run = runs.train(full, out, console)
         elif (config, model_parameters, agent_parameters, reading, out) == nothing:
-            run = runs.resume(resume, console, trust)
+            run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
         has_test = bool(run.data().corpus.counts["test"])

@@ -15,7 +15,7 @@ from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 from hs_env.training.config import LATER, LATER_AGENT, ResolvedConfig, TrainConfig
 
-_IMMATERIAL: Final = ("data_dir", "threads", "checkpoint_seconds")
+_IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import hs_env
-from hs_env.corpora import load_corpus
+from hs_env.corpora import SPLITS, Corpus, load_corpus
 from hs_env.errors import HsEnvError, shown
 from hs_env.hub.contents import MODELS, check_run, folder_of, model_of, without_paths
 from hs_env.hub.library import library
 from hs_env.language import LMConfig, load_text
-from hs_env.language.models import FILE_NAME as LANGUAGE_MODEL
 from hs_env.models.classifier import MODELS as KINDS
+from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import StrPath, load_state, read_json
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.folders import CONFIG, RECORD
 
-PLACEHOLDER: Final = "OWNER/NAME"
+_PLACEHOLDER: Final = "OWNER/NAME"
 """Repository in a card whose repository is not known yet."""
 
 _FREE: Final = {"MIT": "mit", "public domain": "mit", "no licence needed": "mit", "CC BY 4.0": "cc-by-4.0"}
@@ -70,17 +71,17 @@ _CARD: Final = """\
 """
 
 
-def make_card(run: StrPath, repo: str = PLACEHOLDER) -> str:
+def make_card(run: StrPath, repo: str | None = None) -> str:
     """Return the model card of a run, Markdown with YAML at its head, as the hub expects it.
 
     Args:
         run: Folder of a finished run, or name of a run that ships with the package.
-        repo: Repository of the run, `owner/name`.
+        repo: Repository of the run, `owner/name`; None writes a placeholder.
 
     Raises:
         HsEnvError: If the folder holds no finished run, or the library of the hub is not installed.
     """
-    folder = folder_of(run)
+    folder, repo = folder_of(run), repo or _PLACEHOLDER
     check_run(folder)
     name = model_of(folder)
     state = load_state(folder / name, MODELS[name])
@@ -162,10 +163,16 @@ def _options(values: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str
 def _source(data: str, data_dir: Any, of_text: bool) -> str:
     """Return origin and licence of a corpus or text; nothing if it cannot be loaded here."""
     try:
-        loaded = load_text(data, data_dir) if of_text else load_corpus(data, data_dir=data_dir)
+        return load_text(data, data_dir).source if of_text else _small_corpus(data, data_dir).source
     except (HsEnvError, OSError):
         return ""
-    return loaded.source
+
+
+def _small_corpus(name: str, data_dir: Any) -> Corpus:
+    """Load a corpus, of a generated one only a sentence per split: its origin does not depend on their number."""
+    with suppress(HsEnvError):  # other corpora refuse sizes before they read a file
+        return load_corpus(name.partition(":")[0], data_dir=data_dir, sizes=dict.fromkeys(SPLITS, 1))
+    return load_corpus(name, data_dir=data_dir)
 
 
 def _classifier(state: Mapping[str, Any], repo: str) -> tuple[str, str]:

@@ -11,15 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.errors import HsEnvError
-from hs_env.language.models import FILE_NAME as LANGUAGE_MODEL
-from hs_env.language.models import shipped_language_models
-from hs_env.models import shipped_runs
-from hs_env.models.classifier import FILE_NAME as CLASSIFIER
-from hs_env.storage import StrPath, load_state, read_json
+from hs_env.shipped import CLASSIFIER, LANGUAGE_MODEL, shipped_language_models, shipped_runs
+from hs_env.storage import HISTORY, StrPath, load_state, read_json
 from hs_env.training.folders import CONFIG
-from hs_env.training.stages import HISTORY
-from hs_env.training.trainer import AGENT
 
 CARD: Final = "README.md"
 """Name of the model card, which the hub shows."""

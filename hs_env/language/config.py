@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from hs_env.compute import check_device
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.language.texts import TEXTS
 from hs_env.models.hm.boundary import Boundary, check_boundary
@@ -16,6 +17,9 @@ from hs_env.training.paths import absolute, located
 @dataclass(frozen=True)
 class LMConfig:
     """Train a character language model."""
+
+    MAIN: ClassVar[tuple[str, ...]] = ("text", "data_dir", "core", "layers", "hidden_size", "updates", "seed")
+    """Fields that `hs-env lm train --help` shows; `--help-all` shows all of them."""
 
     text: str = "phrases"
     """Name of a text (`ptb`, `tinyshakespeare` or `phrases`), or path of a UTF-8 text file."""
@@ -60,6 +64,9 @@ class LMConfig:
     """Seed of all random generators."""
     threads: int = 0
     """Number of threads of torch; 0 keeps torch's default."""
+    device: str = field(default="auto", compare=False)
+    """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
+    resumed and used on another."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints. Every evaluation is followed by a checkpoint, too."""
 
@@ -71,6 +78,7 @@ class LMConfig:
         """
         make_plain(self)
         check_boundary(self.boundary)
+        check_device(self.device)
         if self.core not in ("hm_lstm", "lstm"):
             raise HsEnvError(f"core must be 'hm_lstm' or 'lstm', got {self.core!r}.")
         check_ranges(
@@ -122,6 +130,6 @@ class LMConfig:
         """
         try:
             data_dir = None if values.get("data_dir") is None else Path(values["data_dir"])
-            return cls(**values | {"data_dir": data_dir})
+            return cls(**{"device": "cpu"} | values | {"data_dir": data_dir})
         except (TypeError, AttributeError, RecursionError) as error:
             raise HsEnvError(f"Not a configuration of a language model: {error}.") from error

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import Device, device_of, find_device, kept_generators, making_on
 from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
+from hs_env.language.texts import encode
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
 from hs_env.models.rounded import to_float32, to_int8
-from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, shipped_folders
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
+from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import StrPath, load_state, save_state
 
 State = tuple[Tensor, ...]
 """Recurrent state that one stretch of text passes to the next."""
 
-FILE_NAME = "language_model.safetensors"
+FILE_NAME = LANGUAGE_MODEL
 """Name of the model's file in the folder of a run."""
 DEFAULT_MODEL = "movie_reviews_characters"
 """Name of the packaged language model that reads texts if no other is named."""
@@ -161,6 +163,14 @@ class LanguageModel:
     alphabet: str
     notes: dict[str, Any]
 
+    def encode(self, text: str) -> Tensor:
+        """Return the position of each character in the alphabet, (characters,) int64, on the device of the model.
+
+        Raises:
+            HsEnvError: If a character is not in the alphabet.
+        """
+        return encode(text, self.alphabet).to(device_of(self.model))
+
     def save(self, path: StrPath, int8: bool = False) -> None:
         """Save as one safetensors file.
 
@@ -173,16 +183,17 @@ class LanguageModel:
         save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
-    def load(cls, path: StrPath) -> LanguageModel:
-        """Load a language model.
+    def load(cls, path: StrPath, device: Device = "cpu") -> LanguageModel:
+        """Load a language model to a device.
 
         Args:
             path: Name of a language model that ships with the package, its file, or the folder of its run.
+            device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a CUDA GPU if there is one.
 
         Raises:
-            HsEnvError: If there is no such file, or it is damaged.
+            HsEnvError: If there is no such file or device, or the file is damaged.
         """
-        file = find_file(path, FILE_NAME, "language model")
+        file, device = find_file(path, FILE_NAME, "language model"), find_device(device)
         state = load_state(file, "language model")
         try:
             config, alphabet = state["config"], state["alphabet"]
@@ -194,16 +205,11 @@ class LanguageModel:
                 raise HsEnvError(f"it has {shown(config['layers'])} layers, but {len(state['weights'])} weights")
             weights = to_float32(state["weights"])
             check_weights(lambda: CharacterLM(**config), config, weights)
-            with torch.random.fork_rng():  # keep the caller's generator: the initial weights are replaced
+            with kept_generators(), making_on():  # the initial weights are replaced
                 model = CharacterLM(**config)
             model.load_state_dict(weights)
-            return cls(model.eval(), alphabet, state["notes"])
+            return cls(model.eval().to(device), alphabet, state["notes"])
         except LOADING_ERRORS as error:
             raise HsEnvError(
                 f"The weights of the language model in {file} do not fit its configuration: {error}"
             ) from error
-
-
-def shipped_language_models() -> dict[str, Path]:
-    """Return the language models that ship with the package: name to folder."""
-    return shipped_folders(FILE_NAME)

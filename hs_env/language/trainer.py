@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hs_env.compute import seed_for
+from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import FILE_NAME, LanguageModel, State, hm_lstm_size, new_model
@@ -29,6 +29,9 @@ class _Carried:
 
     state: State | None = None
 
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
     def state_dict(self) -> dict[str, Any]:
         return {"state": None if self.state is None else list(self.state)}
 
@@ -36,7 +39,7 @@ class _Carried:
         parts = state["state"]
         if parts is not None and not all(isinstance(part, Tensor) and part.is_floating_point() for part in parts):
             raise TypeError("the recurrent state is no list of floating-point tensors")
-        self.state = None if parts is None else tuple(parts)
+        self.state = None if parts is None else tuple(part.to(self.device) for part in parts)
 
 
 class LMTrainer(StagedTrainer[int]):
@@ -50,17 +53,20 @@ class LMTrainer(StagedTrainer[int]):
         text: Text to train and evaluate on.
         folder: Folder of the run.
         console: Console that shows progress.
+        device: Device that it trains on.
     """
 
     unit = "characters"
 
-    def __init__(self, config: LMConfig, text: Text, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, config.checkpoint_seconds)
+    def __init__(
+        self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device = CPU
+    ) -> None:
+        super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
         self.data_name = f"text {config.text!r}"
         self.data_digests = text_digests({"train": text.train, "dev": text.dev, "test": text.test})
         self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
-        train = encode(text.train, text.alphabet)
+        train = encode(text.train, text.alphabet).to(self.device)
         length = (len(train) - 1) // config.batch_size
         if length < config.stretch:
             raise HsEnvError(
@@ -72,15 +78,16 @@ class LMTrainer(StagedTrainer[int]):
         self.inputs = train[:size].view(config.batch_size, length).t()  # (length, B)
         self.targets = train[1 : size + 1].view(config.batch_size, length).t()
         self.updates_per_pass = length // config.stretch
-        self.dev = encode(text.dev, text.alphabet)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_for(config.seed, "weights"))
+        self.dev = encode(text.dev, text.alphabet).to(self.device)
+        with kept_generators(seed=seed_for(config.seed, "weights")), making_on():
             self.model = new_model(config, len(text.alphabet))
+        self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters())
-        self.carried = _Carried()
+        self.carried = _Carried(self.device)
         self.learned, self.adapted = {"model": self.model}, {"optimizer": self.optimizer, "carried": self.carried}
         epochs, score = -(-config.updates // config.evaluate_every), "bits_per_character"
-        self.stages = (Stage(config.core, epochs, self._update, self._evaluate_dev, score, True, False),)
+        about = f"the language model learns; scores on dev after every {config.evaluate_every:,} updates"
+        self.stages = (Stage(config.core, epochs, self._update, self._evaluate_dev, score, True, False, about=about),)
 
     def max_updates(self, stage: Stage) -> int:
         """Return the number of updates of the run."""
@@ -117,7 +124,8 @@ class LMTrainer(StagedTrainer[int]):
                 f"The gradient of update {number + 1:,} is not finite; the loss is {loss.item()}. "
                 "Make learning_rate smaller."
             )
-        self.optimizer.step()
+        with making_on():
+            self.optimizer.step()
         metrics = {"train/bits_per_character": loss.item() / math.log(2), "train/gradient_norm": norm.item()}
         if z is not None:
             rates = z.mean((0, 1)).tolist()

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 import hs_env
 from hs_env.agents import Agent, Decision, PolicyInput
+from hs_env.compute import CPU, from_array, to_array
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.envs.single import EncoderEnv
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import greedy_episodes, reward_means
 from hs_env.problems.problem import nearest_legal
@@ -34,13 +34,13 @@ class _Function(Agent):
         self.function = function
 
     def act(self, inputs: PolicyInput) -> Decision:
-        actions = np.asarray(self.function(inputs.observation.numpy(force=True), inputs.legal.numpy(force=True)))
+        actions = np.asarray(self.function(to_array(inputs.observation), to_array(inputs.legal)))
         if actions.shape != (len(inputs.legal),) or actions.dtype.kind not in "iub":
             raise HsEnvError(
                 f"The policy must return {len(inputs.legal)} whole numbers, one action for each row of observations; "
                 f"got {actions.dtype} of shape {actions.shape}."
             )
-        chosen = torch.from_numpy(actions.astype(np.int64)).to(inputs.legal.device)
+        chosen = from_array(actions.astype(np.int64), inputs.legal.device)
         nothing = torch.zeros(len(chosen), device=inputs.legal.device)
         return Decision(nearest_legal(inputs.legal, chosen), nothing, nothing, inputs.memory)
 
@@ -66,6 +66,8 @@ def mean_reward(
     Raises:
         HsEnvError: If an argument is wrong, or the policy returns no actions.
     """
+    from hs_env.envs.single import EncoderEnv  # slow to import, and no other metric needs environments
+
     if not str(gymnasium.spec(env).entry_point).startswith("hs_env."):
         raise HsEnvError(f"Expected the id of one of hs-env's environments, such as {_ID}; got {env!r}.")
     made = gymnasium.make(env, split=split, **arguments).unwrapped
@@ -74,6 +76,6 @@ def mean_reward(
     if sentences is not None:
         if not 1 <= sentences <= len(encoded):
             raise HsEnvError(f"The split has {len(encoded)} sentences, asked for {sentences}.")
-        encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences)))
+        encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences, device=CPU)))
     policy = agent if isinstance(agent, Agent) else _Function(agent)
     return reward_means(reward, greedy_episodes(encoder, policy, encoded))["reward"]

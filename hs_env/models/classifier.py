@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from hs_env.compute import isolated
+from hs_env.compute import CPU, Device, device_of, find_device, isolated, kept_generators, making_on
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import TOKENISATIONS, tokenise
 from hs_env.corpora.vocabulary import Vocabulary
@@ -25,12 +25,13 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.rounded import to_float32, to_int8
-from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, shipped_folders
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry
+from hs_env.shipped import CLASSIFIER
 from hs_env.storage import StrPath, load_state, save_state
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
@@ -50,10 +51,8 @@ MODELS.register("hm_lstm.v1")(HMLSTMClassifier)
 MODELS.register("cnn.v1")(CNN)
 MODELS.register("self_attentive.v1")(SelfAttentive)
 
-FILE_NAME = "classifier.safetensors"
+FILE_NAME = CLASSIFIER
 """Name of the classifier's file in the folder of a run."""
-DEFAULT_RUN = "movie_reviews"
-"""Name of the packaged run that reads texts if no other is named."""
 ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
 ENCODER_WEIGHTS = "words.network."
@@ -82,6 +81,11 @@ class Classifier:
     notes: dict[str, Any]
     contextual: ContextualVectors | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the model."""
+        return device_of(self.model)
+
     def sentence(self, text: str) -> Sentence:
         """Split a text into words. The label is unknown and set to 0.
 
@@ -103,12 +107,13 @@ class Classifier:
         if not sentences or not all(sentence.words for sentence in sentences):
             counts = [len(sentence.words) for sentence in sentences]
             raise HsEnvError(f"Expected one or more sentences of one or more words each; got word counts {counts}.")
-        return self.encode(sentences).batch(torch.arange(len(sentences)))
+        return self.encode(sentences).batch(torch.arange(len(sentences), device=CPU))
 
     @isolated
     def encode(self, sentences: Sequence[Sentence]) -> EncodedSplit:
-        """Encode sentences of at least one word each, with contextual vectors if the model needs them."""
-        return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
+        """Encode sentences of at least one word each on the model's device, with contextual vectors if it needs any."""
+        contextual = None if self.contextual is None else self.contextual.on(self.device)
+        return EncodedSplit.from_sentences(sentences, self.vocabulary, contextual).to(self.device)
 
     def save(self, path: StrPath, int8: bool = False) -> None:
         """Save the classifier as one safetensors file. Equal classifiers give equal bytes.
@@ -142,15 +147,18 @@ class Classifier:
 
     @classmethod
     @isolated
-    def load(cls, name: StrPath) -> Classifier:
+    def load(cls, name: StrPath, device: Device = "cpu") -> Classifier:
         """Load a classifier, in eval mode.
 
         Args:
             name: Name of a classifier that ships with the package, a classifier's file, or the folder of a run.
+            device: Device to load it to, whichever it was trained on.
 
         Raises:
-            HsEnvError: If there is no such classifier, its file is damaged, or its encoder is missing or has changed.
+            HsEnvError: If there is no such classifier or device, its file is damaged, or its encoder is missing or has
+                changed.
         """
+        device = find_device(device)
         path = find_classifier(name)
         state = load_state(path, "classifier")
         contextual = _encoder_of(path, state) if state.get("contextual") else None
@@ -159,7 +167,7 @@ class Classifier:
             kind, config = MODELS.get(state["model"]), state["config"]
             weights = to_float32(state["weights"])
             check_weights(lambda: kind(**config), config, weights)
-            with torch.random.fork_rng():  # the initial weights are replaced, so they must not use up random numbers
+            with kept_generators(), making_on():  # the initial weights are replaced: they use up no random numbers
                 model = kind(**config)
             if contextual is not None:
                 model.words = ContextualWords.in_place_of(model.words)
@@ -170,7 +178,7 @@ class Classifier:
                     f"it has {len(vocabulary)} words and {len(labels)} labels, but its model expects "
                     f"{model.words.vocabulary_size} and {model.num_classes}"
                 )
-            return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
+            return cls(model.eval().to(device), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
         except LOADING_ERRORS as error:
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
 
@@ -214,11 +222,6 @@ def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
             f"{contextual.folder}. Restore the old encoder, or train again."
         )
     return contextual
-
-
-def shipped_runs() -> dict[str, Path]:
-    """Return the trained runs that ship with the package: name to folder, which holds a classifier and its agent."""
-    return shipped_folders(FILE_NAME)
 
 
 def find_classifier(name: StrPath) -> Path:

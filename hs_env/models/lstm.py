@@ -219,7 +219,7 @@ def _previous(sizes: list[int], device: torch.device) -> Tensor:
     """Return the packed row of each word's predecessor, (words - sizes[0],) int64, for all words after step 0."""
     size = torch.tensor(sizes, device=device)
     shift = size[:-1].repeat_interleave(size[1:])
-    return torch.arange(sizes[0], int(size.sum()), device=device) - shift
+    return torch.arange(sizes[0], sum(sizes), device=device) - shift
 
 
 def pack(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:

@@ -9,15 +9,16 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, shown
 from hs_env.registry import unknown_name
+from hs_env.shipped import shipped_folders
 from hs_env.storage import StrPath
 
 LOADING_ERRORS: Final = (
@@ -36,12 +37,6 @@ LOADING_ERRORS: Final = (
 
 _LARGEST: Final = 10**7
 """Highest number in the description of a network."""
-
-
-def shipped_folders(file_name: str) -> dict[str, Path]:
-    """Return the folders that ship with the package and hold a file of this name, by their own name."""
-    folder = Path(str(files("hs_env") / "data"))
-    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{file_name}"))}
 
 
 def find_file(name: StrPath, file_name: str, kind: str) -> Path:
@@ -76,7 +71,7 @@ def check_weights(make: Callable[[], nn.Module], config: Mapping[str, Any], weig
     """
     check_numbers(config)
     try:
-        with warnings.catch_warnings(), torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.device("meta"), kept_generators():
             warnings.simplefilter("ignore")  # such as those about layers of width 0
             expected = make().state_dict()
     except NotImplementedError:  # a model of another package that cannot be built there
@@ -121,7 +116,7 @@ def check_loading(load: Callable[[], Any]) -> None:
         RuntimeError: If a weight does not fit; other errors as `load` raises them.
     """
     try:
-        with warnings.catch_warnings(), torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.device("meta"), kept_generators():
             warnings.simplefilter("ignore")  # copying to a network without memory does nothing
             load()
     except NotImplementedError:  # an agent that cannot be built there

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from hs_env.compute import Device
 from hs_env.language import LMRun, load_text
 from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
@@ -22,7 +23,7 @@ _SAMPLE: Final = 400
 """Number of characters that are sampled."""
 
 
-def make_language_report(run: LMRun | StrPath, split: str = "test") -> str:
+def make_language_report(run: LMRun | StrPath, split: str = "test", device: Device = "auto") -> str:
     """Return a page about a language model: scores, learning curves, operations of the layers, a sample, configuration.
 
     The HTML loads nothing and is also well-formed XML. The same run gives the same page.
@@ -30,11 +31,12 @@ def make_language_report(run: LMRun | StrPath, split: str = "test") -> str:
     Args:
         run: Finished run or its folder.
         split: Part of the text to evaluate on, whose first lines are drawn.
+        device: Device to load the run to, if it is given as a folder.
 
     Raises:
         HsEnvError: If the split is unknown, or the text cannot be loaded or has changed.
     """
-    run = run if isinstance(run, LMRun) else LMRun.load(run)
+    run = run if isinstance(run, LMRun) else LMRun.load(run, device)
     language_model, scores = run.language_model, run.evaluate(split)
     core, before = language_model.model.core, language_model.alphabet[0]
     sample = sample_text(language_model, _SAMPLE, before, seed=run.config.seed)

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
 
 M = TypeVar("M", bound=nn.Module)
@@ -71,7 +72,8 @@ class ClassifierOptimizer(Generic[M]):
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
-        self.optimizer.step()
+        with making_on():
+            self.optimizer.step()
         with torch.no_grad():
             for slow, fast in zip(self.slow.parameters(), self.fast.parameters(), strict=True):
                 slow.lerp_(fast, self.tau)

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from hs_env.compute import generator_for, seed_for
+from hs_env.compute import generator_for, making_on, seed_for
 from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
@@ -35,12 +35,17 @@ def balanced_weights(data: TrainingData) -> Tensor:
     return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1).float())
 
 
+def limited(about: str, epochs: int) -> str:
+    """Add to what a stage does how long it takes."""
+    return f"{about}; at most {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "left out"
+
+
 class ClassifierTrainer(StagedTrainer[Tensor]):
     """Trains on batches of sentences in the stages "warm", "pnet" and "joint". A unit is the indices of a batch.
 
     Args:
         config: Configuration of the run.
-        data: Corpus, vocabulary and word vectors.
+        data: Corpus, vocabulary and word vectors. The run trains on the device of its splits.
         folder: Folder of the run.
         console: Console that shows progress.
     """
@@ -48,7 +53,9 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     unit = "sentences"
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, config.checkpoint_seconds, config.patience)
+        super().__init__(
+            folder, console, data.splits["train"].lengths.device, config.checkpoint_seconds, config.patience
+        )
         self.config, self.data = config, data
         self.data_name, self.data_digests, self.data_digest = f"corpus {config.corpus!r}", data.digests, data.digest
         self.origin = None if config.init_from is None else Parent.load(Path(config.init_from))
@@ -64,7 +71,15 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         )
 
     def stage(
-        self, name: str, epochs: int, update: Update, evaluate: Evaluate, score: str, after: Sequence[Stage] = ()
+        self,
+        name: str,
+        epochs: int,
+        update: Update,
+        evaluate: Evaluate,
+        score: str,
+        after: Sequence[Stage] = (),
+        about: str = "",
+        cost: float = 1.0,
     ) -> Stage:
         """Return a stage that trains the classifier, with enough epochs for the minimum number of updates.
 
@@ -77,11 +92,15 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             evaluate: Function that scores the classifier on dev.
             score: Name of the score that selects the best epoch.
             after: Stages before this one, on which the sentences of the curriculum depend.
+            about: What the stage does.
+            cost: Rough time of an update, relative to other stages.
         """
         least = self._epochs_with(self.config.min_updates, sum(earlier.epochs for earlier in after)) if epochs else 0
         if score == "log_likelihood" and self.class_weights is not None:
             score = WEIGHTED
-        return Stage(name, max(epochs, least), update, evaluate, score, min_epochs=least)
+        epochs = max(epochs, least)
+        about = limited(about, epochs)
+        return Stage(name, epochs, update, evaluate, score, min_epochs=least, about=about, cost=cost)
 
     def max_updates(self, stage: Stage) -> int:
         """Return the maximum number of updates of a stage."""
@@ -101,7 +120,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         Args:
             epoch: Number of the epoch in the run, where each stage before counts with its maximum of epochs.
         """
-        lengths, epochs = self.data.splits["train"].lengths, self.config.curriculum_epochs
+        lengths, epochs = self.data.splits["train"].sizes, self.config.curriculum_epochs
         start, end = max(self.config.curriculum_words, int(lengths.min())), int(lengths.max())
         return end if epoch >= epochs else min(end, start + (end - start) * epoch // epochs)
 
@@ -113,7 +132,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         """Return the number of updates in an epoch of the run, which has fewer sentences in the curriculum."""
         if epoch >= self.config.curriculum_epochs:
             return self.updates_per_epoch
-        sentences = int((self.data.splits["train"].lengths <= self.longest(epoch)).sum())
+        sentences = int((self.data.splits["train"].sizes <= self.longest(epoch)).sum())
         return -(-sentences // self.config.batch_size)
 
     def _epochs_with(self, updates: int, begun: int) -> int:
@@ -132,11 +151,12 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return stage.update(batch, generator_for(self.config.seed, *place)), len(unit)
 
     def new_model(self) -> Model:
-        """Build the model with new weights, or with those of the run to start from."""
-        model: Model = self.data.new_model(MODELS.get(self.config.model), self.config)
+        """Build the model with new weights, or with those of the run to start from. Weights are drawn on the CPU."""
+        with making_on():
+            model: Model = self.data.new_model(MODELS.get(self.config.model), self.config)
         if self.origin is not None:
             self.origin.give_weights(model, self.data)
-        return model
+        return model.to(self.device)
 
     def summary(self) -> str:
         """Return what the corpus is, and how many words have a vector."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from hs_env.agents import AGENTS
+from hs_env.compute import check_device
 from hs_env.corpora import CORPORA
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
@@ -30,6 +31,7 @@ LATER: Final[dict[str, Any]] = {
     "init_from": None,
     "class_weights": "none",
     "min_updates": 0,
+    "device": "cpu",
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
@@ -44,6 +46,7 @@ LATER_AGENT: Final = {
     "reader": "none",
     "reader_size": 64,
     "observe": True,
+    "weight_decay": 0.0,
 }
 """The same for the parameters of agents."""
 
@@ -51,6 +54,9 @@ LATER_AGENT: Final = {
 @dataclass(frozen=True)
 class TrainConfig:
     """Configuration of joint training: warm start of the C-Net, then the P-Net alone, then both in turn."""
+
+    MAIN: ClassVar[tuple[str, ...]] = ("corpus", "data_dir", "vectors", "model", "reward", "agent", "seed")
+    """Fields that `hs-env train --help` shows; `--help-all` shows all of them."""
 
     corpus: str = "movie_reviews"
     """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder, perhaps with settings
@@ -125,6 +131,9 @@ class TrainConfig:
     """Seed of all random generators."""
     threads: int = 0
     """Number of threads of PyTorch; 0 keeps its default."""
+    device: str = field(default="auto", compare=False)
+    """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
+    resumed and used on another."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints within an epoch; one is also written after every epoch."""
 
@@ -163,6 +172,7 @@ class TrainConfig:
             checkpoint_seconds=(0, 1e9),
             **optional,
         )
+        check_device(self.device)
         if self.class_weights not in ("none", "balanced"):
             raise unknown_name("class weights", shown(self.class_weights), ("none", "balanced"))
         if self.weight_decay * self.learning_rate >= 1:

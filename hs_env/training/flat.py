@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from hs_env.compute import seed_for
+from hs_env.compute import kept_generators, seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.models import FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
@@ -33,15 +33,16 @@ class FlatTrainer(ClassifierTrainer):
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
         super().__init__(config, data, folder, console)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_for(config.seed, "weights"))
+        with kept_generators(seed=seed_for(config.seed, "weights")):
             model = self.new_model()
         assert isinstance(model, FlatClassifier)
         self.classifier = self.optimizer(model)
         self.learned, self.adapted = {"learner": self.classifier}, {}
         by_stage, scores = {name: partial(self._update, name) for name in ("warm", "joint")}, self._scores
-        warm = self.stage("warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood")
-        joint = self.stage("joint", config.joint_epochs, by_stage["joint"], scores, "log_likelihood", (warm,))
+        about = f"the classifier learns, at a learning rate of {config.learning_rate:g}"
+        warm = self.stage("warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood", (), about)
+        about = f"it learns on at {config.joint_learning_rate:g}, as one with a policy would"
+        joint = self.stage("joint", config.joint_epochs, by_stage["joint"], scores, "log_likelihood", (warm,), about)
         self.stages = (warm, joint)
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:

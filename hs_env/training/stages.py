@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from rich.console import Console
 
+from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
-from hs_env.storage import load_state, save_state, write_json
+from hs_env.storage import HISTORY, load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 
-HISTORY = "history.json"
 CHECKPOINT = "checkpoint.safetensors"
 
 Callback = Callable[[Mapping[str, Any]], object]
@@ -53,6 +53,8 @@ class Stage:
         lower_is_better: Whether the lowest score is the best one.
         evaluate_start: Whether the weights at the start of the stage are evaluated too, as epoch 0.
         min_epochs: Number of epochs before which patience does not end the stage.
+        about: What the stage does, for the console.
+        cost: Rough time of an update, relative to other stages, for the time left before the stage has begun.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Stage:
     lower_is_better: bool = False
     evaluate_start: bool = True
     min_epochs: int = 0
+    about: str = ""
+    cost: float = 1.0
 
 
 @dataclass
@@ -106,6 +110,7 @@ class StagedTrainer(ABC, Generic[Unit]):
     Args:
         folder: Folder of the run.
         console: Console that shows progress.
+        device: Device that it trains on.
         checkpoint_seconds: Seconds between two checkpoints within an epoch.
         patience: Number of epochs without a better score that ends a stage.
 
@@ -131,8 +136,15 @@ class StagedTrainer(ABC, Generic[Unit]):
     data_digests: Mapping[str, str]
     data_digest: str
 
-    def __init__(self, folder: Path, console: Console, checkpoint_seconds: float, patience: float = math.inf) -> None:
-        self.folder, self.console = folder, console
+    def __init__(
+        self,
+        folder: Path,
+        console: Console,
+        device: torch.device,
+        checkpoint_seconds: float,
+        patience: float = math.inf,
+    ) -> None:
+        self.folder, self.console, self.device = folder, console, device
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
@@ -191,10 +203,13 @@ class StagedTrainer(ABC, Generic[Unit]):
         """Train to the end of the last stage, save result and history, and delete the checkpoint."""
         progress = self.progress
         self._begun, self._cpu_begun = monotonic(), process_time() - progress.cpu_seconds
-        with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates, self.unit) as monitor:
+        monitor = Monitor(self.folder, self.console, progress.updates, self.unit)
+        with kept_generators(self.device), monitor:
             while progress.stage < len(self.stages):
                 stage = self.stages[progress.stage]
-                monitor.stage(stage.name, self.max_updates(stage), progress.updates_by_stage.get(stage.name, 0))
+                done = progress.updates_by_stage.get(stage.name, 0)
+                later = sum(each.cost * self.max_updates(each) for each in self.stages[progress.stage + 1 :])
+                monitor.stage(stage.name, self.max_updates(stage), done, stage.about, stage.cost, later)
                 self._run_stage(stage, monitor)
                 progress.stage, progress.epoch, progress.batch = progress.stage + 1, 0, 0
                 progress.waited, progress.best = 0, None

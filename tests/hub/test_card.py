@@ -18,8 +18,7 @@ from hs_env.hub import make_card
 from hs_env.hub.card import command_of
 from hs_env.hub.contents import without_paths
 from hs_env.language import LMConfig, train_lm
-from hs_env.language.models import shipped_language_models
-from hs_env.models import shipped_runs
+from hs_env.shipped import shipped_language_models, shipped_runs
 from hs_env.training import TrainConfig
 from hs_env.training import run as runs
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hs_env.language import LanguageModel, evaluate_lm, load_text
-from hs_env.language.models import DEFAULT_MODEL, FILE_NAME, shipped_language_models
+from hs_env.language.models import DEFAULT_MODEL, FILE_NAME
 from hs_env.language.operations import operations_in
 from hs_env.language.texts import encode
+from hs_env.shipped import shipped_language_models
 
 
 def test_it_is_small_and_says_where_it_comes_from() -> None:
