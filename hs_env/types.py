@@ -37,6 +37,10 @@ SCALE: Final = 3
 CONTRAST: Final = 4
 """Action of phrase modules: ends the phrase, which replaces what was said before."""
 
+OPERATIONS: Final = ("UPDATE", "COPY", "FLUSH")
+"""What a layer of HM-LSTM does at a step: an LSTM step, nothing, or an LSTM step from an empty state after handing its
+own up."""
+
 TREE_CAPACITY: Final = 24
 """Largest number of nodes on the stack of composition between two words."""
 

@@ -16,9 +16,11 @@ from PIL import Image
 from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.cli import main
 from hs_env.corpora import CORPORA
-from hs_env.models import MODELS, shipped_runs
+from hs_env.language import LanguageModel
+from hs_env.models import MODELS, Classifier
 from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.shipped import shipped_language_models, shipped_runs
 from hs_env.training import TrainConfig
 from hs_env.training import run as runs
 
@@ -120,6 +122,32 @@ def test_animations_show_an_episode_of_the_shipped_agent(name):
 def test_the_architecture_is_drawn_from_the_source():
     script = runpy.run_path(str(ROOT / "scripts" / "draw_architecture.py"))
     assert script["PICTURE"].read_text(encoding="utf-8") == script["draw"](), "run: python scripts/draw_architecture.py"
+
+
+def test_the_zoo_lists_every_shipped_run_with_the_figures_of_its_record(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("make_zoo")
+    page = script.PAGE.read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", script.MARKED.search(page)[0], re.MULTILINE))
+    assert set(rows) == {*shipped_runs(), *shipped_language_models()}
+    for name, row in rows.items():
+        _, _, size, dev, test = row.split(" | ")
+        if name in shipped_runs():
+            notes, folder = Classifier.load(name).notes, shipped_runs()[name]
+            assert dev == f"{100 * script.dev(notes):.1f}%"
+            if "test" in notes:
+                assert float(test.partition("%")[0]) == pytest.approx(100 * notes["test"], abs=0.3)
+        else:
+            notes, folder = LanguageModel.load(name).notes, shipped_language_models()[name]
+            assert (dev, test.split()[0]) == (f"{notes['dev']:.3f}", f"{notes['test']:.3f}")
+        assert size == script.size(folder)
+    assert script.PICTURE.read_text(encoding="utf-8") == script.picture(), "run: make docs"
+
+
+def test_the_grid_on_the_page_is_what_the_command_prints(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    main(["lm", "show", "the movie is not very good"])
+    assert f"```text\n{capsys.readouterr().out}```" in (DOCS / "hm_lstm.md").read_text(encoding="utf-8")
 
 
 def test_the_architecture_explains_every_part():

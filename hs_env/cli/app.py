@@ -21,7 +21,7 @@ from hs_env.registry import unknown_name
 GROUPS: Final = {
     "Train": {
         "train": "Train a classifier, and compare it with the baselines.",
-        "lm": "Train, evaluate and sample character language models.",
+        "lm": "Train, evaluate, sample and draw character language models.",
         "reproduce": "Train what published results need, and print ours beside them.",
     },
     "Look at results": {
@@ -30,10 +30,11 @@ GROUPS: Final = {
         "treebank": "Compare the phrases of a run with chunks or parse trees.",
         "neighbours": "Show the phrases that an HS-LSTM finds similar to given ones.",
     },
-    "Use a classifier": {
+    "Use and share a classifier": {
         "segment": "Segment or distil sentences, and classify them.",
         "predict": "Classify the texts of a file, and write a table.",
         "demo": "Write an HTML page that computes a classifier in the browser.",
+        "hub": "Share runs on the Hugging Face hub: model card, upload, download.",
     },
     "Data, and names that options take": {
         "corpora": "List the corpora, or describe one and show sentences of it.",
@@ -116,10 +117,12 @@ def _start(given: list[str]) -> None:
 
 def _make_parser() -> argparse.ArgumentParser:
     """Return the parser of the first argument, which has the help of `hs-env` itself."""
-    lines = ["Learn the structure of text with HS-LSTM, ID-LSTM and HM-LSTM."]
+    lines = [
+        "Learn the structure of text with HS-LSTM, ID-LSTM and HM-LSTM.",
+        "`hs-env COMMAND --help` shows the main options of a command, --help-all all.",
+    ]
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]
-    lines.append("`hs-env COMMAND --help` shows the main options of a command, --help-all all.")
     parser = argparse.ArgumentParser(
         "hs-env",
         usage="hs-env [-h] [--version] [--print-completion SHELL] COMMAND ...",
@@ -141,7 +144,7 @@ def _run(command: str, arguments: Sequence[str]) -> None:
 
     module, prog = import_module(f"hs_env.cli.{command}"), f"hs-env {command}"
     prepared = _with_values(arguments)
-    if command == "lm":
+    if hasattr(module, "COMMANDS"):
         if not arguments or arguments[0] not in module.COMMANDS:
             tyro.extras.subcommand_cli_from_dict(
                 module.COMMANDS, prog=prog, description=COMMANDS[command], args=prepared

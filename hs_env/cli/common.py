@@ -17,6 +17,7 @@ from hs_env.cli.streams import is_unicode
 from hs_env.errors import HsEnvError
 from hs_env.parameters import describe_fields
 from hs_env.shipped import shipped_runs
+from hs_env.storage import write_atomically
 
 if TYPE_CHECKING:
     from hs_env.agents import Agent
@@ -75,6 +76,29 @@ def print_kinds(kinds: Mapping[str, tuple[str, type[Any]]]) -> None:
             table.add_row(*map(Text, row))
         console.print(Text(", ".join(names), "bold"))
         console.print(table if table.row_count else "  no parameters", "")
+
+
+def check_new(path: Path) -> None:
+    """Check that a file to write does not exist yet.
+
+    Raises:
+        HsEnvError: If it does.
+    """
+    if path.exists():
+        raise HsEnvError(f"{path} exists already. Remove it, or write to another file.")
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that must not exist yet, atomically.
+
+    Raises:
+        HsEnvError: If it exists, also if another process writes it meanwhile.
+    """
+    check_new(path)
+    try:
+        write_atomically(path, content, replace=False)
+    except FileExistsError:
+        raise HsEnvError(f"{path} exists already. Remove it, or write to another file.") from None
 
 
 def print_json_line(value: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from hs_env.cli.options import Option, options_of
 from hs_env.corpora import CORPORA
 from hs_env.models import MODELS
 from hs_env.rewards import REWARDS
-from hs_env.shipped import shipped_runs
+from hs_env.shipped import shipped_language_models, shipped_runs
 
 _NAMES: Final[dict[tuple[str, str], Iterable[str]]] = {
     ("train", "corpus"): CORPORA,
@@ -42,11 +42,11 @@ def completion_script(shell: str) -> str:
     commands = parser.add_subparsers()
     for name, summary in COMMANDS.items():
         module, command = import_module(f"hs_env.cli.{name}"), commands.add_parser(name, help=summary)
-        if name == "lm":
+        if hasattr(module, "COMMANDS"):
             nested = command.add_subparsers()
             for inner, function in module.COMMANDS.items():
                 summary = (function.__doc__ or "").partition("\n")[0]
-                _add_options(nested.add_parser(inner, help=summary), f"lm {inner}", options_of(function))
+                _add_options(nested.add_parser(inner, help=summary), f"{name} {inner}", options_of(function))
         elif name == "train":
             _add_options(command, name, _options_of_train(module.command))
         else:
@@ -85,6 +85,8 @@ def _choices(command: str, option: Option) -> list[str] | None:
     if literals:
         return [str(value) for value in get_args(literals[0])]
     if option.name == "run" and option.kind is str:
-        return list(shipped_runs())
+        classifiers, language_models = list(shipped_runs()), list(shipped_language_models())
+        known = {"lm": language_models, "hub": classifiers + language_models}
+        return known.get(command.partition(" ")[0], classifiers)
     names = _NAMES.get((command, option.name))
     return None if names is None else [name.rpartition(".v")[0] for name in names]

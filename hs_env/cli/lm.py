@@ -1,8 +1,9 @@
-"""The command `hs-env lm`, with the subcommands `train`, `evaluate` and `sample`."""
+"""The command `hs-env lm`, with the subcommands `train`, `evaluate`, `sample`, `show` and `report`."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -11,10 +12,16 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from hs_env.cli.common import check_new, write_new
 from hs_env.cli.help import join_lines
+from hs_env.cli.streams import argument_text, input_lines
 from hs_env.errors import HsEnvError
+from hs_env.hub import local
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
+from hs_env.language.models import DEFAULT_MODEL
+from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.render import grid_legend, operations_svg, to_grid
 
 join_lines(LMConfig)
 
@@ -94,6 +101,59 @@ def sample(
     print(text)
 
 
+def show(
+    texts: tyro.conf.Positional[tuple[str, ...]] = (),
+    run: str = DEFAULT_MODEL,
+    svg: Path | None = None,
+    device: str = "auto",
+) -> None:
+    """Draw what each layer of HM-LSTM does at each character: UPDATE, COPY or FLUSH, and where segments end.
+
+    A capital is read as a small letter if the model knows only that. Other characters that it does not know are left
+    out. A note on standard error says which.
+
+    Args:
+        texts: Texts, one per argument; without any, standard input is read, one text per line.
+        run: Folder of a run, name of a language model that ships with the package, or hf:owner/name.
+        svg: File to write a picture of one text to, instead of printing; it must not exist yet.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
+    """
+    language_model, console, layers = LanguageModel.load(local(run), device), Console(), 0
+    given = [argument_text(text) for text in (texts or input_lines()) if text.strip()]
+    if svg is not None and len(given) != 1:
+        raise HsEnvError(f"--svg draws one text, got {len(given)}. Give one.")
+    for text in given:
+        operations, note = operations_in(language_model, text)
+        if note:
+            print(f"hs-env: {note}", file=sys.stderr)
+        if svg is not None:
+            write_new(svg, operations_svg(operations).encode())
+            print(f"The picture is in {svg}")
+        else:
+            console.print(to_grid(operations, console.width), soft_wrap=True)
+            layers = len(operations.taken)
+    if layers:
+        console.print(grid_legend(layers), soft_wrap=True)
+
+
+def report(
+    run: tyro.conf.Positional[Path], out: Path, split: Literal["train", "dev", "test"] = "test", device: str = "auto"
+) -> None:
+    """Write an HTML page about a language model: scores, learning curves, what its layers do, and configuration.
+
+    Args:
+        run: Folder of the run.
+        out: File to write, which must not exist yet.
+        split: Part of the text.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
+    """
+    from hs_env.report import make_language_report  # needs an extra
+
+    check_new(out)
+    write_new(out, make_language_report(run, split, device).encode())
+    print(f"The report is in {out}")
+
+
 def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
     scores = run.evaluate(split)
     if as_json:
@@ -114,5 +174,11 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
         Console().print(table)
 
 
-COMMANDS: Final[dict[str, Callable[..., None]]] = {"train": train, "evaluate": evaluate, "sample": sample}
+COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "sample": sample,
+    "show": show,
+    "report": report,
+}
 """The subcommands of `hs-env lm`."""

@@ -7,9 +7,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from hs_env.cli.common import Split
-from hs_env.errors import HsEnvError
-from hs_env.storage import write_atomically
+from hs_env.cli.common import Split, check_new, write_new
 
 
 def report(
@@ -30,12 +28,7 @@ def report(
     """
     from hs_env.report import make_report
 
-    taken = f"{out} exists already. Remove it, or write to another file."
-    if out.exists():
-        raise HsEnvError(taken)
+    check_new(out)
     page = make_report(runs, split, Console(stderr=True), oracle, device)
-    try:
-        write_atomically(out, page.encode(), replace=False)
-    except FileExistsError:  # another process has written it meanwhile
-        raise HsEnvError(taken) from None
+    write_new(out, page.encode())
     print(f"The report is in {out}")

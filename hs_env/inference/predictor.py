@@ -17,6 +17,7 @@ from hs_env.compute import Device, find_device, isolated, prepare, to_array
 from hs_env.corpora import tokenise
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, shown
+from hs_env.hub import local
 from hs_env.inference.text_prediction import TextPrediction
 from hs_env.inference.texts import check_texts, chunks, watched
 from hs_env.inference.vectors import phrase_vectors, sentence_vectors
@@ -237,15 +238,16 @@ def load(name: StrPath, device: Device = "auto") -> Predictor:
     """Load a trained classifier, with its P-Net and its history if it has them.
 
     Args:
-        name: Folder of a run, name of a classifier that ships with the package, or a classifier's file; the file of the
-            P-Net is expected in the same folder.
+        name: Folder of a run, name of a classifier that ships with the package, a classifier's file, whose P-Net is
+            expected in the same folder, or `hf:owner/name@revision`, a run on the Hugging Face hub.
         device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a CUDA GPU if there is one.
 
     Raises:
-        HsEnvError: If there is no such classifier or device, a file is damaged, or the P-Net is missing.
+        HsEnvError: If there is no such classifier or device, a file is damaged, the P-Net is missing, or the hub cannot
+            be read.
     """
     prepare(0)
-    path, device = find_classifier(name), find_device(device)
+    path, device = find_classifier(local(name)), find_device(device)
     classifier = Classifier.load(path, device)
     agent = load_agent(path.parent / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
     history = read_json(path.parent / HISTORY)["epochs"] if (path.parent / HISTORY).is_file() else ()

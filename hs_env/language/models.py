@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -15,13 +14,17 @@ from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
 from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, State
 from hs_env.language.texts import encode
-from hs_env.models.saved import LOADING_ERRORS, check_weights
+from hs_env.models.rounded import to_float32, to_int8
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
+from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import StrPath, load_state, save_state
 
 EQUAL_TO: Final = "hm_lstm"
 """Core whose number of parameters the other cores match."""
-FILE_NAME = "language_model.safetensors"
+FILE_NAME = LANGUAGE_MODEL
 """Name of the model's file in the folder of a run."""
+DEFAULT_MODEL = "movie_reviews_characters"
+"""Name of the packaged language model that reads texts if no other is named."""
 
 
 class CharacterLM(nn.Module):
@@ -151,20 +154,29 @@ class LanguageModel:
         """
         return encode(text, self.alphabet).to(device_of(self.model))
 
-    def save(self, path: StrPath) -> None:
-        """Save as one safetensors file."""
-        state = {"config": self.model.config(), "weights": self.model.state_dict()}
+    def save(self, path: StrPath, int8: bool = False) -> None:
+        """Save as one safetensors file.
+
+        Args:
+            path: File to write.
+            int8: Whether to round matrices to 8 bits, for a quarter of the size. `load` returns float32 either way.
+        """
+        weights = self.model.state_dict()
+        state = {"config": self.model.config(), "weights": to_int8(weights) if int8 else weights}
         save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
     def load(cls, path: StrPath, device: Device = "cpu") -> LanguageModel:
-        """Load a language model from its file or from the folder of its run to a device.
+        """Load a language model to a device.
+
+        Args:
+            path: Name of a language model that ships with the package, its file, or the folder of its run.
+            device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a CUDA GPU if there is one.
 
         Raises:
             HsEnvError: If there is no such file or device, or the file is damaged.
         """
-        path, device = Path(path), find_device(device)
-        file = path / FILE_NAME if path.is_dir() else path
+        file, device = find_file(path, FILE_NAME, "language model"), find_device(device)
         state = load_state(file, "language model")
         try:
             config, alphabet = state["config"], state["alphabet"]
@@ -174,10 +186,11 @@ class LanguageModel:
                 raise HsEnvError("its notes or the size of its alphabet are wrong")
             if not isinstance(config["layers"], int) or not 1 <= config["layers"] <= len(state["weights"]):
                 raise HsEnvError(f"it has {shown(config['layers'])} layers, but {len(state['weights'])} weights")
-            check_weights(lambda: CharacterLM(**config), config, state["weights"])
+            weights = to_float32(state["weights"])
+            check_weights(lambda: CharacterLM(**config), config, weights)
             with kept_generators(), making_on():  # the initial weights are replaced
                 model = CharacterLM(**config)
-            model.load_state_dict(state["weights"])
+            model.load_state_dict(weights)
             return cls(model.eval().to(device), alphabet, state["notes"])
         except LOADING_ERRORS as error:
             raise HsEnvError(

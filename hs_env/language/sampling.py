@@ -9,6 +9,7 @@ from hs_env.compute import seeded
 from hs_env.errors import HsEnvError
 from hs_env.language.cores import State
 from hs_env.language.models import LanguageModel
+from hs_env.models.hm.boundary import ended_levels
 
 MARKS = "|‖"
 """Marks after a character with a boundary of level 1 only, and with boundaries of level 1 and 2 (or more)."""
@@ -80,6 +81,6 @@ def sample_text(
 
 def marked(text: str, boundaries: Tensor) -> str:
     """Return the text with `MARKS`. A phrase of a level ends where all detectors up to that level fire."""
-    levels = boundaries.cumprod(1).sum(1).tolist()
+    levels = ended_levels(boundaries).tolist()
     marks = ("", *MARKS)
     return "".join(character + marks[min(level, len(MARKS))] for character, level in zip(text, levels, strict=True))

@@ -1,10 +1,10 @@
-"""Texts for character language models: Penn Treebank, tiny Shakespeare, a generated text, or any file.
+"""Texts for character language models: Penn Treebank, tiny Shakespeare, built-in corpora, or any file.
 
 | name | folder of `data_dir` | files |
 |---|---|---|
 | `ptb` | `ptb/` | `ptb.char.train.txt`, `ptb.char.valid.txt`, `ptb.char.test.txt`, or the same with `.gz` |
 | `tinyshakespeare` | `tinyshakespeare/` | `input.txt` or `input.txt.gz` |
-| `phrases` | | none: sentences of the built-in corpus `phrases`, one per line |
+| `phrases`, `movie_reviews` | | none: sentences of the built-in corpus of this name, one per line |
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from hs_env.compute import CPU
-from hs_env.corpora import load_corpus
+from hs_env.corpora import SPLITS, load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
 from hs_env.storage import StrPath
@@ -43,12 +43,14 @@ class Text:
         train: Part for training.
         dev: Part that selects the best weights.
         test: Part for the final scores.
+        source: Origin and licence, in one line.
     """
 
     name: str
     train: str
     dev: str
     test: str
+    source: str = ""
 
     def __post_init__(self) -> None:
         for split in ("train", "dev", "test"):
@@ -58,10 +60,10 @@ class Text:
                 )
 
     @classmethod
-    def cut(cls, name: str, whole: str) -> Text:
+    def cut(cls, name: str, whole: str, source: str = "") -> Text:
         """Split a text in order: 90% train, 5% dev, 5% test."""
         first, second = int(_SHARES[0] * len(whole)), int(sum(_SHARES) * len(whole))
-        return cls(name, whole[:first], whole[first:second], whole[second:])
+        return cls(name, whole[:first], whole[first:second], whole[second:], source)
 
     @cached_property
     def alphabet(self) -> str:
@@ -105,7 +107,8 @@ def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
 def ptb(data_dir: Path | None) -> Text:
     """Load the Penn Treebank as Mikolov et al. 2012 prepared it for characters: 50 symbols, including the line end."""
     parts = [_file("ptb", data_dir, f"ptb.char.{split}.txt") for split in ("train", "valid", "test")]
-    return Text("ptb", *("".join(map(_joined, read_lines(path))) for path in parts))
+    train, dev, test = ("".join(map(_joined, read_lines(path))) for path in parts)
+    return Text("ptb", train, dev, test, "Penn Treebank, prepared by Mikolov et al. 2012; for research, (C) LDC")
 
 
 def _joined(line: str) -> str:
@@ -116,17 +119,28 @@ def _joined(line: str) -> str:
 @TEXTS.register("tinyshakespeare.v1")
 def tinyshakespeare(data_dir: Path | None) -> Text:
     """Load plays of Shakespeare: 1.1 million characters (Karpathy 2015), split in order."""
-    return Text.cut("tinyshakespeare", "".join(read_lines(_file("tinyshakespeare", data_dir, "input.txt"))))
+    text = "".join(read_lines(_file("tinyshakespeare", data_dir, "input.txt")))
+    return Text.cut("tinyshakespeare", text, "Plays of Shakespeare, collected by Karpathy 2015; public domain")
 
 
 @TEXTS.register("phrases.v1")
 def phrases(data_dir: Path | None) -> Text:
     """Load the sentences of the generated corpus `phrases`, one per line. Needs no files."""
-    splits = load_corpus("phrases").splits
-    parts = [
-        "".join(" ".join(sentence.words) + "\n" for sentence in splits[split]) for split in ("train", "dev", "test")
-    ]
-    return Text("phrases", *parts)
+    return _sentences("phrases")
+
+
+@TEXTS.register("movie_reviews.v1")
+def movie_reviews(data_dir: Path | None) -> Text:
+    """Load the sentences of the corpus `movie_reviews`, lower-cased and tokenised, one per line. Needs no files."""
+    return _sentences("movie_reviews")
+
+
+def _sentences(corpus: str) -> Text:
+    """Return the sentences of a corpus, one per line."""
+    loaded = load_corpus(corpus)
+    parts = ("".join(" ".join(sentence.words) + "\n" for sentence in loaded.splits[split]) for split in SPLITS)
+    train, dev, test = parts
+    return Text(corpus, train, dev, test, loaded.source)
 
 
 def _file(text: str, data_dir: Path | None, name: str) -> Path:

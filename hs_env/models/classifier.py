@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +25,13 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.rounded import to_float32, to_int8
-from hs_env.models.saved import LOADING_ERRORS, check_weights
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
-from hs_env.registry import Registry, unknown_name
-from hs_env.shipped import shipped_runs
+from hs_env.registry import Registry
+from hs_env.shipped import CLASSIFIER
 from hs_env.storage import StrPath, load_state, save_state
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
@@ -52,7 +51,7 @@ MODELS.register("hm_lstm.v1")(HMLSTMClassifier)
 MODELS.register("cnn.v1")(CNN)
 MODELS.register("self_attentive.v1")(SelfAttentive)
 
-FILE_NAME = "classifier.safetensors"
+FILE_NAME = CLASSIFIER
 """Name of the classifier's file in the folder of a run."""
 ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
@@ -231,11 +230,4 @@ def find_classifier(name: StrPath) -> Path:
     Raises:
         HsEnvError: If `name` looks like the name of a shipped classifier and there is none.
     """
-    name = os.fspath(name)
-    shipped = shipped_runs()
-    path = shipped.get(name, Path(name))
-    if path.is_dir():
-        return path / FILE_NAME
-    if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:
-        raise unknown_name("classifier", name, shipped)
-    return path
+    return find_file(name, FILE_NAME, "classifier")

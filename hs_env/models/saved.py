@@ -6,8 +6,10 @@ Weights are compared with their configuration before a network is built, which c
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -15,6 +17,9 @@ from torch import Tensor, nn
 
 from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, shown
+from hs_env.registry import unknown_name
+from hs_env.shipped import shipped_folders
+from hs_env.storage import StrPath
 
 LOADING_ERRORS: Final = (
     KeyError,
@@ -32,6 +37,27 @@ LOADING_ERRORS: Final = (
 
 _LARGEST: Final = 10**7
 """Highest number in the description of a network."""
+
+
+def find_file(name: StrPath, file_name: str, kind: str) -> Path:
+    """Return the file of a saved result.
+
+    Args:
+        name: Name of a result that ships with the package, its file, or the folder of a run.
+        file_name: Name of the file in such a folder.
+        kind: Kind of the result, for the message, such as "classifier".
+
+    Raises:
+        HsEnvError: If `name` looks like the name of a shipped result and there is none.
+    """
+    name = os.fspath(name)
+    shipped = shipped_folders(file_name)
+    path = shipped.get(name, Path(name))
+    if path.is_dir():
+        return path / file_name
+    if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:
+        raise unknown_name(kind, name, shipped)
+    return path
 
 
 def check_weights(make: Callable[[], nn.Module], config: Mapping[str, Any], weights: Mapping[str, Any]) -> None:

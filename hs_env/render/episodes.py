@@ -7,6 +7,7 @@ from itertools import repeat
 
 from torch import Tensor
 
+from hs_env.models.hm.boundary import ended_levels
 from hs_env.problems.problem import Problem
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.render.segmented import Segmented
@@ -55,7 +56,7 @@ def hierarchies(
         labels: Names of the classes.
         gold: Whether to show the labels of the sentences.
     """
-    ends = boundaries.cumprod(2).sum(2)
+    ends = ended_levels(boundaries)
     actions = ends.clamp(max=1).tolist()
     yield from _shown(batch, log_probs, sentences, labels, gold, SEGMENTATION, actions, ends.tolist())
 

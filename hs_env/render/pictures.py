@@ -8,14 +8,14 @@ words of a video do not move while phrases grow around them.
 from __future__ import annotations
 
 from functools import lru_cache
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hs_env.errors import HsEnvError
 from hs_env.render.lines import to_text
-from hs_env.render.segmented import PALETTE, SANS, Segmented, printable
+from hs_env.render.marks import Box, Text, to_document
+from hs_env.render.segmented import PALETTE, Segmented, printable
 from hs_env.render.shapes import letters, rounded, shorten, width_of
 
 if TYPE_CHECKING:
@@ -45,30 +45,6 @@ class _PlacedWord(NamedTuple):
     line: int
     left: float
     right: float
-
-
-class _Box(NamedTuple):
-    """Filled rectangle in pixels; its left and right corners are round or not."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    colour: str
-    radius: float = 0.0
-    round_left: bool = True
-    round_right: bool = True
-
-
-class _Text(NamedTuple):
-    """Text with its left and right edge and its baseline in pixels."""
-
-    text: str
-    left: float
-    right: float
-    baseline: float
-    size: int
-    colour: str
 
 
 def to_rgb(segmented: Segmented, width: int = 720, height: int = 288) -> NDArray[np.uint8]:
@@ -130,12 +106,7 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
         scene += _footer(segmented, 0, height + _BOX * footer_size, width, footer_size)
         height += 1.6 * _BOX * footer_size
     right = max(mark.right for mark in scene)
-    marks = "\n".join(f"  {_markup(mark)}" for mark in scene)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{right:.1f}" height="{height:.1f}" '
-        f'viewBox="0 0 {right:.1f} {height:.1f}" font-family="{SANS}">\n'
-        f"  <title>{escape(to_text(segmented))}</title>\n{marks}\n</svg>\n"
-    )
+    return to_document(to_text(segmented), scene, right, height)
 
 
 # Layout
@@ -188,9 +159,9 @@ def _fit(words: tuple[str, ...], width: int, height: int, pitch: float) -> tuple
 
 def _scene(
     segmented: Segmented, placed: tuple[_PlacedWord, ...], size: int, corner: tuple[float, float], lines: range
-) -> list[_Box | _Text]:
+) -> list[Box | Text]:
     """Draw the visible `lines`, the first of them at `corner` (left, top): first boxes and strokes, then words."""
-    scene: list[_Box | _Text] = []
+    scene: list[Box | Text] = []
 
     def middle(line: int) -> float:
         return corner[1] + ((line - lines.start) * _pitch(segmented) + 0.5 * _LINE) * size
@@ -204,23 +175,23 @@ def _scene(
             left, right = corner[0] + (part[0].left - pad) * size, corner[0] + (part[-1].right + pad) * size
             if span.colour:
                 top, bottom = middle(line) - _BOX / 2 * size, middle(line) + _BOX / 2 * size
-                scene.append(_Box(left, top, right, bottom, span.colour, _RADIUS * size, begins, ends))
+                scene.append(Box(left, top, right, bottom, span.colour, _RADIUS * size, begins, ends))
             elif span.state == "deleted":
                 through = middle(line) + _STRIKE * size
-                scene.append(_Box(left, through, right, through + size / 14, PALETTE.muted))
+                scene.append(Box(left, through, right, through + size / 14, PALETTE.muted))
             elif begins and span.state == "unread":  # underline the word to decide on
                 under = middle(line) + (_BASELINE + 0.2) * size
-                scene.append(_Box(left, under, corner[0] + part[0].right * size, under + size / 10, PALETTE.neutral))
+                scene.append(Box(left, under, corner[0] + part[0].right * size, under + size / 10, PALETTE.neutral))
             for text, _, start, stop in part:
                 edges = corner[0] + start * size, corner[0] + stop * size
-                scene.append(_Text(text, *edges, middle(line) + _BASELINE * size, size, span.ink))
+                scene.append(Text(text, *edges, middle(line) + _BASELINE * size, size, span.ink))
     scene += _bars(segmented, placed, size, corner[0], {line: middle(line) + _BOX / 2 * size for line in lines})
-    return sorted(scene, key=lambda mark: isinstance(mark, _Text))
+    return sorted(scene, key=lambda mark: isinstance(mark, Text))
 
 
 def _bars(
     segmented: Segmented, placed: tuple[_PlacedWord, ...], size: int, left: float, tops: dict[int, float]
-) -> list[_Box]:
+) -> list[Box]:
     """Draw a bar under the words of each span of a tree, outer ones below; `tops` are the edges of visible lines."""
     brackets = segmented.brackets
     step = min(_BAR_STEP, _TREE / (1 + max((each.level for each in brackets), default=0)))
@@ -231,13 +202,13 @@ def _bars(
             part = [word for word in words if word.line == line]
             top = tops[line] + level * step * size
             edges = left + part[0].left * size, left + part[-1].right * size
-            bars.append(_Box(edges[0], top, edges[1], top + step / 2 * size, PALETTE.neutral))
+            bars.append(Box(edges[0], top, edges[1], top + step / 2 * size, PALETTE.neutral))
     return bars
 
 
-def _footer(segmented: Segmented, left: float, middle: float, width: float, size: int) -> list[_Box | _Text]:
+def _footer(segmented: Segmented, left: float, middle: float, width: float, size: int) -> list[Box | Text]:
     """Draw the prediction with its probability bar and a note, or without one the progress, in `width` pixels."""
-    scene: list[_Box | _Text] = []
+    scene: list[Box | Text] = []
     end = left + width
     note = f"{len(segmented.actions)} of {len(segmented.words)} words"
     if predicted := segmented.prediction_text:
@@ -245,32 +216,32 @@ def _footer(segmented: Segmented, left: float, middle: float, width: float, size
         text = predicted._replace(name=name).text
         right = left + (width_of(text) + 1.2) * size
         top, bottom = middle - _BOX / 2 * size, middle + _BOX / 2 * size
-        scene.append(_Box(left, top, right, bottom, predicted.colour, _BOX / 2 * size))
+        scene.append(Box(left, top, right, bottom, predicted.colour, _BOX / 2 * size))
         baseline = middle + _BASELINE * size
-        scene.append(_Text(text, left + 0.6 * size, right - 0.6 * size, baseline, size, PALETTE.on_colour))
+        scene.append(Text(text, left + 0.6 * size, right - 0.6 * size, baseline, size, PALETTE.on_colour))
         left = right + 0.7 * size
         note = predicted.note
     if predicted and segmented.probability is not None and (length := min(_BAR * size, end - left)) > 2 * size:
         half = size / 5
         filled = left + min(1.0, max(2 * half / length, segmented.probability)) * length
-        scene.append(_Box(left, middle - half, left + length, middle + half, PALETTE.track, half))
-        scene.append(_Box(left, middle - half, filled, middle + half, predicted.colour, half))
+        scene.append(Box(left, middle - half, left + length, middle + half, PALETTE.track, half))
+        scene.append(Box(left, middle - half, filled, middle + half, predicted.colour, half))
         left += length + 0.7 * size
     if note and end - left > 4 * size:
         note = shorten(note, (end - left) / size)
-        scene.append(_Text(note, left, left + width_of(note) * size, middle + _BASELINE * size, size, PALETTE.muted))
+        scene.append(Text(note, left, left + width_of(note) * size, middle + _BASELINE * size, size, PALETTE.muted))
     return scene
 
 
 # Output
 
 
-def _paint(scene: list[_Box | _Text], width: int, height: int) -> NDArray[np.uint8]:
+def _paint(scene: list[Box | Text], width: int, height: int) -> NDArray[np.uint8]:
     from PIL import Image
 
     image = Image.new("RGB", (width, height), PALETTE.paper)
     for mark in scene:
-        if isinstance(mark, _Box):
+        if isinstance(mark, Box):
             left, top = round(mark.left), round(mark.top)
             area = max(1, round(mark.right) - left), max(1, round(mark.bottom) - top)
             stencil = rounded(*area, round(mark.radius), mark.round_left, mark.round_right)
@@ -279,20 +250,3 @@ def _paint(scene: list[_Box | _Text], width: int, height: int) -> NDArray[np.uin
             left, top = round(mark.left) + right, round(mark.baseline) + down
         image.paste(mark.colour, (left, top), stencil)
     return np.array(image, dtype=np.uint8)
-
-
-def _markup(mark: _Box | _Text) -> str:
-    if isinstance(mark, _Text):
-        return (
-            f'<text x="{(mark.left + mark.right) / 2:.1f}" y="{mark.baseline:.1f}" font-size="{mark.size}" '
-            f'fill="{mark.colour}" text-anchor="middle" textLength="{mark.right - mark.left:.1f}" '
-            f'lengthAdjust="spacingAndGlyphs">{escape(mark.text)}</text>'
-        )
-    left, right = (mark.radius if is_round else 0.0 for is_round in (mark.round_left, mark.round_right))
-    path = (
-        f"M{mark.left + left:.1f} {mark.top:.1f}H{mark.right - right:.1f}a{right:.1f} {right:.1f} 0 0 1 {right:.1f} "
-        f"{right:.1f}V{mark.bottom - right:.1f}a{right:.1f} {right:.1f} 0 0 1 {-right:.1f} {right:.1f}"
-        f"H{mark.left + left:.1f}a{left:.1f} {left:.1f} 0 0 1 {-left:.1f} {-left:.1f}V{mark.top + left:.1f}"
-        f"a{left:.1f} {left:.1f} 0 0 1 {left:.1f} {-left:.1f}z"
-    )
-    return f'<path fill="{mark.colour}" d="{path}"/>'

@@ -80,6 +80,26 @@ def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> Non
     axes.legend(frameon=False, fontsize=8)
 
 
+def language_curves(history: Sequence[dict[str, float]]) -> str:
+    """Draw the dev scores of a language model, and the rate of boundaries of each level, and return a data URL."""
+    updates = [entry["updates"] for entry in history]
+    levels = [name for name in history[0] if name.startswith("boundaries_")]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(9.0, 2.2), layout="constrained")
+        titles = {"bits per character on dev": ["bits_per_character"], "rate of boundaries": levels}
+        for number, (title, names) in enumerate(titles.items(), 1):
+            axes = figure.add_subplot(1, 2, number)
+            axes.set_title(title)
+            axes.set_xlabel("updates")
+            for line, name in enumerate(names):
+                colour = (PALETTE.neutral, PALETTE.right, PALETTE.wrong)[line % 3]
+                label = f"level {name.rpartition('_')[2]}" if name in levels else None
+                axes.plot(updates, [entry[name] for entry in history], ".-", color=colour, label=label)
+            if names is levels and levels:
+                axes.legend(frameon=False, fontsize=8)
+        return _data_url(figure)
+
+
 def accuracy_chart(comparison: Comparison) -> str:
     """Draw the accuracy of each row with its interval, and return a data URL."""
     rows = [row for row in comparison.rows if "accuracy" in row.intervals][::-1]

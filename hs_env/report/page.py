@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, Final
 
 from rich.console import Console
 
-import hs_env
 from hs_env.compute import Device
-from hs_env.errors import HsEnvError, missing_extra
+from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison, Row, compare
 from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
 from hs_env.models import HMLSTMClassifier, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import hierarchies, segmented, undecided
-from hs_env.render.segmented import printable
 from hs_env.report.charts import accuracy_chart, learning_curves, reliability_chart
 from hs_env.report.lead import lead
+from hs_env.report.template import Markup, flat, records_of, render
 from hs_env.storage import HISTORY, StrPath, read_json
-from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
-
-try:
-    from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
-except ImportError as error:
-    raise missing_extra("Reports", "analysis") from error
 
 _SHOWN: Final = 25
 """Maximum number of example sentences of each kind."""
@@ -91,10 +82,8 @@ def make_report(
     columns = {column.name: column for section in sections for column in section.comparison.columns}
     rows = [_summarised(section) for section in sections]
     summary = Comparison("The runs", rows, columns=tuple(columns.values())).parts()[0] if len(runs) > 1 else None
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.finalize = _clean
-    template = environment.from_string(files("hs_env.report").joinpath("page.html").read_text("utf-8"))
-    return template.render(sections=sections, summary=summary, split=split, version=hs_env.__version__)
+    names = ", ".join(section.name for section in sections)
+    return render("page.html", names=names, sections=sections, summary=summary, split=split)
 
 
 def _summarised(section: Section) -> Row:
@@ -107,9 +96,8 @@ def _summarised(section: Section) -> Row:
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
     epochs = read_json(run.folder / HISTORY).get("epochs", [])
-    records = read_json(run.folder / RECORD) if (run.folder / RECORD).exists() else []
-    if not all(isinstance(part, list) and all(isinstance(each, dict) for each in part) for part in (epochs, records)):
-        raise HsEnvError(f"{run.folder / HISTORY} or {RECORD} beside it is not what hs-env wrote. Was it edited?")
+    if not isinstance(epochs, list) or not all(isinstance(each, dict) for each in epochs):
+        raise HsEnvError(f"{run.folder / HISTORY} is not what hs-env wrote. Was it edited?")
     return Section(
         run.folder.resolve().name,
         comparison,
@@ -119,8 +107,8 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
         _curves(run, epochs) if epochs else [],
         _colours(run.classifier.model),
         {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
-        dict(_flat(run.config.to_json())),
-        [dict(_flat(record)) for record in records],
+        dict(flat(run.config.to_json())),
+        records_of(run.folder),
     )
 
 
@@ -171,18 +159,3 @@ def _predicted(run: Run, split: str) -> Iterator[tuple[int, Segmented]]:
     else:
         for batch, log_probs in flat_predictions(model, encoded):
             yield from zip(batch.indices.tolist(), undecided(batch, log_probs, sentences, labels), strict=True)
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the leaves of nested JSON values, with dotted names."""
-    for name, entry in value.items():
-        if isinstance(entry, Mapping):
-            yield from _flat(entry, f"{prefix}{name}.")
-        else:
-            text = " ".join(map(str, entry)) if isinstance(entry, list) else str(entry)
-            yield f"{prefix}{name}", "—" if entry is None else text
-
-
-def _clean(value: Any) -> Any:
-    """Replace the characters of a value in the template that HTML does not allow."""
-    return value if isinstance(value, Markup) else printable(str(value))

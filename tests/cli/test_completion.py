@@ -35,7 +35,10 @@ def script(tmp_path_factory):
         (["segment", "--run", "movie_reviews_"], {"movie_reviews_id_lstm", "movie_reviews_plain_lstm"}),
         (["evaluate", "--format", "c"], {"csv"}),
         (["corpora", "phrases_"], {"phrases_deep"}),
-        (["lm", "s"], {"sample"}),
+        (["lm", "s"], {"sample", "show"}),
+        (["lm", "show", "--run", "movie"], {"movie_reviews_characters"}),
+        (["hub", "p"], {"push", "pull"}),
+        (["hub", "card", "phrases_h"], {"phrases_hm_lstm"}),
         (["lm", "sample", "--te"], {"--temperature"}),
     ],
 )

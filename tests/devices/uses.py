@@ -39,6 +39,7 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.language import LMConfig
 from hs_env.language.cores import CORES
 from hs_env.language.models import LanguageModel
+from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, sample_text
 from hs_env.language.texts import Text
 from hs_env.language.trainer import LMTrainer
@@ -289,6 +290,7 @@ def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -
     yield sample_text(loaded, 10, "the", seed=0)
     if loaded.model.core.finds_boundaries:
         yield boundaries_in(loaded, "the quick brown fox")
+        yield operations_in(loaded, "the quick brown fox")[0].taken
 
 
 JOBS: Final[dict[str, tuple[str, dict[str, Any]]]] = {

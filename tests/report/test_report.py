@@ -21,7 +21,7 @@ from hs_env.metrics import Interval
 from hs_env.render import PALETTE
 from hs_env.report import make_report
 from hs_env.report.charts import accuracy_chart, learning_curves
-from hs_env.report.page import _clean
+from hs_env.report.template import _clean
 from hs_env.training import Run, TrainConfig, train
 
 CONFIG = TrainConfig(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hs_env import compute
 from hs_env.errors import HsEnvError
+from hs_env.types import OPERATIONS
 
 Boundary = Literal["step", "sample", "soft"]
 """How a detector turns its hard sigmoid into a boundary.
@@ -74,6 +75,25 @@ def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | 
     return compute.uniform((rows, columns), generator, like.device, like.dtype)
 
 
+def operations(z: Tensor) -> Tensor:
+    """Return what each layer does at each step, (T, B, layers) int64 positions in `OPERATIONS`.
+
+    Args:
+        z: (T, B, layers - 1) boundaries of sequences that start from the zero state; soft ones count above 1/2.
+    """
+    own, below = _own_and_below(z)
+    update, copy, flush = range(len(OPERATIONS))
+    return torch.where(own > 0.5, flush, torch.where(below > 0.5, update, copy))
+
+
+def ended_levels(z: Tensor) -> Tensor:
+    """Return how many levels of segments end at each step, (T, B) int64, from `z` as in `operations`.
+
+    A segment of a level ends where the detectors of that level and of all lower levels have a boundary.
+    """
+    return (z > 0.5).long().cumprod(-1).sum(-1)
+
+
 def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, float]:
     """Compute how often each layer has a boundary, and how often it takes each operation.
 
@@ -85,9 +105,7 @@ def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, floa
         Shares of the counted steps, from 0 to 1. `boundaries_1`, ... are the steps with a boundary of each layer but
         the top one. `update_1`, `copy_1`, `flush_1`, ... are the operations of each layer.
     """
-    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])  # boundary of the same layer one step earlier
-    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)  # the top layer has no detector
-    below = torch.cat([torch.ones_like(z[..., :1]), z], -1)
+    own, below = _own_and_below(z)
     taken = {"boundaries": z, "update": (1 - own) * below, "copy": (1 - own) * (1 - below), "flush": own}
     weight = z.new_ones(z.shape[:2]) if counted is None else counted.to(z.dtype)
     weight = weight / weight.sum().clamp(min=1)
@@ -96,3 +114,13 @@ def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, floa
         for name, happens in taken.items()
         for level, share in enumerate((happens * weight[..., None]).sum((0, 1)).tolist(), 1)
     }
+
+
+def _own_and_below(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two (T, B, layers) tensors: each layer's boundary one step earlier, and that of the layer below now.
+
+    The top layer has no detector, and the input of the lowest layer changes at every step.
+    """
+    own = torch.cat([torch.zeros_like(z[:1]), z[:-1]])
+    own = torch.cat([own, torch.zeros_like(own[..., :1])], -1)
+    return own, torch.cat([torch.ones_like(z[..., :1]), z], -1)

@@ -1,0 +1,74 @@
+"""Make the table of shipped runs in docs/zoo.md, and the picture docs/hm_lstm.svg.
+
+The figures on dev are those in the notes of each run. Those on test are measured again, with 95% bootstrap intervals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from accuracy import figures_of
+
+import hs_env
+from hs_env.language import LanguageModel
+from hs_env.language.models import DEFAULT_MODEL
+from hs_env.language.operations import operations_in
+from hs_env.models import Classifier
+from hs_env.render import operations_svg
+from hs_env.shipped import shipped_language_models, shipped_runs
+
+DOCS = Path(hs_env.__file__).parents[1] / "docs"
+PAGE, PICTURE = DOCS / "zoo.md", DOCS / "hm_lstm.svg"
+MARKED = re.compile(r"(<!-- runs, by make docs -->\n).*?(<!-- end of runs -->)", re.DOTALL)
+TEXT = "the movie is not very good , but the actors are a pleasure to watch ."
+HEAD = "| run | model | data | kB | dev | test (95% interval) |\n|:--|:--|:--|--:|--:|:--|\n"
+
+
+def table() -> str:
+    """The rows of all shipped runs."""
+    return HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows())
+
+
+def rows() -> Iterator[list[str]]:
+    """Name, model, data, size, and figures of each shipped run."""
+    for name, folder in shipped_runs().items():
+        classifier = Classifier.load(name)
+        notes, corpus = classifier.notes, classifier.notes["corpus"]
+        found = figures_of(name, corpus)["accuracy"]
+        test = f"{100 * found.value:.1f}% ({100 * found.low:.1f}–{100 * found.high:.1f})"
+        yield [f"`{name}`", classifier.model.title, f"`{corpus}`", size(folder), f"{100 * dev(notes):.1f}%", test]
+    for name, folder in shipped_language_models().items():
+        notes = LanguageModel.load(name).notes
+        low, high = notes["intervals"]["test"]
+        test = f"{notes['test']:.3f} ({low:.3f}–{high:.3f}) bits per character"
+        yield [f"`{name}`", "HM-LSTM on characters", f"`{notes['corpus']}`", size(folder), f"{notes['dev']:.3f}", test]
+
+
+def dev(notes: dict[str, Any]) -> float:
+    """The accuracy on dev in the notes of a classifier."""
+    accuracy: float = notes.get("dev", notes["accuracy"])
+    return accuracy
+
+
+def size(folder: Path) -> str:
+    """The size of a run's files, in kB."""
+    return f"{sum(path.stat().st_size for path in folder.glob('*.safetensors')) / 1024:,.0f}"
+
+
+def picture() -> str:
+    """What the layers of the shipped language model do at the characters of a text."""
+    return operations_svg(operations_in(LanguageModel.load(DEFAULT_MODEL), TEXT)[0])
+
+
+def main() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(MARKED.sub(lambda match: match[1] + table() + match[2], page), encoding="utf-8")
+    PICTURE.write_text(picture(), encoding="utf-8")
+    print(PAGE.relative_to(DOCS.parent), PICTURE.relative_to(DOCS.parent))
+
+
+if __name__ == "__main__":
+    main()
