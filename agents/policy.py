@@ -82,7 +82,7 @@ class PNet(PolicyNet):
         if len(initial_logits) not in (0, num_actions):
             raise HsEnvError(f"Expected an initial logit for each of {num_actions} actions, got {len(initial_logits)}.")
         self.state_size, self.hidden_size, self.num_actions = state_size, hidden_size, num_actions
-        bias = torch.tensor(initial_logits or (0.0,) * num_actions, dtype=torch.get_default_dtype())
+        bias = torch.tensor(initial_logits or (0.0,) * num_actions, dtype=torch.get_default_dtype(), device="cpu")
         bias = bias if num_actions > 2 else bias[1:] - bias[:1]
         inputs = state_size if observe else 0
         last = _linear(hidden_size or inputs, len(bias))

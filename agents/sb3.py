@@ -16,7 +16,6 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
-from hs_env.envs.slots import STATE_LIMIT
 from hs_env.errors import HsEnvError, shown
 from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
@@ -206,6 +205,8 @@ def _settings(policy: Any) -> dict[str, Any]:
 
 def restore(state: dict[str, Any]) -> SB3Agent:
     """Restore the policy of a `policy_state`."""
+    from hs_env.envs.slots import STATE_LIMIT  # environments are slow to import, and reading texts needs none
+
     kind = sb3_algorithm(state["algorithm"]).policy_aliases[state["policy"]]
     settings = dict(state["policy_kwargs"])
     if isinstance(name := settings.get("activation_fn"), str):

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.envs.resources import Resources
-from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.saved import check_optimizer
@@ -26,6 +24,9 @@ from hs_env.types import SentenceBatch
 from .base import AGENTS, Agent, AgentKind, LearningAgent, Update
 from .rollout import rollout
 from .sb3 import ALGORITHMS, SB3Agent, policy_state, restore, sb3_algorithm, sb3_defaults
+
+if TYPE_CHECKING:
+    from hs_env.envs.resources import Resources
 
 _COUNTERS: Final = ("num_timesteps", "_n_updates", "_n_calls")
 _BUFFER: Final = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
@@ -74,6 +75,7 @@ class SB3Learner(SB3Agent, LearningAgent):
     ) -> None:
         from stable_baselines3.common.logger import Logger
 
+        from hs_env.envs.vector import EncoderVectorEnv  # slow to import, and other agents need no environment
         from hs_env.interop.sb3 import SB3VecEnv
 
         self.name, self.settings = name, parameters or SB3Parameters()
@@ -119,6 +121,8 @@ class SB3Learner(SB3Agent, LearningAgent):
         return Update(sampled.episodes, learned | sampled.metrics(reward(sampled.episodes)))
 
     def _resources(self, encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> Resources:
+        from hs_env.envs.resources import Resources
+
         with torch.no_grad():
             sentences = EncodedSplit.from_batch(batch)
             return Resources(encoder, encoder.lexicon(), sentences, reward, self.settings.shaping)

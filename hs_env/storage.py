@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = "str | os.PathLike[str]"
 """A path as a text or as any object of the `os.PathLike` protocol."""
 
+HISTORY: Final = "history.json"
+"""Name of the file in the folder of a run that says how it was trained."""
+
 _KIND, _STATE, _TENSOR, _ITEMS = "kind", "state", "__tensor__", "__items__"
 _DIGEST: Final = "sha256"
 

@@ -23,6 +23,11 @@ INSIDE: Final = 0
 END: Final = 1
 """Action of phrase segmentation: the word is the last one of its phrase."""
 
+DELETE: Final = 0
+"""Action of information distillation: the word is deleted."""
+RETAIN: Final = 1
+"""Action of information distillation: the word is kept."""
+
 ASSERT: Final = 1
 """Action of phrase modules: ends the phrase, which adds to what was said before."""
 NEGATE: Final = 2

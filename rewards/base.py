@@ -6,14 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
 from hs_env.types import Episodes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 REWARDS: Registry[Callable[..., Any]] = Registry("reward", group="hs_env.rewards")
 """Registry of rewards by versioned name: plain functions of episodes (see `FunctionReward`), and classes or functions
@@ -110,8 +110,10 @@ class Reward(ABC):
             HsEnvError: If `terms` fails, or a term has a wrong shape or dtype or is not finite. The message names the
                 reward, the term and the sentence.
         """
+        from torch import stack
+
         terms = self.checked_terms(episodes)
-        total = torch.stack([term.values for term in terms.values()]).sum(0)
+        total = stack([term.values for term in terms.values()]).sum(0)
         return Rewarded(
             self._checked("total", total, episodes),
             {name: term.values for name, term in terms.items()},
@@ -181,6 +183,8 @@ class Reward(ABC):
         return terms
 
     def _checked(self, key: str, value: Any, episodes: Episodes) -> Tensor:
+        from torch import Tensor
+
         where = f"The term {key!r} of the reward {self.name!r}"
         if not isinstance(value, Tensor) or value.shape != (len(episodes),) or not value.is_floating_point():
             came = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
@@ -188,7 +192,7 @@ class Reward(ABC):
                 f"{where} must be a float tensor of shape ({len(episodes)},), one value per episode; got {came}."
             )
         amounts: Tensor = value.float()
-        if not (good := torch.isfinite(amounts)).all():
+        if not (good := amounts.isfinite()).all():
             row = int((~good).nonzero()[0])
             raise HsEnvError(
                 f"{where} is {amounts[row].item()} for sentence {int(episodes.sentences.indices[row])} of its split "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @REWARDS.register("log_likelihood.v1")

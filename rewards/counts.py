@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from hs_env.problems.distillation import RETAIN
-from hs_env.types import Episodes
+from hs_env.types import RETAIN, Episodes
 
 from .base import REWARDS, Reward
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def phrase_share(episodes: Episodes) -> Tensor:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Final
 
 from hs_env.errors import HsEnvError, shown
-from hs_env.problems.segmentation import SEGMENTATION
+from hs_env.problems import PROBLEMS
 from hs_env.registry import unknown_name
 from hs_env.types import Episodes, Originals, Sentence
 
 from .base import Reward, Term
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hs_env.problems.problem import Problem
+
 
 def phrase_lengths(episodes: Episodes) -> Tensor:
     """Return (R, T) int64: the number of words of each phrase, at its last word; 0 elsewhere."""
     actions, lengths = episodes.detached().actions, episodes.sentences.lengths
-    spans = SEGMENTATION.spans(actions, lengths)
-    return torch.zeros_like(actions).index_put((spans.row, spans.stop - 1), spans.stop - spans.start)
+    spans = _segmentation().spans(actions, lengths)
+    return actions.new_zeros(actions.shape).index_put((spans.row, spans.stop - 1), spans.stop - spans.start)
+
+
+def _segmentation() -> Problem:
+    return PROBLEMS.get("phrase_segmentation.v0")  # imported here, since it needs torch
 
 
 def _originals(episodes: Episodes) -> list[Sentence]:
@@ -35,7 +41,7 @@ def _originals(episodes: Episodes) -> list[Sentence]:
 
 
 def _spans(episodes: Episodes) -> list[list[tuple[int, int]]]:
-    return SEGMENTATION.spans_by_row(episodes.actions, episodes.sentences.lengths)
+    return _segmentation().spans_by_row(episodes.actions, episodes.sentences.lengths)
 
 
 def _texts(episodes: Episodes) -> list[str]:
@@ -134,9 +140,8 @@ class FunctionReward(Reward):
         if self._progress is not None:
             arguments[PROGRESS] = self._progress
         values = self._numbers(self.function(**arguments), len(episodes))
-        device = episodes.log_probs.device
-        given = torch.tensor([value is not None for value in values], device=device)
-        amounts = torch.tensor([value or 0.0 for value in values], dtype=torch.float32, device=device)
+        amounts = episodes.log_probs.new_tensor([value or 0.0 for value in values]).float()
+        given = episodes.sentences.mask.new_tensor([value is not None for value in values])
         return {self.term: Term(amounts, None if all(value is not None for value in values) else given)}
 
     def set_progress(self, progress: float) -> None:
@@ -173,7 +178,7 @@ class FunctionReward(Reward):
 
     def _numbers(self, values: Any, count: int) -> list[float | None]:
         """Check and convert what the function has returned."""
-        if isinstance(values, Tensor) or hasattr(values, "tolist"):  # a NumPy array
+        if hasattr(values, "tolist"):  # a tensor or a NumPy array
             values = values.tolist()
         if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
             came = f"{len(values)} values" if isinstance(values, Sequence) else shown(values)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from hs_env.errors import HsEnvError
-from hs_env.problems.segmentation import END, INSIDE
-from hs_env.types import Episodes
+from hs_env.types import END, INSIDE, Episodes
 
 from .base import REWARDS, Reward
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @REWARDS.register("boundary_f1.v1")
@@ -38,4 +38,4 @@ class BoundaryF1(Reward):
             each.scatter(1, last, INSIDE) for each in (episodes.closing, sentences.gold_actions.clamp(max=END))
         )
         both, either = 2 * (found * gold).sum(1), (found + gold).sum(1)
-        return {"boundary_f1": torch.where(either == 0, 1.0, both / either.clamp(min=1))}
+        return {"boundary_f1": (both / either.clamp(min=1)).masked_fill(either == 0, 1.0)}

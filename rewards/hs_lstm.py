@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from hs_env.errors import HsEnvError
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @REWARDS.register("hs_lstm.v1")

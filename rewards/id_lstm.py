@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from hs_env.errors import check_ranges
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 from .counts import deleted_share
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @REWARDS.register("id_lstm.v1")

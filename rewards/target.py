@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hs_env.errors import check_ranges
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
 from .counts import deleted_share, phrase_share
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass

@@ -26,6 +26,7 @@ from torch import Tensor
 
 import hs_env
 from hs_env.agents import Agent, Reinforce, baselines_for, best_actions, make_baseline, rollout
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, EncoderState, StructuredEncoder
 from hs_env.models.classifier import FILE_NAME
@@ -33,7 +34,6 @@ from hs_env.rewards import make_reward
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train
-from hs_env.training.trainer import AGENT
 
 _COMMON = TrainConfig(
     corpus="phrases:train=20000,dev=1000,test=2000",

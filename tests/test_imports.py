@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors"},
-    {"types", "registry", "compute", "storage", "textfile"},
+    {"types", "registry", "compute", "storage", "textfile", "shipped"},
     {"parameters"},
     {"problems"},
     {"corpora"},

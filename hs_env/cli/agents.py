@@ -7,5 +7,8 @@ from hs_env.cli.common import print_kinds
 
 
 def agents() -> None:
-    """List the agents and their parameters, which are options of `hs-env train --agent NAME`."""
+    """List the agents and their parameters.
+
+    The parameters are options of `hs-env train --agent NAME`.
+    """
     print_kinds({name: (kind.title(kind.parameters()), kind.parameters) for name, kind in AGENTS.items()})

@@ -18,24 +18,40 @@ from hs_env.cli.streams import output_fault, prepare_streams
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 
-COMMANDS: Final = {
-    "train": "Train a classifier, with or without learned structure, and compare it with the baselines.",
-    "evaluate": "Compare a trained run with the baseline policies and a plain LSTM, or several runs with each other.",
-    "report": "Write an HTML page about trained runs: tables, learning curves, sentences and configuration.",
-    "treebank": "Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).",
-    "neighbours": "Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.",
-    "segment": "Segment or distil sentences and classify them.",
-    "predict": "Classify the texts of a file or of standard input, and write a table.",
-    "corpora": "List the corpora, or describe one and show some of its sentences.",
-    "rewards": "List the rewards and their parameters, for expressions such as `log_likelihood + 0.1 * boundary_f1`.",
-    "models": "List the models and their parameters, which are options of `hs-env train --model NAME`.",
-    "agents": "List the agents and their parameters, which are options of `hs-env train --agent NAME`.",
-    "prepare": "Download data sets, and convert them to the files that the corpora load.",
-    "reproduce": "Repeat published results: train what is missing, and print our accuracy beside the published one.",
-    "lm": "Train, evaluate and sample character language models.",
+GROUPS: Final = {
+    "Train": {
+        "train": "Train a classifier, and compare it with the baselines.",
+        "lm": "Train, evaluate and sample character language models.",
+        "reproduce": "Train what published results need, and print ours beside them.",
+    },
+    "Look at results": {
+        "evaluate": "Compare a run with the baselines, or several runs with each other.",
+        "report": "Write an HTML page about runs: tables, curves, sentences.",
+        "treebank": "Compare the phrases of a run with chunks or parse trees.",
+        "neighbours": "Show the phrases that an HS-LSTM finds similar to given ones.",
+    },
+    "Use a classifier": {
+        "segment": "Segment or distil sentences, and classify them.",
+        "predict": "Classify the texts of a file, and write a table.",
+    },
+    "Data, and names that options take": {
+        "corpora": "List the corpora, or describe one and show sentences of it.",
+        "prepare": "Download data sets, and convert them to files for the corpora.",
+        "models": "List the models and their parameters.",
+        "rewards": "List the rewards and their parameters.",
+        "agents": "List the agents and their parameters.",
+    },
 }
-"""Summary of each command. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is its docstring's first
-line, repeated here so that `hs-env --help` imports no command."""
+"""Summary of each command, in groups. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is the first
+line of its docstring, repeated here so that `hs-env --help` imports no command."""
+
+COMMANDS: Final = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+
+SHELLS: Final = ("bash", "zsh", "fish")
+"""Shells that `hs-env --print-completion` writes a script for."""
+
+_HELP: Final = {"-h": False, "--help": False, "--help-all": True}
+"""Options that print the help of a command, and whether it is the whole help."""
 
 _OPTION: Final = re.compile(r"--[A-Za-z][\w.:-]*(=.*)?|-h", re.DOTALL)
 """Arguments that are options. Others that begin with a dash, such as `-lrb- good`, are texts or values."""
@@ -82,7 +98,14 @@ def _explained(error: Exception) -> Exception:
 
 def _start(given: list[str]) -> None:
     parser = _make_parser()
-    command = parser.parse_args(given[:1]).command
+    at_top = given if given[:1] == ["--print-completion"] else given[:1]
+    top = parser.parse_args(at_top)
+    command = top.command
+    if top.print_completion is not None:
+        from hs_env.cli.completion import completion_script
+
+        print(completion_script(top.print_completion))
+        return
     if command is None:
         parser.error("expected a command")
     if command not in COMMANDS:
@@ -92,39 +115,49 @@ def _start(given: list[str]) -> None:
 
 def _make_parser() -> argparse.ArgumentParser:
     """Return the parser of the first argument, which has the help of `hs-env` itself."""
+    lines = ["Learn the structure of text with HS-LSTM, ID-LSTM and HM-LSTM."]
+    for group, commands in GROUPS.items():
+        lines += [f"{group}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]
     parser = argparse.ArgumentParser(
         "hs-env",
-        usage="hs-env [-h] [--version] COMMAND ...",
-        description="Learn the structure of text: train and evaluate HS-LSTM, ID-LSTM and HM-LSTM.",
-        epilog="\n".join(
-            [
-                "commands:",
-                *(f"  {name:<12}{summary}" for name, summary in COMMANDS.items()),
-                "",
-                "`hs-env COMMAND --help` describes the options of a command.",
-            ]
-        ),
+        usage="hs-env [-h] [--version] [--print-completion SHELL] COMMAND ...",
+        description="\n".join(lines),
+        epilog="`hs-env COMMAND --help` shows the main options of a command, --help-all all.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hs-env {hs_env.__version__}")
-    parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    parser.add_argument("--print-completion", choices=SHELLS, metavar="SHELL")
+    parser.add_argument("command", nargs="?")
+    for action in parser._actions:
+        action.help = argparse.SUPPRESS
     return parser
 
 
 def _run(command: str, arguments: Sequence[str]) -> None:
     import tyro
 
+    from hs_env.cli.help import print_help
+
     module, prog = import_module(f"hs_env.cli.{command}"), f"hs-env {command}"
+    prepared = _with_values(arguments)
     if command == "lm":
-        tyro.extras.subcommand_cli_from_dict(
-            module.COMMANDS, prog=prog, description=COMMANDS[command], args=_with_values(arguments)
-        )
+        if not arguments or arguments[0] not in module.COMMANDS:
+            tyro.extras.subcommand_cli_from_dict(
+                module.COMMANDS, prog=prog, description=COMMANDS[command], args=prepared
+            )
+            return
+        function, prog, prepared = module.COMMANDS[arguments[0]], f"{prog} {arguments[0]}", prepared[1:]
     elif command == "train":
         sys.path.append(os.getcwd())  # for a reward in a module of the working folder, as with `python -m`
-        tyro.cli(module.command(arguments), prog=prog, args=_with_values(arguments))
+        function = module.command(arguments)
     else:
         function = getattr(module, command)
-        tyro.cli(function, prog=prog, args=_texts_last(function, arguments))
+        prepared = _texts_last(function, arguments)
+    asked = next((each for each in prepared[: (*prepared, "--").index("--")] if each in _HELP), None)
+    if asked is None:
+        tyro.cli(function, prog=prog, args=prepared)
+    else:
+        print_help(function, prog, _HELP[asked])
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

@@ -7,19 +7,21 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hs_env.agents import Agent, load_agent
 from hs_env.cli.streams import is_unicode
 from hs_env.errors import HsEnvError
-from hs_env.evaluation import Comparison
-from hs_env.models import Classifier, StructuredEncoder, shipped_runs
 from hs_env.parameters import describe_fields
-from hs_env.training.trainer import AGENT
+from hs_env.shipped import shipped_runs
+
+if TYPE_CHECKING:
+    from hs_env.agents import Agent
+    from hs_env.evaluation import Comparison
+    from hs_env.models import Classifier, StructuredEncoder
 
 Format = Literal["table", "json", "csv", "markdown"]
 Split = Literal["train", "dev", "test"]
@@ -31,6 +33,10 @@ def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
     Raises:
         HsEnvError: If there is no such run, or its model takes no actions.
     """
+    from hs_env.agents import load_agent
+    from hs_env.agents.base import FILE_NAME as AGENT
+    from hs_env.models import Classifier, StructuredEncoder
+
     classifier = Classifier.load(run)
     if not isinstance(classifier.model, StructuredEncoder):
         raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")

@@ -22,7 +22,7 @@ def corpora(
     data_dir: Path | None = None,
     reading: Annotated[ReadingOptions, tyro.conf.arg(name="")] = ReadingOptions(),  # noqa: B008
 ) -> None:
-    """List the corpora, or describe one and show some of its sentences.
+    """List the corpora, or describe one and show sentences of it.
 
     Args:
         name: Name or path of a corpus.

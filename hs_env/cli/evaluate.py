@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.console import Console
 
-from hs_env.agents import Agent, load_agent_for
 from hs_env.cli.common import Format, Split, print_comparison
+from hs_env.cli.options import main_options
 from hs_env.errors import HsEnvError
-from hs_env.evaluation import compare, compare_runs
-from hs_env.models import StructuredEncoder
-from hs_env.training.run import Run
-from hs_env.training.trainer import AGENT
+
+if TYPE_CHECKING:
+    from hs_env.agents import Agent
+    from hs_env.training.run import Run
 
 
+@main_options("runs", "split", "format")
 def evaluate(
     runs: tyro.conf.Positional[tuple[Path, ...]],
     split: Split = "test",
@@ -27,7 +29,7 @@ def evaluate(
     agent: tuple[Path, ...] = (),
     trust: bool = False,
 ) -> None:
-    """Compare a trained run with the baseline policies and a plain LSTM, or several runs with each other.
+    """Compare a run with the baselines, or several runs with each other.
 
     Args:
         runs: Folder of the run. Several runs on the same sentences are compared in one table, in pairs with the first.
@@ -39,6 +41,9 @@ def evaluate(
         agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
         trust: Load zip files, although they contain pickles, which can execute any code.
     """
+    from hs_env.evaluation import compare, compare_runs
+    from hs_env.training.run import Run
+
     if not runs:
         raise HsEnvError("Expected the folder of a run, such as runs/NAME.")
     if len(runs) > 1:
@@ -53,6 +58,10 @@ def evaluate(
 
 def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agent]:
     """Load agents for the classifier of a run, by names that tell them apart."""
+    from hs_env.agents import load_agent_for
+    from hs_env.agents.base import FILE_NAME as AGENT
+    from hs_env.models import StructuredEncoder
+
     model = run.classifier.model
     if not paths:
         return {}

@@ -7,5 +7,8 @@ from hs_env.models import MODELS
 
 
 def models() -> None:
-    """List the models and their parameters, which are options of `hs-env train --model NAME`."""
+    """List the models and their parameters.
+
+    The parameters are options of `hs-env train --model NAME`.
+    """
     print_kinds({name: (kind.title, kind.Parameters) for name, kind in MODELS.items()})

@@ -7,11 +7,7 @@ from pathlib import Path
 import tyro
 
 from hs_env.cli.common import Split, load_policy, print_json_line
-from hs_env.corpora import load_corpus
-from hs_env.evaluation import PhraseIndex
-from hs_env.models import DEFAULT_RUN, shipped_runs
-from hs_env.training.digests import check_data, corpus_digests
-from hs_env.training.run import load_config
+from hs_env.shipped import DEFAULT_RUN, shipped_runs
 
 
 def neighbours(
@@ -21,7 +17,7 @@ def neighbours(
     k: int = 10,
     json: bool = False,
 ) -> None:
-    """Show the phrases of a corpus that a trained HS-LSTM finds most similar to given phrases.
+    """Show the phrases that an HS-LSTM finds similar to given ones.
 
     Args:
         phrases: Phrases, one per argument.
@@ -30,6 +26,11 @@ def neighbours(
         k: Number of neighbours per phrase.
         json: Print JSON lines.
     """
+    from hs_env.corpora import load_corpus
+    from hs_env.evaluation import PhraseIndex
+    from hs_env.training.digests import check_data, corpus_digests
+    from hs_env.training.run import load_config
+
     classifier, _, agent = load_policy(run)
     if run in shipped_runs():
         corpus = load_corpus(classifier.notes["corpus"])

@@ -8,17 +8,17 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import tyro
 
 from hs_env.cli.streams import input_lines
-from hs_env.corpora.texts import read_texts
 from hs_env.errors import HsEnvError
-from hs_env.inference import Predictor, TextPrediction, load
-from hs_env.inference.texts import watched
-from hs_env.models import DEFAULT_RUN
+from hs_env.shipped import DEFAULT_RUN
 from hs_env.storage import write_atomically
+
+if TYPE_CHECKING:
+    from hs_env.inference import Predictor, TextPrediction
 
 _STREAM: Final = "-"
 
@@ -30,7 +30,7 @@ def predict(
     text_column: str = "text",
     overwrite: bool = False,
 ) -> None:
-    """Classify the texts of a file or of standard input, and write a table.
+    """Classify the texts of a file, and write a table.
 
     The table has a line for each text, in order, also for blank ones: the text, its label, the probability of each
     class, and the share of words that the classifier does not know.
@@ -42,6 +42,10 @@ def predict(
         text_column: Column of the texts in a table.
         overwrite: Replace the file `out` if it exists.
     """
+    from hs_env.corpora.texts import read_texts
+    from hs_env.inference import load
+    from hs_env.inference.texts import watched
+
     suffix = ".tsv" if out == _STREAM else Path(out).suffix.lower()
     if suffix not in _FORMATS:
         raise HsEnvError(f"{out}: expected a name that ends in {', '.join(_FORMATS)}, or - for standard output.")

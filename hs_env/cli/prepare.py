@@ -16,7 +16,7 @@ def prepare(
     out: Path = Path("data"),
     downloads: Path | None = None,
 ) -> None:
-    """Download data sets, and convert them to the files that the corpora load.
+    """Download data sets, and convert them to files for the corpora.
 
     Args:
         sets: Data sets to make; all by default.

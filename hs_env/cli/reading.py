@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hs_env.corpora.spec import RowFormat, add_settings
 
@@ -10,6 +11,9 @@ from hs_env.corpora.spec import RowFormat, add_settings
 @dataclass(frozen=True)
 class ReadingOptions:
     """Columns of your own files. They become settings of the corpus, such as `reviews.csv:text=review,label=stars`."""
+
+    MAIN: ClassVar[tuple[str, ...]] = ("text_column", "label_column")
+    """Fields that the short help shows."""
 
     text_column: str | None = None
     """Column of texts in your own files, or its number in files without a header; by default `text`."""

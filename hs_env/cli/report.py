@@ -9,12 +9,11 @@ from rich.console import Console
 
 from hs_env.cli.common import Split
 from hs_env.errors import HsEnvError
-from hs_env.report import make_report
 from hs_env.storage import write_atomically
 
 
 def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split = "test", oracle: int = 0) -> None:
-    """Write an HTML page about trained runs: tables, learning curves, sentences and configuration.
+    """Write an HTML page about runs: tables, curves, sentences.
 
     Args:
         runs: Folders of runs.
@@ -22,6 +21,8 @@ def report(runs: tyro.conf.Positional[tuple[Path, ...]], out: Path, split: Split
         split: Sentences to evaluate on.
         oracle: Width of the beam search for the best actions (see `hs-env evaluate`); 0 skips it.
     """
+    from hs_env.report import make_report
+
     taken = f"{out} exists already. Remove it, or write to another file."
     if out.exists():
         raise HsEnvError(taken)

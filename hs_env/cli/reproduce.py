@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from hs_env.cli.options import main_options
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
@@ -20,6 +21,7 @@ from hs_env.experiments.summary import load_published, summarise, to_csv, to_mar
 from hs_env.storage import write_atomically
 
 
+@main_options("corpora", "model", "data_dir", "runs", "jobs", "out")
 def reproduce(
     corpora: tyro.conf.Positional[tuple[str, ...]] = (),
     model: tuple[str, ...] = (),
@@ -32,7 +34,7 @@ def reproduce(
     figures: bool = False,
     power: bool = False,
 ) -> None:
-    """Repeat published results: train what is missing, and print our accuracy beside the published one.
+    """Train what published results need, and print ours beside them.
 
     Args:
         corpora: Corpora of the grid, such as mr; all by default.

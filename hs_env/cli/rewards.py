@@ -11,7 +11,10 @@ from hs_env.rewards import REWARDS, describe_parameters
 
 
 def rewards() -> None:
-    """List the rewards and their parameters, for expressions such as `log_likelihood + 0.1 * boundary_f1`."""
+    """List the rewards and their parameters.
+
+    They are for expressions such as `log_likelihood + 0.1 * boundary_f1`.
+    """
     table = Table("Name", "Description", "Parameters", box=None, padding=(0, 2, 0, 0))
     for name in REWARDS:
         try:

@@ -10,9 +10,7 @@ import tyro
 
 from hs_env.cli.common import print_json_line
 from hs_env.cli.streams import argument_text, input_lines
-from hs_env.inference import load
-from hs_env.models import DEFAULT_RUN
-from hs_env.render import to_ansi, to_text
+from hs_env.shipped import DEFAULT_RUN
 
 _CHUNK: Final = 256
 """Number of sentences that are segmented together when standard input is not a terminal."""
@@ -23,7 +21,7 @@ def segment(
     run: str = DEFAULT_RUN,
     json: bool = False,
 ) -> None:
-    """Segment or distil sentences and classify them.
+    """Segment or distil sentences, and classify them.
 
     There is a line for each sentence, also for an empty one.
 
@@ -32,6 +30,9 @@ def segment(
         run: Folder of a trained run, or name of a run that ships with the package.
         json: Print JSON lines, with the probabilities of all classes and the share of unknown words.
     """
+    from hs_env.inference import load
+    from hs_env.render import to_ansi, to_text
+
     predictor = load(run)
     to_line = to_ansi if sys.stdout.isatty() else to_text
     interactive = not texts and sys.stdin is not None and sys.stdin.isatty()

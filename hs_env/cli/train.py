@@ -15,6 +15,7 @@ from rich.console import Console
 from hs_env.agents import AGENTS
 from hs_env.cli.common import print_comparison
 from hs_env.cli.help import join_lines
+from hs_env.cli.options import main_options
 from hs_env.cli.reading import ReadingOptions
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
@@ -56,6 +57,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
     join_lines(TrainConfig, model.Parameters, agent, ReadingOptions)
     nothing = (TrainConfig(model=chosen.model, agent=chosen.agent), model.Parameters(), agent(), ReadingOptions(), None)
 
+    @main_options("config", "reading", "out", "resume", "seeds")
     def train(
         config: TrainConfig,
         model_parameters: Any,
@@ -67,7 +69,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         seeds: tuple[int, ...],
         jobs: int,
     ) -> None:
-        """Train a classifier, with or without learned structure, and compare it with the baselines.
+        """Train a classifier, and compare it with the baselines.
 
         Args:
             config: Configuration of the run.

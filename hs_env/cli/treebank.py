@@ -8,9 +8,7 @@ from typing import Literal
 import tyro
 
 from hs_env.cli.common import Format, Split, load_policy, print_comparison
-from hs_env.corpora import load_treebank
-from hs_env.evaluation import compare_with_treebank
-from hs_env.models import DEFAULT_RUN, shipped_runs
+from hs_env.shipped import DEFAULT_RUN, shipped_runs
 
 
 def treebank(
@@ -20,7 +18,9 @@ def treebank(
     split: Split = "test",
     format: Format = "table",
 ) -> None:
-    """Compare the phrases of a run with chunks (CoNLL-2000) or with constituents of parse trees (SST).
+    """Compare the phrases of a run with chunks or parse trees.
+
+    CoNLL-2000 has chunks, SST has constituents of parse trees.
 
     Args:
         name: Name of the treebank.
@@ -29,6 +29,9 @@ def treebank(
         split: Sentences to compare on. CoNLL-2000 has no dev split.
         format: Format of the printed comparison.
     """
+    from hs_env.corpora import load_treebank
+    from hs_env.evaluation import compare_with_treebank
+
     classifier, _, agent = load_policy(run)
     trees = load_treebank(name, data_dir=data_dir, split=split, tokenisation=classifier.tokenisation)
     comparison = compare_with_treebank(classifier, agent, trees)

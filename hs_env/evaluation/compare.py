@@ -26,12 +26,11 @@ from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
 from hs_env.problems.segmentation import PhraseSegmentation
-from hs_env.storage import StrPath
+from hs_env.storage import HISTORY, StrPath
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import MissingVectorsError, TrainingData
 from hs_env.training.folders import saving
 from hs_env.training.run import Run, train_or_resume
-from hs_env.training.stages import HISTORY
 from hs_env.types import Episodes
 
 _PLAIN = "plain_lstm"
@@ -81,7 +80,7 @@ def compare(
         assert run.agent is not None
         episodes = list(greedy_episodes(model, run.agent, sentences))
         trained = collect(episodes, model.problem)
-        note = _policy(run.config) if run.is_own else f"{type(run.agent).__name__}, greedy"
+        note = _policy(run.config, model) if run.is_own else f"{type(run.agent).__name__}, greedy"
         sampled, baselines = _readings(model, run.agent, sentences, samples), _baselines(model, data, split)
         wished = [
             *_others(model, agents, sentences),
@@ -104,7 +103,7 @@ def compare(
     if not isinstance(model, PlainLSTM):
         plain = _plain_predictions(run, data, split, console)
         if plain is not None:
-            rows.append(Row(PlainLSTM.title, intervals(plain), f"{updates}, as the C-Net"))
+            rows.append(Row(PlainLSTM.title, intervals(plain), "trained for as many updates"))
             paired = Paired.of(model.title, trained, PlainLSTM.title, plain)
             caption += f" {paired}"
     own_rows = [*rows, *baselines]
@@ -206,10 +205,10 @@ def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> E
     return Episodes(episodes.sentences, actions, encoder(episodes.sentences, actions))
 
 
-def _policy(config: ResolvedConfig) -> str:
-    """Describe the policy: its algorithm, such as `REINFORCE` or `MASKABLE PPO`, or the fixed policy."""
-    kind = AGENTS.get(config.agent)
-    return f"{kind.title(config.agent_settings)}, greedy" if kind.learns else f"{config.warm_start}, kept"
+def _policy(config: ResolvedConfig, encoder: StructuredEncoder) -> str:
+    """Describe the decisions, such as `phrases learned by REINFORCE` or `phrases of function_words`."""
+    kind, made = AGENTS.get(config.agent), f"{encoder.problem.span[0]}s"
+    return f"{made} learned by {kind.title(config.agent_settings)}" if kind.learns else f"{made} of {config.warm_start}"
 
 
 def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console) -> Predictions | None:

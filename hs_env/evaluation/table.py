@@ -100,13 +100,14 @@ class Comparison:
         """Split the table into three that fit a terminal.
 
         They show classification and counts, then balanced accuracy and calibration, then agreement with gold structure.
-        A part without rows is left out.
+        A part without rows is left out. Only the first has the title of the whole.
         """
         details = [metric.column.name for metric in DETAILS]
         agreement = [name for name in self.metrics if self._column(name).agreement]
         others = [name for name in self.metrics if name not in (*agreement, *details)]
         caption = CAPTION if self.caption.startswith(CAPTION) else self.caption
-        further = (replace(self._select(names), caption=caption) for names in (details, agreement))
+        titles = {"Balanced accuracy and calibration": details, "Agreement with gold structure": agreement}
+        further = (replace(self._select(names), title=title, caption=caption) for title, names in titles.items())
         parts = [self._select(others), *further]
         return [part for part in parts if part.rows]
 

@@ -14,10 +14,10 @@ from hs_env.metrics.predictions import collect, collect_flat
 from hs_env.metrics.scores import flat_predictions, greedy_episodes
 from hs_env.models import StructuredEncoder
 from hs_env.problems.problem import Problem
+from hs_env.storage import HISTORY
 from hs_env.training.data import TrainingData
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
-from hs_env.training.stages import HISTORY
 from hs_env.types import Episodes
 
 _CURVE: Final = ("stage", "epoch", "updates", "seconds", "accuracy", "log_likelihood", "best")

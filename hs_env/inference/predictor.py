@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hs_env.agents import Agent, load_agent
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import isolated, prepare
 from hs_env.corpora import tokenise
 from hs_env.corpora.encoded import EncodedSplit
@@ -24,9 +25,7 @@ from hs_env.models import HSLSTM, Classifier, HMLSTMClassifier, StructuredEncode
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented
 from hs_env.render.episodes import hierarchies, segmented, undecided
-from hs_env.storage import StrPath, read_json
-from hs_env.training.stages import HISTORY
-from hs_env.training.trainer import AGENT
+from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.types import UNKNOWN, Sentence
 
 CHUNK: Final = 4096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.language.texts import TEXTS
@@ -16,6 +16,9 @@ from hs_env.training.paths import absolute, located
 @dataclass(frozen=True)
 class LMConfig:
     """Train a character language model."""
+
+    MAIN: ClassVar[tuple[str, ...]] = ("text", "data_dir", "core", "layers", "hidden_size", "updates", "seed")
+    """Fields that `hs-env lm train --help` shows; `--help-all` shows all of them."""
 
     text: str = "phrases"
     """Name of a text (`ptb`, `tinyshakespeare` or `phrases`), or path of a UTF-8 text file."""

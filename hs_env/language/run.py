@@ -16,10 +16,9 @@ from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import encode, load_text
 from hs_env.language.trainer import LMTrainer
 from hs_env.registry import unknown_name
-from hs_env.storage import StrPath, write_json
+from hs_env.storage import HISTORY, StrPath, write_json
 from hs_env.training.digests import check_data, text_digests
 from hs_env.training.folders import RunKind, saving
-from hs_env.training.stages import HISTORY
 
 
 @dataclass(frozen=True)

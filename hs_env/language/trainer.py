@@ -80,7 +80,8 @@ class LMTrainer(StagedTrainer[int]):
         self.carried = _Carried()
         self.learned, self.adapted = {"model": self.model}, {"optimizer": self.optimizer, "carried": self.carried}
         epochs, score = -(-config.updates // config.evaluate_every), "bits_per_character"
-        self.stages = (Stage(config.core, epochs, self._update, self._evaluate_dev, score, True, False),)
+        about = f"the language model learns; scores on dev after every {config.evaluate_every:,} updates"
+        self.stages = (Stage(config.core, epochs, self._update, self._evaluate_dev, score, True, False, about=about),)
 
     def max_updates(self, stage: Stage) -> int:
         """Return the number of updates of the run."""

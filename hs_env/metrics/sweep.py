@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 import hs_env
 from hs_env.agents import Agent, Decision, PolicyInput
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.envs.single import EncoderEnv
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import greedy_episodes, reward_means
 from hs_env.problems.problem import nearest_legal
@@ -66,6 +65,8 @@ def mean_reward(
     Raises:
         HsEnvError: If an argument is wrong, or the policy returns no actions.
     """
+    from hs_env.envs.single import EncoderEnv  # slow to import, and no other metric needs environments
+
     if not str(gymnasium.spec(env).entry_point).startswith("hs_env."):
         raise HsEnvError(f"Expected the id of one of hs-env's environments, such as {_ID}; got {env!r}.")
     made = gymnasium.make(env, split=split, **arguments).unwrapped

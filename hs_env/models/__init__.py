@@ -3,7 +3,7 @@
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.check import check_encoder
-from hs_env.models.classifier import DEFAULT_RUN, MODELS, Classifier, find_classifier, shipped_runs
+from hs_env.models.classifier import MODELS, Classifier, find_classifier
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import EncoderState, StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
@@ -14,6 +14,7 @@ from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier, SentenceClassifier
 from hs_env.models.tree_lstm import TreeLSTM
+from hs_env.shipped import DEFAULT_RUN, shipped_runs
 
 __all__ = [
     "CNN",

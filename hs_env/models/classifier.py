@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from hs_env.models.sentence import FlatClassifier
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry, unknown_name
+from hs_env.shipped import shipped_runs
 from hs_env.storage import StrPath, load_state, save_state
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
@@ -54,8 +54,6 @@ MODELS.register("self_attentive.v1")(SelfAttentive)
 
 FILE_NAME = "classifier.safetensors"
 """Name of the classifier's file in the folder of a run."""
-DEFAULT_RUN = "movie_reviews"
-"""Name of the packaged run that reads texts if no other is named."""
 ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
 ENCODER_WEIGHTS = "words.network."
@@ -216,12 +214,6 @@ def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
             f"{contextual.folder}. Restore the old encoder, or train again."
         )
     return contextual
-
-
-def shipped_runs() -> dict[str, Path]:
-    """Return the trained runs that ship with the package: name to folder, which holds a classifier and its agent."""
-    folder = Path(str(files("hs_env") / "data"))
-    return {path.parent.name: path.parent for path in sorted(folder.glob(f"*/{FILE_NAME}"))}
 
 
 def find_classifier(name: StrPath) -> Path:

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from hs_env.problems.problem import Column, EnvironmentText, Part, Problem, Spans, TrainingDefaults
+from hs_env.types import DELETE, RETAIN
 
-DELETE: Final = 0
-"""Deletes the word."""
-RETAIN: Final = 1
-"""Keeps the word."""
+__all__ = ["DELETE", "DISTILLATION", "RETAIN", "InformationDistillation", "retained_words"]
 
 
 def retained_words(actions: Tensor, lengths: Tensor) -> Tensor:

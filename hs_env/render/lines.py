@@ -79,7 +79,8 @@ def to_html(segmented: Segmented) -> str:
         text = escape(segmented.text(span))
         if span.colour is None:
             tag = "s" if span.state == "deleted" else "span"
-            parts.append(f'<{tag} style="color:{span.ink}">{text}</{tag}>')
+            ink = "inherit" if span.state == "whole" else span.ink  # so that a dark page can be read
+            parts.append(f'<{tag} style="color:{ink}">{text}</{tag}>')
             continue
         shape = f"{chip};border-top-right-radius:0;border-bottom-right-radius:0" if span.state == "open" else chip
         parts.append(f'<span style="{shape};background:{span.colour};color:{PALETTE.ink}">{text}</span>')

@@ -30,6 +30,9 @@ _CURVES: Final = {
 }
 """Entries of a run's history that are drawn if the history has them, with the titles of their charts."""
 
+_STAGES: Final = {"warm": PALETTE.neutral, "pnet": PALETTE.wrong, "joint": PALETTE.right}
+"""Colour of each stage, the same in every chart."""
+
 _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "hs-env",
@@ -46,24 +49,30 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def learning_curves(epochs: Sequence[dict[str, Any]]) -> str:
-    """Draw the dev scores of a run over its updates, mark the epoch that each stage kept, and return a data URL."""
-    shown = [name for name in _CURVES if name in epochs[0]]
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(9.0, 1.9 * -(-len(shown) // 2)), layout="constrained")
-        for number, name in enumerate(shown, 1):
-            axes = figure.add_subplot(-(-len(shown) // 2), 2, number)
-            axes.set_title(_CURVES[name])
-            _draw_stages(axes, epochs, name)
-        return _data_url(figure)
+def learning_curves(epochs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Draw the dev scores of a run over its updates, and mark the epoch that each stage kept.
+
+    Returns:
+        Title and data URL of each chart.
+    """
+    charts = []
+    for name, title in _CURVES.items():
+        if name in epochs[0]:
+            with rc_context(_STYLE):
+                figure = Figure(figsize=(4.4, 2.3), layout="constrained")
+                axes = figure.add_subplot()
+                axes.set_title(title)
+                _draw_stages(axes, epochs, name)
+                charts.append((title, _data_url(figure)))
+    return charts
 
 
 def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> None:
     """Draw a separate line per stage, since each stage starts from its own policy and score."""
-    for number, (stage, entries) in enumerate(groupby(epochs, lambda entry: entry["stage"])):
+    for stage, entries in groupby(epochs, lambda entry: entry["stage"]):
         part = list(entries)
         updates, scores = [entry["updates"] for entry in part], [entry[name] for entry in part]
-        colour = (PALETTE.neutral, PALETTE.right, PALETTE.wrong)[number % 3]
+        colour = _STAGES.get(stage, PALETTE.muted)
         axes.plot(updates, scores, color=colour, marker=".", markersize=4, linewidth=1.2, label=stage)
         best = max((at for at, entry in enumerate(part) if entry["best"]), default=0)
         axes.plot(updates[best], scores[best], "o", markersize=7, markerfacecolor="none", color=colour)
@@ -75,13 +84,14 @@ def accuracy_chart(comparison: Comparison) -> str:
     """Draw the accuracy of each row with its interval, and return a data URL."""
     rows = [row for row in comparison.rows if "accuracy" in row.intervals][::-1]
     with rc_context(_STYLE):
-        figure = Figure(figsize=(9.0, 0.5 + 0.27 * len(rows)), layout="constrained")
+        figure = Figure(figsize=(5.6, 0.8 + 0.25 * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         for height, row in enumerate(rows):
             found = row.intervals["accuracy"]
             axes.plot([100 * found.low, 100 * found.high], [height, height], color=PALETTE.track, linewidth=4)
             axes.plot(100 * found.value, height, "o", color=PALETTE.neutral, markersize=5)
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlabel("accuracy, %")
         axes.grid(axis="x", color=PALETTE.track, linewidth=0.4)
         return _data_url(figure)
@@ -106,5 +116,5 @@ def reliability_chart(bins: Sequence[ReliabilityBin]) -> str:
 def _data_url(figure: Figure) -> str:
     """Encode a figure as a data URL: the page then loads nothing, and the ids in two figures cannot clash."""
     content = io.BytesIO()
-    figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return f"data:image/svg+xml;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -12,16 +12,17 @@ from rich.console import Console
 import hs_env
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.evaluation import Comparison, Row, compare
-from hs_env.metrics.scores import greedy_episodes
-from hs_env.models import StructuredEncoder
+from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
+from hs_env.models import HMLSTMClassifier, StructuredEncoder
+from hs_env.models.classifier import Model
 from hs_env.render import Segmented, to_html
-from hs_env.render.episodes import segmented
+from hs_env.render.episodes import hierarchies, segmented, undecided
 from hs_env.render.segmented import printable
 from hs_env.report.charts import accuracy_chart, learning_curves, reliability_chart
-from hs_env.storage import StrPath, read_json
+from hs_env.report.lead import lead
+from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
-from hs_env.training.stages import HISTORY
 
 try:
     from jinja2 import Environment, StrictUndefined
@@ -38,9 +39,11 @@ class Section:
     """The part of the page about one run; `name` is that of its folder.
 
     Attributes:
+        lead: What the run learned and how accurate it is, in sentences.
         chart: Data URL of the chart of accuracies.
         reliability: Data URL of the reliability curve.
-        curves: Data URL of the learning curves, empty if the run has no history.
+        curves: Title and data URL of each learning curve; empty if the run has no history.
+        colours: What the colours of words mean, after a space; empty without any.
         examples: Example sentences by title: index in the split, and HTML.
         settings: Configuration by dotted name of the field.
         records: Versions, machine and command of each process that trained the run.
@@ -48,9 +51,11 @@ class Section:
 
     name: str
     comparison: Comparison
+    lead: Sequence[str]
     chart: str
     reliability: str
-    curves: str
+    curves: Sequence[tuple[str, str]]
+    colours: str
     examples: Mapping[str, Sequence[tuple[int, Markup]]]
     settings: Mapping[str, str]
     records: Sequence[Mapping[str, str]]
@@ -77,19 +82,21 @@ def make_report(
         raise HsEnvError("A report needs one run or more, got none.")
     loaded = [run if isinstance(run, Run) else Run.load(run) for run in runs]
     sections = [_section(run, split, compare(run, split, console, oracle)) for run in loaded]
-    rows = [
-        Row(
-            f"{section.name}: {section.comparison.rows[0].name}",
-            section.comparison.rows[0].intervals,
-            section.comparison.title,
-        )
-        for section in sections
-    ]
-    summary = Comparison(f"{len(runs)} runs", rows) if len(runs) > 1 else None
+    columns = {column.name: column for section in sections for column in section.comparison.columns}
+    rows = [_summarised(section) for section in sections]
+    summary = Comparison("The runs", rows, columns=tuple(columns.values())).parts()[0] if len(runs) > 1 else None
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.finalize = _clean
     template = environment.from_string(files("hs_env.report").joinpath("page.html").read_text("utf-8"))
     return template.render(sections=sections, summary=summary, split=split, version=hs_env.__version__)
+
+
+def _summarised(section: Section) -> Row:
+    """Return the row of a run in the table of all runs, with the accuracy of its plain LSTM in the note."""
+    comparison, first = section.comparison, section.comparison.rows[0]
+    plain = [row for row in comparison.rows[1:2] if comparison.paired is not None]
+    beside = [f"{row.name} {100 * row.intervals['accuracy'].value:.1f}%" for row in plain]
+    return Row(f"{section.name}: {first.name}", first.intervals, "; ".join([comparison.title, *beside]))
 
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
@@ -100,16 +107,18 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
     return Section(
         run.folder.resolve().name,
         comparison,
+        lead(run, split, comparison),
         accuracy_chart(comparison),
         reliability_chart(comparison.classes.reliability) if comparison.classes else "",
-        _curves(run, epochs) if epochs else "",
+        _curves(run, epochs) if epochs else [],
+        _colours(run.classifier.model),
         {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
         dict(_flat(run.config.to_json())),
         [dict(_flat(record)) for record in records],
     )
 
 
-def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> str:
+def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     """Draw the learning curves of a run; a damaged history is an error that names its file."""
     try:
         return learning_curves(epochs)
@@ -117,22 +126,18 @@ def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> str:
         raise HsEnvError(f"{run.folder / HISTORY} is not what hs-env wrote: {error}. Was it edited?") from error
 
 
+def _colours(model: Model) -> str:
+    """Say what the colours of the words mean."""
+    if not isinstance(model, StructuredEncoder | HMLSTMClassifier):
+        return ""
+    if isinstance(model, StructuredEncoder) and not model.problem.covers:
+        return " Retained words are blue, and deleted ones are struck through."
+    return " Phrases alternate between blue and sand."
+
+
 def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
     """Return mistakes, uncertain predictions and certain ones by title, each with the index of its sentence."""
-    encoder = run.classifier.model
-    if not isinstance(encoder, StructuredEncoder) or run.agent is None:
-        return {}
-    data = run.data(split)
-    sentences, labels = data.corpus.splits[split], run.classifier.labels
-    found = [
-        (index, shown)
-        for episodes in greedy_episodes(encoder, run.agent, data.splits[split])
-        for index, shown in zip(
-            episodes.sentences.indices.tolist(),
-            segmented(episodes, sentences, labels, problem=encoder.problem),
-            strict=True,
-        )
-    ]
+    found = list(_predicted(run, split))
     doubtful = sorted(found, key=lambda each: (each[1].probability, each[0]))
     certain = sorted(found, key=lambda each: (-(each[1].probability or 0), each[0]))
     mistakes = [each for each in certain if not each[1].correct]
@@ -142,6 +147,24 @@ def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
         "Least certain": doubtful[:_SHOWN],
         "Correct and most certain": right[:_SHOWN],
     }
+
+
+def _predicted(run: Run, split: str) -> Iterator[tuple[int, Segmented]]:
+    """Yield the index of each sentence, and the sentence with its prediction and its phrases, if the model has any."""
+    model, data, labels = run.classifier.model, run.data(split), run.classifier.labels
+    sentences, encoded = data.corpus.splits[split], data.splits[split]
+    if isinstance(model, StructuredEncoder):
+        assert run.agent is not None
+        for episodes in greedy_episodes(model, run.agent, encoded):
+            shown = segmented(episodes, sentences, labels, problem=model.problem)
+            yield from zip(episodes.sentences.indices.tolist(), shown, strict=True)
+    elif isinstance(model, HMLSTMClassifier):
+        for batch, log_probs, boundaries in hierarchy_predictions(model, encoded):
+            nested = hierarchies(batch, log_probs, boundaries, sentences, labels)
+            yield from zip(batch.indices.tolist(), nested, strict=True)
+    else:
+        for batch, log_probs in flat_predictions(model, encoded):
+            yield from zip(batch.indices.tolist(), undecided(batch, log_probs, sentences, labels), strict=True)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

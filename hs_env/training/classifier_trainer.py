@@ -35,6 +35,11 @@ def balanced_weights(data: TrainingData) -> Tensor:
     return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1).float())
 
 
+def limited(about: str, epochs: int) -> str:
+    """Add to what a stage does how long it takes."""
+    return f"{about}; at most {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "left out"
+
+
 class ClassifierTrainer(StagedTrainer[Tensor]):
     """Trains on batches of sentences in the stages "warm", "pnet" and "joint". A unit is the indices of a batch.
 
@@ -64,7 +69,15 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         )
 
     def stage(
-        self, name: str, epochs: int, update: Update, evaluate: Evaluate, score: str, after: Sequence[Stage] = ()
+        self,
+        name: str,
+        epochs: int,
+        update: Update,
+        evaluate: Evaluate,
+        score: str,
+        after: Sequence[Stage] = (),
+        about: str = "",
+        cost: float = 1.0,
     ) -> Stage:
         """Return a stage that trains the classifier, with enough epochs for the minimum number of updates.
 
@@ -77,11 +90,15 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             evaluate: Function that scores the classifier on dev.
             score: Name of the score that selects the best epoch.
             after: Stages before this one, on which the sentences of the curriculum depend.
+            about: What the stage does.
+            cost: Rough time of an update, relative to other stages.
         """
         least = self._epochs_with(self.config.min_updates, sum(earlier.epochs for earlier in after)) if epochs else 0
         if score == "log_likelihood" and self.class_weights is not None:
             score = WEIGHTED
-        return Stage(name, max(epochs, least), update, evaluate, score, min_epochs=least)
+        epochs = max(epochs, least)
+        about = limited(about, epochs)
+        return Stage(name, epochs, update, evaluate, score, min_epochs=least, about=about, cost=cost)
 
     def max_updates(self, stage: Stage) -> int:
         """Return the maximum number of updates of a stage."""

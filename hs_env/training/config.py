@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from hs_env.agents import AGENTS
 from hs_env.corpora import CORPORA
@@ -51,6 +51,9 @@ LATER_AGENT: Final = {
 @dataclass(frozen=True)
 class TrainConfig:
     """Configuration of joint training: warm start of the C-Net, then the P-Net alone, then both in turn."""
+
+    MAIN: ClassVar[tuple[str, ...]] = ("corpus", "data_dir", "vectors", "model", "reward", "agent", "seed")
+    """Fields that `hs-env train --help` shows; `--help-all` shows all of them."""
 
     corpus: str = "movie_reviews"
     """Name of a corpus (see `hs-env corpora`), `hf:NAME`, or path of a file or folder, perhaps with settings

@@ -17,10 +17,10 @@ from rich.console import Console
 
 from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
-from hs_env.storage import StrPath, read_json, what_is, write_json
+from hs_env.storage import HISTORY, StrPath, read_json, what_is, write_json
 from hs_env.training.digests import DATA, check_data
 from hs_env.training.record import describe
-from hs_env.training.stages import HISTORY, Callback, StagedTrainer
+from hs_env.training.stages import Callback, StagedTrainer
 
 CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
 
@@ -188,7 +188,8 @@ class RunKind(Generic[Q, C, R]):
         check_empty(folder)
         trainer = self.new_trainer(resolved, folder, console)
         if summary := trainer.summary():
-            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=True)
+            wrapped = not trainer.console.is_terminal
+            trainer.console.print(summary, markup=False, highlight=False, soft_wrap=wrapped)
         write_json(folder / RECORD, [{**describe(), **trainer.parent}])
         write_json(folder / DATA, trainer.data_digests)
         write_json(folder / CONFIG, resolved.to_json())

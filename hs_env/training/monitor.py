@@ -1,27 +1,22 @@
-"""Show the progress of a run: a progress bar with speed and time left, and curves in TensorBoard."""
+"""Show the progress of a run on the console, and write its curves."""
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.summary.writer.record_writer import RecordWriter
-from torch.utils.tensorboard.summary import scalar, text
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from hs_env.storage import naming
+from hs_env.training.events import EventFile
+from hs_env.training.time_left import TimeLeft
 
 _EVERY = 10  # updates per point of a curve
+_SECONDS = 30.0  # between two lines about updates where nothing can be drawn over
 _SHOWN = {
     "accuracy": "accuracy {:.1%}",
-    "macro_f1": "macro F1 {:.1%}",
     "log_likelihood": "log-likelihood {:.3f}",
     "reward": "reward {:.3f}",
     "phrases_per_sentence": "{:.1f} phrases",
@@ -29,47 +24,15 @@ _SHOWN = {
     "tree_depth": "depth {:.1f}",
     "bits_per_character": "{:.3f} bits per character",
     "boundaries_1": "{:.1%} boundaries",
+    "macro_f1": "macro F1 {:.1%}",
 }
-"""Formats of the dev scores that the console shows. TensorBoard gets all scores."""
-
-
-class EventFile:
-    """An event file of TensorBoard, which the caller's thread writes at once.
-
-    The `SummaryWriter` of torch writes in a thread of its own, where a full disk is a traceback beside the program.
-
-    Args:
-        folder: Folder of the run.
-        step: Number of updates done before. TensorBoard drops later points of an earlier process.
-    """
-
-    def __init__(self, folder: Path, step: int) -> None:
-        self._path = folder / f"events.out.tfevents.{time.time():.0f}.{platform.node()}.{os.getpid()}.{time.time_ns()}"
-        self._file = self._path.open("xb", buffering=0)
-        self._records = RecordWriter(self._file)
-        self._write(file_version="brain.Event:2")
-        if step:
-            self._write(step=step, session_log=SessionLog(status=SessionLog.START))
-
-    def scalar(self, name: str, value: float, step: int) -> None:
-        """Add a point of a curve."""
-        self._write(step=step, summary=scalar(name, value))
-
-    def text(self, name: str, content: str, step: int) -> None:
-        """Add a text in Markdown."""
-        self._write(step=step, summary=text(name, content))
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _write(self, **content: Any) -> None:
-        with naming(self._path):
-            self._records.write(Event(wall_time=time.time(), **content).SerializeToString())
+"""Formats of the dev scores that the console shows, the last ones only where they fit. TensorBoard gets all scores."""
 
 
 class Monitor:
     """Shows progress on the console and writes curves for TensorBoard.
+
+    A terminal gets a bar that is drawn over. A file and a notebook get lines.
 
     Args:
         folder: Folder of the run, for TensorBoard's event files.
@@ -83,19 +46,19 @@ class Monitor:
         self._events = EventFile(folder, step)
         self._sums: dict[str, float] = defaultdict(float)
         self._counts: dict[str, int] = defaultdict(int)
-        self._count, self._step = 0, step
+        self._count, self._step, self._unit = 0, step, unit
         self._progress = Progress(
-            TextColumn("[bold]{task.description:<6}"),
-            BarColumn(),
+            TextColumn("[bold]{task.description:<5}"),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn(f"{{task.fields[speed]:>6.0f}} {unit}/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[score]}"),
+            TextColumn("{task.fields[speed]}"),
+            TextColumn("{task.fields[left]}"),
             console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._begun, self._read = 0.0, 0
+        self._left, self._begun, self._said, self._read = TimeLeft(), 0.0, 0.0, 0
 
     def __enter__(self) -> Monitor:
         self._progress.start()
@@ -108,20 +71,43 @@ class Monitor:
             self._progress.stop()
             self._events.close()
 
-    def stage(self, name: str, total: int, completed: int) -> None:
-        """Begin a stage of `total` updates, or resume it after `completed` of them."""
+    def stage(
+        self, name: str, total: int, completed: int, about: str = "", cost: float = 1.0, later: float = 0.0
+    ) -> None:
+        """Begin a stage, or resume it.
+
+        Args:
+            name: Name of the stage.
+            total: Maximum number of its updates.
+            completed: Number of updates done.
+            about: What the stage does.
+            cost: Time of an update, relative to other stages.
+            later: Updates of all later stages, times their costs.
+        """
         self._flush()
+        if about:
+            wrapped = not self.console.is_terminal
+            self.console.print(f"{name}: {about}", highlight=False, markup=False, soft_wrap=wrapped)
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(name, total=total, completed=completed, speed=0.0, score="")
-        self._begun, self._read = time.monotonic(), 0
+        self._task = self._progress.add_task(name, total=total, completed=completed, speed="", left=str(self._left))
+        self._left.begin(total - completed, cost, later)
+        self._begun = self._said = time.monotonic()
+        self._read = 0
 
     def update(self, step: int, metrics: Mapping[str, float], read: int) -> None:
         """Count update number `step`, which read `read` units. Curves show means over ten updates."""
         self._read += read
+        self._left.update()
         if self._task is not None:
-            speed = self._read / max(time.monotonic() - self._begun, 1e-9)
-            self._progress.update(self._task, advance=1, speed=speed)
+            now = time.monotonic()
+            speed = f"{self._read / max(now - self._begun, 1e-9):,.0f} {self._unit}/s"
+            self._progress.update(self._task, advance=1, speed=speed, left=str(self._left))
+            if self._progress.disable and now - self._said > _SECONDS:
+                self._said = now
+                task = self._progress.tasks[0]
+                done = f"{task.description:<5}  {task.completed:,.0f} of {task.total:,.0f} updates"
+                self.console.print(f"{done}  {speed}  {self._left}", highlight=False, soft_wrap=True)
         for name, value in metrics.items():
             self._sums[name] += value
             self._counts[name] += 1
@@ -140,10 +126,15 @@ class Monitor:
     def epoch(
         self, step: int, stage: str, number: int, scores: Mapping[str, float], better: bool, examples: str
     ) -> None:
-        """Show the dev scores of epoch `number`, in green if they are the best so far, and write them with examples."""
+        """Show the dev scores of epoch `number`, and write them with examples. The best so far are green, or say so."""
         for name, value in scores.items():
             self._events.scalar(f"dev/{name}", value, step)
         self._events.text("sentences", examples, step)
-        shown = "  ".join(shape.format(scores[name]) for name, shape in _SHOWN.items() if name in scores)
-        line = f"{stage:<5} {number:>2}  {shown}"
-        self.console.print(f"[bold green]{line}[/]" if better else line, highlight=False, soft_wrap=True)
+        parts = [shape.format(scores[name]) for name, shape in _SHOWN.items() if name in scores]
+        line = f"{stage:<5} {number:>2}"
+        for part in parts:
+            if not self.console.is_terminal or len(f"{line}  {part}") <= self.console.width:
+                line += f"  {part}"
+        if better and self.console.color_system is None:
+            line += "  (best)"
+        self.console.print(line, style="bold green" if better else None, highlight=False, markup=False, soft_wrap=True)

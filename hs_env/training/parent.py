@@ -16,9 +16,8 @@ from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.classifier import ENCODER, ENCODER_WEIGHTS, FILE_NAME, Model
 from hs_env.models.words import WordEmbedding
-from hs_env.storage import read_json
+from hs_env.storage import HISTORY, read_json
 from hs_env.training.data import TrainingData
-from hs_env.training.stages import HISTORY
 from hs_env.vectors.contextual import ContextualVectors
 
 _WORDS = "words."

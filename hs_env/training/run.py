@@ -10,20 +10,20 @@ from typing import Any
 from rich.console import Console
 
 from hs_env.agents import BASELINES, Agent, load_agent
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.corpora import SPLITS
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.registry import unknown_name
 from hs_env.rewards import make_reward
-from hs_env.storage import StrPath
+from hs_env.storage import HISTORY, StrPath
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.digests import check_data
 from hs_env.training.flat import FlatTrainer
 from hs_env.training.folders import RunKind
-from hs_env.training.stages import HISTORY
-from hs_env.training.trainer import AGENT, Trainer
+from hs_env.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from rich.console import Console
 
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
-from hs_env.storage import load_state, save_state, write_json
+from hs_env.storage import HISTORY, load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 
-HISTORY = "history.json"
 CHECKPOINT = "checkpoint.safetensors"
 
 Callback = Callable[[Mapping[str, Any]], object]
@@ -53,6 +52,8 @@ class Stage:
         lower_is_better: Whether the lowest score is the best one.
         evaluate_start: Whether the weights at the start of the stage are evaluated too, as epoch 0.
         min_epochs: Number of epochs before which patience does not end the stage.
+        about: What the stage does, for the console.
+        cost: Rough time of an update, relative to other stages, for the time left before the stage has begun.
     """
 
     name: str
@@ -63,6 +64,8 @@ class Stage:
     lower_is_better: bool = False
     evaluate_start: bool = True
     min_epochs: int = 0
+    about: str = ""
+    cost: float = 1.0
 
 
 @dataclass
@@ -194,7 +197,9 @@ class StagedTrainer(ABC, Generic[Unit]):
         with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates, self.unit) as monitor:
             while progress.stage < len(self.stages):
                 stage = self.stages[progress.stage]
-                monitor.stage(stage.name, self.max_updates(stage), progress.updates_by_stage.get(stage.name, 0))
+                done = progress.updates_by_stage.get(stage.name, 0)
+                later = sum(each.cost * self.max_updates(each) for each in self.stages[progress.stage + 1 :])
+                monitor.stage(stage.name, self.max_updates(stage), done, stage.about, stage.cost, later)
                 self._run_stage(stage, monitor)
                 progress.stage, progress.epoch, progress.batch = progress.stage + 1, 0, 0
                 progress.waited, progress.best = 0, None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from rich.console import Console
 
 from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples
@@ -17,13 +18,14 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.problems.problem import Problem
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
-from hs_env.training.classifier_trainer import ClassifierTrainer
+from hs_env.training.classifier_trainer import ClassifierTrainer, limited
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.stages import Stage
 from hs_env.types import Episodes, SentenceBatch
 
-AGENT = "agent.safetensors"
+_COST: Final = 3.0
+"""Rough time of an update of the P-Net, relative to one of the C-Net in the warm start."""
 
 
 class Trainer(ClassifierTrainer):
@@ -57,9 +59,13 @@ class Trainer(ClassifierTrainer):
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
         joint_score = kind.problem.defaults.joint_score if agent_kind.learns else "log_likelihood"
         by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)
-        warm = self.stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood")
-        pnet = Stage("pnet", config.pnet_epochs if agent_kind.learns else 0, self._pnet, by_agent, "reward")
-        joint = self.stage("joint", config.joint_epochs, self._joint, by_agent, joint_score, (warm, pnet))
+        name, epochs = config.warm_start, config.pnet_epochs if agent_kind.learns else 0
+        about = f"the classifier (C-Net) learns, with the decisions of {name}"
+        warm = self.stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood", (), about)
+        about = limited("the policy (P-Net) learns from rewards, the classifier is frozen", epochs)
+        pnet = Stage("pnet", epochs, self._pnet, by_agent, "reward", about=about, cost=_COST)
+        about = "policy and classifier learn in turn" if agent_kind.learns else f"the classifier learns on with {name}"
+        joint = self.stage("joint", config.joint_epochs, self._joint, by_agent, joint_score, (warm, pnet), about, _COST)
         self.stages = (warm, pnet, joint)
 
     # Updates ---------------------------------------------------------------------------------------------------------

@@ -72,6 +72,14 @@ def test_help_lists_every_command_with_its_summary(capsys):
             assert inspect.getdoc(function_of(name)).splitlines()[0] == summary
 
 
+def test_help_fits_a_terminal_of_80_by_24(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+
+
 @pytest.mark.parametrize("name", app.COMMANDS)
 def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -95,7 +103,11 @@ def test_wrong_usage_is_explained(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["corpora"]])
+HELP = [[name, "--help"] for name in app.COMMANDS if name not in ("train", "lm", "reproduce", "models", "agents")]
+"""Commands whose help needs no torch. The others read their options or lists from models and agents."""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["corpora"], ["rewards"], *HELP], ids=" ".join)
 def test_quick_commands_do_not_import_torch(arguments):
     code = (
         "import contextlib, sys\n"

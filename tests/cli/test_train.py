@@ -24,7 +24,7 @@ def test_train_writes_the_comparison(folder):
     comparison = json.loads((folder / "evaluation-test.json").read_text())
     names = [row["name"] for row in comparison["rows"]]
     assert names[:2] == ["HS-LSTM", "plain LSTM"]
-    assert comparison["rows"][0]["note"] == "REINFORCE, greedy"
+    assert comparison["rows"][0]["note"] == "phrases learned by REINFORCE"
     assert "deletions" not in comparison
     assert comparison["recurring"]["share"] >= 0
     assert {"boundary_recall", "phrase_f1"} <= comparison["rows"][0]["metrics"].keys()
@@ -44,7 +44,7 @@ def test_a_run_of_id_lstm_is_compared_by_its_own_figures(distilled, capsys):
         "random",
     ]
     first, _, whole = comparison["rows"][:3]
-    assert first["note"] == "PPO, greedy"
+    assert first["note"] == "retained words learned by PPO"
     assert 0 < first["metrics"]["share_retained"]["value"] <= 1
     assert whole["metrics"]["share_retained"]["value"] == 1
     assert "phrases_per_sentence" not in first["metrics"]

@@ -15,9 +15,12 @@ from markupsafe import Markup
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
+from hs_env.evaluation import Comparison, Row
 from hs_env.evaluation.recurring import RecurringPhrase
+from hs_env.metrics import Interval
+from hs_env.render import PALETTE
 from hs_env.report import make_report
-from hs_env.report.charts import learning_curves
+from hs_env.report.charts import accuracy_chart, learning_curves
 from hs_env.report.page import _clean
 from hs_env.training import Run, TrainConfig, train
 
@@ -117,7 +120,9 @@ def test_the_page_shows_what_it_promises(run, page):
     table = json.loads((run.folder / "evaluation-test.json").read_text())
     assert f"{100 * table['rows'][1]['metrics']['accuracy']['value']:.1f}" in text
     assert json.loads((run.folder / "record.json").read_text())[0]["packages"]["torch"] in text
-    assert len(list(parse(page).iter("img"))) == 3
+    drawn = [image.get("alt", "").partition(",")[0] for image in parse(page).iter("img")]
+    assert drawn[:2] == ["Accuracy of each row of the table", "Share of correct predictions by their probability"]
+    assert "accuracy on dev after each epoch" in drawn
 
 
 def test_mistakes_come_first_and_the_most_certain_of_them(page):
@@ -141,10 +146,10 @@ def test_several_runs_have_a_summary_and_hostile_text_stays_text(both):
     text = "".join(root.itertext())
     for word in ("alert", "{{7*7}}", "&amp;", "a\ufffdb"):
         assert word in text.replace(" ", "")
-    assert '<i>&"' in [(heading.text or "") for heading in root.iter("h2")]
+    assert [(heading.text or "") for heading in root.iter("h2")] == ["plain", '<i>&"']
     summary = next(root.iter("table"))
     assert [row.find("th").text for row in summary.find("tbody")] == ["plain: HS-LSTM", '<i>&": ID-LSTM']
-    assert "".join(next(root.iter("h3")).itertext()) == "2 runs"
+    assert [heading.text for heading in root.iter("h1")] == ["2 runs on test"]
 
 
 def test_no_value_brings_characters_that_html_cannot_hold():
@@ -165,11 +170,59 @@ def test_deleted_words_are_struck_through(both, hostile):
 def test_a_dollar_in_a_name_is_a_dollar():
     scores = {"accuracy": 0.5, "log_likelihood": -1.0, "reward": -1.0}
     entries = [{"stage": "$w^{<", "updates": at, "best": at == 0, **scores} for at in range(3)]
-    address = learning_curves(entries)
-    assert address == learning_curves(entries)
+    ((title, address), *_) = learning_curves(entries)
+    assert title == "accuracy on dev"
+    assert [(title, address)] == learning_curves(entries)[:1]
     assert address.startswith("data:image/svg+xml;base64,")
     drawn = base64.b64decode(address.partition(",")[2]).decode()
     assert "$w^{<" in "".join(ElementTree.fromstring(drawn).itertext())
+
+
+def test_the_page_opens_with_what_was_learned_and_how_well(run, page):
+    root = parse(page)
+    assert [heading.text for heading in root.iter("h1")] == ["plain"]
+    assert not list(root.iter("h2"))
+    (lead,) = ("".join(each.itertext()) for each in root.iter("p") if each.get("class") == "lead")
+    table = json.loads((run.folder / "evaluation-test.json").read_text())
+    own, plain = (100 * row["metrics"]["accuracy"]["value"] for row in table["rows"][:2])
+    assert lead.startswith("HS-LSTM with phrases learned by REINFORCE was trained on 60 sentences of phrases")
+    assert f"Of 40 sentences of test, it classifies {own:.1f}% (95% interval" in lead
+    assert f"A plain LSTM, trained for as many updates, classifies {plain:.1f}%" in lead
+    others = [row["metrics"]["accuracy"]["value"] for row in table["rows"][2:]]
+    assert f"reaches {max(others):.1%}" in lead
+    headings = ["".join(heading.itertext()) for heading in root.iter("h3")]
+    assert len(headings) == len(set(headings))
+    assert "Comparison on test" in headings
+
+
+def test_a_flat_model_shows_its_mistakes_too(tmp_path):
+    flat = replace(CONFIG, model="bilstm", agent_parameters={})
+    root = parse(make_report([train(flat, tmp_path / "flat", QUIET)], "test", QUIET))
+    text = " ".join("".join(root.itertext()).split())
+    assert "The number is the place of the sentence in test, from 0." in text
+    assert list(root.iter("ol"))
+    assert "Phrases alternate" not in text
+
+
+def test_a_stage_has_the_same_colour_in_every_run():
+    scores = {"accuracy": 0.5, "best": True, "updates": 0}
+    long, short = ([{"stage": name, **scores} for name in names] for names in (("warm", "pnet", "joint"), ("joint",)))
+    drawn = [base64.b64decode(learning_curves(each)[0][1].partition(",")[2]).decode() for each in (long, short)]
+    assert all(PALETTE.right in each for each in drawn)
+    assert [PALETTE.neutral in each for each in drawn] == [True, False]
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_no_row_is_cut_off_in_the_chart_of_accuracies(count):
+    rows = [Row(f"row {at}", {"accuracy": Interval(0.5, 0.4, 0.6)}) for at in range(count)]
+    drawn = ElementTree.fromstring(base64.b64decode(accuracy_chart(Comparison("", rows)).partition(",")[2]))
+    height = float(drawn.get("height", "").removesuffix("pt"))
+    heights = [
+        float(re.search(r"([\d.]+)\)?$", (text.get("transform") or "0").partition(") rotate")[0].rstrip(")"))[1])
+        for text in drawn.iter("{http://www.w3.org/2000/svg}text")
+    ]
+    assert len(heights) > count
+    assert all(0 < each < height for each in heights)
 
 
 def test_no_runs_no_report(tmp_path: Path):

@@ -1,0 +1,124 @@
+"""What a run shows while it trains, on a terminal and in a file, and how long it says that it will take."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from hs_env.training import TrainConfig, monitor, train
+from hs_env.training.monitor import Monitor
+from hs_env.training.time_left import TimeLeft
+
+SCORES = {"accuracy": 0.5, "macro_f1": 0.4, "log_likelihood": -0.7, "reward": -0.6, "phrases_per_sentence": 12.2}
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def passed(clock: Clock, left: TimeLeft, updates: int, seconds: float) -> None:
+    for _ in range(updates):
+        clock.now += seconds
+        left.update()
+
+
+def test_time_left_covers_the_later_stages():
+    clock = Clock()
+    left = TimeLeft(clock)
+    left.begin(100, 1.0, later=50 * 2.0 + 100 * 3.0)
+    assert left.seconds is None
+    assert str(left) == ""
+    passed(clock, left, 40, 0.5)
+    assert left.seconds == pytest.approx(60 * 0.5 + 50 * 1.0 + 100 * 1.5)
+
+
+def test_time_left_of_a_new_stage_follows_from_the_last_one_until_its_own_speed_is_known():
+    clock = Clock()
+    left = TimeLeft(clock)
+    left.begin(10, 1.0, later=100 * 2.0)
+    passed(clock, left, 10, 0.5)
+    left.begin(100, 2.0)
+    assert left.seconds == pytest.approx(100 * 1.0)
+    clock.now += 5.0  # an evaluation counts too
+    passed(clock, left, 5, 3.0)
+    assert left.seconds == pytest.approx(95 * 4.0)
+
+
+def test_time_left_of_a_resumed_stage_counts_from_there():
+    clock = Clock()
+    left = TimeLeft(clock)
+    left.begin(20)
+    passed(clock, left, 20, 1.0)
+    assert left.seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "5 s"), (42, "40 s"), (94, "95 s"), (100, "2 min"), (3000, "50 min"), (9000, "2.5 h")]
+)
+def test_time_left_is_rounded(seconds, words):
+    clock = Clock()
+    left = TimeLeft(clock)
+    left.begin(10, 1.0, later=float(seconds))
+    passed(clock, left, 10, 1.0)
+    assert str(left) == f"about {words} left"
+
+
+def test_a_file_gets_whole_lines_and_one_so_often(tmp_path, monkeypatch):
+    shown, now = io.StringIO(), Clock()
+    monkeypatch.setattr(monitor.time, "monotonic", now)
+    with Monitor(tmp_path, Console(file=shown, width=40)) as watched:
+        watched.stage("warm", 1000, 0, "the classifier learns")
+        for step in range(1, 100):
+            now.now += 1.0
+            watched.update(step, {}, 16)
+        watched.epoch(99, "warm", 1, SCORES, True, "")
+    lines = shown.getvalue().splitlines()
+    assert not {"\r", "\x1b"} & set(shown.getvalue())
+    assert lines[0] == "warm: the classifier learns"
+    assert [line.split(" of ")[0] for line in lines[1:4]] == ["warm   31", "warm   62", "warm   93"]
+    assert lines[1].startswith("warm   31 of 1,000 updates  16 sentences/s  about ")
+    assert lines[-1].endswith("12.2 phrases  macro F1 40.0%  (best)")
+    assert len(lines) == 5
+
+
+def test_a_narrow_terminal_gets_one_line_per_epoch(tmp_path):
+    for width, last in ((80, "12.2 phrases"), (200, "macro F1 40.0%")):
+        shown = io.StringIO()
+        with Monitor(tmp_path, Console(file=shown, width=width, force_terminal=True, color_system=None)) as watched:
+            watched.epoch(1, "joint", 1, SCORES, False, "")
+        (line,) = (line for line in shown.getvalue().splitlines() if "accuracy" in line)
+        assert last in line
+        assert len(line.rstrip()) <= width
+
+
+@pytest.mark.parametrize(
+    ("model", "explained"),
+    [
+        ("hs_lstm", ["warm: the classifier (C-Net)", "pnet: the policy (P-Net)", "joint: policy and classifier"]),
+        ("cnn", ["warm: the classifier learns", "joint: it learns on"]),
+    ],
+)
+def test_stages_are_explained_where_they_begin(tmp_path, model, explained):
+    shown = io.StringIO()
+    small = TrainConfig(
+        corpus="phrases:train=40,dev=10,test=10",
+        vectors="random:4",
+        model=model,
+        model_parameters={"hidden_size": 4},
+        warm_epochs=1,
+        joint_epochs=1,
+        threads=1,
+    )
+    train(small, tmp_path / "run", Console(file=shown))
+    lines = shown.getvalue().splitlines()
+    starts = [next(at for at, line in enumerate(lines) if line.startswith(start)) for start in explained]
+    for at, start in zip(starts, explained, strict=True):
+        stage = start.partition(":")[0]
+        assert not any(line.startswith(f"{stage} ") for line in lines[:at])
