@@ -22,6 +22,7 @@ GROUPS: Final = {
     "Train": {
         "train": "Train a classifier, and compare it with the baselines.",
         "lm": "Train, evaluate and sample character language models.",
+        "sweep": "Train what a grid of configurations lacks, here or on Ray.",
         "reproduce": "Train what published results need, and print ours beside them.",
     },
     "Look at results": {
