@@ -23,6 +23,7 @@ GROUPS: Final = {
         "train": "Train a classifier, and compare it with the baselines.",
         "lm": "Train, evaluate and sample character language models.",
         "sweep": "Train what a grid of configurations lacks, here or on Ray.",
+        "tune": "Search for a good configuration, judged on dev.",
         "reproduce": "Train what published results need, and print ours beside them.",
     },
     "Look at results": {
@@ -148,7 +149,9 @@ def _run(command: str, arguments: Sequence[str]) -> None:
             )
             return
         function, prog, prepared = module.COMMANDS[arguments[0]], f"{prog} {arguments[0]}", prepared[1:]
-    elif command == "train":
+        if arguments[0] == "train":
+            function = module.train_command(arguments)
+    elif command in ("train", "tune"):
         sys.path.append(os.getcwd())  # for a reward in a module of the working folder, as with `python -m`
         function = module.command(arguments)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -12,35 +12,46 @@ from rich.console import Console
 from rich.table import Table
 
 from hs_env.cli.help import join_lines
+from hs_env.cli.settings import NO_SETTINGS, SettingsOptions, settings_of
 from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
+from hs_env.language.config import PRESETS
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.models.hm.layers import HMLSTM
+from hs_env.settings import make_config
 
 join_lines(LMConfig)
 
 
-def train(
-    config: Annotated[LMConfig, tyro.conf.arg(name="")],
-    out: Path | None = None,
-    resume: Path | None = None,
-) -> None:
-    """Train a character language model and evaluate it on test.
+def train_command(arguments: Sequence[str]) -> Callable[..., None]:
+    """Return `train` with the fields of `--preset` and `--config` among these arguments as defaults."""
+    start = make_config(LMConfig, settings_of(arguments, LMConfig, PRESETS))
 
-    Args:
-        config: Configuration of the run.
-        out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-        resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
-    """
-    console = Console(stderr=True)
-    if resume is not None:
-        if config != LMConfig() or out is not None:
+    def train(
+        config: Annotated[LMConfig, tyro.conf.arg(name="")] = start,
+        settings: Annotated[SettingsOptions, tyro.conf.arg(name="")] = NO_SETTINGS,
+        out: Path | None = None,
+        resume: Path | None = None,
+    ) -> None:
+        """Train a character language model and evaluate it on test.
+
+        Args:
+            config: Configuration of the run.
+            settings: Where the configuration comes from.
+            out: Folder of the new run; by default runs/TEXT-DATE-TIME.
+            resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+        """
+        console = Console(stderr=True)
+        if resume is None:
+            run = train_lm(config, out, console)
+        elif (config, settings, out) == (LMConfig(), NO_SETTINGS, None):
+            run = resume_lm(resume, console)
+        else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
-        run = resume_lm(resume, console)
-    else:
-        run = train_lm(config, out, console)
-    _print_scores(run, "test")
-    print(f"\nThe run is in {run.folder}")
+        _print_scores(run, "test")
+        print(f"\nThe run is in {run.folder}")
+
+    return train
 
 
 def evaluate(
@@ -109,5 +120,5 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
         Console().print(table)
 
 
-COMMANDS: Final[dict[str, Callable[..., None]]] = {"train": train, "evaluate": evaluate, "sample": sample}
+COMMANDS: Final[dict[str, Callable[..., None]]] = {"train": train_command(()), "evaluate": evaluate, "sample": sample}
 """The subcommands of `hs-env lm`."""

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import tyro
 
-from hs_env.cli.sweep import SweepOptions, run_grid
+from hs_env.cli.sweep import DEFAULTS, SweepOptions, run_grid
 
 
 def reproduce(
     corpora: tyro.conf.Positional[tuple[str, ...]] = (),
     out: Path = Path("runs/reproduction"),
-    options: Annotated[SweepOptions, tyro.conf.arg(name="")] = SweepOptions(),
+    options: Annotated[SweepOptions, tyro.conf.arg(name="")] = DEFAULTS,
 ) -> None:
     """Train what published results need, and print ours beside them.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
 import tyro
 from rich.console import Console
@@ -46,13 +46,14 @@ class SweepOptions:
 
 
 join_lines(SweepOptions)
+DEFAULTS: Final = SweepOptions()
 
 
 def sweep(
     grid: tyro.conf.Positional[Path],
     out: Path,
     corpora: tuple[str, ...] = (),
-    options: Annotated[SweepOptions, tyro.conf.arg(name="")] = SweepOptions(),
+    options: Annotated[SweepOptions, tyro.conf.arg(name="")] = DEFAULTS,
 ) -> None:
     """Train what a grid of configurations lacks, here or on Ray.
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.language.texts import TEXTS
 from hs_env.models.hm.boundary import Boundary, check_boundary
 from hs_env.parameters import make_plain
 from hs_env.training.paths import absolute, located
+
+PRESETS: Final = Path(__file__).with_name("presets.toml")
+"""Configurations by name."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ warm_epochs = 4
 joint_epochs = 1
 checkpoint_seconds = 0.2
 [corpora."phrases:train=400,dev=20,test=20"]
-seeds = 5
+seeds = 3
 [variants.plain_lstm]
 model = "plain_lstm"
 """
@@ -79,7 +79,7 @@ def test_a_node_dies_and_nothing_is_lost_or_done_twice(cluster, tmp_path, capsys
     processes = [len(entry["record"]) for entry in ledger.entries()]
     assert max(processes) == 2  # the run on the dead node has continued on the other one
     assert sum(processes) == len(cells) + 1
-    assert "5 runs to do, 2 at a time" in capsys.readouterr().err
+    assert "3 runs to do, 2 at a time" in capsys.readouterr().err
     cli.main(sweep)
     assert "0 runs to do" in capsys.readouterr().err
     here = Ledger(tmp_path / "here" / "ledger.jsonl")
@@ -88,7 +88,7 @@ def test_a_node_dies_and_nothing_is_lost_or_done_twice(cluster, tmp_path, capsys
 
 
 def test_a_failed_run_is_told_and_the_others_go_on(cluster, tmp_path, capsys):
-    (tmp_path / "grid.toml").write_text(GRID.replace("seeds = 5", "seeds = 1") + BROKEN)
+    (tmp_path / "grid.toml").write_text(GRID.replace("seeds = 3", "seeds = 1") + BROKEN)
     out = tmp_path / "out"
     with pytest.raises(SystemExit):
         cli.main(["sweep", str(tmp_path / "grid.toml"), "--out", str(out), "--engine", "ray", "--jobs", "2"])
