@@ -7,9 +7,11 @@ from typing import Annotated
 
 import tyro
 
+from hs_env.cli.options import main_options
 from hs_env.cli.sweep import DEFAULTS, SweepOptions, run_grid
 
 
+@main_options("corpora", "out", "options")
 def reproduce(
     corpora: tyro.conf.Positional[tuple[str, ...]] = (),
     out: Path = Path("runs/reproduction"),

@@ -13,6 +13,7 @@ import tyro
 from rich.console import Console
 
 from hs_env.cli.help import join_lines
+from hs_env.cli.options import main_options
 from hs_env.errors import HsEnvError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ join_lines(SweepOptions)
 DEFAULTS: Final = SweepOptions()
 
 
+@main_options("grid", "out", "options")
 def sweep(
     grid: tyro.conf.Positional[Path],
     out: Path,

@@ -30,7 +30,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         reading: ReadingOptions,
         settings: SettingsOptions,
         trials: int,
-        space: Path,
+        space: Path | None,
     ) -> None:
         """Search for a good configuration, judged on dev.
 
@@ -45,16 +45,16 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             reading: Columns of your own files.
             settings: Where the configuration comes from.
             trials: Number of trials of the search.
-            space: TOML file of the fields to search, with ranges or choices.
+            space: TOML file of the fields to search, with ranges or choices; by default the space of the package.
         """
         from hs_env.experiments.tuning import tune as search  # needs the extra "tune"
 
         full = full_config(config, model_parameters, agent_parameters, reading)
         full = replace(full, threads=full.threads or 1)
-        best = search(full, load_space(full, space), out, trials, Console(stderr=True))
+        best = search(full, load_space(full, space or SPACE), out, trials, Console(stderr=True))
         print(best.read_text(encoding="utf-8"))
         print(f"Train with it: hs-env train --config {best}")
 
-    tune.__annotations__ |= chosen.annotations | {"out": Path, "trials": int, "space": Path, "return": None}
-    tune.__defaults__ = (*chosen.defaults, 20, SPACE)
+    tune.__annotations__ |= chosen.annotations | {"out": Path, "trials": int, "space": Path | None, "return": None}
+    tune.__defaults__ = (*chosen.defaults, 20, None)
     return tune

@@ -127,8 +127,10 @@ def _suggest(trial: Trial, name: str, values: Range) -> Value:
         choice: Value = trial.suggest_categorical(name, values.choices)
         return choice
     if isinstance(values.low, int) and isinstance(values.high, int):
-        return trial.suggest_int(name, values.low, values.high, log=values.log)
-    return trial.suggest_float(name, values.low, values.high, log=values.log)
+        whole: int = trial.suggest_int(name, values.low, values.high, log=values.log)
+        return whole
+    number: float = trial.suggest_float(name, values.low, values.high, log=values.log)
+    return number
 
 
 def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> str:

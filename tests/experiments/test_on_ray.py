@@ -45,6 +45,7 @@ reward = "nowhere:none"
 @pytest.fixture
 def cluster(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # of the nodes, whose processes begin now
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # it is 15 by default
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
