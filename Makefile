@@ -10,16 +10,19 @@ INSTALLED := .venv/.installed
 LIBRARIES := agilerl rllib skrl tianshou torchrl zoo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format interop benchmark classifier docs site constraints clean
+.PHONY: help run test test-gpu check format interop benchmark classifier docs site constraints clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: $(INSTALLED)  ## train HS-LSTM on movie reviews and compare it with the baselines; ARGS="--corpus mr --data-dir DIR"
 	$(BIN)/python -m hs_env.cli train $(ARGS)
 
 test: check  ## everything a change must pass; pytest takes PYTEST="-k reward"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST)
+
+test-gpu: $(INSTALLED)  ## the tests that compare a CUDA GPU with the CPU; needs a PyTorch with CUDA in .venv
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gpu $(PYTEST)
 
 check: $(INSTALLED)  ## lint, format and types, without the tests
 	$(BIN)/ruff check
@@ -43,10 +46,12 @@ benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
-docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, picture of the architecture, notebooks
+docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, architecture, notebooks, demo
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/draw_architecture.py
 	$(BIN)/python scripts/run_notebooks.py
+	rm -f docs/demo.html
+	$(BIN)/python -m hs_env.cli demo movie_reviews phrases_id_lstm --words 8000 --out docs/demo.html
 
 site: .venv/.site  ## the documentation site in build/site, with every link in it checked
 	$(BIN)/python scripts/make_site.py

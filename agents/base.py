@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.compute import isolated
+from hs_env.compute import Device, find_device, isolated, kept_generators, making_on
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers
@@ -31,7 +31,7 @@ class PolicyInput:
         legal: (R, k) bool, at least one True in each row.
         memory: (R, M) memory from `Agent.begin` or the last decision.
         deterministic: Whether to take the most probable action instead of sampling.
-        generator: Random generator for sampling; None is torch's global one.
+        generator: Random generator on the CPU for sampling; None is torch's global one.
     """
 
     observation: Tensor
@@ -76,6 +76,10 @@ class Agent(ABC):
     @abstractmethod
     def act(self, inputs: PolicyInput) -> Decision:
         """Choose a legal action for each row."""
+
+    def to(self, device: torch.device) -> Agent:
+        """Move the weights of the policy, if it has any, to the device of the encoder that it acts on."""
+        return self
 
 
 def check_width(observation: Tensor, state_size: int) -> None:
@@ -193,20 +197,24 @@ FILE_NAME = "agent.safetensors"
 
 
 @isolated
-def load_agent(path: StrPath) -> Agent:
+def load_agent(path: StrPath, device: Device = "cpu") -> Agent:
     """Load a policy that `LearningAgent.save` saved, from its file or from the folder of its run.
 
+    Args:
+        path: File or folder.
+        device: Device of the encoder that it will act on, whichever it was trained on.
+
     Raises:
-        HsEnvError: If the file is missing or damaged, or the kind of agent is unknown.
+        HsEnvError: If the file is missing or damaged, or the kind of agent or the device is unknown.
     """
-    path = Path(path)
+    path, device = Path(path), find_device(device)
     path = path / FILE_NAME if path.is_dir() else path
     state = load_state(path, "agent")
     try:
         kind = AGENTS.get(_RENAMED.get(state["agent"], state["agent"]))
         check_numbers({name: value for name, value in state.items() if name not in ("words", "pnet", "weights")})
         check_loading(lambda: kind.load(state))
-        with torch.random.fork_rng():  # the random initial weights are overwritten
-            return kind.load(state)
+        with kept_generators(), making_on():  # the random initial weights are overwritten
+            return kind.load(state).to(device)
     except LOADING_ERRORS as error:
         raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error

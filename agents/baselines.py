@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hs_env.compute import CPU
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.problems.composition import Composition
@@ -126,11 +127,11 @@ class Punctuation(Heuristic):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
-        self._mark = _membership(vocabulary, PUNCTUATION)
+        self._mark = _Words(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return `END` at every mark."""
-        return self._mark[batch.tokens].long()
+        return self._mark(batch.tokens).long()
 
 
 @BASELINES.register("function_words.v1")
@@ -141,12 +142,12 @@ class FunctionWords(Heuristic):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
-        self._function = _membership(vocabulary, FUNCTION_WORDS)
-        self._mark = _membership(vocabulary, PUNCTUATION)
+        self._function = _Words(vocabulary, FUNCTION_WORDS)
+        self._mark = _Words(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return `END` at content words before a function word, and at every mark."""
-        function, mark = self._function[batch.tokens], self._mark[batch.tokens]
+        function, mark = self._function(batch.tokens), self._mark(batch.tokens)
         before_function = torch.zeros_like(function)
         before_function[:, :-1] = function[:, 1:] & ~function[:, :-1]
         return (before_function | mark).long()
@@ -207,11 +208,11 @@ class ContentWords(Heuristic):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
-        self._deleted = _membership(vocabulary, (FUNCTION_WORDS | PUNCTUATION) - NEGATIONS)
+        self._deleted = _Words(vocabulary, (FUNCTION_WORDS | PUNCTUATION) - NEGATIONS)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return `RETAIN` at content words and negations."""
-        return (~self._deleted[batch.tokens]).long()
+        return (~self._deleted(batch.tokens)).long()
 
 
 @BASELINES.register("no_punctuation.v1")
@@ -222,11 +223,11 @@ class NoPunctuation(Heuristic):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(vocabulary)
-        self._mark = _membership(vocabulary, PUNCTUATION)
+        self._mark = _Words(vocabulary, PUNCTUATION)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return `RETAIN` at everything except marks."""
-        return (~self._mark[batch.tokens]).long()
+        return (~self._mark(batch.tokens)).long()
 
 
 @BASELINES.register("random.v1")
@@ -278,7 +279,13 @@ def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **paramet
     return kind(vocabulary, **parameters)
 
 
-def _membership(vocabulary: Vocabulary, words: Iterable[str]) -> Tensor:
-    """Return (V,) bool: whether each token, in lower case, is one of `words`."""
-    chosen = frozenset(words)
-    return torch.tensor([word.lower() in chosen for word in vocabulary.words])
+class _Words:
+    """Tells which tokens are, in lower case, one of `words`."""
+
+    def __init__(self, vocabulary: Vocabulary, words: Iterable[str]) -> None:
+        chosen = frozenset(words)
+        self._member = torch.tensor([word.lower() in chosen for word in vocabulary.words], device=CPU)
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        self._member = self._member.to(tokens.device)  # once
+        return self._member[tokens]

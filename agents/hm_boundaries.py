@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hs_env.compute import Device, from_array
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, HMLSTMClassifier
@@ -35,12 +36,13 @@ class HMBoundaries(Heuristic):
         if not isinstance(classifier.model, HMLSTMClassifier):
             raise HsEnvError(f"Only HM-LSTM finds boundaries by itself; the classifier is a {classifier.model.title}.")
         self.model, self.contextual = classifier.model, classifier.contextual
-        self._ids = torch.tensor(list(classifier.vocabulary.encode(vocabulary.words)))
+        ids = list(classifier.vocabulary.encode(vocabulary.words))
+        self._ids = torch.tensor(ids, device=classifier.device)
 
     @classmethod
-    def load(cls, vocabulary: Vocabulary, run: str | Path) -> HMBoundaries:
-        """Load the HM-LSTM of a run of `hs-env train --model hm_lstm`."""
-        return cls(vocabulary, Classifier.load(run))
+    def load(cls, vocabulary: Vocabulary, run: str | Path, device: Device = "cpu") -> HMBoundaries:
+        """Load the HM-LSTM of a run of `hs-env train --model hm_lstm`, to the device of the sentences."""
+        return cls(vocabulary, Classifier.load(run, device))
 
     @torch.no_grad()
     def plan(self, batch: SentenceBatch) -> Tensor:
@@ -53,7 +55,8 @@ class HMBoundaries(Heuristic):
         if self.contextual is None:
             return None
         rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
-        vectors = self.contextual(
-            [tuple(self.vocabulary.words[token] for token in row[:length]) for row, length in rows]
+        words = [tuple(self.vocabulary.words[token] for token in row[:length]) for row, length in rows]
+        device = self._ids.device
+        return WordFeatures(
+            from_array(self.contextual.on(device)(words), device), batch.lengths.cumsum(0) - batch.lengths
         )
-        return WordFeatures(torch.from_numpy(vectors), batch.lengths.cumsum(0) - batch.lengths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hs_env.compute import device_of
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.models import StructuredEncoder, shipped_runs
 from hs_env.storage import StrPath
@@ -28,8 +29,9 @@ def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, source: S
     Raises:
         HsEnvError: If there is no such agent, it is for another decision problem, or a zip file is not trusted.
     """
+    device = device_of(encoder)
     path = shipped_runs().get(os.fspath(source), Path(source))
     if is_zip(path):
-        return load_zip(path, trust)
-    agent = load_agent(path)
+        return load_zip(path, trust, device)
+    agent = load_agent(path, device)
     return make_baseline(agent.name, vocabulary, encoder.problem) if isinstance(agent, FixedPolicy) else agent

@@ -170,6 +170,11 @@ class LogitPolicy(Agent):
     def __init__(self, pnet: PNet) -> None:
         self.pnet = pnet
 
+    def to(self, device: torch.device) -> LogitPolicy:
+        """See `Agent.to`."""
+        self.pnet.to(device)
+        return self
+
     @property
     def observes(self) -> bool:
         """See `Agent.observes`."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.rate import Decisions
 from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
@@ -51,12 +52,14 @@ class Rollout:
         log_probs: (R, T) log-probabilities of the actions; 0 for forced actions and after the last word.
         entropy: (R, T) entropies of the decisions in nats; 0 likewise.
         trajectories: Inputs of the decisions, if they were recorded.
+        decisions: Free decisions between two actions, with gradients, if an estimator made the episodes.
     """
 
     episodes: Episodes
     log_probs: Tensor
     entropy: Tensor
     trajectories: Trajectories | None = None
+    decisions: Decisions | None = None
 
     def metrics(self, earned: Rewarded) -> dict[str, float]:
         """Return mean and standard deviation of the reward, the means of its terms, and the entropy per word."""
@@ -90,6 +93,7 @@ def rollout(
     seen: list[PolicyInput] = []
     decisions: list[Decision] = []
     finished: list[Tensor] = []
+    checks: list[Tensor] = []
     memory = agent.begin(order.batch, samples)
     gradients = torch.is_grad_enabled()
 
@@ -106,7 +110,9 @@ def rollout(
         inputs = PolicyInput(walked.observe(state), walked.legal(state), memory, deterministic, generator)
         with torch.set_grad_enabled(gradients):
             decision = agent.act(inputs)
-        _check(decision.actions, inputs.legal, agent)
+        checks.append(_are_legal(decision.actions, inputs.legal, agent))
+        if decision.actions.is_cpu:  # elsewhere this would wait for the device at each word
+            _require(checks.pop(), agent)
         memory = decision.memory
         decisions.append(decision)
         if record:
@@ -115,6 +121,8 @@ def rollout(
 
     with torch.no_grad():
         state = walked.unroll(walked.start(order.batch, samples), len(order.counts), decide, leave, assume_legal=True)
+        if checks:
+            _require(torch.stack(checks).all(), agent)
         actions = order.padded([decision.actions for decision in decisions])
         if agent.observes:
             log_probs = torch.cat([walked.finish(state), *finished[::-1]])[order.back]
@@ -168,11 +176,15 @@ class _LongestFirst:
         )
 
 
-def _check(actions: Tensor, legal: Tensor, agent: Agent) -> None:
-    """Raise an error unless each row has a legal action, so the recorded actions are those taken."""
+def _are_legal(actions: Tensor, legal: Tensor, agent: Agent) -> Tensor:
+    """Return whether each row has a legal action, so the recorded actions are those taken, as a bool tensor."""
     if actions.shape != legal.shape[:1] or actions.is_floating_point():
         expected = f"{len(legal)} whole numbers"
         raise HsEnvError(f"{type(agent).__name__} must return {expected}, got {actions.dtype} {tuple(actions.shape)}.")
     inside = actions.clamp(0, legal.shape[1] - 1)
-    if not (legal.gather(1, inside[:, None]).squeeze(1) & (inside == actions)).all():
+    return (legal.gather(1, inside[:, None]).squeeze(1) & (inside == actions)).all()
+
+
+def _require(fine: Tensor, agent: Agent) -> None:
+    if not fine:
         raise HsEnvError(f"{type(agent).__name__} took an action that `legal` does not allow.")

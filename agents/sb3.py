@@ -16,6 +16,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
+from hs_env.compute import Device, find_device, making_on
 from hs_env.errors import HsEnvError, shown
 from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
@@ -98,6 +99,11 @@ class SB3Agent(Agent):
         rows, width = len(batch) * samples, 2 * lstm.num_layers * lstm.hidden_size
         return torch.zeros(rows, width, device=batch.lengths.device)
 
+    def to(self, device: torch.device) -> SB3Agent:
+        """See `Agent.to`."""
+        self.policy.to(device)
+        return self
+
     @torch.no_grad()
     def act(self, inputs: PolicyInput) -> Decision:
         """See `Agent.act`; the decision has no gradients."""
@@ -110,7 +116,8 @@ class SB3Agent(Agent):
         self.policy.set_training_mode(False)
         here, there = inputs.observation.device, self.policy.device
         moved = (each.to(there) for each in (inputs.observation, inputs.legal, inputs.memory))
-        logits, memory = (each.to(here) for each in self._logits(*moved))
+        with making_on():
+            logits, memory = (each.to(here) for each in self._logits(*moved))
         choice = CategoricalChoice(logits, inputs.legal)
         actions = choice.best() if inputs.deterministic else choice.sample(inputs.generator)
         return Decision(actions, choice.log_prob(actions), choice.entropy(), memory)
@@ -230,8 +237,8 @@ def is_zip(path: StrPath) -> bool:
     return Path(path).is_file() and zipfile.is_zipfile(path)
 
 
-def load_zip(path: StrPath, trust: bool) -> SB3Agent:
-    """Load the policy in the zip file of an algorithm.
+def load_zip(path: StrPath, trust: bool, device: Device = "cpu") -> SB3Agent:
+    """Load the policy in the zip file of an algorithm to a device.
 
     Raises:
         HsEnvError: If the file is not trusted, or holds no policy that can be used.
@@ -243,15 +250,17 @@ def load_zip(path: StrPath, trust: bool) -> SB3Agent:
         )
     from stable_baselines3.common.save_util import load_from_zip_file
 
+    device = find_device(device)
     try:
         data, weights, _ = load_from_zip_file(str(path), device="cpu")
         assert data is not None
         kind, settings = data["policy_class"], dict(data.get("policy_kwargs") or {})
         if "use_sde" in inspect.signature(kind).parameters:
             settings.setdefault("use_sde", data.get("use_sde", False))
-        policy = kind(data["observation_space"], data["action_space"], _no_rate, **settings)
+        with making_on():
+            policy = kind(data["observation_space"], data["action_space"], _no_rate, **settings)
         policy.load_state_dict(weights["policy"])
-        return SB3Agent(policy, data.get("exploration_rate", 0.0))
+        return SB3Agent(policy, data.get("exploration_rate", 0.0)).to(device)
     except Exception as error:  # what is unpickled may raise anything
         raise HsEnvError(
             f"{path} holds no policy of Stable-Baselines3 that can be used: {type(error).__name__}: {error}"

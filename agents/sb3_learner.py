@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from hs_env.compute import CPU, device_of, from_array, kept_generators, making_on, to_array
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models.encoder import StructuredEncoder
@@ -85,7 +86,8 @@ class SB3Learner(SB3Agent, LearningAgent):
         self._arguments = self._chosen_arguments()
         arguments = deepcopy(self._arguments)  # some algorithms change them
         try:
-            self.model: Any = sb3_algorithm(name)(env=self._vec_env, device="cpu", **arguments)
+            with making_on():
+                self.model: Any = sb3_algorithm(name)(env=self._vec_env, device=device_of(encoder), **arguments)
             self.model.set_logger(Logger(None, []))  # the default logger creates a folder per update
             super().__init__(self.model.policy)
         except Exception as error:  # algorithms raise all kinds of errors for bad arguments
@@ -100,14 +102,15 @@ class SB3Learner(SB3Agent, LearningAgent):
         generator: torch.Generator | None = None,
     ) -> Update:
         """Train for `steps` steps in `slots` slots, then sample episodes of the batch."""
-        with _seeded(generator) as seed:
+        with _seeded(generator, device_of(encoder)) as seed:
             self._env.load(self._resources(encoder, batch, reward))
             self.model.set_env(self._vec_env)  # discards the last observation, too
             self.model.action_space.seed(seed)
             self._vec_env.seed(seed)
             steps = self.settings.slots * self.settings.steps
             try:
-                self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
+                with making_on():
+                    self.model.learn(steps, reset_num_timesteps=False, log_interval=None)
             except (ValueError, AssertionError) as error:
                 if isinstance(error, HsEnvError):
                     raise
@@ -170,7 +173,7 @@ class SB3Learner(SB3Agent, LearningAgent):
         }
         if (buffer := getattr(self.model, "replay_buffer", None)) is not None:
             filled = buffer.buffer_size if buffer.full else buffer.pos
-            arrays = {name: torch.from_numpy(getattr(buffer, name)[:filled].copy()) for name in _BUFFER}
+            arrays = {name: from_array(getattr(buffer, name)[:filled].copy()) for name in _BUFFER}
             state["replay_buffer"] = {"pos": buffer.pos, "full": buffer.full, "arrays": arrays}
         return state
 
@@ -205,7 +208,7 @@ def _restore_buffer(buffer: Any, saved: dict[str, Any]) -> None:
     position = _number("the position in the replay buffer", saved["pos"], int, buffer.buffer_size - 1)
     filled = buffer.buffer_size if full else position
     for name in _BUFFER:
-        own, array = getattr(buffer, name)[:filled], arrays[name].numpy()
+        own, array = getattr(buffer, name)[:filled], to_array(arrays[name])
         if type(full) is not bool or (array.shape, array.dtype) != (own.shape, own.dtype):
             raise HsEnvError(f"the {name} of the replay buffer do not fit it")
         own[:] = array
@@ -213,11 +216,11 @@ def _restore_buffer(buffer: Any, saved: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _seeded(generator: torch.Generator | None) -> Iterator[int]:
+def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[int]:
     """Seed the global generators, which Stable-Baselines3 uses, and restore them afterwards."""
-    seed = int(torch.randint(2**31, (), generator=generator))
+    seed = int(torch.randint(2**31, (), generator=generator, device=CPU))
     numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[]):
+    with kept_generators(device):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         random.seed(seed)

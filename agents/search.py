@@ -23,8 +23,8 @@ def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Rewar
     """
     actions, greatest = torch.zeros_like(batch.tokens), batch.tokens.new_empty(len(batch), dtype=torch.float32)
     for row, length in enumerate(batch.lengths.tolist()):
-        sentence = batch.select(torch.tensor([row])).cropped(length)
-        tried = encoder.problem.sequences(length)
+        sentence = batch.select(torch.tensor([row], device=actions.device)).cropped(length)
+        tried = encoder.problem.sequences(length).to(actions.device)
         episodes = Episodes(sentence.repeat(len(tried)), tried, encoder(sentence, tried))
         greatest[row], best = reward(episodes).total.max(0)
         actions[row, :length] = tried[best]
@@ -53,12 +53,12 @@ def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) ->
     """
     if width < 1:
         raise HsEnvError(f"A beam keeps at least one prefix of a sentence, got a width of {width}.")
-    k = encoder.problem.num_actions
-    rows = torch.arange(len(batch))
+    k, device = encoder.problem.num_actions, batch.tokens.device
+    rows, each = torch.arange(len(batch), device=device), torch.arange(k, device=device)
     actions = torch.zeros_like(batch.tokens)
-    greatest = torch.zeros(len(batch), 1)
-    nothing = torch.arange(k) == 0  # finished sentences continue with action 0 only
-    possible = torch.empty(0)
+    greatest = torch.zeros(len(batch), 1, device=device)
+    possible = each == 0  # finished sentences continue with action 0 only
+    nothing = possible
 
     def prune(state: EncoderState) -> EncoderState:
         nonlocal actions, greatest
@@ -76,10 +76,10 @@ def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) ->
         possible = torch.where(state.reading[:, None], encoder.legal(state), nothing)
         possible &= greatest.reshape(-1, 1).isfinite()  # an illegal prefix has no legal continuation
         actions = actions.repeat_interleave(k, 0)
-        return state.select(torch.arange(len(state)).repeat_interleave(k))
+        return state.select(torch.arange(len(state), device=device).repeat_interleave(k))
 
     def decide(t: int, state: EncoderState) -> Tensor:
-        actions[:, t] = torch.arange(k).repeat(len(state) // k)
+        actions[:, t] = each.repeat(len(state) // k)
         return actions[:, t]
 
     prune(encoder.unroll(encoder.start(batch), batch.tokens.shape[1], decide, branch))
@@ -88,5 +88,5 @@ def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) ->
 
 def _closed(encoder: StructuredEncoder, state: EncoderState, labels: Tensor) -> Tensor:
     """Return (R,) log-likelihoods after the closing action; finished sentences stay as they are."""
-    closing = torch.full((len(state),), encoder.problem.closing_action)
+    closing = torch.full_like(state.position, encoder.problem.closing_action)
     return encoder.finish(encoder.advance(state, closing)).gather(1, labels[:, None]).squeeze(1)

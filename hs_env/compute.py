@@ -1,4 +1,8 @@
-"""Set threads and memory use of a process, and derive seeds."""
+"""Find devices, move data between them and NumPy, draw random numbers, and set threads and memory use of a process.
+
+Random numbers are always drawn on the CPU and then moved, so that every device gets the same ones. This module is the
+only one that converts between tensors and NumPy arrays, and that makes random generators.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,30 @@ import multiprocessing
 import multiprocessing.context
 import os
 import platform
+import re
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hs_env.errors import HsEnvError
+
+Device = str | torch.device
+"""A device: "auto", "cpu", "cuda", "cuda:N" or "mps"; a `torch.device` is taken as it is."""
+
+CPU: Final = torch.device("cpu")
 
 # A child that imports this module first is a forked one too: the host process may have used threads of torch before.
 _FORKED: Final = isinstance(multiprocessing.current_process(), getattr(multiprocessing.context, "ForkProcess", ()))
 _PROCESS: Final = None if _FORKED else os.getpid()
+_DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,3})?|mps")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
@@ -44,15 +59,15 @@ T = TypeVar("T")
 def isolated(call: Callable[P, T]) -> Callable[P, T]:
     """Decorator: make a call independent of the settings of torch in the host process.
 
-    During the call, new tensors are float32 and on the CPU unless the code names others. In a forked child, torch uses
-    one thread: the threads of the parent do not exist there, so a call that shares its work among them waits forever.
-    All settings are restored after the call.
+    During the call, new tensors are float32 unless the code names another dtype. In a forked child, torch uses one
+    thread: the threads of the parent do not exist there, so a call that shares its work among them waits forever. All
+    settings are restored after the call. The default device of the host does not matter: the package names a device
+    for every tensor that it makes.
     """
 
     @wraps(call)
     def independent(*args: P.args, **kwargs: P.kwargs) -> T:
-        usual = torch.get_default_dtype() is torch.float32 and torch.empty(0).is_cpu
-        if usual and os.getpid() == _PROCESS:
+        if torch.get_default_dtype() is torch.float32 and os.getpid() == _PROCESS:
             return call(*args, **kwargs)
         with _own_settings():
             return call(*args, **kwargs)
@@ -67,11 +82,83 @@ def _own_settings() -> Iterator[None]:
     if os.getpid() != _PROCESS:
         torch.set_num_threads(1)
     try:
-        with torch.device("cpu"):
-            yield
+        yield
     finally:
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
+
+
+# Devices -------------------------------------------------------------------------------------------------------------
+
+
+def check_device(name: Device) -> None:
+    """Check that `name` is the name of a device, which this machine need not have.
+
+    Raises:
+        HsEnvError: If it is not.
+    """
+    if not isinstance(name, torch.device) and not (isinstance(name, str) and _DEVICE.fullmatch(name)):
+        raise HsEnvError(f"The device is {name!r}, expected auto, cpu, cuda, cuda:N or mps.")
+
+
+def find_device(name: Device) -> torch.device:
+    """Return the device of this name; "auto" is the first CUDA GPU if there is one, and else the CPU.
+
+    Raises:
+        HsEnvError: If the name is no device's, or this machine has no such device; the message lists what it has.
+    """
+    check_device(name)
+    if isinstance(name, torch.device):
+        return name
+    found = available_devices()
+    if name == "auto":
+        return torch.device("cuda:0" if "cuda:0" in found else "cpu")
+    if (full := "cuda:0" if name == "cuda" else name) not in found:
+        build = "" if torch.cuda.is_available() or torch.version.cuda else " This PyTorch is built without CUDA."
+        raise HsEnvError(f"There is no device {name!r} here. Available: {', '.join(found)}.{build}")
+    return torch.device(full)
+
+
+def available_devices() -> list[str]:
+    """Return the names of the devices of this machine."""
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device of a module's first parameter; the CPU for a module without any."""
+    return next((parameter.device for parameter in module.parameters()), CPU)
+
+
+def describe_device(device: torch.device) -> dict[str, str]:
+    """Return name and precision of a device, for the record of a run."""
+    hardware = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    precision = torch.get_float32_matmul_precision()
+    return {"device": f"{device}{hardware}", "precision": f"float32, {precision} precision of matrix products"}
+
+
+def making_on(device: torch.device = CPU) -> AbstractContextManager[Any]:
+    """Return a context in which tensors that name no device are on `device`.
+
+    It is for constructors of modules, and for code of other libraries such as the optimisers of torch.
+    """
+    return nullcontext() if torch.empty(0).device.type == device.type else device
+
+
+# Tensors and arrays --------------------------------------------------------------------------------------------------
+
+
+def to_array(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor as an array, which shares its memory if it is on the CPU."""
+    return (tensor if tensor.is_cpu and not tensor.requires_grad else tensor.detach().cpu()).numpy()
+
+
+def from_array(array: NDArray[Any], device: torch.device = CPU) -> Tensor:
+    """Return an array as a tensor on `device`, which shares its memory on the CPU."""
+    return torch.from_numpy(array).to(device)
+
+
+# Random numbers ------------------------------------------------------------------------------------------------------
 
 
 def seed_for(seed: int, *place: str | int) -> int:
@@ -87,4 +174,40 @@ def seed_for(seed: int, *place: str | int) -> int:
 
 def generator_for(seed: int, *place: str | int) -> torch.Generator:
     """Make a random generator on the CPU for one place in a run (see `seed_for`)."""
-    return torch.Generator().manual_seed(seed_for(seed, *place))
+    return seeded(seed_for(seed, *place))
+
+
+def seeded(seed: int) -> torch.Generator:
+    """Make a random generator on the CPU."""
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def uniform(
+    shape: int | Sequence[int],
+    generator: torch.Generator | None,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Draw numbers from 0 to 1 on the CPU, by default from its global generator, and move them to `device`."""
+    drawn = torch.rand(shape, generator=generator, dtype=dtype, device=CPU)
+    return drawn if device.type == "cpu" else drawn.to(device, non_blocking=True)
+
+
+def permutation(count: int, generator: torch.Generator) -> Tensor:
+    """Draw an order of `count` things, (count,) int64, on the CPU."""
+    return torch.randperm(count, generator=generator, device=CPU)
+
+
+@contextmanager
+def kept_generators(device: torch.device = CPU, seed: int | None = None) -> Iterator[None]:
+    """Context after which the global random generators of the CPU and of `device` are as they were before.
+
+    Args:
+        device: Device.
+        seed: Seed of the CPU's generator in the context; None continues it.
+    """
+    others = [device] if device.type in ("cuda", "mps") else []
+    with torch.random.fork_rng(others, device_type=device.type if others else "cuda"):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+        yield

@@ -238,7 +238,7 @@ def _separate_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
     if isinstance(value, torch.Tensor):
         key = f"{len(tensors)}{path}"  # the number makes it unique, since keys may contain dots
-        tensors[key] = value.detach().contiguous().clone()
+        tensors[key] = value.detach().contiguous().to("cpu", copy=True)
         return {_TENSOR: key}
     if isinstance(value, Mapping):
         return {_ITEMS: [[key, _separate_tensors(entry, f"{path}.{key}", tensors)] for key, entry in value.items()]}

@@ -64,7 +64,7 @@ class Originals:
 
     Attributes:
         sentences: Sentences of a split; batches share them.
-        places: (B,) int64 places of the batch's sentences among them.
+        places: (B,) int64 places of the batch's sentences among them, preferably on the CPU.
     """
 
     sentences: Sequence[Sentence]
@@ -76,7 +76,7 @@ class Originals:
 
     def select(self, rows: Tensor) -> Originals:
         """Select the sentences at `rows`."""
-        return Originals(self.sentences, self.places[rows])
+        return Originals(self.sentences, self.places[rows.to(self.places.device)])
 
     def repeat(self, samples: int) -> Originals:
         """Repeat each sentence `samples` times, in consecutive rows."""
@@ -138,7 +138,9 @@ class SentenceBatch:
     @property
     def mask(self) -> Tensor:
         """(B, T) bool, True where there is a word."""
-        positions = self.lengths.new_tensor(range(self.tokens.shape[1]))
+        from torch import arange
+
+        positions = arange(self.tokens.shape[1], device=self.lengths.device)
         return positions < self.lengths[:, None]
 
     def select(self, rows: Tensor) -> SentenceBatch:

@@ -28,7 +28,7 @@ LAYERS = [
     {"language"},
     {"evaluation"},
     {"experiments"},
-    {"report"},
+    {"report", "demo"},
     {"cli"},
 ]
 """The parts of hs_env, each importing from the layers before its own only."""

@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.rate import Decisions
 from hs_env.registry import Registry
 from hs_env.rewards import Reward, Rewarded
 from hs_env.types import Episodes, SentenceBatch
@@ -84,6 +86,9 @@ class Estimator(ABC):
 
     def __init__(self, state_size: int = 0) -> None:  # noqa: B027
         """Create an estimator for observations of width `state_size`; most do not depend on it."""
+
+    def to(self, device: torch.device) -> None:  # noqa: B027
+        """Move learned parameters, if there are any, to a device before training."""
 
     @abstractmethod
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
@@ -161,6 +166,14 @@ class Trace:
         return torch.stack(self._actions, 1)
 
     @property
+    def decisions(self) -> Decisions | None:
+        """Free decisions of all rows; None for more than two actions."""
+        choices, actions = choice_of(self.logits, self.legal), self.actions
+        choices.free = self.free
+        row = torch.arange(len(actions), device=actions.device)
+        return choices.decisions(actions, row[:, None].expand_as(actions))
+
+    @property
     def log_probs(self) -> Tensor:
         """(R, T) log-probabilities of the actions; 0 where they were not free."""
         decided = zip(self._choices, self._actions, strict=True)
@@ -200,7 +213,7 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
     """Sample `expected.samples` episodes per sentence; gradients reach only the policy."""
     encoder, samples = expected.encoder, expected.samples
     sentences = expected.batch.repeat(samples)
-    uniforms = torch.rand(sentences.tokens.shape, generator=generator, device=sentences.tokens.device)
+    uniforms = uniform(sentences.tokens.shape, generator, sentences.tokens.device)
     trace = Trace(expected, keep_states=True)
 
     def decide(t: int, state: EncoderState) -> Tensor:
@@ -213,7 +226,7 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
         episodes, earned = expected.earned(sentences, trace.actions, state)
     choices = choice_of(trace.logits, trace.legal)
     choices.free = trace.free
-    rollout = Rollout(episodes, choices.log_prob(trace.actions), choices.entropy())
+    rollout = Rollout(episodes, choices.log_prob(trace.actions), choices.entropy(), decisions=trace.decisions)
     return Walk(sentences, trace.states, choices, uniforms, trace.actions, rollout, earned)
 
 

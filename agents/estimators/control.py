@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import CPU, kept_generators, making_on, uniform
+
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_objective, walk
 
 
@@ -48,7 +50,7 @@ class ControlVariate(Estimator):
         logits = walked.choices.logits.detach()
         score = (walked.actions - torch.sigmoid(logits)) * walked.choices.free
         plain = (rewards - others).flatten()[:, None] * score
-        again = torch.rand(logits.shape, generator=generator)
+        again = uniform(logits.shape, generator, logits.device)
         columns = [self._correction(expected, walked, t, logits[:, t], again[:, t]) for t in range(logits.shape[1])]
         correction = torch.stack(columns, 1) * walked.choices.free
         weights = self.learn(plain, correction)
@@ -124,13 +126,17 @@ class RELAX(ControlVariate):
     _WIDTH, _LEARNING_RATE = 32, 1e-2
 
     def __init__(self, state_size: int) -> None:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with kept_generators(seed=0):
             self.network = nn.Sequential(nn.Linear(state_size + 1, self._WIDTH), nn.Tanh(), nn.Linear(self._WIDTH, 1))
         last = self.network[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)  # c is initially 0
         nn.init.zeros_(last.bias)
+        self.to(CPU)
+
+    def to(self, device: torch.device) -> None:
+        """See `Estimator.to`."""
+        self.network.to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), self._LEARNING_RATE)
 
     def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
@@ -144,7 +150,8 @@ class RELAX(ControlVariate):
         weights = plain + correction
         self.optimizer.zero_grad(set_to_none=True)
         weights.square().sum(1).mean().backward()
-        self.optimizer.step()
+        with making_on():
+            self.optimizer.step()
         return weights.detach()
 
     def state_dict(self) -> dict[str, Any]:

@@ -38,8 +38,9 @@ class Exact(Estimator):
         width, problem = expected.batch.tokens.shape[1], expected.encoder.problem
         sequences = [problem.sequences(length) for length in expected.batch.lengths.tolist()]
         actions = torch.cat([nn.functional.pad(each, (0, width - each.shape[1])) for each in sequences])
-        counts = torch.tensor([len(each) for each in sequences])
-        sentences = expected.batch.select(torch.arange(len(sequences)).repeat_interleave(counts))
+        actions, counts = actions.to(expected.batch.tokens.device), [len(each) for each in sequences]
+        rows = [row for row, count in enumerate(counts) for _ in range(count)]
+        sentences = expected.batch.select(torch.tensor(rows, device=actions.device))
         log_probs, episodes = _read(expected, sentences, actions)
         objective = (log_probs.sum(1).exp() * expected.reward(episodes).total).sum() / len(sequences)
         agent = expected.policy.agent()

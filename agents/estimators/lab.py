@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hs_env.compute import seeded
+
 from .base import Estimator, ExpectedReward
 from .exact import Exact
 
@@ -88,7 +90,7 @@ def measure(
         warm_up: Number of estimates made and discarded before, to train the estimator's own state.
         copies: Number of copies of the batch that each estimate averages over.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     exact = gradient(Exact(), expected, parameters, generator)[0]
     repeated = replace(expected, batch=expected.batch.repeat(copies))
     for _ in range(warm_up):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState
 from hs_env.models.hm.boundary import annealed_slope, hard_sigmoid
@@ -45,7 +46,7 @@ class StraightThrough(Estimator):
         encoder, samples = expected.encoder, expected.samples
         sentences, k = expected.batch.repeat(samples), encoder.problem.num_actions
         shape = sentences.tokens.shape if k == 2 else (*sentences.tokens.shape, k)
-        uniforms = torch.rand(shape, generator=generator, device=sentences.tokens.device)
+        uniforms = uniform(shape, generator, sentences.tokens.device)
         trace, relaxed = Trace(expected), []
 
         def decide(t: int, state: EncoderState) -> Tensor:
@@ -67,7 +68,7 @@ class StraightThrough(Estimator):
                     f"The term {name!r} of the reward does not depend smoothly on the actions, so {self.title} learns "
                     "nothing from it. Choose an estimator that needs only rewards, such as 'rloo' or 'disarm'."
                 )
-        rollout = Rollout(episodes.detached(), trace.log_probs, trace.entropy)
+        rollout = Rollout(episodes.detached(), trace.log_probs, trace.entropy, decisions=trace.decisions)
         return Estimate(rollout, earned, earned.total.mean(), samples)
 
 

@@ -26,15 +26,14 @@ GROUPS: Final = {
         "tune": "Search for a good configuration, judged on dev.",
         "reproduce": "Train what published results need, and print ours beside them.",
     },
-    "Look at results": {
+    "Look at runs, and use them": {
         "evaluate": "Compare a run with the baselines, or several runs with each other.",
         "report": "Write an HTML page about runs: tables, curves, sentences.",
         "treebank": "Compare the phrases of a run with chunks or parse trees.",
         "neighbours": "Show the phrases that an HS-LSTM finds similar to given ones.",
-    },
-    "Use a classifier": {
         "segment": "Segment or distil sentences, and classify them.",
         "predict": "Classify the texts of a file, and write a table.",
+        "demo": "Write an HTML page that computes a classifier in the browser.",
     },
     "Data, and names that options take": {
         "corpora": "List the corpora, or describe one and show sentences of it.",
@@ -117,14 +116,13 @@ def _start(given: list[str]) -> None:
 
 def _make_parser() -> argparse.ArgumentParser:
     """Return the parser of the first argument, which has the help of `hs-env` itself."""
-    lines = ["Learn the structure of text with HS-LSTM, ID-LSTM and HM-LSTM."]
+    lines = ["Learn the structure of text. Options: `hs-env COMMAND --help`, all: --help-all"]
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]
     parser = argparse.ArgumentParser(
         "hs-env",
         usage="hs-env [-h] [--version] [--print-completion SHELL] COMMAND ...",
         description="\n".join(lines),
-        epilog="`hs-env COMMAND --help` shows the main options of a command, --help-all all.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hs-env {hs_env.__version__}")

@@ -27,8 +27,8 @@ Format = Literal["table", "json", "csv", "markdown"]
 Split = Literal["train", "dev", "test"]
 
 
-def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
-    """Load the classifier, its encoder and the agent of a run: a folder, or a name that ships with the package.
+def load_policy(run: str, device: str) -> tuple[Classifier, StructuredEncoder, Agent]:
+    """Load the classifier, its encoder and the agent of a run to a device: a folder, or a name that ships.
 
     Raises:
         HsEnvError: If there is no such run, or its model takes no actions.
@@ -37,10 +37,10 @@ def load_policy(run: str) -> tuple[Classifier, StructuredEncoder, Agent]:
     from hs_env.agents.base import FILE_NAME as AGENT
     from hs_env.models import Classifier, StructuredEncoder
 
-    classifier = Classifier.load(run)
+    classifier = Classifier.load(run, device)
     if not isinstance(classifier.model, StructuredEncoder):
         raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
-    return classifier, classifier.model, load_agent(shipped_runs().get(run, Path(run)) / AGENT)
+    return classifier, classifier.model, load_agent(shipped_runs().get(run, Path(run)) / AGENT, device)
 
 
 def print_comparison(comparison: Comparison, format: Format = "table") -> None:

@@ -28,6 +28,7 @@ def evaluate(
     samples: int = 0,
     agent: tuple[Path, ...] = (),
     trust: bool = False,
+    device: str = "auto",
 ) -> None:
     """Compare a run with the baselines, or several runs with each other.
 
@@ -40,6 +41,7 @@ def evaluate(
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
         agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
         trust: Load zip files, although they contain pickles, which can execute any code.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.evaluation import compare, compare_runs
     from hs_env.training.run import Run
@@ -49,9 +51,9 @@ def evaluate(
     if len(runs) > 1:
         if oracle or policy or samples or agent:
             raise HsEnvError("--oracle, --policy, --samples and --agent are for a single run. Leave them out.")
-        print_comparison(compare_runs(runs, split), format)
+        print_comparison(compare_runs(runs, split, device), format)
         return
-    run = Run.load(runs[0])
+    run = Run.load(runs[0], device)
     agents = _load_agents(run, agent, trust)
     print_comparison(compare(run, split, Console(stderr=True), oracle, policy, samples, agents), format)
 

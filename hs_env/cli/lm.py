@@ -17,7 +17,6 @@ from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
 from hs_env.language.config import PRESETS
 from hs_env.language.sampling import boundaries_in, marked, sample_text
-from hs_env.models.hm.layers import HMLSTM
 from hs_env.settings import make_config
 
 join_lines(LMConfig)
@@ -39,13 +38,13 @@ def train_command(arguments: Sequence[str]) -> Callable[..., None]:
             config: Configuration of the run.
             settings: Where the configuration comes from.
             out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-            resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+            resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
         """
         console = Console(stderr=True)
         if resume is None:
             run = train_lm(config, out, console)
         elif (config, settings, out) == (LMConfig(), NO_SETTINGS, None):
-            run = resume_lm(resume, console)
+            run = resume_lm(resume, console, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
         _print_scores(run, "test")
@@ -58,8 +57,9 @@ def evaluate(
     run: tyro.conf.Positional[Path],
     split: Literal["train", "dev", "test"] = "test",
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+    device: str = "auto",
 ) -> None:
-    """Print bits per character of a trained run, and how often its layers update, copy and flush.
+    """Print bits per character of a trained run, and how often its levels have a boundary, also at a space.
 
     The split is read as 50 parallel streams, each from a zero state. Every character but the first is predicted.
 
@@ -67,8 +67,9 @@ def evaluate(
         run: Folder of the run.
         split: Part of the text.
         as_json: Print JSON.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    _print_scores(LMRun.load(run), split, as_json)
+    _print_scores(LMRun.load(run, device), split, as_json)
 
 
 def sample(
@@ -78,10 +79,11 @@ def sample(
     temperature: float = 1.0,
     seed: int = 0,
     show: str | None = None,
+    device: str = "auto",
 ) -> None:
-    """Sample text, and mark the boundaries that HM-LSTM finds in it.
+    """Sample text, and mark the boundaries that HM-LSTM or H-Net finds in it.
 
-    The mark | ends a segment of the first layer, and ‖ one that also ends a segment of a higher layer.
+    The mark | follows a boundary of the first level, and ‖ one that is also a boundary of the second level.
 
     Args:
         run: Folder of the run.
@@ -90,14 +92,15 @@ def sample(
         temperature: Divisor of the log-probabilities; 0 always takes the most probable character.
         seed: Seed of the sampling.
         show: Text to mark boundaries in, instead of sampling.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    language_model = LanguageModel.load(run)
+    language_model = LanguageModel.load(run, device)
     if show is not None:
         print(marked(show, boundaries_in(language_model, show)))
         return
     before = language_model.alphabet[0] if prompt is None else prompt
     text = sample_text(language_model, length, before, temperature, seed)
-    if isinstance(language_model.model.core, HMLSTM) and text:
+    if language_model.model.core.finds_boundaries and text:
         text = marked(text, boundaries_in(language_model, text, before))
     print(text)
 
@@ -112,11 +115,13 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
         f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
         f"{model.size:,} parameters, {seconds:,.0f} CPU seconds of training"
     )
-    if isinstance(model.core, HMLSTM):
-        table = Table("layer", "boundaries", "UPDATE", "COPY", "FLUSH", box=None, padding=(0, 2, 0, 0))
-        for layer in range(1, len(model.core.widths) + 1):
-            names = (f"boundaries_{layer}", f"update_{layer}", f"copy_{layer}", f"flush_{layer}")
-            table.add_row(str(layer), *(f"{scores[name]:.1%}" if name in scores else "—" for name in names))
+    by_level = {name: share for name, share in scores.items() if name[-1].isdigit()}
+    if by_level:
+        kinds = list(dict.fromkeys(name.rpartition("_")[0] for name in by_level))
+        table = Table("level", *(kind.replace("_", " ") for kind in kinds), box=None, padding=(0, 2, 0, 0))
+        for level in sorted({name.rpartition("_")[2] for name in by_level}):
+            shares = (by_level.get(f"{kind}_{level}") for kind in kinds)
+            table.add_row(level, *("—" if share is None else f"{share:.1%}" for share in shares))
         Console().print(table)
 
 

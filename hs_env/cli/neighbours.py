@@ -16,6 +16,7 @@ def neighbours(
     split: Split = "train",
     k: int = 10,
     json: bool = False,
+    device: str = "auto",
 ) -> None:
     """Show the phrases that an HS-LSTM finds similar to given ones.
 
@@ -25,13 +26,14 @@ def neighbours(
         split: Part of the run's corpus to take phrases from.
         k: Number of neighbours per phrase.
         json: Print JSON lines.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.corpora import load_corpus
     from hs_env.evaluation import PhraseIndex
     from hs_env.training.digests import check_data, corpus_digests
     from hs_env.training.run import load_config
 
-    classifier, _, agent = load_policy(run)
+    classifier, _, agent = load_policy(run, device)
     if run in shipped_runs():
         corpus = load_corpus(classifier.notes["corpus"])
     else:

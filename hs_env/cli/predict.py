@@ -29,6 +29,7 @@ def predict(
     run: str = DEFAULT_RUN,
     text_column: str = "text",
     overwrite: bool = False,
+    device: str = "auto",
 ) -> None:
     """Classify the texts of a file, and write a table.
 
@@ -41,6 +42,7 @@ def predict(
         run: Folder of a trained run, or name of a run that ships with the package.
         text_column: Column of the texts in a table.
         overwrite: Replace the file `out` if it exists.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.corpora.texts import read_texts
     from hs_env.inference import load
@@ -55,7 +57,7 @@ def predict(
         texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
     else:
         texts = read_texts(Path(file), text_column)
-    predictor, count = load(run), _Count()
+    predictor, count = load(run, device), _Count()
     lines = _FORMATS[suffix](predictor, count.of(predictor.stream(texts if out == _STREAM else watched(texts))))
     if out == _STREAM:
         for line in lines:

@@ -20,6 +20,7 @@ def segment(
     texts: tyro.conf.Positional[tuple[str, ...]] = (),
     run: str = DEFAULT_RUN,
     json: bool = False,
+    device: str = "auto",
 ) -> None:
     """Segment or distil sentences, and classify them.
 
@@ -29,11 +30,12 @@ def segment(
         texts: Sentences, one per argument; without any, standard input is read, one sentence per line.
         run: Folder of a trained run, or name of a run that ships with the package.
         json: Print JSON lines, with the probabilities of all classes and the share of unknown words.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.inference import load
     from hs_env.render import to_ansi, to_text
 
-    predictor = load(run)
+    predictor = load(run, device)
     to_line = to_ansi if sys.stdout.isatty() else to_text
     interactive = not texts and sys.stdin is not None and sys.stdin.isatty()
     given: Iterable[str] = texts or input_lines()

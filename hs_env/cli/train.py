@@ -50,7 +50,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             reading: Columns of your own files.
             settings: Where the configuration comes from.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
-            resume: Folder of a stopped run to resume, with the options that it was started with; takes no other option.
+            resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
             trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
@@ -69,7 +69,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
                 raise HsEnvError("--trust is for --resume: the options of a new run are your own. Leave it out.")
             run = runs.train(full, out, console)
         elif (config, model_parameters, agent_parameters, reading, settings) == chosen.plain and out is None:
-            run = runs.resume(resume, console, trust)
+            run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
         has_test = bool(run.data().corpus.counts["test"])

@@ -17,6 +17,7 @@ def treebank(
     data_dir: Path | None = None,
     split: Split = "test",
     format: Format = "table",
+    device: str = "auto",
 ) -> None:
     """Compare the phrases of a run with chunks or parse trees.
 
@@ -28,11 +29,12 @@ def treebank(
         data_dir: Folder that contains the treebank's folder.
         split: Sentences to compare on. CoNLL-2000 has no dev split.
         format: Format of the printed comparison.
+        device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.corpora import load_treebank
     from hs_env.evaluation import compare_with_treebank
 
-    classifier, _, agent = load_policy(run)
+    classifier, _, agent = load_policy(run, device)
     trees = load_treebank(name, data_dir=data_dir, split=split, tokenisation=classifier.tokenisation)
     comparison = compare_with_treebank(classifier, agent, trees)
     if run not in shipped_runs():

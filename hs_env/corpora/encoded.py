@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hs_env.compute import CPU, from_array
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.types import PADDING, Originals, Sentence, SentenceBatch, WordFeatures
@@ -44,18 +46,20 @@ class EncodedSplit:
     def from_sentences(
         cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: Vectorise | None = None
     ) -> EncodedSplit:
-        """Encode sentences of at least one word each, in the same order. `contextual` computes the `features`."""
-        lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64)
+        """Encode sentences of at least one word each, in the same order, on the CPU; `contextual` makes `features`."""
+        lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64, device=CPU)
         tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
         gold = [sentence.gold_actions for sentence in sentences if sentence.gold_actions is not None]
         complete = len(gold) == len(sentences) > 0
         return cls(
-            tokens=torch.tensor(tokens, dtype=torch.int64),
+            tokens=torch.tensor(tokens, dtype=torch.int64, device=CPU),
             offsets=lengths.cumsum(0) - lengths,
             lengths=lengths,
-            labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64),
-            gold_actions=torch.tensor([at for each in gold for at in each], dtype=torch.uint8) if complete else None,
-            features=None if contextual is None else torch.from_numpy(contextual([each.words for each in sentences])),
+            labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64, device=CPU),
+            gold_actions=torch.tensor([at for each in gold for at in each], dtype=torch.uint8, device=CPU)
+            if complete
+            else None,
+            features=None if contextual is None else from_array(contextual([each.words for each in sentences])),
             sentences=sentences,
         )
 
@@ -69,11 +73,23 @@ class EncodedSplit:
         sentences = None if batch.originals is None else batch.originals.rows()
         return cls(batch.tokens[mask], offsets, batch.lengths, batch.labels, gold_actions, features, sentences)
 
+    def to(self, device: torch.device) -> EncodedSplit:
+        """Return the split on a device."""
+        if self.lengths.device == device:
+            return self
+        parts = {name: part.to(device) for name, part in vars(self).items() if isinstance(part, Tensor)}
+        return EncodedSplit(**{each.name: getattr(self, each.name) for each in fields(self)} | parts)
+
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @cached_property
+    def sizes(self) -> Tensor:
+        """Number of words of each sentence, (N,) int64 on the CPU, so that no batch waits for another device."""
+        return self.lengths.cpu()
+
     def batch(self, indices: Tensor) -> SentenceBatch:
-        """Build a padded batch of the sentences at positions `indices`, (B,) int64, in this order.
+        """Build a padded batch of the sentences at positions `indices`, (B,) int64 on the CPU, in this order.
 
         Raises:
             HsEnvError: If `indices` is empty, or an index is out of range.
@@ -82,8 +98,10 @@ class EncodedSplit:
             raise HsEnvError("A batch holds at least one sentence, got no indices.")
         if int(indices.min()) < 0 or int(indices.max()) >= len(self):
             raise HsEnvError(f"Expected indices from 0 to {len(self) - 1}, got {indices.tolist()}.")
+        places, width = indices, int(self.sizes[indices].max())
+        indices = indices.to(self.lengths.device)
         lengths = self.lengths[indices]
-        columns = torch.arange(int(lengths.max()))
+        columns = torch.arange(width, device=lengths.device)
         outside = columns >= lengths[:, None]
         # After the last word any valid position will do: padding overwrites its values.
         positions = (self.offsets[indices][:, None] + columns).clamp_(max=len(self.tokens) - 1)
@@ -96,7 +114,7 @@ class EncodedSplit:
             if self.gold_actions is None
             else self.gold_actions[positions].long().masked_fill_(outside, 0),
             features=None if self.features is None else WordFeatures(self.features, self.offsets[indices]),
-            originals=None if self.sentences is None else Originals(self.sentences, indices),
+            originals=None if self.sentences is None else Originals(self.sentences, places),
         )
 
     def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:
@@ -104,6 +122,6 @@ class EncodedSplit:
 
         Sorting `by_length` saves padding; `SentenceBatch.indices` holds the positions of the sentences in the split.
         """
-        order = self.lengths.argsort(stable=True) if by_length else torch.arange(len(self))
+        order = self.sizes.argsort(stable=True) if by_length else torch.arange(len(self), device=CPU)
         for start in range(0, len(self), size):
             yield self.batch(order[start : start + size])

@@ -9,7 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from hs_env.compute import CPU, to_array
 from hs_env.envs.episode_end import UNLABELLED
 from hs_env.envs.resources import NamedResources, Resources
 from hs_env.errors import HsEnvError
@@ -29,10 +31,12 @@ class Chosen(NamedTuple):
     Attributes:
         words: Words of each sentence; empty where they are unknown.
         batch: Sentences as tensors.
+        lengths: (R,) int64 numbers of words, which are known without waiting for the device of the batch.
     """
 
     words: list[tuple[str, ...]]
     batch: SentenceBatch
+    lengths: NDArray[np.int64]
 
 
 def choose(
@@ -69,7 +73,9 @@ def choose(
         indices = [_index(given[slot], count) for slot in slots]
     else:
         indices = [int(generator.integers(count)) for generator in generators]
-    return Chosen([resources.words(index) for index in indices], resources.encoded.batch(torch.tensor(indices)))
+    places = torch.tensor(indices, device=CPU)
+    sizes = to_array(resources.encoded.sizes[places])
+    return Chosen([resources.words(index) for index in indices], resources.encoded.batch(places), sizes)
 
 
 def _texts(resources: Resources, options: Mapping[str, Any], slots: Sequence[int], num_envs: int) -> Chosen:
@@ -80,9 +86,11 @@ def _texts(resources: Resources, options: Mapping[str, Any], slots: Sequence[int
     labels = _for_each("label", options.get("label"), num_envs, "a label", object)
     sentences = [classifier.sentence(texts[slot]) for slot in slots]
     gold = [UNLABELLED if labels[slot] is None else _label(labels[slot], classifier) for slot in slots]
-    indices = torch.full((len(slots),), TEXT_INDEX)
-    batch = replace(classifier.batch(sentences), labels=torch.tensor(gold), indices=indices)
-    return Chosen([sentence.words for sentence in sentences], batch)
+    batch = classifier.batch(sentences)
+    indices = torch.full_like(batch.indices, TEXT_INDEX)
+    batch = replace(batch, labels=torch.tensor(gold, device=indices.device), indices=indices)
+    words = [sentence.words for sentence in sentences]
+    return Chosen(words, batch, np.array([*map(len, words)]))
 
 
 def _for_each(name: str, given: Any, num_envs: int, what: str, kind: Any) -> Sequence[Any]:

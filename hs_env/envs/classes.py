@@ -54,11 +54,13 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
         reward: RewardLike = default.reward,
         reward_parameters: Mapping[str, Any] | None = None,
         shaping: bool = False,
+        device: str = "cpu",
         **unknown: Any,
     ) -> NamedResources:
         if unknown:
             raise unknown_name(f"argument of {environment_id(name)}", next(iter(unknown)), _ARGUMENTS)
-        names = ResourceNames(corpus, classifier, split, data_dir, reward, dict(reward_parameters or {}), shaping)
+        parameters = dict(reward_parameters or {})
+        names = ResourceNames(corpus, classifier, split, data_dir, reward, parameters, shaping, device)
         return find_resources(names, problem)
 
     # skrl, for one, looks for Gymnasium's class among the direct bases.

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hs_env.compute import to_array
 from hs_env.envs.columns import Columns
 from hs_env.problems.problem import Problem
 from hs_env.rewards import Reward
@@ -51,15 +52,15 @@ class EpisodeEnd:
 
     def columns(self, problem: Problem) -> Columns:
         """Return the infos that only the last step of an episode has."""
-        gold, predictions = self.episodes.sentences.labels.numpy(), self.episodes.predictions.numpy()
+        gold, predictions = to_array(self.episodes.sentences.labels), to_array(self.episodes.predictions)
         prediction: Columns = {
-            "log_probs": self.episodes.log_probs.numpy(),
+            "log_probs": to_array(self.episodes.log_probs),
             "prediction": predictions,
             "correct": np.ma.masked_array(predictions == gold, gold == UNLABELLED),
-            "reward_terms": {name: term.numpy().astype(np.float64) for name, term in self.terms.items()},
+            "reward_terms": {name: to_array(term).astype(np.float64) for name, term in self.terms.items()},
         }
         if self.unweighted:
             prediction["unweighted_terms"] = {
-                name: term.numpy().astype(np.float64) for name, term in self.unweighted.items()
+                name: to_array(term).astype(np.float64) for name, term in self.unweighted.items()
             }
         return prediction | problem.infos(self.words, self.episodes.actions, self.episodes.sentences.lengths)

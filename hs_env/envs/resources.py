@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 import torch
 from torch import Tensor
 
-from hs_env.compute import isolated
+from hs_env.compute import find_device, isolated
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.loading import corpus_files
@@ -30,7 +30,7 @@ from hs_env.types import UNKNOWN, Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 _Corpus: TypeAlias = tuple[str, Path | None, _Stamp]
-_Classifier: TypeAlias = tuple[Path, _Stamp]
+_Classifier: TypeAlias = tuple[Path, _Stamp, torch.device]
 
 _MOST_UNKNOWN: Final = 0.2
 """Largest share of unknown words with which a classifier is taken for one that knows the corpus."""
@@ -47,6 +47,7 @@ class ResourceNames:
     reward: RewardLike = "log_likelihood"
     reward_parameters: Mapping[str, Any] = field(default_factory=dict)
     shaping: bool = False
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for name in ("corpus", "classifier", "data_dir"):
@@ -76,6 +77,8 @@ PLAIN_SPEC: Any = _plain_spec()
 class Resources:
     """Everything that episodes need.
 
+    All tensors are on one device.
+
     Attributes:
         encoder: Frozen encoder, in eval mode and without gradients.
         lexicon: Tables of the whole vocabulary, with 6d floats per word for HS-LSTM and 4d + e for ID-LSTM; None for
@@ -90,6 +93,11 @@ class Resources:
     encoded: EncodedSplit
     reward: Reward
     shaping: bool
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the encoder and the sentences."""
+        return self.encoded.lengths.device
 
     def words(self, index: int) -> tuple[str, ...]:
         """Return the words of a sentence; empty if they are unknown."""
@@ -134,9 +142,9 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
         HsEnvError: If a name is unknown, the resources do not fit each other, or no classifier is named and none that
             ships with the package knows the classes and words of the corpus.
     """
-    reward = make_reward(names.reward, **names.reward_parameters)
+    device, reward = find_device(names.device), make_reward(names.reward, **names.reward_parameters)
     if names.classifier is not None:  # errors in names come before the corpus is loaded
-        _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier)), problem)
+        _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier, device)), problem)
     data_dir = None if names.data_dir is None else Path(names.data_dir).expanduser().resolve()
     corpus_key = names.corpus, data_dir, _stamp(corpus_files(names.corpus, data_dir))
     corpus = _corpus(corpus_key)
@@ -145,9 +153,9 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     if not (sentences := corpus.splits[names.split]):
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
     if names.classifier is None:
-        names = replace(names, classifier=_fitting_classifier(names, corpus_key, problem))
+        names = replace(names, classifier=_fitting_classifier(names, corpus_key, problem, device))
     assert names.classifier is not None
-    classifier_key = _classifier_key(names.classifier)
+    classifier_key = _classifier_key(names.classifier, device)
     classifier = _classifier(classifier_key)
     encoder = _checked_encoder(names.classifier, classifier, problem)
     _check_labels(names, corpus.labels, classifier.labels)
@@ -163,7 +171,7 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     )
 
 
-def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Problem) -> str:
+def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Problem, device: torch.device) -> str:
     """Return the first classifier for `problem`, of its default and the packaged ones, that knows the corpus.
 
     Raises:
@@ -171,7 +179,7 @@ def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Prob
     """
     refused, labels = [], _corpus(corpus_key).labels
     for name in dict.fromkeys((problem.environment.classifier, *shipped_runs())):
-        key = _classifier_key(name)
+        key = _classifier_key(name, device)
         classifier = _classifier(key)
         if not isinstance(classifier.model, StructuredEncoder) or classifier.model.problem != problem:
             continue
@@ -231,14 +239,14 @@ def _stamp(files: Iterable[Path]) -> _Stamp:
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
 
 
-def _classifier_key(name: str) -> _Classifier:
+def _classifier_key(name: str, device: torch.device) -> _Classifier:
     path = find_classifier(name).resolve()
-    return path, _stamp([path])
+    return path, _stamp([path]), device
 
 
 @lru_cache(maxsize=8)
 def _classifier(key: _Classifier) -> Classifier:
-    classifier = Classifier.load(key[0])
+    classifier = Classifier.load(key[0], key[2])
     classifier.model.eval().requires_grad_(False)
     return classifier
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, ClassVar, Final, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from hs_env.compute import isolated
+from hs_env.compute import isolated, to_array
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import info_of
 from hs_env.envs.episode_end import EpisodeEnd
@@ -20,8 +20,6 @@ from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import PLAIN_SPEC, NamedResources
 from hs_env.envs.slots import STATE_LIMIT, Slots
 from hs_env.errors import HsEnvError
-
-_ONLY: Final = torch.tensor([0], device="cpu")
 
 
 class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
@@ -39,7 +37,8 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._end_of_episode: EpisodeEnd | None = None
         self.observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.action_space = Discrete(self._problem.num_actions)
-        self._actions = torch.arange(self._problem.num_actions).split(1)
+        self._only = torch.zeros(1, dtype=torch.int64, device=resources.device)
+        self._actions = torch.arange(self._problem.num_actions, device=resources.device).split(1)
 
     @isolated
     def reset(
@@ -58,12 +57,12 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             HsEnvError: If options are unknown, contradictory or out of range, or a text has no words.
         """
         super().reset(seed=seed)
-        (words,), batch = choose(self._resources, options or {}, [0], [self.np_random], 1)
+        (words,), batch, _ = choose(self._resources, options or {}, [0], [self.np_random], 1)
         with torch.inference_mode():
-            self._slots.begin(_ONLY, batch)
+            self._slots.begin(self._only, batch)
             observation = self._slots.observe()
         self._words, self._end_of_episode = words, None
-        return observation[0].numpy(), info_of(self._slots.columns(), 0)
+        return to_array(observation[0]), info_of(self._slots.columns(), 0)
 
     @isolated
     def step(self, action: SupportsIndex) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
@@ -90,12 +89,13 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             raise HsEnvError(f"The action is {action!r}, expected {self._problem.choices}, an integer.")
         with torch.inference_mode():
             self._slots.advance(self._actions[chosen])
-            observation = self._slots.observe()[0].numpy()
+            observation = to_array(self._slots.observe()[0])
         info, reward = info_of(self._slots.columns(), 0), self._slots.shaping.item()
         terminated = info["position"] == info["length"]
         if terminated:
             with torch.no_grad():
-                self._end_of_episode = EpisodeEnd.of(self._resources.reward, self._slots.episodes(_ONLY), [self._words])
+                episodes = self._slots.episodes(self._only, info["length"])
+                self._end_of_episode = EpisodeEnd.of(self._resources.reward, episodes, [self._words])
                 if self._resources.shaping:
                     self._end_of_episode = self._end_of_episode.shaped(self._slots.shaping)
             info |= info_of(self._end_of_episode.columns(self._problem), 0)
@@ -114,7 +114,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             ResetNeeded: If there is no sentence yet.
         """
         self._check_begun("action_masks()")
-        return self._slots.legal[0].numpy().copy()
+        return to_array(self._slots.legal[0]).copy()
 
     def render(self) -> str | NDArray[np.uint8] | None:
         """Render the structure so far, the unread words, and after the last word the prediction.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hs_env.compute import CPU, to_array
 from hs_env.envs.columns import Columns
 from hs_env.envs.resources import Resources
 from hs_env.models import EncoderState
@@ -43,16 +45,17 @@ class Slots:
 
     def __init__(self, resources: Resources, count: int) -> None:
         self.resources = resources
-        nothing = torch.zeros(count, dtype=torch.int64)
-        width = int(resources.encoded.lengths.max()) + 1
+        device = resources.device
+        nothing = torch.zeros(count, dtype=torch.int64, device=device)
+        width = int(resources.encoded.sizes.max()) + 1
         self.position, self.lengths, self.labels, self.indices, self.progress = (nothing.clone() for _ in range(5))
         self.tokens, self.actions, self.gold_actions = (nothing[:, None].repeat(1, width) for _ in range(3))
-        self.has_gold = torch.zeros(count, dtype=torch.bool)
-        self.legal = torch.ones(count, resources.encoder.problem.num_actions, dtype=torch.bool)
-        self.memory = torch.empty(count, 0)
+        self.has_gold = [False] * count
+        self.legal = torch.ones(count, resources.encoder.problem.num_actions, dtype=torch.bool, device=device)
+        self.memory = torch.empty(count, 0, device=device)
         self._tables: tuple[Tensor, ...] = ()
         self._originals: list[Sentence | None] = [None] * count
-        self.potential, self.shaping = torch.zeros(count), torch.zeros(count)
+        self.potential, self.shaping = torch.zeros(2, count, device=device).unbind(0)
 
     @property
     def nbytes(self) -> int:
@@ -64,8 +67,8 @@ class Slots:
         """(N,) bool, whether the sentence is unfinished."""
         return self.position < self.lengths
 
-    def begin(self, rows: Tensor, batch: SentenceBatch) -> None:
-        """Start the sentences of a batch in the slots `rows`, (R,) int64."""
+    def begin(self, rows: Tensor, batch: SentenceBatch, places: Sequence[int] = (0,)) -> None:
+        """Start the sentences of a batch in the slots `rows`, (R,) int64; `places` are the same numbers."""
         missing = batch.tokens.shape[1] + 1 - self.tokens.shape[1]
         if missing > 0:
             for name in ("tokens", "actions", "gold_actions"):
@@ -73,13 +76,12 @@ class Slots:
         padding = (0, self.tokens.shape[1] - batch.tokens.shape[1])
         self.tokens.index_copy_(0, rows, pad(batch.tokens, padding))
         self.actions.index_fill_(0, rows, 0)
-        self.has_gold[rows] = batch.gold_actions is not None
         if batch.gold_actions is not None:
             self.gold_actions.index_copy_(0, rows, pad(batch.gold_actions, padding))
         self.lengths[rows], self.labels[rows], self.indices[rows] = batch.lengths, batch.labels, batch.indices
         originals = [None] * len(rows) if batch.originals is None else batch.originals.rows()
-        for row, sentence in zip(rows.tolist(), originals, strict=True):
-            self._originals[row] = sentence
+        for place, sentence in zip(places, originals, strict=True):
+            self._originals[place], self.has_gold[place] = sentence, batch.gold_actions is not None
         state = self._begin(rows, batch)
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
@@ -124,30 +126,32 @@ class Slots:
 
     def columns(self, rows: Tensor | None = None) -> Columns:
         """Return the infos of every step: views for all slots, or copies for the slots `rows`, (R,) int64."""
+        return columns_of(self.said(rows))
+
+    def said(self, rows: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Return the tensors from which `columns_of` makes the infos of every step."""
         token = self.tokens.gather(1, self.position[:, None]).squeeze(1)
         said = (self.legal, self.position, self.lengths, self.indices, token)
-        legal, position, length, index, token = said if rows is None else (each[rows] for each in said)
-        return {
-            "action_mask": legal.numpy().view(np.int8),
-            "position": position.numpy(),
-            "length": length.numpy(),
-            "index": index.numpy(),
-            "token": token.numpy(),
-        }
+        return said if rows is None else tuple(each[rows] for each in said)
 
-    def episodes(self, rows: Tensor) -> Episodes:
-        """Classify and return the finished episodes of the slots `rows`, (R,) int64."""
+    def episodes(self, rows: Tensor, width: int, places: Sequence[int] = (0,)) -> Episodes:
+        """Classify and return the finished episodes of the slots `rows`, (R,) int64.
+
+        Args:
+            rows: Slots.
+            width: Largest number of words.
+            places: Slots as Python numbers.
+        """
         lengths = self.lengths[rows]
-        width = int(lengths.max())
-        found = [sentence for row in rows.tolist() if (sentence := self._originals[row]) is not None]
+        found = [sentence for place in places if (sentence := self._originals[place]) is not None]
         known = len(found) == len(rows)
         sentences = SentenceBatch(
             self.tokens[rows, :width],
             lengths,
             self.labels[rows],
             self.indices[rows],
-            self.gold_actions[rows, :width] if self.has_gold[rows].all() else None,
-            originals=Originals(found, torch.arange(len(rows), device=rows.device)) if known else None,
+            self.gold_actions[rows, :width] if all(self.has_gold[place] for place in places) else None,
+            originals=Originals(found, torch.arange(len(rows), device=CPU)) if known else None,
         )
         log_probs = self.resources.encoder.finish(self._state.select(rows))
         return Episodes(sentences, self.actions[rows, :width], log_probs)
@@ -163,5 +167,11 @@ class Slots:
         tables, index = self.resources.lexicon, self.tokens
         if tables is None:
             tables = tuple(table.flatten(0, 1) for table in self._tables)
-            index = torch.arange(index.numel()).view_as(index)
+            index = torch.arange(index.numel(), device=index.device).view_as(index)
         return EncoderState(tables, index, self.lengths, self.position, self.progress, self.memory)
+
+
+def columns_of(said: tuple[Tensor, ...]) -> Columns:
+    """Return the infos of every step from `Slots.said`. Here arrays leave the device."""
+    legal, position, length, index, token = map(to_array, said)
+    return {"action_mask": legal.view(np.int8), "position": position, "length": length, "index": index, "token": token}

@@ -18,13 +18,13 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from hs_env.compute import isolated
+from hs_env.compute import from_array, isolated, to_array
 from hs_env.envs.choice import choose
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import PLAIN_SPEC, NamedResources, Resources
-from hs_env.envs.slots import STATE_LIMIT, Slots
+from hs_env.envs.slots import STATE_LIMIT, Slots, columns_of
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 
@@ -43,14 +43,14 @@ class Ended:
         slots: (R,) int64 slots.
         end: Rewards and infos of the terminated episodes; None if all were truncated before their last word.
         observation: (R, D) float32 last observations.
-        columns: Infos of every step, at the last step.
+        said: Tensors of the infos of every step, at the last step (see `Slots.said`).
         terminated: Slots of the terminated episodes, int64.
     """
 
     slots: Tensor
     end: EpisodeEnd | None
     observation: Tensor
-    columns: Columns
+    said: tuple[Tensor, ...]
     terminated: Tensor
 
 
@@ -141,7 +141,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._resources = resources
         self._slots = Slots(resources, self.num_envs)
         self._words: list[tuple[str, ...]] = [()] * self.num_envs
-        self._done = torch.zeros(self.num_envs, dtype=torch.bool)
+        self._done = np.zeros(self.num_envs, np.bool_)
+        self._taken, self._lengths = np.zeros((2, self.num_envs), np.int64)  # of the current episodes: steps and words
         self._predictions: list[Tensor | None] = [None] * self.num_envs
         self._frames: list[list[Any]] = [[] for _ in range(self.num_envs)]
         self._begun = False
@@ -168,7 +169,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             ResetNeeded: If the mask leaves out a slot that has no sentence yet.
         """
         rows = self._begin_anew(seed, options or {})
-        return self._observe().numpy(), infos_of(self._slots.columns(rows), rows.numpy(), self.num_envs)
+        return to_array(self._observe()), infos_of(self._slots.columns(self._at(rows)), rows, self.num_envs)
 
     @isolated
     def step(self, actions: ArrayLike) -> tuple[Observations, NDArray[np.float64], Bools, Bools, dict[str, Any]]:
@@ -184,21 +185,21 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             ResetNeeded: If a slot has no unfinished sentence.
             HsEnvError: If an action is wrong, or the reward fails.
         """
-        step = self.step_tensors(self._checked(actions))
+        step = self.step_tensors(from_array(self._checked(actions), self._resources.device))
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
         if (ended := step.ended) is not None:
             last = {}
             if ended.end is not None:
                 columns = ended.end.columns(self._resources.encoder.problem)
-                last = infos_of(columns, ended.terminated.numpy(), self.num_envs)
+                last = infos_of(columns, to_array(ended.terminated), self.num_envs)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                final: Columns = {"final_obs": [*ended.observation.numpy()], "final_info": ended.columns}
-                infos |= infos_of(final, ended.slots.numpy(), self.num_envs)
+                final: Columns = {"final_obs": [*to_array(ended.observation)], "final_info": columns_of(ended.said)}
+                infos |= infos_of(final, to_array(ended.slots), self.num_envs)
                 infos["final_info"] |= last
             else:
                 infos |= last
-        rewards = step.reward.numpy().astype(np.float64)
-        return step.observation.numpy(), rewards, step.terminated.numpy(), step.truncated.numpy(), infos
+        rewards = to_array(step.reward).astype(np.float64)
+        return to_array(step.observation), rewards, to_array(step.terminated), to_array(step.truncated), infos
 
     # As tensors ------------------------------------------------------------------------------------------------------
 
@@ -212,36 +213,43 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     @isolated
     def step_tensors(self, actions: Tensor) -> TensorStep:
-        """Step without infos, with unchecked actions (N,) int64."""
+        """Step without infos, with unchecked actions (N,) int64 on the environment's device.
+
+        Which episodes end in a step follows from the lengths of their sentences. No step therefore waits for the
+        device, unless the reward does.
+        """
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before step().")
         before, ended = self._done, None
         if self.autoreset_mode == AutoresetMode.DISABLED and before.any():
             raise ResetNeeded(
-                f"The episodes in the slots {before.nonzero().squeeze(1).tolist()} have ended: reset them, "
+                f"The episodes in the slots {np.flatnonzero(before).tolist()} have ended: reset them, "
                 'options={"reset_mask": terminated | truncated}, before the next step().'
             )
         with torch.inference_mode():
             self._slots.advance(actions)
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
-            observation, terminated = self._slots.observe(), ~(self._slots.reading | before)
-        reward, done, truncated = self._slots.shaping.clone(), terminated, torch.zeros_like(terminated)
+            observation = self._slots.observe()
+        self._taken += 1
+        terminated = (self._taken == self._lengths) & ~before
+        reward, done, truncated = self._slots.shaping.clone(), terminated, np.zeros_like(terminated)
         if self._limit is not None:  # a truncated episode earns no reward of the last word, as with `TimeLimit`
-            truncated = (self._slots.position >= self._limit) & ~before
-            reward[before] = 0.0
+            truncated = (self._taken >= self._limit) & ~before
+            reward.masked_fill_(self._at(before), 0.0)
             done = terminated | truncated
-        if len(rows := done.nonzero().squeeze(1)):
+        if len(rows := np.flatnonzero(done)):
             ended = self._end(rows, rows if self._limit is None else rows[terminated[rows]], observation)
             if ended.end is not None:
                 reward[ended.terminated] = ended.end.reward
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
-        if len(rows := (done if same_step else before).nonzero().squeeze(1)):
-            self._begin(rows, {})
+        if len(rows := np.flatnonzero(done if same_step else before)):
+            begun = self._begin(rows, {})
             with torch.no_grad():
-                observation[rows] = self._slots.observe(rows)
-        self._done = torch.zeros_like(done) if same_step else done.clone()
+                observation[begun] = self._slots.observe(begun)
+        self._done = np.zeros_like(done) if same_step else done.copy()
         self._collect(rows.tolist())
-        return TensorStep(observation, self._slots.legal.clone(), reward, terminated, ended, truncated)
+        legal, flags = self._slots.legal.clone(), (self._at(terminated), self._at(truncated))
+        return TensorStep(observation, legal, reward, flags[0], ended, flags[1])
 
     # Masks, pictures, generators -------------------------------------------------------------------------------------
 
@@ -253,7 +261,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         """
         if not self._begun:
             raise ResetNeeded("There are no sentences yet: call reset() before action_masks().")
-        return self._slots.legal.numpy().copy()
+        return to_array(self._slots.legal).copy()
 
     def render(self) -> tuple[Any, ...] | None:
         """Render each slot, as in the single environment.
@@ -300,9 +308,13 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     def _generator(self, slot: int) -> np.random.Generator:
         return self._generators[slot] or self._seed(slot, None)
 
-    def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> Tensor:
+    def _at(self, values: NDArray[Any]) -> Tensor:
+        """Return values of slots on the device of the environment."""
+        return from_array(values, self._resources.device)
+
+    def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Seed and begin the slots that the options select; return them, (R,)."""
-        rows = self._masked(options[_MASK]) if _MASK in options else torch.arange(self.num_envs)
+        rows = self._masked(options[_MASK]) if _MASK in options else np.arange(self.num_envs)
         for slot, one in zip(rows.tolist(), self._seeds_of(seed, rows), strict=True):
             if one is not None:
                 self._seed(slot, one)
@@ -312,27 +324,31 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self._collect(rows.tolist(), others=False)
         return rows
 
-    def _begin(self, rows: Tensor, options: Mapping[str, Any]) -> None:
-        slots = rows.tolist()
-        words, batch = choose(self._resources, options, slots, [self._generator(slot) for slot in slots], self.num_envs)
+    def _begin(self, rows: NDArray[np.int64], options: Mapping[str, Any]) -> Tensor:
+        """Begin sentences in the slots `rows`; return these as a tensor."""
+        slots, begun = rows.tolist(), self._at(rows)
+        generators = [self._generator(slot) for slot in slots]
+        words, batch, lengths = choose(self._resources, options, slots, generators, self.num_envs)
         for slot, each in zip(slots, words, strict=True):
             self._words[slot], self._predictions[slot] = each, None
+        self._taken[rows], self._lengths[rows] = 0, lengths
         with torch.inference_mode():
-            self._slots.begin(rows, batch)
+            self._slots.begin(begun, batch, slots)
+        return begun
 
-    def _end(self, rows: Tensor, read: Tensor, observation: Tensor) -> Ended:
+    def _end(self, rows: NDArray[np.int64], read: NDArray[np.int64], observation: Tensor) -> Ended:
         """End the episodes in the slots `rows`; those in the slots `read` have been read to their last word."""
-        end = None
-        if len(read):
+        end, slots, ended, terminated = None, read.tolist(), self._at(rows), self._at(read)
+        if slots:
             with torch.no_grad():
-                episodes = self._slots.episodes(read)
-                end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in read.tolist()])
+                episodes = self._slots.episodes(terminated, int(self._lengths[read].max()), slots)
+                end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in slots])
                 if self._resources.shaping:
-                    end = end.shaped(self._slots.shaping[read])
+                    end = end.shaped(self._slots.shaping[terminated])
             if self.render_mode is not None:
-                for slot, log_probs in zip(read.tolist(), episodes.log_probs, strict=True):
+                for slot, log_probs in zip(slots, episodes.log_probs, strict=True):
                     self._predictions[slot] = log_probs
-        return Ended(rows, end, observation[rows], self._slots.columns(rows), read)
+        return Ended(ended, end, observation[ended], self._slots.said(ended), terminated)
 
     def _picture(self, row: int, mode: str) -> Any:
         assert isinstance(self._resources, NamedResources)
@@ -351,7 +367,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.no_grad():
             return self._slots.observe()
 
-    def _checked(self, actions: ArrayLike) -> Tensor:
+    def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
         try:
             array = np.asarray(actions)
         except ValueError:  # rows of different lengths
@@ -364,9 +380,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             )
         if wrong := np.flatnonzero((array < 0) | (array >= problem.num_actions)).tolist():
             raise HsEnvError(f"The action of slot {wrong[0]} is {array[wrong[0]]}, expected {problem.choices}.")
-        return torch.from_numpy(array.astype(np.int64))
+        return array.astype(np.int64)
 
-    def _masked(self, mask: Any) -> Tensor:
+    def _masked(self, mask: Any) -> NDArray[np.int64]:
         """Return the slots (R,) that a reset mask selects."""
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
             came = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
@@ -375,9 +391,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             raise HsEnvError("The reset_mask is False everywhere; omit the call, or select a slot to reset.")
         if not self._begun and not mask.all():
             raise ResetNeeded("There are no sentences yet: call reset() without a mask first.")
-        return torch.from_numpy(mask).nonzero().squeeze(1)
+        return np.flatnonzero(mask)
 
-    def _seeds_of(self, seed: int | Sequence[int | None] | None, rows: Tensor) -> list[int | None]:
+    def _seeds_of(self, seed: int | Sequence[int | None] | None, rows: NDArray[np.int64]) -> list[int | None]:
         """Check the seeds and return those of the slots `rows`."""
         if seed is None:
             return [None] * len(rows)

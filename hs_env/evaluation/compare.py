@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from hs_env.agents import AGENTS, Agent, HMBoundaries, baselines_for, beam_search, make_baseline
+from hs_env.compute import CPU, device_of
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.classes import ClassReport
@@ -170,7 +171,10 @@ def _hm_boundaries(encoder: StructuredEncoder, data: TrainingData, split: str, f
     rows = []
     for folder in folders:
         found = collect(
-            greedy_episodes(encoder, HMBoundaries.load(data.vocabulary, folder), data.splits[split]), encoder.problem
+            greedy_episodes(
+                encoder, HMBoundaries.load(data.vocabulary, folder, device_of(encoder)), data.splits[split]
+            ),
+            encoder.problem,
         )
         rows.append(Row("HM-LSTM boundaries", intervals(found), f"{folder.name}, same classifier"))
     return rows
@@ -187,7 +191,7 @@ def _oracle(encoder: StructuredEncoder, episodes: Sequence[Episodes], width: int
 def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> list[Row]:
     """Return rows of the baseline policies, on the run's own classifier."""
     sentences, rows = data.splits[split], []
-    has_gold = sentences.batch(torch.tensor([0])).gold_actions is not None
+    has_gold = sentences.batch(torch.tensor([0], device=CPU)).gold_actions is not None
     for name in baselines_for(encoder.problem):
         if has_gold or name != "gold.v1":
             agent: Agent = make_baseline(name, data.vocabulary, encoder.problem)
@@ -223,6 +227,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     shared = {each.name for each in fields(SentenceParameters)}
     plain_config = {
         "model": _PLAIN,
+        "device": str(run.classifier.device),
         "init_from": None,
         "model_parameters": {name: value for name, value in run.config.model_parameters.items() if name in shared},
         "agent": TrainConfig.agent,

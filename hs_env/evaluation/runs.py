@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hs_env.compute import Device
 from hs_env.corpora import Corpus
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
@@ -17,7 +18,7 @@ from hs_env.storage import StrPath
 from hs_env.training.run import Run
 
 
-def compare_runs(runs: Sequence[Run | StrPath], split: str = "test") -> Comparison:
+def compare_runs(runs: Sequence[Run | StrPath], split: str = "test", device: Device = "auto") -> Comparison:
     """Evaluate several runs on the same sentences, and how much each differs from the first one.
 
     The differences in accuracy are paired: both runs are resampled on the same sentences. Nothing is saved.
@@ -25,13 +26,14 @@ def compare_runs(runs: Sequence[Run | StrPath], split: str = "test") -> Comparis
     Args:
         runs: Two or more finished runs or their folders.
         split: Sentences to evaluate on.
+        device: Device to load runs to that are given as folders.
 
     Raises:
         HsEnvError: If there are fewer than two runs, or the runs have other sentences or classes in this split.
     """
     if len(runs) < 2:
         raise HsEnvError(f"Expected two or more runs to compare, got {len(runs)}.")
-    loaded = [run if isinstance(run, Run) else Run.load(run) for run in runs]
+    loaded = [run if isinstance(run, Run) else Run.load(run, device) for run in runs]
     corpora = [run.data(split).corpus for run in loaded]
     for run, corpus in zip(loaded[1:], corpora[1:], strict=True):
         _check_same(loaded[0], corpora[0], run, corpus, split)

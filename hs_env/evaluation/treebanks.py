@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from hs_env.agents import Agent, baselines_for, make_baseline
+from hs_env.compute import from_array
 from hs_env.corpora.treebanks import Span, Treebank
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
@@ -79,7 +80,7 @@ def shuffled(episodes: Iterable[Episodes], problem: Problem, seed: int = 0) -> I
         actions = torch.zeros_like(batch.actions)
         for row, spans in enumerate(_spans(batch, problem)):
             lengths = generator.permutation([stop - start for start, stop in spans])
-            actions[row, torch.from_numpy(lengths.cumsum() - 1)] = END
+            actions[row, from_array(lengths.cumsum() - 1, actions.device)] = END
         yield replace(batch, actions=actions)
 
 

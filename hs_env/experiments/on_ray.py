@@ -22,7 +22,8 @@ except ImportError as error:
 def ray_cluster(address: str | None = None) -> Iterator[tuple[Launch, int]]:
     """Connect to a Ray cluster, and disconnect at the end, which stops what runs there.
 
-    Every run is a task with a process of its own, and reserves a CPU per thread. If its node dies, Ray starts it again
+    Every run is a task with a process of its own, and reserves a CPU per thread, and a GPU if
+    its device is one. If its node dies, Ray starts it again
     on another one, where it continues from its checkpoint if both nodes share the file system of its folder. Every
     node needs hs-env.
 
@@ -48,7 +49,8 @@ def ray_cluster(address: str | None = None) -> Iterator[tuple[Launch, int]]:
 
 def _launch(config: ResolvedConfig, folder: Path) -> Ended:
     """Run a configuration as a task, with absolute paths, because a node has another working folder."""
-    task = ray.remote(max_calls=1, num_cpus=max(config.threads, 1))(_work)
+    gpus = int(config.device.startswith("cuda"))
+    task = ray.remote(max_calls=1, num_cpus=max(config.threads, 1), num_gpus=gpus)(_work)
     try:
         ended: Ended = ray.get(task.remote(config.located(), folder.absolute()))
     except ray.exceptions.RayError as error:

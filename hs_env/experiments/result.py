@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hs_env.compute import to_array
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import collect, collect_flat
 from hs_env.metrics.scores import flat_predictions, greedy_episodes
@@ -71,7 +72,7 @@ def phrase_lengths(episodes: list[Episodes], problem: Problem) -> list[int]:
     counts = np.zeros(1, dtype=np.int64)
     for batch in episodes:
         spans = problem.spans(batch.actions, batch.sentences.lengths)
-        lengths = (spans.stop - spans.start).numpy(force=True)
+        lengths = to_array(spans.stop - spans.start)
         counted = np.bincount(lengths, minlength=len(counts))
         counted[: len(counts)] += counts
         counts = counted

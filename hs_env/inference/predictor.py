@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hs_env.agents import Agent, load_agent
 from hs_env.agents.base import FILE_NAME as AGENT
-from hs_env.compute import isolated, prepare
+from hs_env.compute import Device, find_device, isolated, prepare, to_array
 from hs_env.corpora import tokenise
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, shown
@@ -193,11 +193,11 @@ class Predictor:
             return reading
         split = self.classifier.encode(sentences)
         if self.classifier.contextual is None:  # else vectors are computed for all words
-            tokens, offsets, lengths = (each.numpy(force=True) for each in (split.tokens, split.offsets, split.lengths))
+            tokens, offsets, lengths = map(to_array, (split.tokens, split.offsets, split.lengths))
             reading.unknown[rows] = np.add.reduceat(tokens == UNKNOWN, offsets, dtype=np.int64) / lengths
         for indices, log_probs, decided in self._decide(split, sentences):
-            where = rows[indices.numpy(force=True)]
-            reading.probabilities[where] = log_probs.double().exp().numpy(force=True)
+            where = rows[to_array(indices)]
+            reading.probabilities[where] = to_array(log_probs.cpu().double().exp())
             if decisions:
                 for row, each in zip(where.tolist(), decided, strict=True):
                     reading.shown[row] = each
@@ -233,20 +233,21 @@ class Predictor:
                     yield TextPrediction.of(text, decided, named, unknown)
 
 
-def load(name: StrPath) -> Predictor:
+def load(name: StrPath, device: Device = "auto") -> Predictor:
     """Load a trained classifier, with its P-Net and its history if it has them.
 
     Args:
         name: Folder of a run, name of a classifier that ships with the package, or a classifier's file; the file of the
             P-Net is expected in the same folder.
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a CUDA GPU if there is one.
 
     Raises:
-        HsEnvError: If there is no such classifier, a file is damaged, or the P-Net is missing.
+        HsEnvError: If there is no such classifier or device, a file is damaged, or the P-Net is missing.
     """
     prepare(0)
-    path = find_classifier(name)
-    classifier = Classifier.load(path)
-    agent = load_agent(path.parent / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
+    path, device = find_classifier(name), find_device(device)
+    classifier = Classifier.load(path, device)
+    agent = load_agent(path.parent / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
     history = read_json(path.parent / HISTORY)["epochs"] if (path.parent / HISTORY).is_file() else ()
     return Predictor(classifier, agent, history)
 

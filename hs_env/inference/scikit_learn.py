@@ -119,7 +119,7 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 folder / _RUN,
                 Console(stderr=True, quiet=not self.verbose),
             )
-            self.predictor_ = load(run.folder)
+            self.predictor_ = load(run.folder, run.classifier.device)
         self.history_ = self.predictor_.history
         return self
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hs_env.agents import Agent
-from hs_env.compute import isolated
+from hs_env.compute import isolated, to_array
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import greedy_episodes
@@ -101,5 +101,5 @@ def _in_order(count: int, width: int, batches: Iterator[tuple[Tensor, Tensor]]) 
     """Put the vectors of batches in the order of their indices."""
     vectors = np.empty((count, width), np.float32)
     for indices, found in batches:
-        vectors[indices.numpy(force=True)] = found.numpy(force=True)
+        vectors[to_array(indices)] = to_array(found)
     return vectors

@@ -8,12 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
+from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import LanguageModel
 from hs_env.language.scores import evaluate_lm
-from hs_env.language.texts import encode, load_text
+from hs_env.language.texts import load_text
 from hs_env.language.trainer import LMTrainer
 from hs_env.registry import unknown_name
 from hs_env.storage import HISTORY, StrPath, write_json
@@ -38,9 +39,9 @@ class LMRun:
     history: list[dict[str, float]]
 
     @classmethod
-    def load(cls, folder: StrPath) -> LMRun:
-        """Load a finished run: see `RunKind.load`."""
-        return _KIND.load(folder)
+    def load(cls, folder: StrPath, device: Device = "auto") -> LMRun:
+        """Load a finished run to a device: see `RunKind.load`."""
+        return _KIND.load(folder, device)
 
     @property
     def cpu_seconds(self) -> float:
@@ -60,20 +61,22 @@ class LMRun:
         text = load_text(self.config.text, self.config.data_dir)
         parts = {name: getattr(text, name) for name in SPLITS}
         check_data(self.folder, f"text {self.config.text!r}", text_digests(parts))
-        scores = evaluate_lm(self.language_model.model, encode(parts[split], self.language_model.alphabet))
+        alphabet = self.language_model.alphabet
+        scores = evaluate_lm(self.language_model.model, self.language_model.encode(parts[split]), alphabet=alphabet)
         with saving(console):
             write_json(self.folder / f"evaluation-{split}.json", scores)
         return scores
 
 
 def _new_trainer(config: LMConfig, folder: Path, console: Console) -> LMTrainer:
-    return LMTrainer(config, load_text(config.text, config.data_dir), folder, console)
+    text = load_text(config.text, config.data_dir)
+    return LMTrainer(config, text, folder, console, find_device(config.device))
 
 
-def _load_result(folder: Path, config: LMConfig, history: Any) -> LMRun:
+def _load_result(folder: Path, config: LMConfig, history: Any, device: Device) -> LMRun:
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise HsEnvError(f"{folder / HISTORY} holds no list of evaluations. Was it edited?")
-    return LMRun(folder, config, LanguageModel.load(folder), history)
+    return LMRun(folder, config, LanguageModel.load(folder, device), history)
 
 
 _KIND = RunKind[LMConfig, LMConfig, LMRun](

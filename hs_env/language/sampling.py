@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hs_env.compute import seeded
 from hs_env.errors import HsEnvError
-from hs_env.language.models import LanguageModel, State
-from hs_env.language.texts import encode
+from hs_env.language.cores import State
+from hs_env.language.models import LanguageModel
 
 MARKS = "|‖"
 """Marks after a character with a boundary of level 1 only, and with boundaries of level 1 and 2 (or more)."""
@@ -15,24 +16,29 @@ MARKS = "|‖"
 
 @torch.no_grad()
 def boundaries_in(language_model: LanguageModel, text: str, before: str = "") -> Tensor:
-    """Return where HM-LSTM finds boundaries after the characters of a text.
+    """Return where a model finds boundaries after the characters of a text.
+
+    H-Net has a boundary after the first character that it reads, whatever follows.
 
     Args:
-        language_model: Model with core "hm_lstm".
+        language_model: Model whose core finds boundaries: "hm_lstm" or "h_net".
         text: Text of one character or more.
         before: Text that the model reads first, as context.
 
     Returns:
-        (characters, layers - 1) int64, 1 for a boundary; one column for each layer except the top one.
+        (characters, levels) int64, 1 for a boundary: a column for each layer of HM-LSTM except the top one, or for each
+        stage of H-Net.
 
     Raises:
         HsEnvError: If the text is empty or has unknown characters, or the model has no boundaries.
     """
     if not text:
         raise HsEnvError("Give at least one character of text.")
-    z = language_model.model(encode(before + text, language_model.alphabet)[:, None])[1]
+    z = language_model.model(language_model.encode(before + text)[:, None])[1]
     if z is None:
-        raise HsEnvError("Plain LSTM layers have no boundaries. Use a model whose core is 'hm_lstm'.")
+        raise HsEnvError(
+            f"{language_model.model.core.title} has no boundaries. Use a model whose core is 'hm_lstm' or 'h_net'."
+        )
     boundaries: Tensor = z[len(before) :, 0] > 0.5  # "soft" boundaries are between 0 and 1
     return boundaries.long()
 
@@ -57,18 +63,18 @@ def sample_text(
         raise HsEnvError(
             f"Expected a prompt, a length from 0 and a temperature from 0, got {prompt!r}, {length} and {temperature}."
         )
-    generator = torch.Generator().manual_seed(seed)
-    tokens, written = encode(prompt, language_model.alphabet)[:, None], []
+    generator = seeded(seed)
+    tokens, written = language_model.encode(prompt)[:, None], []
     state: State | None = None
     for _ in range(length):
         log_probs, _, state = language_model.model(tokens, state)
+        last = log_probs[-1, 0].cpu()  # one character at a time leaves the device
         if temperature:
-            probabilities = torch.softmax(log_probs[-1, 0] / temperature, 0)
-            token = torch.multinomial(probabilities, 1, generator=generator)
+            token = torch.multinomial(torch.softmax(last / temperature, 0), 1, generator=generator)
         else:
-            token = log_probs[-1, 0].argmax(0, keepdim=True)
+            token = last.argmax(0, keepdim=True)
         written.append(language_model.alphabet[int(token)])
-        tokens = token[:, None]
+        tokens = token[:, None].to(tokens.device)
     return "".join(written)
 
 

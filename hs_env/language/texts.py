@@ -19,6 +19,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from hs_env.compute import CPU
 from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
@@ -69,14 +70,14 @@ class Text:
 
 
 def encode(text: str, alphabet: str) -> Tensor:
-    """Return the position of each character in the alphabet, (characters,) int64.
+    """Return the position of each character in the alphabet, (characters,) int64 on the CPU.
 
     Raises:
         HsEnvError: If a character is not in the alphabet.
     """
     places = {character: place for place, character in enumerate(alphabet)}
     try:
-        return torch.tensor([places[character] for character in text], dtype=torch.long)
+        return torch.tensor([places[character] for character in text], dtype=torch.long, device=CPU)
     except KeyError as error:
         raise HsEnvError(
             f"The character {error.args[0]!r} is not among the {len(alphabet)} that the model knows: {alphabet!r}."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hs_env.compute import to_array
 from hs_env.errors import HsEnvError
 from hs_env.problems.problem import Column, Problem
 from hs_env.types import Episodes, SentenceBatch
@@ -109,7 +110,7 @@ def _join(parts: list[dict[str, Tensor]], columns: tuple[Column, ...]) -> Predic
     if not parts:
         raise HsEnvError("There is nothing to evaluate: no sentences. Choose a split that has some.")
     shared = set.intersection(*(set(part) for part in parts))
-    joined = {name: np.concatenate([part[name].numpy(force=True) for part in parts]) for name in shared}
+    joined = {name: np.concatenate([to_array(part[name]) for part in parts]) for name in shared}
     indices, first = np.unique(joined.pop("indices"), return_index=True)
     if len(indices) < len(joined["labels"]):
         raise HsEnvError(

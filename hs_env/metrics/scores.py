@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hs_env.agents import Agent, rollout
-from hs_env.compute import generator_for
+from hs_env.compute import CPU, generator_for, to_array
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
@@ -115,7 +115,7 @@ def _classifier_scores(predictions: Predictions, class_weights: Tensor | None) -
     if class_weights is not None:
         log_likelihood = predictions.count("log_likelihood")
         assert log_likelihood is not None
-        scores[WEIGHTED] = float((class_weights.numpy(force=True)[predictions.labels] * log_likelihood).mean())
+        scores[WEIGHTED] = float((to_array(class_weights)[predictions.labels] * log_likelihood).mean())
     return scores
 
 
@@ -130,7 +130,7 @@ def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, 
         with torch.no_grad():
             z = model.boundaries(batch).transpose(0, 1)
         words = int(batch.lengths.sum()) - len(batch)
-        before_last = torch.arange(len(z))[:, None] < batch.lengths - 1
+        before_last = torch.arange(len(z), device=z.device)[:, None] < batch.lengths - 1
         for name, share in operation_shares(z.float(), before_last).items():
             sums[name] += share * words
         phrases, decided = phrases + int(z[..., 0].sum()), decided + words
@@ -142,7 +142,7 @@ def segmented_examples(
     encoder: StructuredEncoder, agent: Agent, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
 ) -> list[Segmented]:
     """Return the first 8 sentences of a split with the greedy decisions of the agent and the predicted classes."""
-    batch = split.batch(torch.arange(min(_SHOWN, len(split))))
+    batch = split.batch(torch.arange(min(_SHOWN, len(split)), device=CPU))
     with torch.no_grad():
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator_for(0, "examples")).episodes
     return list(segmented(episodes, sentences, labels, problem=encoder.problem))
@@ -152,7 +152,7 @@ def hierarchy_examples(
     model: HMLSTMClassifier, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
 ) -> list[Segmented]:
     """Return the first 8 sentences of a split with the nested phrases of HM-LSTM and the predicted classes."""
-    batch = split.batch(torch.arange(min(_SHOWN, len(split))))
+    batch = split.batch(torch.arange(min(_SHOWN, len(split)), device=CPU))
     with torch.no_grad():
         log_probs, boundaries = model.parse(batch)
     return list(hierarchies(batch, log_probs, boundaries, sentences, labels))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import hs_env
 from hs_env.agents import Agent, Decision, PolicyInput
+from hs_env.compute import CPU, from_array, to_array
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import greedy_episodes, reward_means
@@ -33,13 +34,13 @@ class _Function(Agent):
         self.function = function
 
     def act(self, inputs: PolicyInput) -> Decision:
-        actions = np.asarray(self.function(inputs.observation.numpy(force=True), inputs.legal.numpy(force=True)))
+        actions = np.asarray(self.function(to_array(inputs.observation), to_array(inputs.legal)))
         if actions.shape != (len(inputs.legal),) or actions.dtype.kind not in "iub":
             raise HsEnvError(
                 f"The policy must return {len(inputs.legal)} whole numbers, one action for each row of observations; "
                 f"got {actions.dtype} of shape {actions.shape}."
             )
-        chosen = torch.from_numpy(actions.astype(np.int64)).to(inputs.legal.device)
+        chosen = from_array(actions.astype(np.int64), inputs.legal.device)
         nothing = torch.zeros(len(chosen), device=inputs.legal.device)
         return Decision(nearest_legal(inputs.legal, chosen), nothing, nothing, inputs.memory)
 
@@ -75,6 +76,6 @@ def mean_reward(
     if sentences is not None:
         if not 1 <= sentences <= len(encoded):
             raise HsEnvError(f"The split has {len(encoded)} sentences, asked for {sentences}.")
-        encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences)))
+        encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences, device=CPU)))
     policy = agent if isinstance(agent, Agent) else _Function(agent)
     return reward_means(reward, greedy_episodes(encoder, policy, encoded))["reward"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hs_env.compute import isolated
+from hs_env.compute import CPU, Device, device_of, find_device, isolated, kept_generators, making_on
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.tokenisation import TOKENISATIONS, tokenise
 from hs_env.corpora.vocabulary import Vocabulary
@@ -82,6 +82,11 @@ class Classifier:
     notes: dict[str, Any]
     contextual: ContextualVectors | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the model."""
+        return device_of(self.model)
+
     def sentence(self, text: str) -> Sentence:
         """Split a text into words. The label is unknown and set to 0.
 
@@ -103,12 +108,13 @@ class Classifier:
         if not sentences or not all(sentence.words for sentence in sentences):
             counts = [len(sentence.words) for sentence in sentences]
             raise HsEnvError(f"Expected one or more sentences of one or more words each; got word counts {counts}.")
-        return self.encode(sentences).batch(torch.arange(len(sentences)))
+        return self.encode(sentences).batch(torch.arange(len(sentences), device=CPU))
 
     @isolated
     def encode(self, sentences: Sequence[Sentence]) -> EncodedSplit:
-        """Encode sentences of at least one word each, with contextual vectors if the model needs them."""
-        return EncodedSplit.from_sentences(sentences, self.vocabulary, self.contextual)
+        """Encode sentences of at least one word each on the model's device, with contextual vectors if it needs any."""
+        contextual = None if self.contextual is None else self.contextual.on(self.device)
+        return EncodedSplit.from_sentences(sentences, self.vocabulary, contextual).to(self.device)
 
     def save(self, path: StrPath, int8: bool = False) -> None:
         """Save the classifier as one safetensors file. Equal classifiers give equal bytes.
@@ -142,15 +148,18 @@ class Classifier:
 
     @classmethod
     @isolated
-    def load(cls, name: StrPath) -> Classifier:
+    def load(cls, name: StrPath, device: Device = "cpu") -> Classifier:
         """Load a classifier, in eval mode.
 
         Args:
             name: Name of a classifier that ships with the package, a classifier's file, or the folder of a run.
+            device: Device to load it to, whichever it was trained on.
 
         Raises:
-            HsEnvError: If there is no such classifier, its file is damaged, or its encoder is missing or has changed.
+            HsEnvError: If there is no such classifier or device, its file is damaged, or its encoder is missing or has
+                changed.
         """
+        device = find_device(device)
         path = find_classifier(name)
         state = load_state(path, "classifier")
         contextual = _encoder_of(path, state) if state.get("contextual") else None
@@ -159,7 +168,7 @@ class Classifier:
             kind, config = MODELS.get(state["model"]), state["config"]
             weights = to_float32(state["weights"])
             check_weights(lambda: kind(**config), config, weights)
-            with torch.random.fork_rng():  # the initial weights are replaced, so they must not use up random numbers
+            with kept_generators(), making_on():  # the initial weights are replaced: they use up no random numbers
                 model = kind(**config)
             if contextual is not None:
                 model.words = ContextualWords.in_place_of(model.words)
@@ -170,7 +179,7 @@ class Classifier:
                     f"it has {len(vocabulary)} words and {len(labels)} labels, but its model expects "
                     f"{model.words.vocabulary_size} and {model.num_classes}"
                 )
-            return cls(model.eval(), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
+            return cls(model.eval().to(device), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
         except LOADING_ERRORS as error:
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
 

@@ -153,7 +153,16 @@ class StructuredEncoder(nn.Module, ABC):
     # Some encoders override ------------------------------------------------------------------------------------------
 
     def move(self, state: EncoderState, actions: Tensor) -> Tensor:
-        """Return the memory after hard actions (R,), (R, M); override it to compute only the needed outcomes."""
+        """Return the memory after hard actions (R,), (R, M); override it to compute only the needed outcomes.
+
+        Which outcomes are needed depends on the actions. On other devices than the CPU that would mean to wait for them
+        at each word, so `advance` calls `choose` there.
+        """
+        return self.choose(state, actions)
+
+    @final
+    def choose(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Return the memory after hard actions (R,), (R, M), from the outcomes of all actions."""
         taken = nearest_legal(self.legal(state), actions)
         chosen = torch.stack(self.outcomes(state), 1)[torch.arange(len(taken), device=taken.device), taken]
         return torch.where(state.reading[:, None], chosen, state.memory)
@@ -219,7 +228,7 @@ class StructuredEncoder(nn.Module, ABC):
                 taken = actions if assume_legal else nearest_legal(self.legal(state), actions)
             progress = self.problem.progress_after(progress, taken)
             actions = actions if relaxed else taken
-        memory = self.mix(state, actions) if relaxed else self.move(state, actions)
+        memory = (self.mix if relaxed else self.move if actions.is_cpu else self.choose)(state, actions)
         position = state.position + state.reading
         return EncoderState(state.tables, state.table_index, state.lengths, position, progress, memory)
 

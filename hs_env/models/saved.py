@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, shown
 
 LOADING_ERRORS: Final = (
@@ -44,7 +45,7 @@ def check_weights(make: Callable[[], nn.Module], config: Mapping[str, Any], weig
     """
     check_numbers(config)
     try:
-        with warnings.catch_warnings(), torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.device("meta"), kept_generators():
             warnings.simplefilter("ignore")  # such as those about layers of width 0
             expected = make().state_dict()
     except NotImplementedError:  # a model of another package that cannot be built there
@@ -89,7 +90,7 @@ def check_loading(load: Callable[[], Any]) -> None:
         RuntimeError: If a weight does not fit; other errors as `load` raises them.
     """
     try:
-        with warnings.catch_warnings(), torch.device("meta"), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), torch.device("meta"), kept_generators():
             warnings.simplefilter("ignore")  # copying to a network without memory does nothing
             load()
     except NotImplementedError:  # an agent that cannot be built there

@@ -50,8 +50,8 @@ class WordVectorLayer(nn.Module, ABC):
         """
         mask = batch.mask
         where = mask.new_zeros(mask.shape, dtype=torch.int64)
-        where[mask] = torch.arange(int(batch.lengths.sum()), device=mask.device)
         vectors = self.dropout(self.vectors(batch))
+        where[mask] = torch.arange(len(vectors), device=mask.device)
         return vectors * self.word_dropout(vectors.new_ones(len(vectors), 1)), where
 
 

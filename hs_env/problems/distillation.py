@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
-from hs_env.problems.problem import Column, EnvironmentText, Part, Problem, Spans, TrainingDefaults
+from hs_env.problems.problem import Column, EnvironmentText, Part, Problem, Spans, TrainingDefaults, one_row
 from hs_env.types import DELETE, RETAIN
 
 __all__ = ["DELETE", "DISTILLATION", "RETAIN", "InformationDistillation", "retained_words"]
@@ -105,9 +105,8 @@ class InformationDistillation(Problem):
 
     def parts(self, actions: Sequence[int], finished: bool) -> list[Part]:
         """See `Problem.parts`; groups runs of retained and of deleted words."""
-        kept = torch.tensor([list(actions)]) == RETAIN
-        if finished:
-            kept = retained_words(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
+        row, length = one_row(actions)
+        kept = retained_words(row, length) if finished else row == RETAIN
         runs = [[at for at, _ in run] for _, run in groupby(enumerate(kept[0].tolist()), lambda each: each[1])]
         return [
             Part(run[0], run[-1] + 1, "retained", RETAIN)

@@ -88,6 +88,8 @@ or, for a corpus whose words it does not know, the packaged one that knows its w
 | `reward` | `"{reward}"` | name of a reward, an expression such as `"log_likelihood + 0.1 * accuracy"`, or a function |
 | `reward_parameters` | `None` | parameters of a reward given by name, such as `{reward_parameters}` |
 | `shaping` | `False` | add the change of the potential to the reward of each step (see Rewards) |
+| `device` | `"cpu"` | device of the classifier: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for a CUDA GPU \
+if there is one |
 | `render_mode` | `None` | `"ansi"`: a line of text; `"rgb_array"`: a frame of 288 x 720 pixels |
 
 `make` and `make_vec` also take the render modes `"ansi_list"` and `"rgb_array_list"`, which collect the pictures of all

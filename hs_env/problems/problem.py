@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from hs_env.compute import CPU
 from hs_env.errors import HsEnvError
 from hs_env.types import SentenceBatch
 
@@ -184,6 +185,11 @@ def nearest_legal(legal: Tensor, actions: Tensor) -> Tensor:
     return rank.argmin(1)
 
 
+def one_row(actions: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return the actions of one sentence, (1, T) int64, and their number, (1,) int64, on the CPU."""
+    return torch.tensor([list(actions)], device=CPU), torch.tensor([len(actions)], device=CPU)
+
+
 class Problem(ABC):
     """The decision at each word of a sentence.
 
@@ -256,15 +262,15 @@ class Problem(ABC):
         return torch.stack(taken, 1)
 
     def sequences(self, length: int) -> Tensor:
-        """Enumerate all legal sequences of actions for a sentence of `length` words: one per row, (rows, L) int64.
+        """Enumerate all legal sequences of actions for a sentence of `length` words, on the CPU: (rows, L) int64.
 
         Raises:
             HsEnvError: If there are more than `LONGEST_ENUMERATION` sequences.
         """
-        made = torch.zeros(1, 0, dtype=torch.int64)
-        progress = torch.zeros(1, dtype=torch.int64)
+        made = torch.zeros(1, 0, dtype=torch.int64, device=CPU)
+        progress = torch.zeros(1, dtype=torch.int64, device=CPU)
         for position in range(length):
-            legal = self.legal(progress, torch.full((len(made),), length - 1 - position))
+            legal = self.legal(progress, torch.full((len(made),), length - 1 - position, device=CPU))
             if int(legal.sum()) > LONGEST_ENUMERATION:
                 raise HsEnvError(
                     f"A sentence of {length} words has more than {LONGEST_ENUMERATION:,} legal sequences of actions, "
@@ -273,7 +279,7 @@ class Problem(ABC):
             grown, reached = [], []
             for action in range(self.num_actions):  # the first word varies fastest
                 rows = legal[:, action].nonzero().squeeze(1)
-                taken = torch.full((len(rows),), action)
+                taken = torch.full((len(rows),), action, device=CPU)
                 grown.append(torch.cat([made[rows], taken[:, None]], 1))
                 reached.append(self.progress_after(progress[rows], taken))
             made, progress = torch.cat(grown), torch.cat(reached)
@@ -287,8 +293,8 @@ class Problem(ABC):
                     return place, f"action {position} is {action!r}, expected {self.choices}"
         if not sequences:
             return None
-        actions = pad_sequence([torch.tensor(sequence) for sequence in sequences], batch_first=True)
-        lengths = torch.tensor([len(sequence) for sequence in sequences])
+        actions = pad_sequence([torch.tensor(sequence, device=CPU) for sequence in sequences], batch_first=True)
+        lengths = torch.tensor([len(sequence) for sequence in sequences], device=CPU)
         changed = self.legalised(actions, lengths) != actions
         faulty = changed.any(1)
         if not faulty.any():
@@ -349,7 +355,7 @@ class Problem(ABC):
 
     def spans_of(self, actions: Sequence[int]) -> list[tuple[int, int]]:
         """Return the `(start, stop)` pairs of the spans of one sequence of actions, finished or not."""
-        (found,) = self.spans_by_row(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
+        (found,) = self.spans_by_row(*one_row(actions))
         return found
 
     def bracketed(self, words: Sequence[str], actions: Sequence[int]) -> list[str]:
@@ -370,7 +376,7 @@ class Problem(ABC):
             return []
         if self.nested:
             return _outermost(self.spans_of(actions), len(actions))
-        spans = self.spans(torch.tensor([list(actions)]), torch.tensor([len(actions)]))
+        spans = self.spans(*one_row(actions))
         found: list[Part] = []
         at = 0
         for start, stop, action in zip(spans.start.tolist(), spans.stop.tolist(), spans.action.tolist(), strict=True):
@@ -388,7 +394,7 @@ class Problem(ABC):
 
     def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
         """Return the spans of a finished sentence as JSON values; for k > 2 also the name of each action."""
-        (texts,) = self.infos([words], torch.tensor([list(actions)]), torch.tensor([len(words)]))[self.span[1]]
+        (texts,) = self.infos([words], *one_row(actions))[self.span[1]]
         names = {} if self.num_actions == 2 else {"actions": [self.actions[action] for action in actions]}
         return {self.span[1]: list(texts), **names}
 

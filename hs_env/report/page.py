@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 
 import hs_env
+from hs_env.compute import Device
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.evaluation import Comparison, Row, compare
 from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
@@ -62,7 +63,11 @@ class Section:
 
 
 def make_report(
-    runs: Sequence[Run | StrPath], split: str = "test", console: Console | None = None, oracle: int = 0
+    runs: Sequence[Run | StrPath],
+    split: str = "test",
+    console: Console | None = None,
+    oracle: int = 0,
+    device: Device = "auto",
 ) -> str:
     """Return a page about runs: tables with intervals, learning curves, sentences, configuration and versions.
 
@@ -73,6 +78,7 @@ def make_report(
         runs: Finished runs or their folders, at least one.
         split: Sentences to evaluate on.
         console: Console that shows progress; None is standard error.
+        device: Device to load runs to that are given as folders.
         oracle: Width of the beam search for the row `oracle`; 0 leaves the row out.
 
     Raises:
@@ -80,7 +86,7 @@ def make_report(
     """
     if not runs:
         raise HsEnvError("A report needs one run or more, got none.")
-    loaded = [run if isinstance(run, Run) else Run.load(run) for run in runs]
+    loaded = [run if isinstance(run, Run) else Run.load(run, device) for run in runs]
     sections = [_section(run, split, compare(run, split, console, oracle)) for run in loaded]
     columns = {column.name: column for section in sections for column in section.comparison.columns}
     rows = [_summarised(section) for section in sections]

@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
+from hs_env.models.sentence import FlatClassifier
 
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
@@ -55,6 +57,8 @@ class ClassifierOptimizer(Generic[M]):
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
 
+        A flat classifier may add a penalty to it, see `FlatClassifier.penalised`.
+
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """
         self.updates += 1
@@ -62,16 +66,18 @@ class ClassifierOptimizer(Generic[M]):
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
-        log_probs = self.fast(*inputs)
+        model = self.fast
+        log_probs, penalty = model.penalised(*inputs) if isinstance(model, FlatClassifier) else (model(*inputs), None)
         if self.class_weights is None:
             loss = nn.functional.nll_loss(log_probs, labels)
         else:
             losses = nn.functional.nll_loss(log_probs, labels, reduction="none")
             loss = (self.class_weights[labels] * losses).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss if penalty is None else loss + penalty).backward()
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
-        self.optimizer.step()
+        with making_on():
+            self.optimizer.step()
         with torch.no_grad():
             for slow, fast in zip(self.slow.parameters(), self.fast.parameters(), strict=True):
                 slow.lerp_(fast, self.tau)

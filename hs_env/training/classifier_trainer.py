@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from hs_env.compute import generator_for, seed_for
+from hs_env.compute import generator_for, making_on, seed_for
 from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
@@ -45,7 +45,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
 
     Args:
         config: Configuration of the run.
-        data: Corpus, vocabulary and word vectors.
+        data: Corpus, vocabulary and word vectors. The run trains on the device of its splits.
         folder: Folder of the run.
         console: Console that shows progress.
     """
@@ -53,7 +53,9 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     unit = "sentences"
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
-        super().__init__(folder, console, config.checkpoint_seconds, config.patience)
+        super().__init__(
+            folder, console, data.splits["train"].lengths.device, config.checkpoint_seconds, config.patience
+        )
         self.config, self.data = config, data
         self.data_name, self.data_digests, self.data_digest = f"corpus {config.corpus!r}", data.digests, data.digest
         self.origin = None if config.init_from is None else Parent.load(Path(config.init_from))
@@ -118,7 +120,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         Args:
             epoch: Number of the epoch in the run, where each stage before counts with its maximum of epochs.
         """
-        lengths, epochs = self.data.splits["train"].lengths, self.config.curriculum_epochs
+        lengths, epochs = self.data.splits["train"].sizes, self.config.curriculum_epochs
         start, end = max(self.config.curriculum_words, int(lengths.min())), int(lengths.max())
         return end if epoch >= epochs else min(end, start + (end - start) * epoch // epochs)
 
@@ -130,7 +132,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         """Return the number of updates in an epoch of the run, which has fewer sentences in the curriculum."""
         if epoch >= self.config.curriculum_epochs:
             return self.updates_per_epoch
-        sentences = int((self.data.splits["train"].lengths <= self.longest(epoch)).sum())
+        sentences = int((self.data.splits["train"].sizes <= self.longest(epoch)).sum())
         return -(-sentences // self.config.batch_size)
 
     def _epochs_with(self, updates: int, begun: int) -> int:
@@ -149,11 +151,12 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return stage.update(batch, generator_for(self.config.seed, *place)), len(unit)
 
     def new_model(self) -> Model:
-        """Build the model with new weights, or with those of the run to start from."""
-        model: Model = self.data.new_model(MODELS.get(self.config.model), self.config)
+        """Build the model with new weights, or with those of the run to start from. Weights are drawn on the CPU."""
+        with making_on():
+            model: Model = self.data.new_model(MODELS.get(self.config.model), self.config)
         if self.origin is not None:
             self.origin.give_weights(model, self.data)
-        return model
+        return model.to(self.device)
 
     def summary(self) -> str:
         """Return what the corpus is, and how many words have a vector."""

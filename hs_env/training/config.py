@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 from hs_env.agents import AGENTS
+from hs_env.compute import check_device
 from hs_env.corpora import CORPORA
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
+from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain, parse_parameters, plain_values
 from hs_env.registry import unknown_name
 from hs_env.training.paths import absolute, located, located_vectors
@@ -33,10 +35,14 @@ LATER: Final[dict[str, Any]] = {
     "init_from": None,
     "class_weights": "none",
     "min_updates": 0,
+    "device": "cpu",
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
-LATER_AGENT: Final = {
+LATER_MODEL: Final[dict[str, Any]] = asdict(RateParameters())
+"""The same for the parameters of models."""
+
+LATER_AGENT: Final = LATER_MODEL | {
     "baseline": None,
     "scale": None,
     "updates": None,
@@ -47,6 +53,7 @@ LATER_AGENT: Final = {
     "reader": "none",
     "reader_size": 64,
     "observe": True,
+    "weight_decay": 0.0,
 }
 """The same for the parameters of agents."""
 
@@ -131,6 +138,9 @@ class TrainConfig:
     """Seed of all random generators."""
     threads: int = 0
     """Number of threads of PyTorch; 0 keeps its default."""
+    device: str = field(default="auto", compare=False)
+    """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
+    resumed and used on another."""
     checkpoint_seconds: float = 60.0
     """Seconds between two checkpoints within an epoch; one is also written after every epoch."""
 
@@ -169,6 +179,7 @@ class TrainConfig:
             checkpoint_seconds=(0, 1e9),
             **optional,
         )
+        check_device(self.device)
         if self.class_weights not in ("none", "balanced"):
             raise unknown_name("class weights", shown(self.class_weights), ("none", "balanced"))
         if self.weight_decay * self.learning_rate >= 1:

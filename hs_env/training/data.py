@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from hs_env.compute import generator_for, seed_for
+from hs_env.compute import CPU, from_array, generator_for, permutation, seed_for, to_array
 from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
@@ -58,6 +58,7 @@ class TrainingData:
         contextual: ContextualVectors | None = None,
         read: Collection[str] = SPLITS,
         trained: bool = False,
+        device: torch.device = CPU,
     ) -> TrainingData:
         """Load corpus and word vectors.
 
@@ -66,6 +67,7 @@ class TrainingData:
             contextual: Contextual vectors to use instead of those in `config`, such as fine-tuned ones.
             read: Splits to compute contextual vectors for, which is slow.
             trained: Whether a trained classifier reads the data, so that no initial word vectors are loaded.
+            device: Device of the splits, which contextual vectors are computed on, too.
 
         Raises:
             MissingVectorsError: If the word vectors cannot be loaded.
@@ -87,11 +89,17 @@ class TrainingData:
             vectors = _loaded(
                 lambda: load_vectors(config.vectors, vocabulary.words, seed=seed, data_dir=config.data_dir)
             )
+        compute = None if contextual is None else contextual.on(device)
         splits = {
-            name: EncodedSplit.from_sentences(split, vocabulary, contextual if name in read and split else None)
+            name: EncodedSplit.from_sentences(split, vocabulary, compute if name in read and split else None).to(device)
             for name, split in corpus.splits.items()
         }
         return cls(corpus, vocabulary, vectors, splits)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the splits."""
+        return self.splits["train"].lengths.device
 
     def examples(self, split: str = "dev") -> tuple[EncodedSplit, Sequence[Sentence], tuple[str, ...]]:
         """Return a split as tensors and as sentences, and the class names, as the display of examples needs them."""
@@ -108,13 +116,13 @@ class TrainingData:
         digest = hashlib.sha256("\n".join((*self.corpus.labels, *self.vocabulary.words)).encode())
         for split in self.splits.values():
             for part in (split.tokens, split.lengths, split.labels):
-                digest.update(part.numpy().tobytes())
+                digest.update(to_array(part).tobytes())
         if isinstance(self.vectors, ContextualVectors):
             digest.update(self.vectors.digest.encode())
         return digest.hexdigest()
 
     def new_model(self, kind: type[M], config: ResolvedConfig) -> M:
-        """Build a model with new weights that starts from the word vectors, or takes contextual ones from batches."""
+        """Build a model on the CPU with new weights, which starts from the word vectors or takes contextual ones."""
         size, labels, vectors = len(self.vocabulary), len(self.corpus.labels), self.vectors
         assert vectors is not None
         width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
@@ -128,7 +136,7 @@ class TrainingData:
         assert isinstance(model.words, WordEmbedding)
         assert isinstance(vectors, WordVectors)
         with torch.no_grad():
-            model.words.weight.copy_(torch.from_numpy(vectors.matrix))
+            model.words.weight.copy_(from_array(vectors.matrix))
             # `UNKNOWN` never occurs in the corpus; unseen words get the zero vector of a dropped word.
             model.words.weight[UNKNOWN] = 0
         return model
@@ -144,18 +152,18 @@ def _loaded(load: Callable[[], V]) -> V:
 def training_batches(
     split: EncodedSplit, size: int, seed: int, *place: str | int, longest: int | None = None
 ) -> list[Tensor]:
-    """Return the batches of one epoch in random order, each as (B,) indices of sentences.
+    """Return the batches of one epoch in random order, each as (B,) indices of sentences, on the CPU.
 
     Sentences of similar length share a batch: each pool of shuffled sentences is sorted by length and divided into
     batches, and then all batches are shuffled. `place` distinguishes epochs (see `generator_for`). Sentences of more
     than `longest` words are left out.
     """
     generator = generator_for(seed, *place, "order")
-    order = torch.randperm(len(split), generator=generator)
-    order = order if longest is None else order[split.lengths[order] <= longest]
+    order = permutation(len(split), generator)
+    order = order if longest is None else order[split.sizes[order] <= longest]
     batches = [
         batch
         for pool in order.split(size * _POOL)
-        for batch in pool[split.lengths[pool].argsort(stable=True)].split(size)
+        for batch in pool[split.sizes[pool].argsort(stable=True)].split(size)
     ]
-    return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
+    return [batches[number] for number in permutation(len(batches), generator).tolist()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from hs_env.compute import seed_for
+from hs_env.compute import kept_generators, seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.models import FlatClassifier, HMLSTMClassifier
 from hs_env.render import to_text
@@ -33,8 +33,7 @@ class FlatTrainer(ClassifierTrainer):
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
         super().__init__(config, data, folder, console)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_for(config.seed, "weights"))
+        with kept_generators(seed=seed_for(config.seed, "weights")):
             model = self.new_model()
         assert isinstance(model, FlatClassifier)
         self.classifier = self.optimizer(model)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from hs_env.compute import prepare
+from hs_env.compute import Device, find_device, prepare
 from hs_env.errors import HsEnvError
 from hs_env.storage import HISTORY, StrPath, read_json, what_is, write_json
 from hs_env.training.digests import DATA, check_data
@@ -42,7 +42,7 @@ R = TypeVar("R")
 class RunKind(Generic[Q, C, R]):
     """A kind of run: how to begin, resume and load one.
 
-    `C` has `threads`, `to_json`, `located` (absolute paths) and `foreign_code` (code outside of hs-env, or None).
+    `C` has `threads`, `device`, `to_json`, `located` (absolute paths) and `foreign_code` (code outside of hs-env).
 
     Attributes:
         command: Command that starts a run, such as "hs-env train".
@@ -50,7 +50,7 @@ class RunKind(Generic[Q, C, R]):
         resolve: Fills in the defaults of a configuration.
         parse: Converts JSON values to a configuration.
         new_trainer: Loads the data of a configuration and returns a trainer for a folder, with a console.
-        load_result: Loads the result of a finished run from its folder, its configuration and its history.
+        load_result: Loads the result of a finished run from its folder, its configuration and its history to a device.
     """
 
     command: str
@@ -58,7 +58,7 @@ class RunKind(Generic[Q, C, R]):
     resolve: Callable[[Q], C]
     parse: Callable[[dict[str, Any]], C]
     new_trainer: Callable[[C, Path, Console], StagedTrainer[Any]]
-    load_result: Callable[[Path, C, Any], R]
+    load_result: Callable[[Path, C, Any, Device], R]
 
     def train(
         self,
@@ -80,6 +80,7 @@ class RunKind(Generic[Q, C, R]):
             HsEnvError: If the folder is not empty, or the configuration is not possible.
         """
         resolved = self.resolve(config).located()
+        find_device(resolved.device)  # an unknown one is an error before anything is written
         prepare(resolved.threads)
         made = new_folder(None if folder is None else Path(folder), getattr(config, self.data_field))
         with alone(made):
@@ -91,6 +92,7 @@ class RunKind(Generic[Q, C, R]):
         console: Console | None = None,
         trust: bool = False,
         callback: Callback | None = None,
+        device: Device | None = None,
     ) -> R:
         """Resume a run that was stopped at any moment, or load it if it is finished.
 
@@ -102,14 +104,18 @@ class RunKind(Generic[Q, C, R]):
             trust: Whether code outside of hs-env that the run's configuration names, such as the reward `module:name`,
                 is imported and executed.
             callback: See `train`.
+            device: Device to continue on; None is that of the configuration.
 
         Raises:
-            HsEnvError: If the folder holds no run, the data has changed, or the run names code that is not trusted.
+            HsEnvError: If the folder holds no run, the data has changed, there is no such device, or the run names code
+                that is not trusted.
         """
         folder = Path(folder)
         config = self.load_config(folder)
+        config = config if device is None else replace(config, device=str(device))
+        find_device(config.device)
         if (folder / HISTORY).exists():
-            return self.load(folder)
+            return self.load(folder, config.device)
         if config.foreign_code and not trust:
             raise HsEnvError(
                 f"The run in {folder} executes code outside of hs-env: {config.foreign_code}. If you trust its origin, "
@@ -133,7 +139,8 @@ class RunKind(Generic[Q, C, R]):
         console = console or Console(stderr=True)
         if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
             self._check_same(folder, resolved)
-            return self.load(folder)
+            return self.load(folder, resolved.device)
+        find_device(resolved.device)
         prepare(resolved.threads)
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder, console):
@@ -141,21 +148,23 @@ class RunKind(Generic[Q, C, R]):
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)
             if (folder / HISTORY).exists():  # another process has finished it
-                return self.load(folder)
-            return self._continue(self.load_config(folder), folder, console, callback)
+                return self.load(folder, resolved.device)
+            config = replace(self.load_config(folder), device=resolved.device)
+            return self._continue(config, folder, console, callback)
 
-    def load(self, folder: StrPath) -> R:
-        """Load a finished run.
+    def load(self, folder: StrPath, device: Device = "auto") -> R:
+        """Load a finished run to a device, whichever it was trained on.
 
         Raises:
-            HsEnvError: If the folder holds no run, or one that is not finished.
+            HsEnvError: If the folder holds no run, or one that is not finished, or there is no such device.
         """
+        device = find_device(device)
         folder = Path(folder)
         config = self.load_config(folder)
         prepare(config.threads)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Resume it with: {self.command} --resume {folder}")
-        return self.load_result(folder, config, read_json(folder / HISTORY))
+        return self.load_result(folder, config, read_json(folder / HISTORY), device)
 
     def load_config(self, folder: StrPath) -> C:
         """Load the configuration of the run in a folder.
@@ -190,7 +199,7 @@ class RunKind(Generic[Q, C, R]):
         if summary := trainer.summary():
             wrapped = not trainer.console.is_terminal
             trainer.console.print(summary, markup=False, highlight=False, soft_wrap=wrapped)
-        write_json(folder / RECORD, [{**describe(), **trainer.parent}])
+        write_json(folder / RECORD, [{**describe(trainer.device), **trainer.parent}])
         write_json(folder / DATA, trainer.data_digests)
         write_json(folder / CONFIG, resolved.to_json())
         return self._finish(trainer, resolved, callback)
@@ -203,7 +212,7 @@ class RunKind(Generic[Q, C, R]):
         records = read_json(folder / RECORD) if (folder / RECORD).exists() else []
         if not isinstance(records, list):
             raise HsEnvError(f"{folder / RECORD} holds no list of processes. Was it edited?")
-        write_json(folder / RECORD, [*records, describe()])
+        write_json(folder / RECORD, [*records, describe(trainer.device)])
         return self._finish(trainer, config, callback)
 
     def _finish(self, trainer: StagedTrainer[Any], config: C, callback: Callback | None) -> R:
@@ -215,7 +224,7 @@ class RunKind(Generic[Q, C, R]):
             resume = f"{self.command} --resume {trainer.folder}{trust}"
             trainer.console.print(f"Stopped. Resume with: {resume}", markup=False)
             raise
-        return self.load(trainer.folder)
+        return self.load(trainer.folder, trainer.device)
 
 
 def _no_run(folder: Path) -> str:

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 
 import hs_env
+from hs_env.compute import CPU, describe_device
 
 _RECORDED = ("torch", "numpy", "gymnasium", "stable-baselines3", "safetensors", "transformers")
 
 
-def describe() -> dict[str, Any]:
-    """Describe this process for the record of a run.
+def describe(device: torch.device = CPU) -> dict[str, Any]:
+    """Describe this process, which trains on `device`, for the record of a run.
 
     Returns:
-        Versions, machine, number of threads, git state and command line, as JSON values.
+        Versions, machine, device, precision, number of threads, git state and command line, as JSON values.
     """
     return {
         "hs_env": hs_env.__version__,
@@ -29,6 +30,7 @@ def describe() -> dict[str, Any]:
         "machine": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),  # rounding depends on them
         "system": platform.platform(),
+        **describe_device(device),
         "threads": torch.get_num_threads(),
         "git": _git_state(),
         "command": sys.argv,

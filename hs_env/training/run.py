@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hs_env.agents import BASELINES, Agent, load_agent
 from hs_env.agents.base import FILE_NAME as AGENT
+from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
@@ -60,7 +61,7 @@ class Run:
         for split in read:
             if split not in SPLITS:
                 raise unknown_name("split", split, SPLITS)
-        data = TrainingData.load(self.config, self.classifier.contextual, read, trained=True)
+        data = TrainingData.load(self.config, self.classifier.contextual, read, True, self.classifier.device)
         check_data(self.folder, f"corpus {self.config.corpus!r}", data.digests)
         if data.vocabulary != self.classifier.vocabulary or data.corpus.labels != self.classifier.labels:
             raise HsEnvError(
@@ -81,9 +82,9 @@ class Run:
         return self.loaded is not None and (self.loaded[0] is self.classifier and self.loaded[1] is self.agent)
 
     @classmethod
-    def load(cls, folder: StrPath) -> Run:
-        """Load a finished run (see `RunKind.load`)."""
-        return _KIND.load(folder)
+    def load(cls, folder: StrPath, device: Device = "auto") -> Run:
+        """Load a finished run to a device (see `RunKind.load`)."""
+        return _KIND.load(folder, device)
 
 
 def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> ClassifierTrainer:
@@ -91,16 +92,17 @@ def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> Clas
     if not flat:  # errors in names come before the data is loaded, which may take minutes
         make_reward(config.reward, **config.reward_parameters)
         BASELINES.get(config.warm_start)
-    return (FlatTrainer if flat else Trainer)(config, TrainingData.load(config), folder, console)
+    data = TrainingData.load(config, device=find_device(config.device))
+    return (FlatTrainer if flat else Trainer)(config, data, folder, console)
 
 
-def _load_result(folder: Path, config: ResolvedConfig, history: Any) -> Run:
+def _load_result(folder: Path, config: ResolvedConfig, history: Any, device: Device) -> Run:
     updates = history.get("classifier_updates") if isinstance(history, dict) else None
     counts = [updates.get(stage) for stage in ("warm", "joint")] if isinstance(updates, dict) else [None]
     if not isinstance(updates, dict) or not all(type(count) is int and count >= 0 for count in counts):
         raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
-    classifier = Classifier.load(folder)
-    agent = load_agent(folder / AGENT) if isinstance(classifier.model, StructuredEncoder) else None
+    classifier = Classifier.load(folder, device)
+    agent = load_agent(folder / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
     return Run(folder, config, classifier, agent, updates, history.get("epochs", []), (classifier, agent))
 
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from rich.console import Console
 
+from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
 from hs_env.storage import HISTORY, load_state, save_state, write_json
@@ -109,6 +110,7 @@ class StagedTrainer(ABC, Generic[Unit]):
     Args:
         folder: Folder of the run.
         console: Console that shows progress.
+        device: Device that it trains on.
         checkpoint_seconds: Seconds between two checkpoints within an epoch.
         patience: Number of epochs without a better score that ends a stage.
 
@@ -134,8 +136,15 @@ class StagedTrainer(ABC, Generic[Unit]):
     data_digests: Mapping[str, str]
     data_digest: str
 
-    def __init__(self, folder: Path, console: Console, checkpoint_seconds: float, patience: float = math.inf) -> None:
-        self.folder, self.console = folder, console
+    def __init__(
+        self,
+        folder: Path,
+        console: Console,
+        device: torch.device,
+        checkpoint_seconds: float,
+        patience: float = math.inf,
+    ) -> None:
+        self.folder, self.console, self.device = folder, console, device
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
@@ -194,7 +203,8 @@ class StagedTrainer(ABC, Generic[Unit]):
         """Train to the end of the last stage, save result and history, and delete the checkpoint."""
         progress = self.progress
         self._begun, self._cpu_begun = monotonic(), process_time() - progress.cpu_seconds
-        with torch.random.fork_rng(), Monitor(self.folder, self.console, progress.updates, self.unit) as monitor:
+        monitor = Monitor(self.folder, self.console, progress.updates, self.unit)
+        with kept_generators(self.device), monitor:
             while progress.stage < len(self.stages):
                 stage = self.stages[progress.stage]
                 done = progress.updates_by_stage.get(stage.name, 0)

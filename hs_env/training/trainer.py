@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
 from hs_env.agents.base import FILE_NAME as AGENT
-from hs_env.compute import seed_for
+from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples
 from hs_env.models import MODELS, StructuredEncoder
@@ -45,15 +45,15 @@ class Trainer(ClassifierTrainer):
         assert issubclass(kind, StructuredEncoder)
         self.warm_start = _warm_start(config.warm_start, data, kind.problem)
         agent_kind = AGENTS.get(config.agent)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed_for(config.seed, "weights"))
+        with kept_generators(seed=seed_for(config.seed, "weights")):
             model = self.new_model()
             assert isinstance(model, StructuredEncoder)
             self.classifier = self.optimizer(model)
-            sentence = data.splits["train"].batch(torch.tensor([0]))
+            sentence = data.splits["train"].batch(torch.tensor([0], device=CPU))
             slow, name = self.classifier.slow, config.warm_start
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
-            self.agent = agent_kind.make(setting, config.agent_settings)
+            with making_on():
+                self.agent = agent_kind.make(setting, config.agent_settings)
         if self.origin is not None:
             self.origin.give_policy(self.agent)
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
@@ -134,7 +134,9 @@ def _warm_start(name: str, data: TrainingData, problem: Problem) -> Baseline:
         raise HsEnvError(
             f"The policy of the warm start does not observe the encoder, but {name!r} does. Choose another."
         )
-    policy.begin(data.splits["train"].batch(torch.tensor([0])))  # raises at once if gold actions are missing
+    policy.begin(
+        data.splits["train"].batch(torch.tensor([0], device=CPU))
+    )  # raises at once if gold actions are missing
     return policy
 
 

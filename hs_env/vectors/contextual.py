@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from hs_env.errors import HsEnvError
 from hs_env.vectors.feature_store import FeatureStore
 from hs_env.vectors.folders import expand
 from hs_env.vectors.pieces import PieceEncoder, configuration, digest_of, model_files, model_folder
+
+if TYPE_CHECKING:
+    import torch
 
 PREFIX: Final = "hf:"
 _SPEC: Final = re.compile(r"hf:(?P<model>.+?)(?:@(?P<layer>\d+))?")
@@ -46,12 +49,20 @@ class ContextualVectors:
     width: int
     digest: str
 
-    def __call__(self, sentences: Sequence[Words]) -> NDArray[np.float16]:
+    def on(self, device: torch.device) -> Callable[[Sequence[Words]], NDArray[np.float16]]:
+        """Return a function that does what calling this object does, but computes on `device`."""
+        return partial(self, device=device)
+
+    def __call__(self, sentences: Sequence[Words], device: torch.device | None = None) -> NDArray[np.float16]:
         """Return the vectors of all words of some sentences, (words, e) float16, concatenated.
 
         A word's vector is the mean of the outputs of its pieces, or 0 if the tokeniser finds no piece in it. A sentence
         that exceeds the input limit of the model is processed in parts. Vectors on disk are not computed again, so a
-        sentence keeps its vectors, whichever other sentences it is requested with.
+        sentence keeps its vectors, whichever other sentences and device it is requested with.
+
+        Args:
+            sentences: Words of each sentence.
+            device: Device that computes them; None is the CPU.
 
         Raises:
             HsEnvError: If the model cannot be loaded, its files have changed, its outputs are not finite in float16, or
@@ -62,7 +73,7 @@ class ContextualVectors:
             batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
             console = Console(stderr=True, quiet=len(batches) < 20)
             for batch in track(batches, f"Computing {self.spec} for {len(missing):,} sentences", console=console):
-                store.put(batch, self._compute(batch))
+                store.put(batch, self._compute(batch, device))
             return store.get(sentences)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -85,11 +96,14 @@ class ContextualVectors:
     def _encoder(self) -> PieceEncoder:
         return self.load()
 
-    def _compute(self, sentences: Sequence[Words]) -> list[NDArray[np.float16]]:
+    def _compute(self, sentences: Sequence[Words], device: torch.device | None) -> list[NDArray[np.float16]]:
         import torch
 
+        from hs_env.compute import CPU, to_array
+
+        self._encoder.model.to(device or CPU)
         with torch.inference_mode():
-            vectors = self._to_float16(self._encoder.word_states(sentences, self.layer).numpy())
+            vectors = self._to_float16(to_array(self._encoder.word_states(sentences, self.layer)))
         return np.split(vectors, np.cumsum([len(words) for words in sentences])[:-1])
 
     def _to_float16(self, vectors: NDArray[np.float32]) -> NDArray[np.float16]:

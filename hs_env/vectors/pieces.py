@@ -57,11 +57,16 @@ class PieceEncoder:
         need_transformers()
         from transformers import AutoModel, AutoTokenizer, logging
 
+        from hs_env.compute import making_on
+
         logging.set_verbosity_error()  # it would warn about the layers that are left out on purpose
         logging.disable_progress_bar()
         tokenizer = _from_pretrained(AutoTokenizer, folder)
         arguments = {} if layers is None else {"num_hidden_layers": layers}
-        model, report = _from_pretrained(AutoModel, folder, use_safetensors=True, output_loading_info=True, **arguments)
+        with making_on():
+            model, report = _from_pretrained(
+                AutoModel, folder, use_safetensors=True, output_loading_info=True, **arguments
+            )
         if missing := sorted(name for name in report["missing_keys"] if "pooler" not in name):
             raise HsEnvError(f"{folder} lacks weights of its encoder: {missing[0]} and {len(missing) - 1} others.")
         if layers is not None and getattr(model.config, "layer_types", None):
@@ -76,12 +81,23 @@ class PieceEncoder:
         return cls(tokenizer, model.eval(), network, _limit(tokenizer, network), _space(tokenizer))
 
     def pieces(self, sentences: Sequence[Sequence[str]]) -> Any:
-        """Return the pieces of sentences as a `BatchEncoding` of padded tensors; pieces beyond `limit` are cut off."""
+        """Return the pieces of sentences as a `BatchEncoding` of padded tensors on the device of the network.
+
+        Pieces beyond `limit` are cut off.
+        """
+        from hs_env.compute import device_of, making_on
+
         # Tokenisers reject surrogates, which stand for bytes that were not UTF-8.
         words = [[self.space + word.encode(errors="replace").decode() for word in sentence] for sentence in sentences]
-        return self.tokenizer(
-            words, is_split_into_words=True, padding=True, truncation=True, max_length=self.limit, return_tensors="pt"
-        )
+        with making_on():
+            return self.tokenizer(
+                words,
+                is_split_into_words=True,
+                padding=True,
+                truncation=True,
+                max_length=self.limit,
+                return_tensors="pt",
+            ).to(device_of(self.network))
 
     def word_states(self, sentences: Sequence[Sequence[str]], layer: int) -> Tensor:
         """Return the states of all words of some sentences, (words, e) float32; gradients reach the encoder.
@@ -91,6 +107,9 @@ class PieceEncoder:
         """
         import torch
 
+        from hs_env.compute import device_of, from_array, making_on
+
+        device = device_of(self.network)
         lengths = [len(words) for words in sentences]
         offsets = [0, *accumulate(lengths)]
         starts = dict.fromkeys(range(len(sentences)), 0)  # next word of each sentence that is not finished
@@ -108,8 +127,10 @@ class PieceEncoder:
                     starts[index] = start + complete
                 else:
                     del starts[index]
-            states.append(self.network(**pieces, output_hidden_states=True).hidden_states[layer].float().flatten(0, 1))
-        owner = torch.from_numpy(np.concatenate(owners))
+            with making_on(device):
+                layers = self.network(**pieces, output_hidden_states=True).hidden_states
+            states.append(layers[layer].float().flatten(0, 1))
+        owner = from_array(np.concatenate(owners), device)
         found, owner = torch.cat(states)[owner >= 0], owner[owner >= 0]
         sums = found.new_zeros(offsets[-1], found.shape[1]).index_add(0, owner, found)
         return sums / torch.bincount(owner, minlength=offsets[-1]).clamp(min=1)[:, None]

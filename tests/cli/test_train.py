@@ -79,7 +79,7 @@ def test_every_option_has_help_in_one_paragraph(config):
     import_module("hs_env.cli.train").command([])  # sets the help of its options
     import_module("hs_env.cli.lm")
     for name, kind in get_type_hints(config, include_extras=True).items():
-        if name in ("model_parameters", "agent_parameters"):  # each parameter is an option instead
+        if name in ("MAIN", "model_parameters", "agent_parameters"):  # no option, or each parameter is one instead
             continue
         (option,) = kind.__metadata__
         assert option.help.endswith("."), name

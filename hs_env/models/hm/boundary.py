@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from hs_env import compute
 from hs_env.errors import HsEnvError
 
 Boundary = Literal["step", "sample", "soft"]
@@ -70,7 +71,7 @@ def annealed_slope(epoch: float, per_epoch: float = 0.04, greatest: float = 5.0)
 
 def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """Return the `noise` of `decide`, (rows, columns), with the dtype and device of `like`."""
-    return torch.rand(rows, columns, generator=generator, device=like.device, dtype=like.dtype)
+    return compute.uniform((rows, columns), generator, like.device, like.dtype)
 
 
 def operation_shares(z: Tensor, counted: Tensor | None = None) -> dict[str, float]:

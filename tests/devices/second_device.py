@@ -1,0 +1,119 @@
+"""A second device that needs no hardware: tensors that claim to be elsewhere, and whose values lie in CPU memory.
+
+An operation on such a tensor and one of the CPU is an error, as with a GPU. So code that mixes devices, or forgets to
+move something, fails on any machine. The name of the device is one that torch knows and nobody has here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._pytree import tree_flatten, tree_map_only
+
+SECOND = torch.device("lazy:0")
+"""The second device."""
+
+_MOVING = ("_to_copy", "copy_")
+_WAITING = ("_local_scalar_dense", "nonzero", "_unique2", "unique_dim", "bincount", "masked_select", "is_nonzero")
+"""Operations whose result has a size or a value that the CPU has to wait for."""
+
+
+class There(Tensor):
+    """A tensor on the second device.
+
+    Attributes:
+        here: Its values, on the CPU.
+    """
+
+    here: Tensor
+
+    @staticmethod
+    def __new__(cls, here: Tensor) -> There:
+        made = Tensor._make_wrapper_subclass(
+            cls,
+            here.size(),
+            strides=here.stride(),
+            storage_offset=here.storage_offset(),
+            dtype=here.dtype,
+            device=SECOND,
+        )
+        made.here = here
+        return made
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return f"There({self.here!r})"
+
+    def tolist(self) -> Any:
+        return self.cpu().tolist()
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return _run(func, args, kwargs or {})
+
+
+class SecondDevice(TorchDispatchMode):
+    """Context in which tensors can be made on the second device.
+
+    Attributes:
+        waits: How often each operation made the CPU wait for the device, or moved values from there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: Counter[str] = Counter()
+        self._patch = pytest.MonkeyPatch()
+
+    def __enter__(self) -> SecondDevice:
+        self._patch.setattr(torch, "inference_mode", torch.no_grad)  # tensor subclasses do not support inference mode
+        torch._C._set_only_lift_cpu_tensors(True)  # `torch.tensor` makes its tensor on the CPU, and then moves it
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        torch._C._set_only_lift_cpu_tensors(False)
+        self._patch.undo()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        asked = any(isinstance(each, There) for each in tree_flatten((args, kwargs))[0])
+        result = _run(func, args, kwargs or {})
+        masked = name in ("index", "index_put", "index_put_") and _has_mask(args[1])
+        if asked and (masked or name in _WAITING or (name == "_to_copy" and not isinstance(result, There))):
+            self.waits[name] += 1
+        return result
+
+
+def _has_mask(indices: Any) -> bool:
+    return any(each is not None and each.dtype == torch.bool for each in indices)
+
+
+def _run(func: Any, args: Any, kwargs: Any) -> Any:
+    name = func.overloadpacket.__name__
+    leaves = tree_flatten((args, kwargs))[0]
+    there = any(isinstance(each, There) for each in leaves)
+    asked = next((each for each in leaves if isinstance(each, torch.device)), None)
+    # As on a GPU, a single number, and the indices of a tensor of the CPU or of the other device, may be elsewhere.
+    free = name in _MOVING or name in ("index", "index_put", "index_put_", "_index_put_impl_")
+    if there and not free:
+        others = [each for each in leaves if isinstance(each, Tensor) and not isinstance(each, There) and each.ndim]
+        if others:
+            raise RuntimeError(f"{func} takes tensors of two devices")
+    if name == "index" and not isinstance(args[0], There) and there:
+        raise RuntimeError(f"{func} takes indices of another device")
+    inner = tree_map_only(There, lambda each: each.here, (args, kwargs))
+    inner = tree_map_only(torch.device, lambda each: torch.device("cpu") if each == SECOND else each, inner)
+    result = func(*inner[0], **inner[1])
+    if asked is not None:
+        there = asked.type == SECOND.type
+    elif name == "copy_":
+        there = isinstance(args[0], There)
+    if name == "_local_scalar_dense" or not there:
+        return args[0] if name == "copy_" else result
+    wrapped = tree_map_only(Tensor, There, result)
+    return return_and_correct_aliasing(func, args, kwargs, wrapped) if asked is None else wrapped
