@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from hs_env.settings import load_settings
 
@@ -14,6 +14,9 @@ from hs_env.settings import load_settings
 @dataclass(frozen=True)
 class SettingsOptions:
     """Where the defaults of the other options come from."""
+
+    MAIN: ClassVar[tuple[str, ...]] = ("config",)
+    """Fields that the short help shows."""
 
     preset: str | None = None
     """Named configuration, such as `phrases-small`. Other options override it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -38,13 +39,21 @@ def ray_cluster(address: str | None = None) -> Iterator[tuple[Launch, int]]:
         HsEnvError: If there is no cluster at the address.
     """
     try:
+        _check(address)
         ray.init(address, log_to_driver=False, include_dashboard=None if address else False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise HsEnvError(f"There is no Ray cluster at {address}: {error}. Start one with: ray start --head") from error
     try:
         yield _launch, int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
+
+
+def _check(address: str | None) -> None:
+    """Connect once to an address with a port: Ray ends the process if nothing listens there."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _launch(config: ResolvedConfig, folder: Path) -> Ended:

@@ -124,7 +124,8 @@ def _claim(
 
 def _suggest(trial: Trial, name: str, values: Range) -> Value:
     if values.choices:
-        choice: Value = trial.suggest_categorical(name, values.choices)
+        choice: Value | None = trial.suggest_categorical(name, values.choices)
+        assert choice is not None
         return choice
     if isinstance(values.low, int) and isinstance(values.high, int):
         whole: int = trial.suggest_int(name, values.low, values.high, log=values.log)

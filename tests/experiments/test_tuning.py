@@ -37,7 +37,7 @@ CONFIG = TrainConfig(
 RATES = {"learning_rate": Range(low=1e-4, high=1e-1, log=True), "batch_size": Range(choices=(8, 16))}
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", list(MODELS))
 def test_the_space_of_the_package_fits_every_model(model):
     space = load_space(TrainConfig(model=model))
     assert "learning_rate" in space
@@ -109,13 +109,18 @@ def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_pat
     assert study_of(tmp_path).trials[5].user_attrs["error"] == "no room"
 
 
-def test_another_test_split_changes_nothing(tmp_path):
+def test_the_labels_of_the_test_split_change_nothing(tmp_path):
     from hs_env.experiments.tuning import tune
 
-    for size in (20, 50):
-        config = replace(CONFIG, corpus=f"phrases:train=60,dev=30,test={size}")
-        tune(config, RATES, tmp_path / str(size), 2, QUIET)
-    assert found(tmp_path / "20") == found(tmp_path / "50")
+    lines = [f"{label}\t{word} film number{i}\n" for i in range(40) for label, word in ((0, "bad"), (1, "good"))]
+    flipped = [f"{1 - int(line[0])}{line[1:]}" for line in lines[60:]]
+    for name, test in (("one", lines[60:]), ("other", flipped)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for split, part in (("train", lines[:40]), ("dev", lines[40:60]), ("test", test)):
+            (folder / f"{split}.tsv").write_text("label\ttext\n" + "".join(part))
+        tune(replace(CONFIG, corpus=str(folder)), RATES, tmp_path / f"{name}-out", 2, QUIET)
+    assert found(tmp_path / "one-out") == found(tmp_path / "other-out")
 
 
 @pytest.mark.slow
