@@ -37,8 +37,8 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
     """Search the space until the study has this number of trials, finished, pruned or failed.
 
     Every trial is a run in `OUT/trials`, whose log-likelihood on dev is reported after each epoch. A trial that is
-    worse than the median of the others at the same epoch is stopped. Several processes may share a study. If a process
-    is killed, the next one continues its trial from the checkpoint.
+    worse than the median of the others at the same epoch is stopped, from the third epoch on. Several processes may
+    share a study. If a process is killed, the next one continues its trial from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.
@@ -88,7 +88,7 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
             study_name="hs-env",
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
         )
         if study.user_attrs.setdefault("search", search) != search:
             raise HsEnvError(f"{out} holds a search of another configuration or space. Choose another folder (--out).")
@@ -140,7 +140,7 @@ def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> s
 
     def report(entry: Mapping[str, Any]) -> None:
         step = _STAGES.index(entry["stage"]) * _EPOCHS + entry["epoch"]
-        if step not in reported:
+        if step not in reported and entry["epoch"]:  # 0 is before any update of the stage
             trial.report(entry[SCORE], step)
         if trial.should_prune():
             raise optuna.TrialPruned

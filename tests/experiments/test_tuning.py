@@ -97,7 +97,7 @@ def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_pat
     scores, real = iter([0.0, 0.0, 0.0, 0.0, -9.0]), tuning.train_or_resume
 
     def scored(config, folder, console, callback):
-        callback({"stage": "warm", "epoch": 1, "log_likelihood": next(scores, None) or 0.0})
+        callback({"stage": "warm", "epoch": 3, "log_likelihood": next(scores, None) or 0.0})
         if folder.name == "5":
             raise HsEnvError("no room")
         return real(config, folder, console)
