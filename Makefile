@@ -33,11 +33,12 @@ format: $(INSTALLED)  ## format the code and apply the safe fixes of the linter
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-interop: $(LIBRARIES:%=.interop/%/.installed)  ## the examples of other RL libraries, each in an environment of its own
+interop: $(LIBRARIES:%=.interop/%/.installed) .interop/ray/.installed  ## the examples of other RL libraries, each in an environment of its own
 	for library in $(LIBRARIES); do \
 	  OMP_NUM_THREADS=1 .interop/$$library/bin/python -m pytest -m interop -k $$library tests/interop/test_examples.py; \
 	done
 	OMP_NUM_THREADS=1 .interop/rllib/bin/python -m pytest tests/envs  # RLlib's Gymnasium is the oldest that we support
+	OMP_NUM_THREADS=1 .interop/ray/bin/python -m pytest tests/experiments/test_on_ray.py
 
 benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 	$(BIN)/python scripts/benchmark.py $(or $(ARGS),environments)
@@ -57,7 +58,7 @@ site: .venv/.site  ## the documentation site in build/site, with every link in i
 	$(BIN)/python scripts/make_site.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,site]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,site,tune]'
 	{ sed '/^[^#]/,$$d' constraints.txt; \
 	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
 	mv .venv/pins constraints.txt
@@ -68,7 +69,7 @@ clean:  ## remove .venv, .interop and everything that was built; runs and downlo
 
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,analysis,contextual]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,tune]'
 	@touch $@
 
 .venv/.site: $(INSTALLED)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
     {"types", "registry", "compute", "storage", "textfile", "shipped"},
-    {"parameters"},
+    {"parameters", "settings"},
     {"problems"},
     {"corpora"},
     {"vectors"},

@@ -22,15 +22,15 @@ GROUPS: Final = {
     "Train": {
         "train": "Train a classifier, and compare it with the baselines.",
         "lm": "Train, evaluate, sample and draw character language models.",
+        "sweep": "Train what a grid of configurations lacks, here or on Ray.",
+        "tune": "Search for a good configuration, judged on dev.",
         "reproduce": "Train what published results need, and print ours beside them.",
     },
-    "Look at results": {
+    "Look at runs, and use them": {
         "evaluate": "Compare a run with the baselines, or several runs with each other.",
         "report": "Write an HTML page about runs: tables, curves, sentences.",
         "treebank": "Compare the phrases of a run with chunks or parse trees.",
         "neighbours": "Show the phrases that an HS-LSTM finds similar to given ones.",
-    },
-    "Use and share a classifier": {
         "segment": "Segment or distil sentences, and classify them.",
         "predict": "Classify the texts of a file, and write a table.",
         "demo": "Write an HTML page that computes a classifier in the browser.",
@@ -117,10 +117,7 @@ def _start(given: list[str]) -> None:
 
 def _make_parser() -> argparse.ArgumentParser:
     """Return the parser of the first argument, which has the help of `hs-env` itself."""
-    lines = [
-        "Learn the structure of text with HS-LSTM, ID-LSTM and HM-LSTM.",
-        "`hs-env COMMAND --help` shows the main options of a command, --help-all all.",
-    ]
+    lines = ["Learn the structure of text. Options: `hs-env COMMAND --help`, all: --help-all"]
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]
     parser = argparse.ArgumentParser(
@@ -151,7 +148,9 @@ def _run(command: str, arguments: Sequence[str]) -> None:
             )
             return
         function, prog, prepared = module.COMMANDS[arguments[0]], f"{prog} {arguments[0]}", prepared[1:]
-    elif command == "train":
+        if arguments[0] == "train":
+            function = module.train_command(arguments)
+    elif command in ("train", "tune"):
         sys.path.append(os.getcwd())  # for a reward in a module of the working folder, as with `python -m`
         function = module.command(arguments)
     else:

@@ -15,9 +15,12 @@ from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.cli.app import COMMANDS
 from hs_env.cli.options import Option, options_of
 from hs_env.corpora import CORPORA
+from hs_env.language.config import PRESETS as LM_PRESETS
 from hs_env.models import MODELS
 from hs_env.rewards import REWARDS
+from hs_env.settings import read_toml
 from hs_env.shipped import shipped_language_models, shipped_runs
+from hs_env.training.config import PRESETS
 
 _NAMES: Final[dict[tuple[str, str], Iterable[str]]] = {
     ("train", "corpus"): CORPORA,
@@ -26,6 +29,8 @@ _NAMES: Final[dict[tuple[str, str], Iterable[str]]] = {
     ("train", "reward"): REWARDS,
     ("train", "warm_start"): BASELINES,
     ("train", "agent.estimator"): ESTIMATORS,
+    ("train", "preset"): read_toml(PRESETS, "file of presets"),
+    ("lm train", "preset"): read_toml(LM_PRESETS, "file of presets"),
     ("corpora", "name"): CORPORA,
 }
 """Names that a text option of a command takes. Every option `run` takes a shipped run or a folder."""
@@ -47,7 +52,7 @@ def completion_script(shell: str) -> str:
             for inner, function in module.COMMANDS.items():
                 summary = (function.__doc__ or "").partition("\n")[0]
                 _add_options(nested.add_parser(inner, help=summary), f"{name} {inner}", options_of(function))
-        elif name == "train":
+        elif hasattr(module, "command"):
             _add_options(command, name, _options_of_train(module.command))
         else:
             _add_options(command, name, options_of(getattr(module, name)))
@@ -88,5 +93,5 @@ def _choices(command: str, option: Option) -> list[str] | None:
         classifiers, language_models = list(shipped_runs()), list(shipped_language_models())
         known = {"lm": language_models, "hub": classifiers + language_models}
         return known.get(command.partition(" ")[0], classifiers)
-    names = _NAMES.get((command, option.name))
-    return None if names is None else [name.rpartition(".v")[0] for name in names]
+    names = _NAMES.get(("train" if command == "tune" else command, option.name))
+    return None if names is None else [name.rpartition(".v")[0] or name for name in names]

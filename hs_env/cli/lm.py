@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -14,39 +14,50 @@ from rich.table import Table
 
 from hs_env.cli.common import check_new, write_new
 from hs_env.cli.help import join_lines
+from hs_env.cli.settings import NO_SETTINGS, SettingsOptions, settings_of
 from hs_env.cli.streams import argument_text, input_lines
 from hs_env.errors import HsEnvError
 from hs_env.hub import local
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
+from hs_env.language.config import PRESETS
 from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.render import grid_legend, operations_svg, to_grid
+from hs_env.settings import make_config
 
 join_lines(LMConfig)
 
 
-def train(
-    config: Annotated[LMConfig, tyro.conf.arg(name="")],
-    out: Path | None = None,
-    resume: Path | None = None,
-) -> None:
-    """Train a character language model and evaluate it on test.
+def train_command(arguments: Sequence[str]) -> Callable[..., None]:
+    """Return `train` with the fields of `--preset` and `--config` among these arguments as defaults."""
+    start = make_config(LMConfig, settings_of(arguments, LMConfig, PRESETS))
 
-    Args:
-        config: Configuration of the run.
-        out: Folder of the new run; by default runs/TEXT-DATE-TIME.
-        resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
-    """
-    console = Console(stderr=True)
-    if resume is not None:
-        if config != LMConfig() or out is not None:
+    def train(
+        config: Annotated[LMConfig, tyro.conf.arg(name="")] = start,
+        settings: Annotated[SettingsOptions, tyro.conf.arg(name="")] = NO_SETTINGS,
+        out: Path | None = None,
+        resume: Path | None = None,
+    ) -> None:
+        """Train a character language model and evaluate it on test.
+
+        Args:
+            config: Configuration of the run.
+            settings: Where the configuration comes from.
+            out: Folder of the new run; by default runs/TEXT-DATE-TIME.
+            resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
+        """
+        console = Console(stderr=True)
+        if resume is None:
+            run = train_lm(config, out, console)
+        elif (config, settings, out) == (LMConfig(), NO_SETTINGS, None):
+            run = resume_lm(resume, console, device=None if config.device == "auto" else config.device)
+        else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
-        run = resume_lm(resume, console, device=None if config.device == "auto" else config.device)
-    else:
-        run = train_lm(config, out, console)
-    _print_scores(run, "test")
-    print(f"\nThe run is in {run.folder}")
+        _print_scores(run, "test")
+        print(f"\nThe run is in {run.folder}")
+
+    return train
 
 
 def evaluate(
@@ -175,7 +186,7 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "train": train,
+    "train": train_command(()),
     "evaluate": evaluate,
     "sample": sample,
     "show": show,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hs_env.errors import HsEnvError
-from hs_env.registry import unknown_name
+from hs_env.settings import make_config, merge_settings, read_toml
 from hs_env.training.config import LATER, LATER_AGENT, LATER_MODEL, ResolvedConfig, TrainConfig
 
 _IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
@@ -96,7 +95,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
                 raise HsEnvError(f"{path}: the variant {variant!r} names the corpus {corpus!r}; the grid has {known}.")
             for number in range(_runs(path, corpus, grid["corpora"][corpus])):
                 name = f"{corpus}:fold={number}" if "folds" in grid["corpora"][corpus] else corpus
-                place = {"corpus": name, "seed": number, "data_dir": None if data_dir is None else str(data_dir)}
+                place = {"corpus": name, "seed": number, "data_dir": data_dir}
                 try:
                     cells.append(Cell(corpus, variant, number, _config(number, grid["settings"], own, place)))
                 except HsEnvError as error:
@@ -105,10 +104,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        grid = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise HsEnvError(f"{path} is not a readable grid: {error}.") from error
+    grid = read_toml(path, "grid")
     if strange := grid.keys() - {"settings", "corpora", "variants"}:
         raise HsEnvError(f"{path}: the tables are settings, corpora and variants, got {sorted(strange)[0]!r}.")
     if not grid.get("corpora") or not grid.get("variants"):
@@ -131,12 +127,5 @@ def _numbered(value: Any, number: int) -> Any:
 
 
 def _config(number: int, *layers: Mapping[str, Any]) -> ResolvedConfig:
-    """Build the configuration from layers of fields. Later layers override earlier ones; tables are merged."""
-    values: dict[str, Any] = {"threads": 1}
-    for name, value in (field for layer in layers for field in layer.items()):
-        values[name] = values[name] | value if isinstance(values.get(name), dict) else value
-    values = _numbered(values, number)
-    values["data_dir"] = None if values["data_dir"] is None else Path(values["data_dir"])
-    if strange := values.keys() - {field.name for field in fields(TrainConfig)}:
-        raise unknown_name("setting", sorted(strange)[0], [field.name for field in fields(TrainConfig)])
-    return TrainConfig(**values).resolve()
+    """Build the configuration from layers of fields."""
+    return make_config(TrainConfig, _numbered(merge_settings({"threads": 1}, *layers), number)).resolve()

@@ -1,33 +1,65 @@
-"""Run the cells of a grid in processes of their own, and add their results to a ledger."""
+"""Run the cells of a grid in processes of their own, here or on a cluster, and add their results to a ledger."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.result import result_of
+from hs_env.storage import read_json, write_atomically
 from hs_env.training import train_or_resume
+from hs_env.training.config import ResolvedConfig
+from hs_env.training.time_left import TimeLeft
 
 WORKER = "hs_env.experiments.worker"
-"""Module that runs one cell."""
+"""Module that runs one configuration."""
+RESULT = "result.json"
+"""File of the result in the folder of a run."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the process of a run ended.
+
+    Attributes:
+        result: Result of the run, or None.
+        fault: What went wrong, or "".
+        killed: Whether the process was killed, which says nothing about the run.
+    """
+
+    result: dict[str, Any] | None
+    fault: str = ""
+    killed: bool = False
+
+
+Launch = Callable[[ResolvedConfig, Path], Ended]
+"""Function that runs a configuration in a folder, in a process of its own, and waits for its end."""
 
 
 def run_cells(
-    cells: Sequence[Cell], ledger: Ledger, folder: Callable[[Cell], Path], jobs: int, console: Console
+    cells: Sequence[Cell],
+    ledger: Ledger,
+    folder: Callable[[Cell], Path],
+    jobs: int,
+    console: Console,
+    launch: Launch | None = None,
 ) -> list[str]:
     """Run the cells that have no result in the ledger.
 
-    A stopped run continues from its last checkpoint. A failure is added to the ledger, and the other cells go on. A
-    process that was killed leaves nothing in the ledger.
+    A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more;
+    then the failure is added to the ledger, and the other cells go on. Only this process writes to the ledger.
 
     Args:
         cells: Cells to run.
@@ -35,6 +67,7 @@ def run_cells(
         folder: Returns the folder of a cell's run; its log is beside it, with `.log` after its name.
         jobs: Number of processes at a time.
         console: Console that shows progress.
+        launch: Runs one cell; by default in a process on this machine.
 
     Returns:
         What failed or was killed, one line per cell.
@@ -42,44 +75,75 @@ def run_cells(
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
     console.print(f"{len(missing)} runs to do, {jobs} at a time; {len(cells) - len(missing)} are done", highlight=False)
-    faults = []
+    faults, stopped, left = [], threading.Event(), TimeLeft(enough=1)
+    left.begin(len(missing))
+
+    def attempt(cell: Cell) -> tuple[Cell, float, Ended]:
+        begun, start = time.monotonic(), launch or launch_here
+        ended = start(cell.config, folder(cell))
+        if ended.result is None and not stopped.is_set():
+            console.print(f"{_told(folder(cell), ended)}; it is tried once more", **_PLAIN)
+            ended = start(cell.config, folder(cell))
+        return cell, time.monotonic() - begun, ended
+
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
-        running = [pool.submit(_launch, cell, ledger, folder(cell)) for cell in missing]
+        running = [pool.submit(attempt, cell) for cell in missing]
         try:
             for number, finished in enumerate(as_completed(running), 1):
-                good, line = finished.result()
-                faults += [] if good else [line]
-                shown = f"{number}/{len(missing)} {line}"
-                console.print(shown, highlight=False, soft_wrap=True, markup=False)
+                cell, seconds, ended = finished.result()
+                left.update()
+                _write(ledger, cell, ended, Path(f"{folder(cell)}.log"))
+                good, told = ended.result is not None, _told(folder(cell), ended)
+                faults += [] if good else [told]
+                shown = f"{folder(cell).name} took {seconds:.0f} s" if good else told
+                rest = f", {left}" if number < len(missing) else ""
+                console.print(f"{number}/{len(missing)} {shown}{rest}", **_PLAIN)
         except BaseException:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return faults
 
 
-def run_cell(cell: Cell, ledger: Ledger, folder: Path) -> None:
-    """Train or resume a cell in this process, and add its result to the ledger unless there is one."""
-    if cell.key in ledger.results():
-        return
+def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
+    """Train or resume a run in this process, and return its result, which is saved in the folder too."""
     begun, used = time.monotonic(), time.process_time()
-    trained = train_or_resume(cell.config, folder)  # waits if another process trains there
-    spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - used}
-    if cell.key not in ledger.results():
-        ledger.append({"key": cell.key, **cell.place, **spent, **result_of(trained)})
+    trained = train_or_resume(config, folder)  # waits if another process trains there
+    if not (folder / RESULT).exists():
+        spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - used}
+        content = json.dumps(spent | result_of(trained), ensure_ascii=False, allow_nan=False)
+        write_atomically(folder / RESULT, content.encode())
+    result: dict[str, Any] = read_json(folder / RESULT)
+    return result
 
 
-def _launch(cell: Cell, ledger: Ledger, folder: Path) -> tuple[bool, str]:
-    """Run a cell in its own process; return whether it has finished, and a line that says how it ended."""
-    log, begun = Path(f"{folder}.log"), time.monotonic()
+def launch_here(config: ResolvedConfig, folder: Path) -> Ended:
+    """Run a configuration in its own process on this machine."""
+    log = Path(f"{folder}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
-        command = [sys.executable, "-m", WORKER, str(ledger.path), str(folder)]
-        given = json.dumps({**cell.place, "config": cell.config.to_json()}).encode()
+        command = [sys.executable, "-m", WORKER, str(folder)]
+        given = json.dumps(config.to_json()).encode()
         state = subprocess.run(command, input=given, stdout=file, stderr=subprocess.STDOUT).returncode
     if state == 0:
-        return True, f"{folder.name} took {time.monotonic() - begun:.0f} s"
+        return Ended(read_json(folder / RESULT))
     if state < 0:
-        return False, f"{folder.name} was killed by signal {-state}; run it again"
+        return Ended(None, f"was killed by signal {-state}", killed=True)
     last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-    ledger.append({"key": cell.key, "error": last or "no message", "exit_status": state, "log": str(log)})
-    return False, f"{folder.name} failed: {last}"
+    return Ended(None, last or f"no message, exit status {state}")
+
+
+_PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}
+
+
+def _told(folder: Path, ended: Ended) -> str:
+    return f"{folder.name} {ended.fault}" if ended.killed else f"{folder.name} failed: {ended.fault}"
+
+
+def _write(ledger: Ledger, cell: Cell, ended: Ended, log: Path) -> None:
+    """Add a result to the ledger unless it is there, or a failure. A process that was killed leaves nothing."""
+    if ended.result is not None:
+        if cell.key not in ledger.results():
+            ledger.append({"key": cell.key, **cell.place, **ended.result})
+    elif not ended.killed:
+        ledger.append({"key": cell.key, "error": ended.fault, "log": str(log)})

@@ -1,4 +1,4 @@
-"""Run one cell: `python -m hs_env.experiments.worker LEDGER FOLDER`, with the cell as JSON on standard input."""
+"""Run one configuration: `python -m hs_env.experiments.worker FOLDER`, with the configuration on standard input."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import sys
 from pathlib import Path
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.grid import Cell
-from hs_env.experiments.ledger import Ledger
-from hs_env.experiments.runner import run_cell
+from hs_env.experiments.runner import run_here
 from hs_env.training.config import ResolvedConfig
 
 
 def main() -> None:
-    """Run the cell. An error is one line on standard error."""
-    ledger, folder = map(Path, sys.argv[1:])
-    given = json.load(sys.stdin)
-    config = ResolvedConfig.from_json(given["config"])
+    """Run the configuration, which is JSON. An error is one line on standard error."""
+    config = ResolvedConfig.from_json(json.load(sys.stdin))
     try:
-        run_cell(Cell(given["corpus"], given["variant"], given["number"], config), Ledger(ledger), folder)
+        run_here(config, Path(sys.argv[1]))
     except (HsEnvError, OSError) as error:
         raise SystemExit(" ".join(str(error).split())) from None
     except KeyboardInterrupt:

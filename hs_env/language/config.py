@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from hs_env.compute import check_device
 from hs_env.errors import HsEnvError, check_ranges
@@ -14,6 +14,9 @@ from hs_env.models.hm.boundary import Boundary, check_boundary
 from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain
 from hs_env.training.paths import absolute, located
+
+PRESETS: Final = Path(__file__).with_name("presets.toml")
+"""Configurations by name."""
 
 
 @dataclass(frozen=True)

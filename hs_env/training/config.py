@@ -18,6 +18,9 @@ from hs_env.training.paths import absolute, located, located_vectors
 from hs_env.training.upgrade import upgraded
 from hs_env.vectors import is_contextual
 
+PRESETS: Final = Path(__file__).with_name("presets.toml")
+"""Configurations by name."""
+
 MIN_UPDATES: Final = 250
 """Default minimum number of updates of the warm start and of joint training."""
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
-
-_ENOUGH: Final = 5
-"""Number of updates after which the speed of a stage is known."""
 
 
 class TimeLeft:
@@ -18,10 +14,11 @@ class TimeLeft:
 
     Args:
         clock: Function that returns a time in seconds.
+        enough: Number of updates after which the speed of a stage is known.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, enough: int = 5) -> None:
+        self._clock, self._enough = clock, enough
         self._unit: float | None = None
         self._begun, self._done, self._left, self._cost, self._later = clock(), 0, 0, 1.0, 0.0
 
@@ -38,7 +35,7 @@ class TimeLeft:
     def update(self) -> None:
         """Count an update."""
         self._done += 1
-        if self._done >= _ENOUGH:
+        if self._done >= self._enough:
             self._unit = (self._clock() - self._begun) / (self._done * self._cost)
 
     @property

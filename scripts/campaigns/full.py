@@ -22,22 +22,24 @@ from unittest.mock import patch
 
 from jobs import JOBS, Job, differences, faults, folder_for, prepare, result
 from ledger import Campaign
+from rich.console import Console
 
 from hs_env import cli
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
-from hs_env.experiments.runner import run_cell
+from hs_env.experiments.runner import Ended, run_cells, run_here
 
 KINDS: Final = ("train", "lm", "evaluate", "report", "cell", "table")
 
 
 def cell(words: list[str]) -> None:
-    """Run the first cell of a grid in this process, as a process of `hs-env reproduce` does."""
+    """Run the first cell of a grid in this process, as `hs-env sweep` does in another one."""
     grid, out = map(Path, words)
     first = load_grid(grid)[0]
     try:
-        run_cell(first, Ledger(out / "ledger.jsonl"), out / "cells" / first.key)
+        ledger, quiet = Ledger(out / "ledger.jsonl"), Console(quiet=True)
+        run_cells([first], ledger, lambda _: out / "cells" / first.key, 1, quiet, lambda *run: Ended(run_here(*run)))
     except (HsEnvError, OSError) as error:
         raise SystemExit(f"hs-env: {error}") from error
 

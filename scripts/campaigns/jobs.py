@@ -87,9 +87,9 @@ JOBS: Final = {
         "report.html",
         needs_run=True,
     ),
-    "sweep": Job("hs-env reproduce --grid GRID --out FOLDER/sweep --jobs 2"),
+    "sweep": Job("hs-env sweep GRID --out FOLDER/sweep --jobs 2"),
     "cell": Job("cell GRID FOLDER/sweep"),
-    "table": Job("hs-env reproduce --runs 0 --grid GRID --out FOLDER/sweep"),
+    "table": Job("hs-env sweep GRID --runs 0 --out FOLDER/sweep"),
 }
 
 

@@ -24,7 +24,7 @@ WITH_SUBCOMMANDS = {"lm", "hub"}
 def function_of(name: str) -> Callable[..., None]:
     """The function that a command calls."""
     module = import_module(f"hs_env.cli.{name}")
-    function: Callable[..., None] = module.command([]) if name == "train" else getattr(module, name)
+    function: Callable[..., None] = module.command([]) if hasattr(module, "command") else getattr(module, name)
     return function
 
 
@@ -104,7 +104,7 @@ def test_wrong_usage_is_explained(arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-HELP = [[name, "--help"] for name in app.COMMANDS if name not in ("train", "lm", "reproduce", "models", "agents")]
+HELP = [[name, "--help"] for name in app.COMMANDS if name not in ("train", "tune", "lm", "models", "agents")]
 """Commands whose help needs no torch. The others read their options or lists from models and agents."""
 
 

@@ -29,6 +29,9 @@ def script(tmp_path_factory):
         (["train", "--model", "hs"], {"hs_lstm"}),
         (["train", "--agent", "re"], {"reinforce", "recurrent_ppo"}),
         (["train", "--reward", "hs"], {"hs_lstm"}),
+        (["train", "--preset", "phr"], {"phrases-small"}),
+        (["lm", "train", "--preset", "ptb-h"], {"ptb-hour"}),
+        (["tune", "--model", "hs"], {"hs_lstm"}),
         (["train", "--warm-start", "fun"], {"function_words"}),
         (["train", "--agent.estimator", "re"], {"rebar", "relax"}),
         (["train", "--agent.st"], {"--agent.steps"}),  # of another agent than the default one

@@ -22,7 +22,7 @@ def options_in(arguments, capsys):
     return set(re.findall(r"^[│ ] {1,2}(--[a-z][\w.-]*)", shown, re.MULTILINE)), shown
 
 
-@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["reproduce"], ["lm", "train"]])
+@pytest.mark.parametrize("command", [["train"], ["tune"], ["evaluate"], ["sweep"], ["reproduce"], ["lm", "train"]])
 def test_short_help_shows_main_options_and_how_to_see_the_rest(command, capsys):
     short, shown = options_in([*command, "--help"], capsys)
     whole, _ = options_in([*command, "--help-all"], capsys)
@@ -51,10 +51,10 @@ def test_main_options_exist(config):
     assert set(config.MAIN) <= config.__dataclass_fields__.keys()
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "reproduce"])
+@pytest.mark.parametrize("name", ["train", "tune", "evaluate", "sweep", "reproduce"])
 def test_main_parameters_exist(name):
     module = import_module(f"hs_env.cli.{name}")
-    function = module.command([]) if name == "train" else getattr(module, name)
+    function = module.command([]) if hasattr(module, "command") else getattr(module, name)
     assert set(getattr(function, MAIN)) <= function.__annotations__.keys()
     assert all(option.text.endswith(".") for option in options_of(function))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.reproduction import choose_cells, provide_data, with_vectors
-from hs_env.experiments.runner import run_cell
+from hs_env.experiments.runner import RESULT, run_here
 from hs_env.training.classifier import ClassifierOptimizer
 
 ROOT = Path(__file__).parents[2]
@@ -41,13 +42,13 @@ vectors = "nowhere.txt"
 @pytest.fixture
 def grid(tmp_path: Path) -> list[str]:
     (tmp_path / "grid.toml").write_text(GRID)
-    return ["reproduce", "--grid", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
+    return ["sweep", str(tmp_path / "grid.toml"), "--out", str(tmp_path / "out")]
 
 
 @pytest.mark.slow
 def test_a_failed_run_is_named_and_the_others_go_on(grid, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr("hs_env.cli.reproduce.provide_data", lambda *_: None)
+    monkeypatch.setattr("hs_env.experiments.reproduction.provide_data", lambda *_: None)
     ledger = Ledger(tmp_path / "out" / "ledger.jsonl")
     with pytest.raises(SystemExit):
         cli.main([*grid, "--jobs", "2"])
@@ -57,7 +58,10 @@ def test_a_failed_run_is_named_and_the_others_go_on(grid, tmp_path, monkeypatch,
     assert plain["variant"] == "plain_lstm"
     assert plain["cpu_seconds"] > 0
     shown = capsys.readouterr()
-    assert "1 runs have no result" in " ".join(shown.err.split())
+    told = " ".join(shown.err.split())
+    assert told.count("it is tried once more") == 1
+    assert re.search(r"1/2 \S+ (took|failed)\b.*, about \d+ s left 2/2", told)
+    assert "1 runs have no result" in told
     assert "| plain_lstm | 1 † | **" in shown.out
     # What failed is tried again, and nothing else; a kill is no failure.
     monkeypatch.setattr(subprocess, "run", lambda command, **more: subprocess.CompletedProcess(command, -9))
@@ -73,9 +77,9 @@ def test_a_failed_run_is_named_and_the_others_go_on(grid, tmp_path, monkeypatch,
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_result(grid, tmp_path, monkeypatch):
-    cell = next(cell for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm")
-    one, two = (Ledger(tmp_path / name / "ledger.jsonl") for name in ("out", "stopped"))
-    run_cell(cell, one, tmp_path / "out" / "run")
+    config = next(cell.config for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm")
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    first = run_here(config, whole)
     count, update = 0, ClassifierOptimizer.update
 
     def interrupted(self, *arguments):
@@ -87,12 +91,11 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_result(grid, tmp_path, monke
 
     monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_cell(cell, two, tmp_path / "stopped" / "run")
-    assert two.entries() == []
-    run_cell(cell, two, tmp_path / "stopped" / "run")
+        run_here(config, stopped)
+    assert not (stopped / RESULT).exists()
+    second = run_here(config, stopped)
     assert count == 7
-    run_cell(cell, two, tmp_path / "stopped" / "run")  # there is a result: nothing is done
-    (first,), (second,) = one.entries(), two.entries()
+    assert run_here(config, stopped) == second  # there is a result: nothing is done
     assert (first["test"], first["dev"]) == (second["test"], second["dev"])
     assert [len(entry["record"]) for entry in (first, second)] == [1, 2]
 
@@ -102,14 +105,14 @@ def test_what_is_wanted_can_be_named(grid, tmp_path, monkeypatch, capsys):
     asked = []
 
     def run(command, input, **_):
-        asked.append(json.loads(input)["number"])
+        asked.append(json.loads(input)["seed"])
         return subprocess.CompletedProcess(command, -9)
 
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(SystemExit):
         cli.main([*grid, "--model", "plain_lstm", "--runs", "2", "--jobs", "1"])
     assert "2 runs to do, 1 at a time; 0 are done" in capsys.readouterr().err
-    assert sorted(asked) == [0, 1]
+    assert sorted(asked) == [0, 0, 1, 1]  # a killed one is tried twice
     cells = load_grid(tmp_path / "grid.toml")
     assert {cell.config.vectors for cell in with_vectors(cells, "random:8")} == {"random:8"}
     for corpora, variants, hint in ((["mr"], [], "Known: phrases"), ([], ["plain_lstn"], "Did you mean 'plain_lstm'")):

@@ -12,9 +12,7 @@ from rich.console import Console
 
 from hs_env import cli
 from hs_env.errors import HsEnvError
-from hs_env.experiments.grid import Cell
-from hs_env.experiments.ledger import Ledger
-from hs_env.experiments.runner import WORKER, run_cell
+from hs_env.experiments.runner import WORKER, run_here
 from hs_env.experiments.seeds import train_seeds
 from hs_env.experiments.statistics import t_interval
 from hs_env.training import Run, TrainConfig
@@ -39,16 +37,11 @@ def asked(monkeypatch):
     def run(command, *positional, **given):
         if WORKER not in command:
             return real(command, *positional, **given)
-        given = json.loads(given["input"])
-        seeds.append(given["number"])
-        if given["number"] in killed:
+        config = ResolvedConfig.from_json(json.loads(given["input"]))
+        seeds.append(config.seed)
+        if config.seed in killed:
             return subprocess.CompletedProcess(command, -9)
-        config = ResolvedConfig.from_json(given["config"])
-        run_cell(
-            Cell(given["corpus"], given["variant"], given["number"], config),
-            Ledger(Path(command[-2])),
-            Path(command[-1]),
-        )
+        run_here(config, Path(command[-1]))
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", run)
@@ -62,7 +55,7 @@ def test_a_killed_seed_is_repeated_and_a_finished_one_is_not(asked, tmp_path):
         train_seeds(CONFIG, [0, 1, 2], tmp_path / "out", console=QUIET)
     killed.clear()
     table = train_seeds(CONFIG, [0, 1, 2], tmp_path / "out", console=QUIET)
-    assert seeds == [0, 1, 2, 1]
+    assert seeds == [0, 1, 1, 2, 1]  # a killed one is tried twice
     runs = [Run.load(tmp_path / "out" / f"seed-{seed}") for seed in (0, 1, 2)]
     assert [run.config.seed for run in runs] == [0, 1, 2]
     assert {run.config.threads for run in runs} == {1}

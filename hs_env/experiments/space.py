@@ -1,0 +1,100 @@
+"""Search spaces: fields of a configuration with ranges or choices, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from hs_env.errors import HsEnvError
+from hs_env.settings import make_config, merge_settings, read_toml
+from hs_env.training.config import TrainConfig
+
+SPACE: Final = Path(__file__).with_name("space.toml")
+"""The search space of the package."""
+
+_NESTED: Final = ("model_parameters", "agent_parameters", "reward_parameters")
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that a field may have.
+
+    Attributes:
+        choices: The values, or () for numbers from `low` to `high`.
+        low: Lowest value.
+        high: Highest value. Whole numbers if both are whole.
+        log: Whether the logarithm is searched evenly.
+    """
+
+    choices: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """All choices, or the lowest and the highest value."""
+        return self.choices or (self.low, self.high)
+
+
+Space = Mapping[str, Range]
+"""Ranges by field, such as "batch_size" or "model_parameters.dropout"."""
+
+
+def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
+    """Load the search space for the model and agent of a configuration.
+
+    The file is TOML with the tables `[all]`, `[models.NAME]` and `[agents.NAME]`. A field has `choices = [...]`, or
+    `low` and `high`, perhaps with `log = true`.
+
+    Raises:
+        HsEnvError: If the file is missing or malformed, or the configuration does not allow a value.
+    """
+    tables = read_toml(path, "search space")
+    if strange := tables.keys() - {"all", "models", "agents"}:
+        raise HsEnvError(f"{path}: the tables are all, models.NAME and agents.NAME, got {sorted(strange)[0]!r}.")
+    resolved = config.resolve()
+    layers = [tables.get("all", {})]
+    for kind, name in (("models", resolved.model), ("agents", resolved.agent)):
+        named = tables.get(kind, {})
+        layers.append(named.get(name) or named.get(name.partition(".")[0], {}))
+    space: dict[str, Range] = {}
+    for field, value in merge_settings(*layers).items():
+        inner = {f"{field}.{name}": each for name, each in value.items()} if field in _NESTED else {field: value}
+        space |= {name: _range(f"{path}, {name}", each) for name, each in inner.items()}
+    if not space:
+        raise HsEnvError(f"{path} names no field for the model {resolved.model!r} and the agent {resolved.agent!r}.")
+    for name, each in space.items():
+        for end in each.ends:
+            try:
+                with_values(config, {name: end})
+            except HsEnvError as error:
+                raise HsEnvError(f"{path}, {name}: {error}") from error
+    return space
+
+
+def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig:
+    """Return a configuration with other values of fields, whose names are those of a space."""
+    layers: list[dict[str, Any]] = [{each.name: getattr(config, each.name) for each in fields(config)}]
+    for name, value in values.items():
+        field, _, inner = name.partition(".")
+        layers.append({field: {inner: value} if inner else value})
+    return make_config(TrainConfig, merge_settings(*layers))
+
+
+def _range(place: str, value: Any) -> Range:
+    match value:
+        case {"choices": [_, *_] as choices} if len(value) == 1:
+            return Range(choices=tuple(choices))
+        case {"low": int() | float() as low, "high": int() | float() as high, **more} if low < high:
+            log = more.pop("log", False)
+            if not more and isinstance(log, bool) and (low > 0 or not log):
+                return Range(low=low, high=high, log=log)
+    raise HsEnvError(
+        f"{place}: expected choices = [...], or low and high with low < high, perhaps log = true (then low > 0), "
+        f"got {value!r}."
+    )

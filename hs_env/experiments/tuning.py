@@ -1,0 +1,178 @@
+"""Search configurations with Optuna. Trials are judged on dev; test is never read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from hs_env.errors import HsEnvError, missing_extra
+from hs_env.experiments.space import Range, Space, Value, with_values
+from hs_env.settings import to_toml
+from hs_env.storage import write_atomically
+from hs_env.training import TrainConfig, train_or_resume
+from hs_env.training.time_left import TimeLeft
+
+try:
+    import optuna
+    from optuna.trial import FrozenTrial, Trial, TrialState
+except ImportError as error:
+    raise missing_extra("Searches", "tune") from error
+
+SCORE: Final = "log_likelihood"
+"""Score on dev that is maximised, by which training chooses its epochs too."""
+STORAGE, BEST = "study.db", "best.toml"
+"""Files in the folder of a search: the study, and the best configuration."""
+_STAGES: Final = ("warm", "pnet", "joint")
+_EPOCHS: Final = 10**6
+"""Steps between two stages: trials are compared at the same epoch of the same stage."""
+
+
+def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Console | None = None) -> Path:
+    """Search the space until the study has this number of trials, finished, pruned or failed.
+
+    Every trial is a run in `OUT/trials`, whose log-likelihood on dev is reported after each epoch. A trial that is
+    worse than the median of the others at the same epoch is stopped, from the third epoch on. Several processes may
+    share a study. If a process is killed, the next one continues its trial from the checkpoint.
+
+    Args:
+        config: Configuration; the space replaces some of its fields.
+        space: What is searched.
+        out: Folder of the search, which may hold an unfinished one.
+        trials: Number of trials of the study.
+        console: Console that shows progress; by default standard error.
+
+    Returns:
+        File of the best configuration, for `hs-env train --config`.
+
+    Raises:
+        HsEnvError: If the folder holds another search, or no trial has finished.
+    """
+    console = console or Console(stderr=True)
+    study = _open(config, space, out)
+    left = TimeLeft(enough=1)
+    left.begin(trials - len(_ended(study)))
+    while (claimed := _claim(study, config, space, out, trials)) is not None:
+        trial, values, lock = claimed
+        try:
+            state = _run(study, trial, with_values(config, values), out)
+        finally:
+            lock.release()
+        left.update()
+        done, rest = len(_ended(study)), str(left)
+        told = f"{done}/{trials} trial {trial.number} {state}" + (f", {rest}" if rest and done < trials else "")
+        console.print(told, highlight=False, soft_wrap=True, markup=False)
+    finished = [each for each in study.get_trials(deepcopy=False) if each.state == TrialState.COMPLETE]
+    if not finished:
+        raise HsEnvError(f"No trial of {len(_ended(study))} has finished; trial 0: {_fault(study.trials[0])}")
+    best = study.best_trial
+    text = f"# Trial {best.number} of {len(study.trials)}: {SCORE} {best.value:.4f} on dev.\n"
+    text += to_toml(_changed(with_values(config, best.params)))
+    write_atomically(out / BEST, text.encode())
+    return out / BEST
+
+
+def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
+    """Create or load the study of a folder, and check that it is the same search."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    search = json.dumps([_changed(config), {name: repr(each) for name, each in space.items()}], sort_keys=True)
+    (out / "trials").mkdir(parents=True, exist_ok=True)
+    with FileLock(out / ".lock"):
+        study = optuna.create_study(
+            storage=f"sqlite:///{(out / STORAGE).absolute()}",
+            study_name="hs-env",
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+        )
+        if study.user_attrs.setdefault("search", search) != search:
+            raise HsEnvError(f"{out} holds a search of another configuration or space. Choose another folder (--out).")
+        study.set_user_attr("search", search)
+    return study
+
+
+def _claim(
+    study: optuna.Study, config: TrainConfig, space: Space, out: Path, trials: int
+) -> tuple[Trial, dict[str, Value], FileLock] | None:
+    """Take a trial that a killed process has left, or else a new one; None if there are enough.
+
+    A trial belongs to the process that holds the lock of its folder.
+    """
+    with FileLock(out / ".lock"):
+        for each in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            lock = FileLock(f"{_folder(out, each.number)}.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            trial = Trial(study, each._trial_id)
+            return trial, {name: _suggest(trial, name, values) for name, values in space.items()}, lock
+        if len(study.get_trials(deepcopy=False)) >= trials:
+            return None
+        number = len(study.get_trials(deepcopy=False))
+        study.sampler = optuna.samplers.TPESampler(seed=config.seed * 100_003 + number, n_startup_trials=5)
+        trial = study.ask()
+        lock = FileLock(f"{_folder(out, trial.number)}.lock")
+        lock.acquire()
+        return trial, {name: _suggest(trial, name, values) for name, values in space.items()}, lock
+
+
+def _suggest(trial: Trial, name: str, values: Range) -> Value:
+    if values.choices:
+        choice: Value | None = trial.suggest_categorical(name, values.choices)
+        assert choice is not None
+        return choice
+    if isinstance(values.low, int) and isinstance(values.high, int):
+        whole: int = trial.suggest_int(name, values.low, values.high, log=values.log)
+        return whole
+    number: float = trial.suggest_float(name, values.low, values.high, log=values.log)
+    return number
+
+
+def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> str:
+    """Train a trial and tell the study how it ended; return this in words."""
+    folder, reported = _folder(out, trial.number), set(study.trials[trial.number].intermediate_values)
+
+    def report(entry: Mapping[str, Any]) -> None:
+        step = _STAGES.index(entry["stage"]) * _EPOCHS + entry["epoch"]
+        if step not in reported and entry["epoch"]:  # 0 is before any update of the stage
+            trial.report(entry[SCORE], step)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    with Path(f"{folder}.log").open("a", encoding="utf-8") as log:
+        try:
+            run = train_or_resume(config, folder, Console(file=log), report)
+        except optuna.TrialPruned:
+            study.tell(trial, state=TrialState.PRUNED)
+            return "was pruned"
+        except (HsEnvError, OSError) as error:
+            trial.set_user_attr("error", str(error))
+            study.tell(trial, state=TrialState.FAIL)
+            return f"failed: {error}"
+    study.tell(trial, run.scores[SCORE])
+    return f"{SCORE} {run.scores[SCORE]:.3f}, accuracy {run.scores['accuracy']:.1%}"
+
+
+def _folder(out: Path, number: int) -> Path:
+    return out / "trials" / str(number)
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    return [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()]
+
+
+def _fault(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get("error", trial.state.name.lower()))
+
+
+def _changed(config: TrainConfig) -> dict[str, Any]:
+    """Return the fields that differ from the defaults, as JSON values."""
+    values = {each.name: getattr(config, each.name) for each in fields(config)}
+    changed = {name: value for name, value in values.items() if value != getattr(TrainConfig(), name)}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}

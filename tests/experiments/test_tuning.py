@@ -1,0 +1,152 @@
+"""Search spaces, and searches with Optuna that are pruned, killed and shared."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hs_env.errors import HsEnvError
+from hs_env.experiments.space import Range, load_space, with_values
+from hs_env.models import MODELS
+from hs_env.settings import load_settings, make_config
+from hs_env.training import TrainConfig, train
+from hs_env.training.config import PRESETS
+
+optuna = pytest.importorskip("optuna")
+
+ROOT = Path(__file__).parents[2]
+QUIET = Console(quiet=True)
+CONFIG = TrainConfig(
+    corpus="phrases:train=60,dev=30,test=20",
+    model="plain_lstm",
+    vectors="random:6",
+    model_parameters={"hidden_size": 8},
+    warm_epochs=2,
+    joint_epochs=0,
+    checkpoint_seconds=0.0,
+    threads=1,
+)
+RATES = {"learning_rate": Range(low=1e-4, high=1e-1, log=True), "batch_size": Range(choices=(8, 16))}
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_the_space_of_the_package_fits_every_model(model):
+    space = load_space(TrainConfig(model=model))
+    assert "learning_rate" in space
+    assert ("agent_parameters.entropy_bonus" in space) is bool(TrainConfig(model=model).resolve().agent)
+
+
+@pytest.mark.parametrize("agent", ["ppo", "maskable_ppo", "a2c", "dqn", "fixed"])
+def test_the_space_of_the_package_fits_every_agent(agent):
+    assert "tau" in load_space(TrainConfig(agent=agent))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[other]", "the tables are all, models.NAME and agents.NAME, got 'other'"),
+        ("[models.cnn]\nbatch_size = { choices = [1] }", "names no field for the model 'plain_lstm'"),
+        ("[all]\nbatch_size = 3", "expected choices = "),
+        ("[all]\nbatch_size = { low = 3, high = 1 }", "expected choices = "),
+        ("[all]\ntau = { low = 0, high = 1, log = true }", "expected choices = "),
+        ("[all]\nbatch_sise = { choices = [1] }", "Did you mean 'batch_size'"),
+        ("[all]\nmodel_parameters.dropout = { low = 0.0, high = 3.0 }", "model_parameters.dropout: .*dropout"),
+    ],
+)
+def test_faults_of_a_space_are_named(tmp_path, text, message):
+    (tmp_path / "space.toml").write_text(text)
+    with pytest.raises(HsEnvError, match=message):
+        load_space(CONFIG, tmp_path / "space.toml")
+
+
+def study_of(out: Path):
+    return optuna.load_study(study_name="hs-env", storage=f"sqlite:///{out / 'study.db'}")
+
+
+def found(out: Path):
+    return [(trial.state.name, trial.params, trial.value, trial.intermediate_values) for trial in study_of(out).trials]
+
+
+def test_a_search_repeats_itself_in_parts_and_its_best_file_trains_the_best_trial(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    best = tune(CONFIG, RATES, tmp_path / "whole", 6, QUIET)
+    for trials in (2, 6, 6):
+        tune(CONFIG, RATES, tmp_path / "parts", trials, QUIET)
+    assert found(tmp_path / "parts") == found(tmp_path / "whole")
+    study = study_of(tmp_path / "whole")
+    assert len({trial.params["learning_rate"] for trial in study.trials}) == 6
+    config = make_config(TrainConfig, load_settings(TrainConfig, PRESETS, None, best))
+    assert config == with_values(CONFIG, study.best_params)
+    assert train(config, tmp_path / "run", QUIET).scores["log_likelihood"] == pytest.approx(study.best_value, abs=1e-6)
+    with pytest.raises(HsEnvError, match="another configuration or space"):
+        tune(replace(CONFIG, seed=1), RATES, tmp_path / "whole", 6, QUIET)
+
+
+def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_path, monkeypatch):
+    from hs_env.experiments import tuning
+
+    scores, real = iter([0.0, 0.0, 0.0, 0.0, -9.0]), tuning.train_or_resume
+
+    def scored(config, folder, console, callback):
+        callback({"stage": "warm", "epoch": 3, "log_likelihood": next(scores, None) or 0.0})
+        if folder.name == "5":
+            raise HsEnvError("no room")
+        return real(config, folder, console)
+
+    monkeypatch.setattr(tuning, "train_or_resume", scored)
+    tuning.tune(CONFIG, RATES, tmp_path, 6, QUIET)
+    states = [trial.state.name for trial in study_of(tmp_path).trials]
+    assert states == ["COMPLETE"] * 4 + ["PRUNED", "FAIL"]
+    assert study_of(tmp_path).trials[5].user_attrs["error"] == "no room"
+
+
+def test_the_labels_of_the_test_split_change_nothing(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    lines = [f"{label}\t{word} film number{i}\n" for i in range(40) for label, word in ((0, "bad"), (1, "good"))]
+    flipped = [f"{1 - int(line[0])}{line[1:]}" for line in lines[60:]]
+    for name, test in (("one", lines[60:]), ("other", flipped)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for split, part in (("train", lines[:40]), ("dev", lines[40:60]), ("test", test)):
+            (folder / f"{split}.tsv").write_text("label\ttext\n" + "".join(part))
+        tune(replace(CONFIG, corpus=str(folder)), RATES, tmp_path / f"{name}-out", 2, QUIET)
+    assert found(tmp_path / "one-out") == found(tmp_path / "other-out")
+
+
+@pytest.mark.slow
+def test_a_killed_search_continues_its_trial_and_processes_share_it(tmp_path):
+    script = (
+        "from pathlib import Path\n"
+        "from tests.experiments.test_tuning import CONFIG, QUIET, RATES\n"
+        "from hs_env.experiments.tuning import tune\n"
+        "from dataclasses import replace\n"
+        f"tune(replace(CONFIG, warm_epochs=30, patience=30), RATES, Path({str(tmp_path)!r}), 4, QUIET)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", script], env=env)
+
+    first = start()
+    while not (tmp_path / "trials" / "0" / "checkpoint.safetensors").exists():
+        time.sleep(0.02)
+        assert first.poll() is None
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert study_of(tmp_path).trials[0].state.name == "RUNNING"
+    both = [start(), start()]
+    assert [process.wait() for process in both] == [0, 0]
+    trials = study_of(tmp_path).trials
+    assert len(trials) == 4
+    assert all(trial.state.is_finished() for trial in trials)
+    assert len((tmp_path / "trials" / "0" / "record.json").read_text().split('"hs_env"')) == 3  # two processes
