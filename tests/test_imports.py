@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors"},
+    {"ranks"},
     {"types", "registry", "compute", "storage", "textfile", "shipped"},
     {"parameters"},
     {"problems"},
@@ -30,6 +31,7 @@ LAYERS = [
     {"experiments"},
     {"report"},
     {"cli"},
+    {"__main__"},
 ]
 """The parts of hs_env, each importing from the layers before its own only."""
 

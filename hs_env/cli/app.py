@@ -75,10 +75,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         output_fault()
         raise SystemExit(0) from None
     except (HsEnvError, OSError, RecursionError, UnicodeEncodeError) as error:
-        _print_error(_explained(error))
+        if _prints_errors():
+            _print_error(_explained(error))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _prints_errors() -> bool:
+    """Return whether this process prints its error: of several that train together, only the first that fails."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return True
+    from hs_env import ranks
+
+    return ranks.fails_first()
 
 
 def _explained(error: Exception) -> Exception:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.agents import AGENTS
 from hs_env.cli.common import print_comparison
 from hs_env.cli.help import join_lines
@@ -82,11 +83,13 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
         """
+        ranks.join()
         console = Console(stderr=True)
         chosen_model, chosen_agent = plain_values(model_parameters), plain_values(agent_parameters)
         corpus = reading.add_to(config.corpus)
         full = replace(config, corpus=corpus, model_parameters=chosen_model, agent_parameters=chosen_agent)
         if seeds:
+            ranks.require_one("A run per seed")
             if resume is not None or trust or config.seed:
                 raise HsEnvError("--seeds takes the place of --seed, and needs no --resume: repeat the same command.")
             from hs_env.experiments.seeds import train_seeds  # needs the extra "analysis"
@@ -101,6 +104,10 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
+        is_first = ranks.rank() == 0
+        ranks.leave()
+        if not is_first:
+            return
         has_test = bool(run.data().corpus.counts["test"])
         print_comparison(compare(run, "test" if has_test else "dev", console))
         _print_examples(run)

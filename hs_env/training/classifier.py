@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hs_env import ranks
 from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
 
@@ -71,6 +72,7 @@ class ClassifierOptimizer(Generic[M]):
             loss = (self.class_weights[labels] * losses).mean()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        ranks.reduce_gradients(self.fast.parameters())
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
         with making_on():
             self.optimizer.step()
