@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 from hs_env.errors import HsEnvError
 
@@ -28,7 +29,7 @@ Along = Literal["words", "episodes"]
 """What the first axis of a tensor counts: words, or episodes with the same number for each sentence."""
 
 _CPU: Final = torch.device("cpu")
-_store: dist.Store | None = None
+_store: Any = None
 
 
 class LostProcessError(HsEnvError):
@@ -52,10 +53,10 @@ def join() -> None:
     if started() == 1 or dist.is_initialized():
         return
     signal.signal(signal.SIGTERM, _told_to_end)
-    _store, rank, count = next(dist.rendezvous("env://"))
+    _store, rank, count = next(rendezvous("env://"))
     gpus = torch.cuda.is_available() and dist.is_nccl_available()
     backend = "cpu:gloo,cuda:nccl" if gpus else "gloo"
-    dist.init_process_group(backend, store=dist.PrefixStore("hs_env", _store), rank=rank, world_size=count)
+    dist.init_process_group(backend, store=_store, rank=rank, world_size=count)
 
 
 def leave() -> None:
@@ -84,7 +85,7 @@ def fails_first() -> bool:
     if _store is None:
         return os.environ.get("RANK", "0") == "0"  # all fail for the same reason
     try:
-        return _store.add("hs_env/failed", 1) == 1
+        return bool(_store.add("hs_env/failed", 1) == 1)
     except RuntimeError:  # the store has ended, too
         return True
 
@@ -238,7 +239,7 @@ def drawn(draw: Callable[[tuple[int, ...]], Tensor], shape: tuple[int, ...], alo
     if _share is None:
         return draw(shape)
     if _drawn is None and along is None:
-        require_one("What draws random numbers here")
+        require_one("A model or estimator that draws random numbers for no sentence")
         return draw(shape)
     size, places = _drawn if _drawn is not None else _share.rows_along(along or "words", shape[0])
     whole = draw((size, *shape[1:]))

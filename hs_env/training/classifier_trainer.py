@@ -153,7 +153,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return epochs + max(0, -(-updates // self.updates_per_epoch))
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
-        """Train on one batch, of which each process takes its share. Dropout and the stage's generator get two seeds."""
+        """Train on this process's share of a batch. Dropout and the stage's generator get separate seeds."""
         place = (stage.name, self.progress.epoch, self.progress.batch)
         torch.manual_seed(seed_for(self.config.seed, *place, "dropout"))
         batch = self.data.splits["train"].batch(unit)

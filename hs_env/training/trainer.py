@@ -9,9 +9,9 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
 from hs_env.agents.base import FILE_NAME as AGENT
-from hs_env import ranks
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples

@@ -1,6 +1,6 @@
 """A process that trains together with others: `python -m tests.training.ranked FOLDER NAME...`.
 
-Rank 0 saves the weights of all parts of a run after each evaluation.
+Rank 0 saves the weights of all parts of a run after each evaluation, or the message of the error.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.compute import find_device
+from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, FlatClassifier
 from hs_env.training import TrainConfig
 from hs_env.training.data import TrainingData
@@ -70,7 +71,11 @@ def main(folder: Path, *names: str) -> None:
         place = folder / name
         place.mkdir(exist_ok=True, parents=True)
         kind = FlatTrainer if issubclass(MODELS.get(resolved.model), FlatClassifier) else Trainer
-        trainer = kind(resolved, data, place, Console(quiet=True))
+        try:
+            trainer = kind(resolved, data, place, Console(quiet=True))
+        except HsEnvError as error:
+            (folder / f"{name}.txt").write_text(str(error))
+            continue
         seen: list[dict[str, Any]] = []
 
         def keep(entry: Any, trainer: Any = trainer, seen: list[dict[str, Any]] = seen) -> None:
