@@ -45,10 +45,12 @@ benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"
 	$(BIN)/python scripts/make_classifier.py $(ARGS)
 
-docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, picture of the architecture, notebooks
+docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, architecture, notebooks, demo
 	$(BIN)/python scripts/make_docs.py
 	$(BIN)/python scripts/draw_architecture.py
 	$(BIN)/python scripts/run_notebooks.py
+	rm -f docs/demo.html
+	$(BIN)/python -m hs_env.cli demo movie_reviews phrases_id_lstm --words 8000 --out docs/demo.html
 
 site: .venv/.site  ## the documentation site in build/site, with every link in it checked
 	$(BIN)/python scripts/make_site.py

@@ -23,7 +23,7 @@ from .base import (
 )
 from .baselines import BASELINES, Baseline, Heuristic, baselines_for, make_baseline
 from .choice import BinaryChoice, CategoricalChoice, Choice, choice_of
-from .distances import DistanceNet, DistancePolicy
+from .distances import DistanceNet, TreeNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
 from .hm_boundaries import HMBoundaries
@@ -51,7 +51,6 @@ __all__ = [
     "Choice",
     "Decision",
     "DistanceNet",
-    "DistancePolicy",
     "FixedPolicy",
     "GoldPhrases",
     "HMBoundaries",
@@ -69,7 +68,10 @@ __all__ = [
     "SB3Agent",
     "SB3Learner",
     "SB3Parameters",
+    "TreeNet",
+    "TreePolicy",
     "Update",
+    "WordWeightNet",
     "baselines_for",
     "beam_search",
     "best_actions",

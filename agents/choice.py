@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
+from hs_env.models.rate import Decisions
 
 _LARGEST = 1e30  # bound of a logit, so that differences of logits are finite
 
@@ -44,6 +45,15 @@ class Choice(ABC):
     def entropy(self) -> Tensor:
         """Return the entropies (R,) in nats; 0 where only one action is legal."""
 
+    def decisions(self, actions: Tensor, row: Tensor) -> Decisions | None:
+        """Return the free decisions between two actions, to control their rate; None for more than two.
+
+        Args:
+            actions: (R,) int64, actions taken; action 1 counts as a boundary.
+            row: (R,) int64, number of the episode of each decision.
+        """
+        return None
+
     def sample(self, generator: torch.Generator | None) -> Tensor:
         """Draw legal actions, (R,) int64."""
         return self.draw(uniform(len(self.logits), generator, self.logits.device))
@@ -68,6 +78,11 @@ class BinaryChoice(Choice):
         """See `Choice.log_prob`."""
         chosen = nn.functional.logsigmoid(torch.where(actions == 1, self.logits, -self.logits))
         return torch.where(self.free, chosen, 0.0)
+
+    def decisions(self, actions: Tensor, row: Tensor) -> Decisions:
+        """See `Choice.decisions`."""
+        logits = self.logits[self.free]
+        return Decisions(actions[self.free].to(logits.dtype), torch.sigmoid(logits), logits, row[self.free])
 
     def entropy(self) -> Tensor:
         """See `Choice.entropy`; finite for any logit."""

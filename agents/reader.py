@@ -1,4 +1,4 @@
-"""Read a sentence for a P-Net: word vectors and an LSTM of its own, apart from those of the classifier."""
+"""Read a sentence for a P-Net: word vectors and perhaps an LSTM of its own, apart from those of the classifier."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hs_env.models.bilstm import TwoWayLSTM
 from hs_env.models.lstm import LSTM
 from hs_env.types import SentenceBatch
 
-READERS: Final[dict[str, type[LSTM] | type[TwoWayLSTM]]] = {"lstm": LSTM, "bilstm": TwoWayLSTM}
-"""Networks of a reader. An `lstm` knows the words so far, a `bilstm` the whole sentence."""
+READERS: Final[dict[str, type[LSTM] | type[TwoWayLSTM] | None]] = {"words": None, "lstm": LSTM, "bilstm": TwoWayLSTM}
+"""Networks of a reader. `words` has none and knows one word, an `lstm` the words so far, a `bilstm` the sentence."""
 
 
 class Reader(nn.Module):
@@ -33,8 +33,9 @@ class Reader(nn.Module):
         if vocabulary_size < 1:
             raise HsEnvError("A reader has word vectors of its own: it needs the size of the vocabulary.")
         self.words = nn.Embedding(vocabulary_size, size)
-        self.lstm: LSTM | TwoWayLSTM = READERS[kind](size, size)
-        self.output = nn.Linear(size if kind == "lstm" else 2 * size, outputs, bias=False)
+        network = READERS[kind]
+        self.lstm = None if network is None else network(size, size)
+        self.output = nn.Linear(2 * size if network is TwoWayLSTM else size, outputs, bias=False)
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """Compute the inputs of all words of a batch, (words, outputs), one sentence after the other.
@@ -48,7 +49,8 @@ class Reader(nn.Module):
                 f"The agent reads a vocabulary of {self.words.num_embeddings:,} words, but the batch has the token id "
                 f"{largest}. Use the agent and the classifier of the same run."
             )
-        read: Tensor = self.output(self.lstm.every(self.words(tokens), batch.lengths))
+        vectors = self.words(tokens)
+        read: Tensor = self.output(vectors if self.lstm is None else self.lstm.every(vectors, batch.lengths))
         return read
 
 

@@ -14,6 +14,7 @@ from hs_env import ranks
 from hs_env.compute import Device, device_of, find_device, isolated, making_on
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.rate import RateParameters, rate_loss
 from hs_env.parameters import parse_parameters
 from hs_env.problems.composition import Composition
 from hs_env.problems.problem import Problem
@@ -22,19 +23,19 @@ from hs_env.storage import save_state
 from hs_env.types import SentenceBatch
 
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
-from .distances import DistanceNet, DistancePolicy
+from .distances import DistanceNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
 from .estimators.score import Baseline, Ratio, Scale
 from .policy import LogitPolicy, PNet, PolicyNet
 
 _OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
-    "adam": torch.optim.Adam,
+    "adam": torch.optim.AdamW,
     "adadelta": torch.optim.Adadelta,
 }
 
 
 @dataclass(frozen=True)
-class ReinforceParameters:
+class ReinforceParameters(RateParameters):
     """Parameters of a P-Net that learns from an estimate of its policy gradient."""
 
     estimator: str = "rloo"
@@ -63,20 +64,24 @@ class ReinforceParameters:
     """Weight of the entropy bonus: the mean entropy per word, in nats."""
     hidden_size: int = 64
     """Width of the P-Net's tanh layer; 0 gives the linear policy of the paper."""
-    policy: Literal["actions", "distances"] = "actions"
+    policy: Literal["actions", "distances", "word_weights"] = "actions"
     """What the P-Net computes: logits of the `actions`, or, for trees, `distances` between neighbouring words, of which
-    the near ones are reduced first. Distances come from a reader alone."""
-    reader: Literal["none", "lstm", "bilstm"] = "none"
-    """Reader of the P-Net, which has word vectors and an LSTM of its own: `lstm` reads the words so far, `bilstm` the
-    whole sentence."""
+    the near ones are reduced first, or `word_weights`, whose sum over a constituent decides whether it is reduced.
+    The last two come from a reader alone."""
+    reader: Literal["none", "words", "lstm", "bilstm"] = "none"
+    """Reader of the P-Net, which has word vectors of its own: `words` sees one word, `lstm` reads the words so far,
+    `bilstm` the whole sentence."""
     reader_size: int = 64
     """Width of the reader's word vectors and of its LSTM."""
     observe: bool = True
     """Whether the P-Net observes the encoder's state. Without it, it decides from its reader alone."""
     clip_norm: float = 5.0
     """Maximum norm of the gradient."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW) of all matrices of the P-Net; only for `adam`."""
 
     def __post_init__(self) -> None:
+        self.check_rate()
         kind, changes = ESTIMATORS.get(self.estimator), self.score_settings
         score = replace(kind.preset, **changes) if issubclass(kind, ScoreFunction) else None
         if changes and score is None:
@@ -90,17 +95,21 @@ class ReinforceParameters:
                 f"{self.samples}."
             )
         if self.reader == "none" and not self.observe:
-            raise HsEnvError("A P-Net that does not observe the encoder needs a reader: choose 'lstm' or 'bilstm'.")
-        if self.policy == "distances" and (self.reader == "none" or self.observe or not self.hidden_size):
             raise HsEnvError(
-                "A policy of distances has a reader and a tanh layer, and does not observe the encoder. Set `reader` "
-                "to 'lstm' or 'bilstm', `observe` to False, and `hidden_size` to 1 or more."
+                "A P-Net that does not observe the encoder needs a reader: choose 'words', 'lstm' or 'bilstm'."
             )
-        if self.policy == "distances" and score is None:
+        if self.policy != "actions" and (self.reader == "none" or self.observe or not self.hidden_size):
             raise HsEnvError(
-                f"The estimator {self.estimator!r} cannot train a policy of distances. Choose 'rloo', "
+                f"The policy {self.policy!r} has a reader and a tanh layer, and does not observe the encoder. Set "
+                "`reader` to 'words', 'lstm' or 'bilstm', `observe` to False, and `hidden_size` to 1 or more."
+            )
+        if self.policy != "actions" and score is None:
+            raise HsEnvError(
+                f"The estimator {self.estimator!r} cannot train the policy {self.policy!r}. Choose 'rloo', "
                 "'moving_average', 'self_critical', 'grpo' or 'ppo'."
             )
+        if self.weight_decay and self.optimizer != "adam":
+            raise HsEnvError(f"The optimiser {self.optimizer!r} has no decoupled weight decay. Choose 'adam'.")
         ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
         optional = {name: bounds for name, bounds in ranges.items() if getattr(self, name) is not None}
         check_ranges(
@@ -110,6 +119,7 @@ class ReinforceParameters:
             hidden_size=(0, 1e5),
             reader_size=(1, 1e5),
             clip_norm=(1e-12, 1e12),
+            weight_decay=(0, 10),
             **optional,
         )
 
@@ -128,8 +138,9 @@ class ReinforceParameters:
         self, state_size: int, num_actions: int, vocabulary_size: int, initial_logits: tuple[float, ...] = ()
     ) -> PolicyNet:
         """Make the P-Net that these parameters describe."""
-        if self.policy == "distances":
-            return DistanceNet(self.hidden_size, self.reader, self.reader_size, vocabulary_size)
+        if self.policy != "actions":
+            trees = DistanceNet if self.policy == "distances" else WordWeightNet
+            return trees(self.hidden_size, self.reader, self.reader_size, vocabulary_size)
         return PNet(
             state_size,
             self.hidden_size,
@@ -157,7 +168,7 @@ class Reinforce(LearningAgent):
 
     Raises:
         HsEnvError: If the estimator supports two actions only, and the problem has more; or the policy is one of
-            distances, and the problem is not composition.
+            trees, and the problem is not composition.
     """
 
     @isolated
@@ -183,18 +194,24 @@ class Reinforce(LearningAgent):
                 f"{problem.title} has {problem.num_actions}. Choose 'rloo', 'moving_average', 'self_critical', 'grpo', "
                 "'ppo', 'local_expectation', 'st_gumbel', 'st_sigmoid' or 'st_identity'."
             )
+        if self.parameters.boundary_rate is not None and problem.num_actions > 2:
+            raise HsEnvError(f"boundary_rate is for decisions between two actions, and {problem.title} has more.")
         k, initial = problem.num_actions, problem.defaults.initial_logits
-        if self.parameters.policy == "distances" and not isinstance(problem, Composition):
+        if self.parameters.policy != "actions" and not isinstance(problem, Composition):
             raise HsEnvError(
-                f"A policy of distances makes trees, and {problem.title} has none. Use `policy` 'actions'."
+                f"The policy {self.parameters.policy!r} makes trees, and {problem.title} has none. Use `policy` "
+                "'actions'."
             )
         with making_on():
             self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
         self.pnet.to(device)
         self._policy = self.pnet.agent()
         self._state_size, self._num_actions = state_size, k
+        weights = list(self.pnet.parameters())
+        matrices, others = [w for w in weights if w.ndim > 1], [w for w in weights if w.ndim < 2]
+        groups = [{"params": matrices, "weight_decay": self.parameters.weight_decay}, {"params": others}]
         make = _OPTIMIZERS[self.parameters.optimizer]
-        self.optimizer = make(self.pnet.parameters(), lr=self.parameters.learning_rate)
+        self.optimizer = make(groups, lr=self.parameters.learning_rate, weight_decay=0.0)
 
     @property
     def observes(self) -> bool:
@@ -215,10 +232,12 @@ class Reinforce(LearningAgent):
         return self._policy.act(inputs)
 
     def loss(self, estimate: Estimate) -> Tensor:
-        """Return the loss: minus the objective of the estimate, minus the entropy bonus."""
+        """Return the loss: the control of the rate, minus the objective of the estimate and the entropy bonus."""
         words = estimate.sampled.episodes.sentences.lengths
         entropy = (estimate.sampled.entropy.sum(1) / words).mean()
-        return -estimate.objective - self.parameters.entropy_bonus * entropy
+        decisions = estimate.sampled.decisions
+        penalty = rate_loss(self.parameters, [] if decisions is None else [decisions])
+        return (0.0 if penalty is None else penalty) - estimate.objective - self.parameters.entropy_bonus * entropy
 
     @isolated
     def update(
@@ -255,7 +274,7 @@ class Reinforce(LearningAgent):
 
     def start_from(self, agent: Agent) -> None:
         """See `LearningAgent.start_from`."""
-        if not isinstance(agent, LogitPolicy | DistancePolicy):
+        if not isinstance(agent, LogitPolicy | TreePolicy):
             return super().start_from(agent)
         self.pnet.load_state_dict(agent.pnet.state_dict())
 

@@ -12,6 +12,7 @@ from hs_env import ranks
 from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.rate import Decisions
 from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
@@ -53,12 +54,14 @@ class Rollout:
         log_probs: (R, T) log-probabilities of the actions; 0 for forced actions and after the last word.
         entropy: (R, T) entropies of the decisions in nats; 0 likewise.
         trajectories: Inputs of the decisions, if they were recorded.
+        decisions: Free decisions between two actions, with gradients, if an estimator made the episodes.
     """
 
     episodes: Episodes
     log_probs: Tensor
     entropy: Tensor
     trajectories: Trajectories | None = None
+    decisions: Decisions | None = None
 
     def metrics(self, earned: Rewarded) -> dict[str, float]:
         """Return mean and standard deviation of the reward, the means of its terms, and the entropy per word."""

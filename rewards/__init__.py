@@ -10,7 +10,7 @@ if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
         if f"{_name}.".startswith(f"hs_env.{__name__}."):
             sys.modules[_name.removeprefix("hs_env.")] = _module
 
-from .base import REWARDS, Reward, Rewarded, Term
+from .base import REWARDS, Multiple, Reward, Rewarded, Sum, Term
 from .classification import Accuracy, LogLikelihood, Margin
 from .counts import Deletions, Phrases, Transitions
 from .expression import RewardLike, describe_parameters, make_reward
@@ -32,11 +32,13 @@ __all__ = [
     "IDLSTMReward",
     "LogLikelihood",
     "Margin",
+    "Multiple",
     "PhraseLength",
     "Phrases",
     "Reward",
     "RewardLike",
     "Rewarded",
+    "Sum",
     "Term",
     "Transitions",
     "describe_parameters",

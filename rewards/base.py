@@ -148,7 +148,7 @@ class Reward(ABC):
         self._check_state(state, set())
 
     def __add__(self, other: Reward) -> Reward:
-        return _Sum(self, other) if isinstance(other, Reward) else NotImplemented
+        return Sum(self, other) if isinstance(other, Reward) else NotImplemented
 
     def __sub__(self, other: Reward) -> Reward:
         return self + -other if isinstance(other, Reward) else NotImplemented
@@ -157,7 +157,7 @@ class Reward(ABC):
         return -1 * self
 
     def __mul__(self, factor: float) -> Reward:
-        return _Multiple(self, float(factor)) if isinstance(factor, int | float) else NotImplemented
+        return Multiple(self, float(factor)) if isinstance(factor, int | float) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -202,53 +202,67 @@ class Reward(ABC):
         return amounts
 
 
-class _Sum(Reward):
+class Sum(Reward):
+    """The sum of two rewards: terms of the same name are added."""
+
     def __init__(self, left: Reward, right: Reward) -> None:
         self.left, self.right = left, right
         self.name = f"{left.name} + {right.name}".replace(" + -", " - ")
 
     def terms(self, episodes: Episodes) -> dict[str, Term]:
+        """See `Reward.terms`."""
         terms = self.left.checked_terms(episodes)
         for key, term in self.right.checked_terms(episodes).items():
             terms[key] = terms[key] + term if key in terms else term
         return terms
 
     def adapt(self, episodes: Episodes) -> None:
+        """See `Reward.adapt`."""
         self.left.adapt(episodes)
         self.right.adapt(episodes)
 
     def set_progress(self, progress: float) -> None:
+        """See `Reward.set_progress`."""
         self.left.set_progress(progress)
         self.right.set_progress(progress)
 
     def state_dict(self) -> dict[str, Any]:
+        """See `Reward.state_dict`."""
         return {"left": self.left.state_dict(), "right": self.right.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Reward.load_state_dict`."""
         self._check_state(state, {"left", "right"})
         self.left.load_state_dict(state["left"])
         self.right.load_state_dict(state["right"])
 
 
-class _Multiple(Reward):
+class Multiple(Reward):
+    """A multiple of a reward: each of its terms is multiplied by a finite number."""
+
     def __init__(self, reward: Reward, factor: float) -> None:
         if not math.isfinite(factor):
             raise HsEnvError(f"A reward can only be multiplied by a finite number, got {factor} * {reward.name}.")
         self.reward, self.factor = reward, factor
-        multiplied = f"({reward.name})" if isinstance(reward, _Sum) else reward.name
+        multiplied = f"({reward.name})" if isinstance(reward, Sum) else reward.name
         self.name = f"-{multiplied}" if factor == -1 else f"{factor:g} * {multiplied}"
 
     def terms(self, episodes: Episodes) -> dict[str, Term]:
+        """See `Reward.terms`."""
         return {key: term.times(self.factor) for key, term in self.reward.checked_terms(episodes).items()}
 
     def adapt(self, episodes: Episodes) -> None:
+        """See `Reward.adapt`."""
         self.reward.adapt(episodes)
 
     def set_progress(self, progress: float) -> None:
+        """See `Reward.set_progress`."""
         self.reward.set_progress(progress)
 
     def state_dict(self) -> dict[str, Any]:
+        """See `Reward.state_dict`."""
         return self.reward.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See `Reward.load_state_dict`."""
         self.reward.load_state_dict(state)

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 
-def median_seconds(call: Callable[[], Any], repeat: int) -> float:
-    """Return the median time of a call in seconds, after two warm-up calls."""
+def median_seconds(call: Callable[[], Any], repeat: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return the median time of a call in seconds of `clock`, after two warm-up calls."""
     times = []
     for number in range(repeat + 2):
-        begun = time.perf_counter()
+        begun = clock()
         call()
         if number >= 2:
-            times.append(time.perf_counter() - begun)
+            times.append(clock() - begun)
     return statistics.median(times)
 
 

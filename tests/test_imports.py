@@ -29,7 +29,7 @@ LAYERS = [
     {"language"},
     {"evaluation"},
     {"experiments"},
-    {"report"},
+    {"report", "demo"},
     {"cli"},
     {"__main__"},
 ]

@@ -13,6 +13,7 @@ from torch import Tensor
 from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.rate import Decisions
 from hs_env.registry import Registry
 from hs_env.rewards import Reward, Rewarded
 from hs_env.types import Episodes, SentenceBatch
@@ -165,6 +166,14 @@ class Trace:
         return torch.stack(self._actions, 1)
 
     @property
+    def decisions(self) -> Decisions | None:
+        """Free decisions of all rows; None for more than two actions."""
+        choices, actions = choice_of(self.logits, self.legal), self.actions
+        choices.free = self.free
+        row = torch.arange(len(actions), device=actions.device)
+        return choices.decisions(actions, row[:, None].expand_as(actions))
+
+    @property
     def log_probs(self) -> Tensor:
         """(R, T) log-probabilities of the actions; 0 where they were not free."""
         decided = zip(self._choices, self._actions, strict=True)
@@ -217,7 +226,7 @@ def walk(expected: ExpectedReward, generator: torch.Generator | None = None) -> 
         episodes, earned = expected.earned(sentences, trace.actions, state)
     choices = choice_of(trace.logits, trace.legal)
     choices.free = trace.free
-    rollout = Rollout(episodes, choices.log_prob(trace.actions), choices.entropy())
+    rollout = Rollout(episodes, choices.log_prob(trace.actions), choices.entropy(), decisions=trace.decisions)
     return Walk(sentences, trace.states, choices, uniforms, trace.actions, rollout, earned)
 
 

@@ -175,7 +175,10 @@ def evaluated(sampled: Rollout, expected: ExpectedReward) -> Rollout:
     choices = choice_of(expected.policy.logits(expected.batch, trajectories), trajectories.legal)
     log_probs, entropy = choices.log_prob(trajectories.actions), choices.entropy()
     return replace(
-        sampled, log_probs=trajectories.padded(log_probs, shape), entropy=trajectories.padded(entropy, shape)
+        sampled,
+        log_probs=trajectories.padded(log_probs, shape),
+        entropy=trajectories.padded(entropy, shape),
+        decisions=choices.decisions(trajectories.actions, trajectories.row),
     )
 
 

@@ -33,6 +33,7 @@ GROUPS: Final = {
     "Use a classifier": {
         "segment": "Segment or distil sentences, and classify them.",
         "predict": "Classify the texts of a file, and write a table.",
+        "demo": "Write an HTML page that computes a classifier in the browser.",
     },
     "Data, and names that options take": {
         "corpora": "List the corpora, or describe one and show sentences of it.",
@@ -128,11 +129,11 @@ def _make_parser() -> argparse.ArgumentParser:
     lines = ["Learn the structure of text with HS-LSTM, ID-LSTM and HM-LSTM."]
     for group, commands in GROUPS.items():
         lines += [f"{group}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]
+    lines.append("`hs-env COMMAND --help` shows the main options of a command, --help-all all.")
     parser = argparse.ArgumentParser(
         "hs-env",
         usage="hs-env [-h] [--version] [--print-completion SHELL] COMMAND ...",
         description="\n".join(lines),
-        epilog="`hs-env COMMAND --help` shows the main options of a command, --help-all all.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"hs-env {hs_env.__version__}")

@@ -15,7 +15,6 @@ from hs_env.cli.help import join_lines
 from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
 from hs_env.language.sampling import boundaries_in, marked, sample_text
-from hs_env.models.hm.layers import HMLSTM
 
 join_lines(LMConfig)
 
@@ -49,7 +48,7 @@ def evaluate(
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     device: str = "auto",
 ) -> None:
-    """Print bits per character of a trained run, and how often its layers update, copy and flush.
+    """Print bits per character of a trained run, and how often its levels have a boundary, also at a space.
 
     The split is read as 50 parallel streams, each from a zero state. Every character but the first is predicted.
 
@@ -71,9 +70,9 @@ def sample(
     show: str | None = None,
     device: str = "auto",
 ) -> None:
-    """Sample text, and mark the boundaries that HM-LSTM finds in it.
+    """Sample text, and mark the boundaries that HM-LSTM or H-Net finds in it.
 
-    The mark | ends a segment of the first layer, and ‖ one that also ends a segment of a higher layer.
+    The mark | follows a boundary of the first level, and ‖ one that is also a boundary of the second level.
 
     Args:
         run: Folder of the run.
@@ -90,7 +89,7 @@ def sample(
         return
     before = language_model.alphabet[0] if prompt is None else prompt
     text = sample_text(language_model, length, before, temperature, seed)
-    if isinstance(language_model.model.core, HMLSTM) and text:
+    if language_model.model.core.finds_boundaries and text:
         text = marked(text, boundaries_in(language_model, text, before))
     print(text)
 
@@ -105,11 +104,13 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
         f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
         f"{model.size:,} parameters, {seconds:,.0f} CPU seconds of training"
     )
-    if isinstance(model.core, HMLSTM):
-        table = Table("layer", "boundaries", "UPDATE", "COPY", "FLUSH", box=None, padding=(0, 2, 0, 0))
-        for layer in range(1, len(model.core.widths) + 1):
-            names = (f"boundaries_{layer}", f"update_{layer}", f"copy_{layer}", f"flush_{layer}")
-            table.add_row(str(layer), *(f"{scores[name]:.1%}" if name in scores else "—" for name in names))
+    by_level = {name: share for name, share in scores.items() if name[-1].isdigit()}
+    if by_level:
+        kinds = list(dict.fromkeys(name.rpartition("_")[0] for name in by_level))
+        table = Table("level", *(kind.replace("_", " ") for kind in kinds), box=None, padding=(0, 2, 0, 0))
+        for level in sorted({name.rpartition("_")[2] for name in by_level}):
+            shares = (by_level.get(f"{kind}_{level}") for kind in kinds)
+            table.add_row(level, *("—" if share is None else f"{share:.1%}" for share in shares))
         Console().print(table)
 
 

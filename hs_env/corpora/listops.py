@@ -10,20 +10,18 @@ The gold tree branches to the left within an operator: `((([MAX 2) 9) ])`. So th
 after a digit, 2 after an inner `]` and 1 after the last one: a `]` completes its expression, which then joins the one
 around it.
 
-Expression `i` of a split depends only on the seed, the split, the settings and the expressions before it, so a larger
-corpus begins with the smaller one. All expressions of a split are distinct. The split of an expression is a function of
-its words: no expression is in two splits, whatever seeds, sizes and settings are.
+`distinct_sentences` says how expressions are drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from random import Random
+from functools import partial
 from typing import Final
-from zlib import crc32
 
-from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.generated import check_sizes, distinct_sentences
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.types import TREE_CAPACITY, Sentence
 
@@ -32,8 +30,6 @@ CLOSE: Final = "]"
 DIGITS: Final = tuple("0123456789")
 
 _NESTED: Final = 0.25  # probability that an argument is an expression
-_SHARES: Final = {"test": range(1), "dev": range(1, 2), "train": range(2, 10)}  # tenths of all expressions
-_ATTEMPTS: Final = 100_000  # draws without a new expression, after which there probably is none
 _SHORTEST: Final = 4  # words of an operator with two digits
 
 
@@ -117,32 +113,14 @@ def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: lis
     return value_of(operator, values, settings.digits)
 
 
-def _split(seed: int, split: str, size: int, settings: _Settings) -> tuple[Sentence, ...]:
-    """Generate a split.
-
-    Raises:
-        HsEnvError: If there are too few distinct expressions.
-    """
-    found: dict[str, Sentence] = {}
-    shares = _SHARES[split]
-    for index in range(size):
-        draw = Random((seed * len(SPLITS) + SPLITS.index(split)) * 2**32 + index).random
-        for _ in range(_ATTEMPTS):
-            words: list[str] = []
-            try:
-                value = _draw(draw, 1, settings, words)
-            except _TooLongError:
-                continue
-            text = " ".join(words)
-            if len(words) >= settings.shortest and text not in found and crc32(text.encode()) % 10 in shares:
-                found[text] = Sentence(tuple(words), value, gold_actions(words))
-                break
-        else:
-            raise HsEnvError(
-                f"listops: after {index:,} of {size:,} {split} expressions, {_ATTEMPTS:,} draws gave no new one of "
-                f"{settings.shortest} to {settings.longest} words. Ask for fewer, or for other lengths or depths."
-            )
-    return tuple(found.values())
+def _expression(draw: Callable[[], float], settings: _Settings) -> Sentence | None:
+    """Draw an expression, or None if its length does not fit."""
+    words: list[str] = []
+    try:
+        value = _draw(draw, 1, settings, words)
+    except _TooLongError:
+        return None
+    return Sentence(tuple(words), value, gold_actions(words)) if len(words) >= settings.shortest else None
 
 
 def _generate(name: str, seed: int, sizes: tuple[int, ...], settings: tuple[_Settings, ...]) -> Corpus:
@@ -151,13 +129,13 @@ def _generate(name: str, seed: int, sizes: tuple[int, ...], settings: tuple[_Set
     Raises:
         HsEnvError: If a number is out of range, or there are too few distinct expressions.
     """
-    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
-        raise HsEnvError(
-            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
-            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
+    check_sizes(name, seed, sizes)
+    splits = {
+        split: distinct_sentences(
+            seed, split, size, partial(_expression, settings=chosen), f"{chosen.shortest} to {chosen.longest} words"
         )
-    wanted = zip(SPLITS, sizes, settings, strict=True)
-    splits = {split: _split(seed, split, size, chosen) for split, size, chosen in wanted}
+        for split, size, chosen in zip(SPLITS, sizes, settings, strict=True)
+    }
     source = "generated after Nangia and Bowman 2018; no licence needed"
     labels = DIGITS[: settings[0].digits]
     return Corpus(name, labels, splits, "split", best_accuracy=1.0, source=source, problem="composition")

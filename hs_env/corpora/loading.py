@@ -16,6 +16,7 @@ from hs_env.corpora import (  # noqa: F401 - importing registers their corpora
     movie_reviews,
     phrases,
     phrases_deep,
+    propositions,
     published,
 )
 from hs_env.corpora.corpus import CORPORA, Corpus

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
-from hs_env.training.config import LATER, LATER_AGENT, ResolvedConfig, TrainConfig
+from hs_env.training.config import LATER, LATER_AGENT, LATER_MODEL, ResolvedConfig, TrainConfig
 
 _IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""
@@ -45,6 +45,7 @@ class Cell:
         """Key of the run in a ledger, and name of its folder. Different configurations have different keys."""
         values = _without(self.config.to_json(), LATER)
         values["agent_parameters"] = _without(values["agent_parameters"], LATER_AGENT)
+        values["model_parameters"] = _without(values["model_parameters"], LATER_MODEL)
         values = {name: value for name, value in values.items() if name not in _IMMATERIAL}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
         return re.sub(r"[^\w.]+", "-", f"{self.corpus}-{self.variant}-{self.number}-{digest}")

@@ -4,35 +4,49 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from hs_env.compute import check_device
 from hs_env.errors import HsEnvError, check_ranges
+from hs_env.language.cores import CORES
 from hs_env.language.texts import TEXTS
 from hs_env.models.hm.boundary import Boundary, check_boundary
+from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain
 from hs_env.training.paths import absolute, located
 
 
 @dataclass(frozen=True)
-class LMConfig:
+class LMConfig(RateParameters):
     """Train a character language model."""
 
-    MAIN: ClassVar[tuple[str, ...]] = ("text", "data_dir", "core", "layers", "hidden_size", "updates", "seed")
+    MAIN: ClassVar[tuple[str, ...]] = (
+        "text",
+        "data_dir",
+        "core",
+        "layers",
+        "hidden_size",
+        "boundary_rate",
+        "updates",
+        "seed",
+    )
     """Fields that `hs-env lm train --help` shows; `--help-all` shows all of them."""
 
     text: str = "phrases"
     """Name of a text (`ptb`, `tinyshakespeare` or `phrases`), or path of a UTF-8 text file."""
     data_dir: Path | None = None
     """Folder with the texts that are not built in."""
-    core: Literal["hm_lstm", "lstm"] = "hm_lstm"
-    """Recurrent layers: HM-LSTM, or a stack of plain LSTM layers for comparison."""
+    core: str = "hm_lstm"
+    """Recurrent layers: `hm_lstm`, `h_net`, or `lstm`, a stack of plain LSTM layers for comparison."""
     layers: int = 3
-    """Number of layers."""
+    """Number of layers; with H-Net that of its main network, which reads chunks. Its encoder has two more layers and
+    its decoder one, which read characters."""
+    stages: int = 1
+    """Number of times that H-Net cuts the text: with 2, chunks are cut into chunks of chunks."""
     hidden_size: int = 256
     """Number of units per layer."""
     equal_parameters: bool = True
-    """Choose the width of plain LSTM layers so that the model has as many parameters as HM-LSTM with `hidden_size`."""
+    """Choose the width of the other cores so that the model has as many parameters as HM-LSTM with `hidden_size`."""
     embedding_size: int = 128
     """Width of the character embeddings."""
     output_size: int = 256
@@ -79,11 +93,12 @@ class LMConfig:
         make_plain(self)
         check_boundary(self.boundary)
         check_device(self.device)
-        if self.core not in ("hm_lstm", "lstm"):
-            raise HsEnvError(f"core must be 'hm_lstm' or 'lstm', got {self.core!r}.")
+        CORES.resolve(self.core)
+        self.check_rate()
         check_ranges(
             self,
             layers=(2 if self.core == "hm_lstm" or self.equal_parameters else 1, 100),
+            stages=(1, 10),
             hidden_size=(1, 1e5),
             embedding_size=(1, 1e5),
             output_size=(1, 1e5),

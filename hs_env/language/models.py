@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,13 @@ from torch import Tensor, nn
 from hs_env.compute import Device, device_of, find_device, kept_generators, making_on
 from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
+from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, State
 from hs_env.language.texts import encode
-from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
 from hs_env.models.saved import LOADING_ERRORS, check_weights
 from hs_env.storage import StrPath, load_state, save_state
 
-State = tuple[Tensor, ...]
-"""Recurrent state that one stretch of text passes to the next."""
-
+EQUAL_TO: Final = "hm_lstm"
+"""Core whose number of parameters the other cores match."""
 FILE_NAME = "language_model.safetensors"
 """Name of the model's file in the folder of a run."""
 
@@ -28,19 +27,17 @@ FILE_NAME = "language_model.safetensors"
 class CharacterLM(nn.Module):
     """Predicts the next character of B streams in parallel. V is the size of the alphabet.
 
-    `core="hm_lstm"` is the model of Chung, Ahn, Bengio 2017: HM-LSTM and the gated output module. `core="lstm"` is a
-    stack of `torch.nn.LSTM` layers; a linear layer with ReLU follows the top one.
-
     Args:
         alphabet_size: Number of different characters, V.
-        core: "hm_lstm" or "lstm".
-        layers: Number of layers.
+        core: Name of the recurrent layers in `CORES`.
+        layers: Number of layers; with H-Net, of the main network.
         hidden_size: Number of units per layer.
         embedding_size: Width of the character embeddings.
         output_size: Width of the layer between the states and the softmax.
         layer_norm: Whether HM-LSTM uses layer normalisation.
         boundary: How HM-LSTM decides boundaries in training: "step", "sample" or "soft".
         dropout: Dropout probability of the embeddings and of the input of the softmax.
+        stages: Number of times that H-Net cuts the text.
     """
 
     def __init__(
@@ -54,23 +51,15 @@ class CharacterLM(nn.Module):
         layer_norm: bool = True,
         boundary: Any = "step",
         dropout: float = 0.0,
+        stages: int = 1,
     ) -> None:
         super().__init__()
         self._config = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         self.embedding = nn.Embedding(alphabet_size, embedding_size)
         self.dropout = nn.Dropout(dropout)
-        self.core: HMLSTM | nn.LSTM
-        self.output: nn.Module
-        if core == "hm_lstm":
-            widths = (hidden_size,) * layers
-            self.core = HMLSTM(embedding_size, widths, layer_norm, boundary)
-            self.output = GatedOutput(widths, output_size)
-        else:
-            self.core = nn.LSTM(embedding_size, hidden_size, layers)
-            for name, parameter in self.core.named_parameters():
-                if name.startswith("bias_ih"):  # the forget gate, as in the other models
-                    nn.init.ones_(parameter.data[hidden_size : 2 * hidden_size])
-            self.output = nn.Sequential(nn.Linear(hidden_size, output_size), nn.ReLU())
+        options = CoreOptions(embedding_size, hidden_size, layers, layer_norm, boundary, stages)
+        self.core: Core = CORES.get(core).make(options)
+        self.output = self.core.output(output_size)
         self.softmax = nn.Linear(output_size, alphabet_size)
 
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, Tensor | None, State]:
@@ -81,26 +70,20 @@ class CharacterLM(nn.Module):
             state: State after the characters before; None at the start of the streams.
 
         Returns:
-            Log-probabilities of the next characters, (T, B, V) float32; boundaries, (T, B, layers - 1) float32, or None
-            without HM-LSTM; and the state after the last character, without gradient.
+            Log-probabilities of the next characters, (T, B, V) float32; boundaries, (T, B, levels) float32, or None
+            for a core without boundaries; and the state after the last character, without gradient.
         """
-        if isinstance(self.core, nn.LSTM):
-            h, after = self.core(self.dropout(self.embedding(tokens)), None if state is None else tuple(state))
-            z, carried = None, tuple(part.detach() for part in after)
-        else:
-            h, z, carried = self._read(self.core, tokens, state)
-        return torch.log_softmax(self.softmax(self.dropout(self.output(h))), -1), z, carried
+        log_probs, reading = self.read(tokens, state)
+        return log_probs, reading.boundaries, reading.state
 
-    def _read(self, core: HMLSTM, tokens: Tensor, state: State | None) -> tuple[Tensor, Tensor, State]:
-        """Return hidden states, boundaries and final state of HM-LSTM."""
-        steps, batch = tokens.shape
-        where = tokens.flatten()
-        vectors = self.embedding.weight  # each character of the alphabet is projected only once
+    def read(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, CoreReading]:
+        """Return log-probabilities as `forward` does, and all that the core computed."""
+        vectors, where = self.embedding.weight, tokens  # each character of the alphabet is projected only once
         if self.training and self.dropout.p:  # dropout differs between positions
-            vectors, where = self.dropout(vectors[where]), torch.arange(steps * batch, device=tokens.device)
-        before = None if state is None else HMState(*state)
-        h, z, after = core.scan(core.project(vectors), where, [batch] * steps, before)
-        return h.view(steps, batch, -1), z.view(steps, batch, -1), (after.c, after.h, after.z)
+            vectors = self.dropout(nn.functional.embedding(tokens.flatten(), vectors))
+            where = torch.arange(tokens.numel(), device=tokens.device).view(tokens.shape)
+        reading = self.core.read(vectors, where, state)
+        return torch.log_softmax(self.softmax(self.dropout(self.output(reading.h))), -1), reading
 
     @property
     def size(self) -> int:
@@ -115,7 +98,7 @@ class CharacterLM(nn.Module):
 def new_model(config: LMConfig, alphabet_size: int) -> CharacterLM:
     """Return a model for a configuration. Torch's global generator draws its initial weights."""
     width = config.hidden_size
-    if config.core == "lstm" and config.equal_parameters:
+    if config.core != EQUAL_TO and config.equal_parameters:
         width = _equal_width(config, alphabet_size)
     return _make(config, alphabet_size, config.core, width)
 
@@ -123,16 +106,16 @@ def new_model(config: LMConfig, alphabet_size: int) -> CharacterLM:
 def hm_lstm_size(config: LMConfig, alphabet_size: int) -> int:
     """Return the number of parameters of the HM-LSTM model for a configuration, whatever its core."""
     with torch.device("meta"):
-        return _make(config, alphabet_size, "hm_lstm", config.hidden_size).size
+        return _make(config, alphabet_size, EQUAL_TO, config.hidden_size).size
 
 
 def _equal_width(config: LMConfig, alphabet_size: int) -> int:
-    """Return the width at which the number of parameters with plain LSTM layers is closest to that of HM-LSTM."""
+    """Return the width at which the core's number of parameters is closest to that of HM-LSTM."""
     wanted = hm_lstm_size(config, alphabet_size)
     with torch.device("meta"):
 
         def excess(width: int) -> int:
-            return _make(config, alphabet_size, "lstm", width).size - wanted
+            return _make(config, alphabet_size, config.core, width).size - wanted
 
         high = 1
         while excess(high) < 0:
@@ -143,7 +126,7 @@ def _equal_width(config: LMConfig, alphabet_size: int) -> int:
 
 def _make(config: LMConfig, alphabet_size: int, core: str, hidden_size: int) -> CharacterLM:
     widths = (config.layers, hidden_size, config.embedding_size, config.output_size)
-    return CharacterLM(alphabet_size, core, *widths, config.layer_norm, config.boundary, config.dropout)
+    return CharacterLM(alphabet_size, core, *widths, config.layer_norm, config.boundary, config.dropout, config.stages)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from hs_env.compute import seeded
 from hs_env.errors import HsEnvError
-from hs_env.language.models import LanguageModel, State
+from hs_env.language.cores import State
+from hs_env.language.models import LanguageModel
 
 MARKS = "|‖"
 """Marks after a character with a boundary of level 1 only, and with boundaries of level 1 and 2 (or more)."""
@@ -15,15 +16,18 @@ MARKS = "|‖"
 
 @torch.no_grad()
 def boundaries_in(language_model: LanguageModel, text: str, before: str = "") -> Tensor:
-    """Return where HM-LSTM finds boundaries after the characters of a text.
+    """Return where a model finds boundaries after the characters of a text.
+
+    H-Net has a boundary after the first character that it reads, whatever follows.
 
     Args:
-        language_model: Model with core "hm_lstm".
+        language_model: Model whose core finds boundaries: "hm_lstm" or "h_net".
         text: Text of one character or more.
         before: Text that the model reads first, as context.
 
     Returns:
-        (characters, layers - 1) int64, 1 for a boundary; one column for each layer except the top one.
+        (characters, levels) int64, 1 for a boundary: a column for each layer of HM-LSTM except the top one, or for each
+        stage of H-Net.
 
     Raises:
         HsEnvError: If the text is empty or has unknown characters, or the model has no boundaries.
@@ -32,7 +36,9 @@ def boundaries_in(language_model: LanguageModel, text: str, before: str = "") ->
         raise HsEnvError("Give at least one character of text.")
     z = language_model.model(language_model.encode(before + text)[:, None])[1]
     if z is None:
-        raise HsEnvError("Plain LSTM layers have no boundaries. Use a model whose core is 'hm_lstm'.")
+        raise HsEnvError(
+            f"{language_model.model.core.title} has no boundaries. Use a model whose core is 'hm_lstm' or 'h_net'."
+        )
     boundaries: Tensor = z[len(before) :, 0] > 0.5  # "soft" boundaries are between 0 and 1
     return boundaries.long()
 

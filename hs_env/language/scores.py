@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
-from hs_env.language.models import CharacterLM, State
-from hs_env.models.hm.boundary import operation_shares
+from hs_env.language.cores import State
+from hs_env.language.models import CharacterLM
 
 STREAMS = 50
 """Default number of parts of a text that are read in parallel."""
@@ -18,7 +18,9 @@ _IGNORED = -100  # target that `nll_loss` skips
 
 
 @torch.no_grad()
-def evaluate_lm(model: CharacterLM, text: Tensor, streams: int = STREAMS) -> dict[str, float]:
+def evaluate_lm(
+    model: CharacterLM, text: Tensor, streams: int = STREAMS, alphabet: str | None = None
+) -> dict[str, float]:
     """Predict every character of a text once, except the first one.
 
     The model reads the text as `streams` parts in parallel. Each part begins with an empty state, so its first
@@ -28,10 +30,10 @@ def evaluate_lm(model: CharacterLM, text: Tensor, streams: int = STREAMS) -> dic
         model: Model in eval mode.
         text: (characters,) int64 positions in the alphabet, at least two.
         streams: Number of parts.
+        alphabet: Characters in the order of their numbers, to compare boundaries with white space.
 
     Returns:
-        `bits_per_character`; and for HM-LSTM `boundaries_1`, ... (share of steps with a boundary, per level) and
-        `update_1`, `copy_1`, `flush_1`, ... (shares of the operations, per layer).
+        `bits_per_character`; and for a core with boundaries what `Core.scores` returns, and `space_scores`.
     """
     targets = len(text) - 1
     streams = min(streams, targets)
@@ -50,4 +52,29 @@ def evaluate_lm(model: CharacterLM, text: Tensor, streams: int = STREAMS) -> dic
         if z is not None:
             boundaries.append(z)
     scores = {"bits_per_character": total / targets / math.log(2)}
-    return scores | (operation_shares(torch.cat(boundaries)) if boundaries else {})
+    if boundaries:
+        found = torch.cat(boundaries)
+        scores |= model.core.scores(found)
+        if alphabet is not None:
+            spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)
+            scores |= space_scores(found[outputs != _IGNORED], spaces[inputs[outputs != _IGNORED]])
+    return scores
+
+
+def space_scores(boundaries: Tensor, spaces: Tensor) -> dict[str, float]:
+    """Compare boundaries with the white space of a text.
+
+    Args:
+        boundaries: (words, levels) floats, the boundaries after each character; one above 1/2 counts.
+        spaces: (words,) bool, whether a character is white space.
+
+    Returns:
+        For each level, `spaces_found_1`, ... (share of the spaces that have a boundary) and `at_spaces_1`, ... (share
+        of the boundaries that are at a space); 0 where there is nothing to find.
+    """
+    scores = {}
+    for level, found in enumerate((boundaries > 0.5).unbind(-1), 1):
+        both = int((found & spaces).sum())
+        scores[f"spaces_found_{level}"] = both / max(int(spaces.sum()), 1)
+        scores[f"at_spaces_{level}"] = both / max(int(found.sum()), 1)
+    return scores

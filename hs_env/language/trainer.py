@@ -15,12 +15,12 @@ from hs_env import ranks
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
-from hs_env.language.models import FILE_NAME, LanguageModel, State, hm_lstm_size, new_model
+from hs_env.language.cores import CORES, State
+from hs_env.language.models import EQUAL_TO, FILE_NAME, LanguageModel, hm_lstm_size, new_model
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode
-from hs_env.models.hm.boundary import annealed_slope
-from hs_env.models.hm.layers import HMLSTM
+from hs_env.models.rate import RateParameters, rate_loss
 from hs_env.training.digests import text_digests
 from hs_env.training.stages import Stage, StagedTrainer
 
@@ -65,6 +65,8 @@ class LMTrainer(StagedTrainer[int]):
         ranks.require_one("A language model")
         super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
+        target = config.boundary_rate or CORES.get(config.core).boundary_rate
+        self.rate = RateParameters(target, config.rate_control, config.rate_weight)
         self.data_name = f"text {config.text!r}"
         self.data_digests = text_digests({"train": text.train, "dev": text.dev, "test": text.test})
         self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
@@ -111,15 +113,16 @@ class LMTrainer(StagedTrainer[int]):
         if place == 0:
             self.carried.state = None
         now = slice(place * config.stretch, (place + 1) * config.stretch)
-        if isinstance(model.core, HMLSTM):
-            model.core.slope = annealed_slope(passes + place / self.updates_per_pass, config.slope_per_epoch)
+        model.core.anneal(passes + place / self.updates_per_pass, config.slope_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(number)
         model.train()
-        log_probs, z, self.carried.state = model(self.inputs[now], self.carried.state)
+        log_probs, reading = model.read(self.inputs[now], self.carried.state)
+        self.carried.state = reading.state
         loss = nn.functional.nll_loss(log_probs.flatten(0, 1), self.targets[now].flatten())
+        penalty = rate_loss(self.rate, reading.decisions)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss if penalty is None else loss + penalty).backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         if not norm.isfinite():
             raise HsEnvError(
@@ -129,19 +132,18 @@ class LMTrainer(StagedTrainer[int]):
         with making_on():
             self.optimizer.step()
         metrics = {"train/bits_per_character": loss.item() / math.log(2), "train/gradient_norm": norm.item()}
-        if z is not None:
-            rates = z.mean((0, 1)).tolist()
+        if reading.boundaries is not None:
+            rates = reading.boundaries.mean((0, 1)).tolist()
             metrics |= {f"train/boundaries_{level}": rate for level, rate in enumerate(rates, 1)}
         return metrics
 
     def _evaluate_dev(self) -> tuple[dict[str, float], str]:
         """Return scores on dev, and a sample of the model's text with its boundaries."""
         model, prompt = self.model.eval(), self.text.dev[0]
-        scores = evaluate_lm(model, self.dev)
+        scores = evaluate_lm(model, self.dev, alphabet=self.text.alphabet) | model.core.settings()
         language_model = LanguageModel(model, self.text.alphabet, {})
         sample = sample_text(language_model, 200, prompt, seed=self.config.seed)
-        if isinstance(model.core, HMLSTM):
-            scores["slope"] = model.core.slope
+        if model.core.finds_boundaries:
             sample = marked(sample, boundaries_in(language_model, sample, prompt))
         return scores, sample
 
@@ -159,7 +161,8 @@ class LMTrainer(StagedTrainer[int]):
     def summary(self) -> str:
         """Return the sizes of text and model."""
         characters = len(self.text.alphabet)
-        hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, characters):,})" if self.config.core == "lstm" else ""
+        compared = self.config.core != EQUAL_TO
+        hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, characters):,})" if compared else ""
         return (
             f"{len(self.text.train):,} characters for training, {characters} different ones; "
             f"{self.model.size:,} parameters{hm_lstm}; {self.updates_per_pass:,} updates per epoch"

@@ -103,8 +103,27 @@ class LSTM(nn.Module):
             index: (words,) int64, row of `projected` for each packed word.
             sizes: Number of sequences at each step, as `pack` computes it.
         """
-        packed: Tensor = _Scan.apply(projected, index, sizes, self.weight_hh)
+        packed: Tensor = _Scan.apply(projected, index, sizes, self.weight_hh, None)[0]
         return packed
+
+    def resume(
+        self, projected: Tensor, index: Tensor, sizes: list[int], state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Compute the hidden states of all words as `scan` does, from a given state.
+
+        Args:
+            projected: (rows, 4d) projected inputs. Several words may share a row.
+            index: (words,) int64, row of `projected` for each packed word.
+            sizes: Number of sequences at each step.
+            state: c and h before the first word, (sequences, d) each, in packed order. No gradient flows into them.
+
+        Returns:
+            Hidden states (words, d), packed; and c and h after the last word of each sequence, without gradient.
+        """
+        first = (state[0].detach(), state[1].detach())
+        h, c = _Scan.apply(projected, index, sizes, self.weight_hh, first)
+        last = last_rows(sizes, h.device)
+        return h, (c[last], h.detach()[last])
 
     def every(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Compute the hidden states at all words, from the zero state.
@@ -143,7 +162,14 @@ class _Scan(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, index: Tensor, sizes: list[int], weight_hh: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        projected: Tensor,
+        index: Tensor,
+        sizes: list[int],
+        weight_hh: Tensor,
+        state: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
         d = weight_hh.shape[0]
         gates = projected.index_select(0, index)
         c, tanh_c, h = gates.new_empty(3, index.shape[0], d).unbind(0)
@@ -151,32 +177,33 @@ class _Scan(torch.autograd.Function):
         for step, size in enumerate(sizes):
             now = slice(start, start + size)
             a = gates[now]
-            if step:
-                before = slice(start - sizes[step - 1], start - sizes[step - 1] + size)
-                a.addmm_(h[before], weight_hh)
+            c_before, h_before = _before(c, h, state, sizes, step, start)
+            if h_before is not None:
+                a.addmm_(h_before, weight_hh)
             a[:, 3 * d :].mul_(2)  # tanh as in `fast_tanh`
             a.sigmoid_()
             i, f, o, g = a.chunk(4, 1)
             g.mul_(2).sub_(1)
             torch.mul(i, g, out=c[now])
-            if step:
-                c[now].addcmul_(f, c[before])
+            if c_before is not None:
+                c[now].addcmul_(f, c_before)
             torch.mul(c[now], 2, out=tanh_c[now]).sigmoid_().mul_(2).sub_(1)
             torch.mul(o, tanh_c[now], out=h[now])
             start += size
         ctx.save_for_backward(index, weight_hh, gates, c, tanh_c, h)
-        ctx.sizes, ctx.rows = sizes, projected.shape[0]
-        return h
+        ctx.sizes, ctx.rows, ctx.state = sizes, projected.shape[0], state
+        ctx.mark_non_differentiable(c)
+        return h, c
 
     @staticmethod
-    def backward(ctx: Any, grad_h: Tensor) -> tuple[Tensor | None, None, None, Tensor | None]:
+    def backward(ctx: Any, grad_h: Tensor, _: Tensor) -> tuple[Tensor | None, None, None, Tensor | None, None]:
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "LSTM.scan has no second derivative. Pass relaxed (float) actions to the encoder: it then computes "
                 "word by word, and autograd can differentiate that twice."
             )
         index, weight_hh, gates, c, tanh_c, h = ctx.saved_tensors
-        sizes: list[int] = ctx.sizes
+        sizes, state = ctx.sizes, ctx.state
         d = weight_hh.shape[0]
         grad_gates = torch.empty_like(gates)
         later_size, stop = 0, index.shape[0]
@@ -196,9 +223,9 @@ class _Scan(torch.autograd.Function):
             torch.mul(dc, g, out=out[:, :d])
             torch.mul(dh, tanh_c[now], out=out[:, 2 * d : 3 * d])
             torch.mul(dc, i, out=out[:, 3 * d :]).mul_(1 - g.square())
-            if step:
-                before = slice(stop - size - sizes[step - 1], stop - sizes[step - 1])
-                torch.mul(dc, c[before], out=out[:, d : 2 * d])
+            earlier = _before(c, h, state, sizes, step, stop - size)[0]
+            if earlier is not None:
+                torch.mul(dc, earlier, out=out[:, d : 2 * d])
             else:
                 out[:, d : 2 * d].zero_()
             sigmoids = gates[now, : 3 * d]
@@ -212,7 +239,19 @@ class _Scan(torch.autograd.Function):
         if ctx.needs_input_grad[3]:
             first = sizes[0]
             grad_weight = h[_previous(sizes, h.device)].t() @ grad_gates[first:]
-        return grad_projected, None, None, grad_weight
+            if state is not None:
+                grad_weight.addmm_(state[1].t(), grad_gates[:first])
+        return grad_projected, None, None, grad_weight, None
+
+
+def _before(
+    c: Tensor, h: Tensor, state: tuple[Tensor, Tensor] | None, sizes: list[int], step: int, start: int
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return c and h before a step that begins at packed word `start`; None for the zero state."""
+    if step:
+        rows = slice(start - sizes[step - 1], start - sizes[step - 1] + sizes[step])
+        return c[rows], h[rows]
+    return (None, None) if state is None else state
 
 
 def _previous(sizes: list[int], device: torch.device) -> Tensor:
@@ -220,6 +259,14 @@ def _previous(sizes: list[int], device: torch.device) -> Tensor:
     size = torch.tensor(sizes, device=device)
     shift = size[:-1].repeat_interleave(size[1:])
     return torch.arange(sizes[0], sum(sizes), device=device) - shift
+
+
+def last_rows(sizes: list[int], device: torch.device) -> Tensor:
+    """Return the packed row of the last word of each sequence, (sequences,) int64, in packed order."""
+    size = torch.tensor(sizes, device=device)
+    rows = torch.arange(sizes[0], device=device)
+    steps = (size[:, None] > rows).sum(0) - 1
+    return (size.cumsum(0) - size)[steps] + rows
 
 
 def pack(lengths: Tensor) -> tuple[Tensor, Tensor, list[int]]:

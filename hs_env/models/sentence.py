@@ -102,3 +102,7 @@ class FlatClassifier(SentenceClassifier):
     @abstractmethod
     def forward(self, batch: SentenceBatch) -> Tensor:
         """Return class log-probabilities, (B, C) float32."""
+
+    def penalised(self, batch: SentenceBatch) -> tuple[Tensor, Tensor | None]:
+        """Return what `forward` returns, and a scalar that training adds to the loss, or None."""
+        return self(batch), None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hs_env import ranks
 from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
+from hs_env.models.sentence import FlatClassifier
 
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
@@ -57,6 +58,8 @@ class ClassifierOptimizer(Generic[M]):
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
 
+        A flat classifier may add a penalty to it, see `FlatClassifier.penalised`.
+
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """
         self.updates += 1
@@ -64,14 +67,17 @@ class ClassifierOptimizer(Generic[M]):
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
-        log_probs = self.fast(*inputs)
+        model = self.fast
+        log_probs, penalty = model.penalised(*inputs) if isinstance(model, FlatClassifier) else (model(*inputs), None)
         if self.class_weights is None:
             loss = nn.functional.nll_loss(log_probs, labels)
         else:
             losses = nn.functional.nll_loss(log_probs, labels, reduction="none")
             loss = (self.class_weights[labels] * losses).mean()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        if penalty is not None:
+            ranks.require_one("A penalty that depends on all sentences of a batch")
+        (loss if penalty is None else loss + penalty).backward()
         ranks.reduce_gradients(self.fast.parameters())
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
         with making_on():

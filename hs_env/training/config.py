@@ -11,6 +11,7 @@ from hs_env.compute import check_device
 from hs_env.corpora import CORPORA
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
+from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain, parse_parameters, plain_values
 from hs_env.registry import unknown_name
 from hs_env.training.paths import absolute, located, located_vectors
@@ -35,7 +36,10 @@ LATER: Final[dict[str, Any]] = {
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
-LATER_AGENT: Final = {
+LATER_MODEL: Final[dict[str, Any]] = asdict(RateParameters())
+"""The same for the parameters of models."""
+
+LATER_AGENT: Final = LATER_MODEL | {
     "baseline": None,
     "scale": None,
     "updates": None,
@@ -46,6 +50,7 @@ LATER_AGENT: Final = {
     "reader": "none",
     "reader_size": 64,
     "observe": True,
+    "weight_decay": 0.0,
 }
 """The same for the parameters of agents."""
 

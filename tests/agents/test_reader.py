@@ -35,7 +35,7 @@ from hs_env.types import Episodes, SentenceBatch
 from tests.builders import make_batch, make_encoder
 from tests.ternary import STRESSED, make_stressed_encoder
 
-KINDS = ["lstm", "bilstm"]
+KINDS = ["words", "lstm", "bilstm"]
 
 
 def make_pnet(
@@ -65,13 +65,14 @@ def test_words_depend_on_their_own_sentence_alone(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bilstm_knows_the_words_to_come(kind: str) -> None:
+def test_only_a_bilstm_knows_the_words_to_come(kind: str) -> None:
     reader, batch = Reader(kind, 30, 5, 4), make_batch([6])
     changed = replace(batch, tokens=batch.tokens.clone())
     changed.tokens[0, 3] = 2 if batch.tokens[0, 3] != 2 else 3
     before, after = reader(batch), reader(changed)
-    assert torch.equal(before[:3], after[:3]) == (kind == "lstm")
+    assert torch.equal(before[:3], after[:3]) == (kind != "bilstm")
     assert not torch.allclose(before[3], after[3])
+    assert torch.equal(before[4:], after[4:]) == (kind == "words")
 
 
 @pytest.mark.parametrize("observe", [True, False])

@@ -37,6 +37,7 @@ from hs_env.compute import CPU, Device, find_device, seeded
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.language import LMConfig
+from hs_env.language.cores import CORES
 from hs_env.language.models import LanguageModel
 from hs_env.language.sampling import boundaries_in, sample_text
 from hs_env.language.texts import Text
@@ -213,10 +214,10 @@ def use_estimator(name: str, device: Device, folder: Path) -> Iterator[Any]:
     yield agent.pnet.state_dict()
 
 
-def use_distances(device: Device, folder: Path) -> Iterator[Any]:
+def use_policy_of_trees(policy: str, reader: str, device: Device, folder: Path) -> Iterator[Any]:
     device = find_device(device)
     encoder = model_on(device, "tree_lstm")
-    settings = {"policy": "distances", "reader": "lstm", "observe": False, "reader_size": 3, "hidden_size": 3}
+    settings = {"policy": policy, "reader": reader, "observe": False, "reader_size": 3, "hidden_size": 3}
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         parameters = AGENTS.get("reinforce").parameters(samples=2, **settings)
@@ -269,7 +270,7 @@ def _reading(folder: Path, device: Device) -> Iterator[Any]:
 def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -> Iterator[Any]:
     text = Text.cut("fox", "the quick brown fox jumps over the lazy dog. " * 40)
     config = LMConfig(
-        core=core,  # type: ignore[arg-type]
+        core=core,
         boundary=boundary,
         hidden_size=6,
         embedding_size=4,
@@ -286,7 +287,7 @@ def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -
     yield [entry["bits_per_character"] for entry in trainer.progress.history]
     loaded = LanguageModel.load(folder, device)
     yield sample_text(loaded, 10, "the", seed=0)
-    if core == "hm_lstm":
+    if loaded.model.core.finds_boundaries:
         yield boundaries_in(loaded, "the quick brown fox")
 
 
@@ -307,11 +308,11 @@ USES: Final[dict[str, Use]] = {
     **{f"model {name}": partial(use_model, name) for name in MODELS},
     **{f"agent {name}": partial(use_agent, name) for name in AGENTS},
     **{f"estimator {name}": partial(use_estimator, name) for name in ESTIMATORS},
-    "policy of distances": use_distances,
+    "policy distances": partial(use_policy_of_trees, "distances", "lstm"),
+    "policy word_weights": partial(use_policy_of_trees, "word_weights", "words"),
     **{f"baseline {name}": partial(use_baseline, name) for name in BASELINES},
     **{f"search {name}": partial(use_search, name) for name in PROBLEMS},
     **{f"training {name}": partial(use_trainer, *job) for name, job in JOBS.items()},
-    "language model lstm": partial(use_language_model, "lstm", "step"),
-    "language model hm_lstm": partial(use_language_model, "hm_lstm", "sample"),
+    **{f"language model {name}": partial(use_language_model, name, "sample") for name in CORES},
 }
 """The uses by name."""

@@ -10,13 +10,14 @@ import torch
 
 from hs_env.language import CharacterLM, LMConfig, evaluate_lm
 from hs_env.language.models import hm_lstm_size, new_model
+from hs_env.language.scores import space_scores
 from tests.language.builders import CONFIG
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
 def test_stretches_are_read_as_one_text(core: str) -> None:
     torch.manual_seed(0)
-    model = CharacterLM(7, core, 3, 6, 5, 4).eval()
+    model = CharacterLM(7, core, 3, 6, 5, 4, stages=2).eval()
     tokens = torch.randint(0, 7, (12, 3))
     whole, z, _ = model(tokens)
     first, _, state = model(tokens[:5])
@@ -27,9 +28,10 @@ def test_stretches_are_read_as_one_text(core: str) -> None:
     torch.testing.assert_close(alone, whole[:, 1:2], atol=1e-6, rtol=0)
 
 
-def test_the_gradient_with_dropout_is_that_of_what_was_dropped() -> None:
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+def test_the_gradient_with_dropout_is_that_of_what_was_dropped(core: str) -> None:
     torch.manual_seed(1)
-    model, tokens = CharacterLM(7, "hm_lstm", 2, 6, 5, 4, dropout=0.5), torch.randint(0, 7, (4, 3))
+    model, tokens = CharacterLM(7, core, 2, 6, 5, 4, dropout=0.5), torch.randint(0, 7, (4, 3))
     torch.manual_seed(2)
     one = model(tokens)[0]
     torch.manual_seed(2)
@@ -40,10 +42,12 @@ def test_the_gradient_with_dropout_is_that_of_what_was_dropped() -> None:
 
 @pytest.mark.parametrize(("layers", "width"), [(2, 128), (3, 128), (3, 256), (3, 512)])
 def test_the_plain_stack_has_as_many_parameters(layers: int, width: int) -> None:
+    h_net = LMConfig(core="h_net", layers=layers, hidden_size=width, stages=2)
     config = LMConfig(core="lstm", layers=layers, hidden_size=width)
     with torch.device("meta"):
         wanted = new_model(replace(config, core="hm_lstm"), 50).size
         assert abs(new_model(config, 50).size / wanted - 1) < 0.005
+        assert abs(new_model(h_net, 50).size / wanted - 1) < 0.02
         assert new_model(replace(config, equal_parameters=False), 50).core.hidden_size == width
     assert hm_lstm_size(config, 50) == wanted
 
@@ -57,7 +61,7 @@ def test_no_other_width_comes_nearer(width: int) -> None:
         assert abs(size - wanted) >= abs(chosen.size - wanted)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
 @pytest.mark.parametrize("streams", [1, 7, 1000])
 def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams: int) -> None:
     torch.manual_seed(3)
@@ -70,4 +74,17 @@ def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams:
             part = text[start : start + length + 1]
             log_probs = model(part[:-1, None])[0][:, 0]
             total -= log_probs.gather(1, part[1:, None]).sum().item()
+    assert ("boundaries_1" in scores) == model.core.finds_boundaries
     assert scores["bits_per_character"] == pytest.approx(total / 249 / math.log(2), abs=1e-5)
+
+
+def test_spaces_with_a_boundary_are_counted() -> None:
+    spaces = torch.tensor([0, 0, 1, 0, 1, 0, 0, 1]).bool()
+    first, second = torch.tensor([1.0, 0, 1, 0, 1, 0, 0, 0]), torch.zeros(8)
+    scores = space_scores(torch.stack([first, second], 1), spaces)
+    assert scores == {
+        "spaces_found_1": 2 / 3,
+        "at_spaces_1": 2 / 3,
+        "spaces_found_2": 0.0,
+        "at_spaces_2": 0.0,
+    }

@@ -148,7 +148,7 @@ def test_the_weights_of_the_best_evaluation_are_kept(text_file: Path, tmp_path: 
     assert run.evaluate("dev")["bits_per_character"] == run.language_model.notes["dev"] == scores[0]
 
 
-@pytest.mark.parametrize(("core", "updates"), [("hm_lstm", 60), ("lstm", 200)])
+@pytest.mark.parametrize(("core", "updates"), [("hm_lstm", 60), ("lstm", 200), ("h_net", 200)])
 def test_training_reaches_the_entropy_of_a_text_and_no_less(core: str, updates: int, tmp_path: Path) -> None:
     """Every third character is one of four at random, all others are certain: 2/3 bits per character.
 
@@ -160,6 +160,8 @@ def test_training_reaches_the_entropy_of_a_text_and_no_less(core: str, updates: 
     run = train_lm(replace(CONFIG, text=str(path), core=core, **size), tmp_path / "run", QUIET)
     scores = run.evaluate("test")
     assert 0.66 < scores["bits_per_character"] < 0.72
+    if core == "h_net":
+        assert scores["boundaries_1"] == pytest.approx(0.2, abs=0.15)
     if core == "hm_lstm":
         for layer in (1, 2):
             assert sum(scores[f"{name}_{layer}"] for name in ("update", "copy", "flush")) == pytest.approx(1, abs=1e-5)
@@ -183,7 +185,7 @@ def test_the_learning_rate_falls_to_a_fiftieth() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"core": "gru"}, "core must be"),
+        ({"core": "gru"}, "Unknown core"),
         ({"boundary": "hard"}, "one of step"),
         ({"layers": 1}, "layers"),
         ({"updates": 0}, "updates"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,26 @@ def test_sampling_repeats_and_the_marks_show_the_levels(finished: LMRun) -> None
     assert boundaries.shape == (40, 2)
     assert marked(one, boundaries).replace("|", "").replace("‖", "") == one
     assert marked("abcd", torch.tensor([[0, 0], [1, 0], [0, 1], [1, 1]])) == "ab|cd‖"
+
+
+def test_h_net_writes_marks_and_resumes_like_the_others(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = "--core h_net --stages 2 --boundary-rate 0.3 --updates 4 --evaluate-every 2 --threads 1"
+    sizes = "--hidden-size 8 --embedding-size 6 --output-size 8 --batch-size 8 --stretch 20"
+    folder = str(tmp_path / "run")
+    main(["lm", "train", "--text", str(text_file), *arguments.split(), *sizes.split(), "--out", folder])
+    printed = capsys.readouterr().out
+    assert re.search(r"level +boundaries +spaces found +at spaces", printed)
+    main(["lm", "sample", folder, "--length", "30"])
+    written = capsys.readouterr().out
+    model = LanguageModel.load(folder)
+    plain = sample_text(model, 30, model.alphabet[0])
+    assert written.replace("|", "").replace("‖", "") == plain + "\n"
+    one, two = (boundaries_in(model, text, before) for text, before in (("the fox", ""), ("fox", "the ")))
+    assert one.shape == (7, 2)
+    assert torch.equal(one[4:], two)
+    assert (one[:, 0] >= one[:, 1]).all()
 
 
 def test_soft_boundaries_are_seen_where_they_are_above_a_half() -> None:

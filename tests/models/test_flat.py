@@ -82,7 +82,7 @@ def hm_lstm(model: HMLSTMClassifier, x: Tensor) -> Tensor:
     state = None
     for place, word in enumerate(x):
         last = torch.tensor([place + 1 == len(x)])
-        h, _, state = model.levels.scan(model.levels.project(word[None]), torch.tensor([0]), [1], state, ends=last)
+        h, _, state, _ = model.levels.scan(model.levels.project(word[None]), torch.tensor([0]), [1], state, ends=last)
     return model.gates(h)[0]
 
 

@@ -109,3 +109,26 @@ def test_pack_is_the_layout_of_packed_sequence(lengths):
     first = sequence[: sizes[0]]
     for size, part in zip(sizes, sequence.split(sizes), strict=True):
         assert part.tolist() == first[:size].tolist()
+
+
+def test_a_scan_resumes_from_a_state():
+    """Two parts equal one pass; gradients reach the second part alone, and equal those of torch."""
+    torch.manual_seed(0)
+    layer, x, back = LSTM(5, 7).double(), torch.randn(9, 3, 5, dtype=torch.double), torch.randn(4, 3, 7).double()
+    cell = as_torch_cell(layer, 5).double()
+    zero = (torch.zeros(3, 7, dtype=torch.double),) * 2
+    first, state = layer.resume(layer.project(x[:5].flatten(0, 1)), torch.arange(15), [3] * 5, zero)
+    assert not any(part.requires_grad for part in state)
+    second, _ = layer.resume(layer.project(x[5:].flatten(0, 1)), torch.arange(12), [3] * 4, state)
+    whole = layer.scan(layer.project(x.flatten(0, 1)), torch.arange(27), [3] * 9)
+    torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-12, rtol=0)
+    (second.view(4, 3, 7) * back).sum().backward()
+    c, h = state
+    loss = torch.zeros((), dtype=torch.double)
+    for t in range(4):
+        h, c = cell(x[5 + t], (h, c))
+        loss = loss + (h * back[t]).sum()
+    loss.backward()
+    order = torch.cat([torch.arange(14), torch.arange(21, 28), torch.arange(14, 21)])
+    torch.testing.assert_close(layer.weight_hh.grad[:, order].t(), cell.weight_hh.grad, atol=1e-12, rtol=0)
+    torch.testing.assert_close(layer.weight_ih.grad[:, order].t(), cell.weight_ih.grad, atol=1e-12, rtol=0)

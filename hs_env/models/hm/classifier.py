@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -10,14 +10,15 @@ from torch import Tensor
 
 from hs_env.errors import check_ranges
 from hs_env.models.hm.boundary import Boundary, annealed_slope, check_boundary
-from hs_env.models.hm.layers import HMLSTM, GatedOutput
+from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMReading
 from hs_env.models.lstm import pack
+from hs_env.models.rate import RateParameters, rate_loss
 from hs_env.models.sentence import FlatClassifier, SentenceParameters
 from hs_env.types import SentenceBatch
 
 
 @dataclass(frozen=True)
-class HMParameters(SentenceParameters):
+class HMParameters(RateParameters, SentenceParameters):
     """Parameters of HM-LSTM as a classifier."""
 
     layers: int = 3
@@ -33,6 +34,7 @@ class HMParameters(SentenceParameters):
         super().__post_init__()
         check_ranges(self, layers=(2, 100), slope_per_epoch=(0, 1e6))
         check_boundary(self.boundary)
+        self.check_rate()
 
 
 class HMLSTMClassifier(FlatClassifier):
@@ -55,6 +57,8 @@ class HMLSTMClassifier(FlatClassifier):
         layers: Number of layers, at least two. The models of the paper have three.
         layer_norm: Whether to normalise the summed inputs of each layer; see `HMLSTM`.
         boundary: How detectors decide; see `Boundary`.
+        slope_per_epoch: Growth of the slope of the detectors, see `anneal`.
+        rate: Values of `RateParameters`: a target of the boundary rates, added to the loss of training.
 
     Attributes:
         levels: Layers of HM-LSTM.
@@ -75,7 +79,9 @@ class HMLSTMClassifier(FlatClassifier):
         layer_norm: bool = True,
         boundary: Boundary = "step",
         slope_per_epoch: float = 0.04,
+        **rate: Any,
     ) -> None:
+        self.rate = RateParameters(**rate)
         self.layers, self.layer_norm, self.boundary = layers, layer_norm, boundary  # `build` reads them
         self.slope_per_epoch = slope_per_epoch
         super().__init__(vocabulary_size, num_classes, embedding_size, hidden_size, dropout, word_dropout)
@@ -89,11 +95,24 @@ class HMLSTMClassifier(FlatClassifier):
     def config(self) -> dict[str, Any]:
         """See `SentenceClassifier.config`."""
         own = ("layers", "layer_norm", "boundary", "slope_per_epoch")
-        return super().config() | {name: getattr(self, name) for name in own}
+        return super().config() | {name: getattr(self, name) for name in own} | asdict(self.rate)
 
     def forward(self, batch: SentenceBatch) -> Tensor:
         """See `FlatClassifier.forward`."""
         return self.parse(batch)[0]
+
+    def penalised(self, batch: SentenceBatch) -> tuple[Tensor, Tensor | None]:
+        """See `FlatClassifier.penalised`; the scalar controls the boundary rates.
+
+        It is that of a second pass without dropout: with dropout the detectors vary more, so the rates differ.
+        """
+        if self.rate.boundary_rate is None:
+            return self(batch), None
+        log_probs, dropout = self(batch), self.words.training
+        self.words.eval()
+        reading, sequence, ends, _ = self._scan(batch)
+        self.words.train(dropout)
+        return log_probs, rate_loss(self.rate, self.levels.decisions(reading, sequence, ends))
 
     def boundaries(self, batch: SentenceBatch) -> Tensor:
         """Return the boundaries after each word, (B, T, layers - 1) int64, for all layers but the top one.
@@ -104,25 +123,30 @@ class HMLSTMClassifier(FlatClassifier):
 
     def parse(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         """Return class log-probabilities (see `forward`) and `boundaries`, from one pass over the batch."""
-        h, z, place = self._scan(batch)
+        reading, _, _, place = self._scan(batch)
+        boundaries = (reading.z > 0.5).long()[place] * batch.mask[..., None]
+        return self._classes(reading.h, place, batch), boundaries
+
+    def _classes(self, h: Tensor, place: Tensor, batch: SentenceBatch) -> Tensor:
+        """Return class log-probabilities, from packed hidden states and the packed row of each word."""
         last = place[torch.arange(len(batch), device=h.device), batch.lengths - 1]
-        return self.classify(self.gates(h[last])), (z > 0.5).long()[place] * batch.mask[..., None]
+        return self.classify(self.gates(h[last]))
 
     def anneal(self, epoch: float) -> None:
         """Set the slope of the detectors for an epoch, counted from 0, which may be a fraction."""
         self.levels.slope = annealed_slope(epoch, self.slope_per_epoch)
 
-    def _scan(self, batch: SentenceBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def _scan(self, batch: SentenceBatch) -> tuple[HMReading, Tensor, Tensor, Tensor]:
         """Run the layers over the batch.
 
         Returns:
-            Packed hidden states (words, layers * d); packed boundaries (words, layers - 1); and the packed row of each
-            word, (B, T) int64, 0 after the last word.
+            Result of the scan; for each packed word its sentence, (words,) int64, and whether it is the last one,
+            (words,) bool; and the packed row of each word, (B, T) int64, 0 after the last word.
         """
         vectors, where = self.words(batch)
         sequence, step, sizes = pack(batch.lengths)
         ends = step == batch.lengths[sequence] - 1
-        h, z, _ = self.levels.scan(self.levels.project(vectors), where[sequence, step], sizes, ends=ends)
+        reading = self.levels.scan(self.levels.project(vectors), where[sequence, step], sizes, ends=ends)
         place = torch.zeros_like(batch.tokens)
         place[sequence, step] = torch.arange(len(step), device=step.device)
-        return h, z, place
+        return reading, sequence, ends, place

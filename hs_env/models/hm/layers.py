@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError
-from hs_env.models.hm.boundary import Boundary, check_boundary, uniform
+from hs_env.models.hm.boundary import Boundary, check_boundary, hard_sigmoid, uniform
 from hs_env.models.hm.inference import Reader
 from hs_env.models.hm.scan import Scan, ScanPlan, layers_of
+from hs_env.models.lstm import last_rows
+from hs_env.models.rate import Decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,22 @@ class HMState:
     def select(self, rows: slice | Tensor) -> HMState:
         """Return the state of the sequences at `rows`, (rows,) int64, (B,) bool or a slice."""
         return HMState(self.c[rows], self.h[rows], self.z[rows])
+
+
+class HMReading(NamedTuple):
+    """What `HMLSTM.scan` computes for packed words.
+
+    Attributes:
+        h: (words, units) hidden states of all layers.
+        z: (words, layers - 1) boundaries.
+        state: State of each sequence after its last word, without gradient.
+        detectors: (words, layers - 1) pre-activations of the boundary detectors; None if gradients are disabled.
+    """
+
+    h: Tensor
+    z: Tensor
+    state: HMState
+    detectors: Tensor | None
 
 
 class HMLSTM(nn.Module):
@@ -137,7 +156,7 @@ class HMLSTM(nn.Module):
         *,
         ends: Tensor | None = None,
         generator: torch.Generator | None = None,
-    ) -> tuple[Tensor, Tensor, HMState]:
+    ) -> HMReading:
         """Run all layers over packed sequences; `hs_env.models.lstm` explains the packed layout.
 
         If gradients are disabled and no boundary is drawn or soft, copied states are not computed. The results then
@@ -150,10 +169,6 @@ class HMLSTM(nn.Module):
             state: Initial state of the `sizes[0]` sequences, in packed order; zero by default.
             ends: (words,) bool, packed words after which every layer has a boundary, whatever its detector says.
             generator: Generator of the random boundaries.
-
-        Returns:
-            Packed hidden states of all layers, (words, units); packed boundaries, (words, layers - 1); and the state of
-            each sequence after its last word. Only the first two are differentiable.
         """
         drawn = self.boundary == "sample" and self.training
         noise = uniform(len(index), len(self.widths) - 1, projected, generator) if drawn else None
@@ -165,10 +180,31 @@ class HMLSTM(nn.Module):
         if not (torch.is_grad_enabled() or drawn or self.boundary == "soft"):
             reader = Reader(plan, layers_of(plan, parameters), first)
             h, z = reader.read(projected, index)
-            return h, z, HMState(reader.c, reader.h, reader.z[:, :-1])
-        h, z, c = Scan.apply(plan, projected, index, first, *parameters)
-        last = plan.last(h.device)
-        return h, z, HMState(c[last], h.detach()[last], z.detach()[last])
+            return HMReading(h, z, HMState(reader.c, reader.h, reader.z[:, :-1]), None)
+        h, z, detectors, c = Scan.apply(plan, projected, index, first, *parameters)
+        last = last_rows(sizes, h.device)
+        return HMReading(h, z, HMState(c[last], h.detach()[last], z.detach()[last]), detectors)
+
+    def decisions(self, reading: HMReading, sequence: Tensor, ends: Tensor | None = None) -> list[Decisions]:
+        """Return the free decisions of each detector, lowest layer first; empty if gradients were disabled.
+
+        A forced boundary is no decision. A detector decides only where the layer below has a boundary: elsewhere it
+        repeats what it has decided, or has no effect.
+
+        Args:
+            reading: Result of `scan`.
+            sequence: (words,) int64, sequence of each packed word.
+            ends: As for `scan`.
+        """
+        if reading.detectors is None:
+            return []
+        free = torch.ones_like(sequence, dtype=torch.bool) if ends is None else ~ends
+        levels = []
+        for z, detector in zip(reading.z.unbind(1), reading.detectors.unbind(1), strict=True):
+            p = hard_sigmoid(detector[free], self.slope)
+            levels.append(Decisions(z.detach()[free], p, detector[free], sequence[free]))
+            free = free & (z.detach() > 0.5)
+        return levels
 
     def forward(
         self, x: Tensor, state: HMState | None = None, *, generator: torch.Generator | None = None
@@ -185,7 +221,7 @@ class HMLSTM(nn.Module):
         """
         steps, batch, _ = x.shape
         index = torch.arange(steps * batch, device=x.device)
-        h, z, after = self.scan(self.project(x.flatten(0, 1)), index, [batch] * steps, state, generator=generator)
+        h, z, after, _ = self.scan(self.project(x.flatten(0, 1)), index, [batch] * steps, state, generator=generator)
         return h.view(steps, batch, -1), z.view(steps, batch, -1), after
 
 

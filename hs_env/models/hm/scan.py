@@ -84,13 +84,6 @@ class ScanPlan:
             slope /= width**0.5
         return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
 
-    def last(self, device: torch.device) -> Tensor:
-        """Return the packed row of the last word of each sequence, (B,) int64."""
-        sizes = torch.tensor(self.sizes, device=device)
-        rows = torch.arange(self.sizes[0], device=device)
-        steps = (sizes[:, None] > rows).sum(0) - 1
-        return (sizes.cumsum(0) - sizes)[steps] + rows
-
     def places(self) -> list[_Place]:
         """Return the rows of each step; the module's docstring has an example."""
         first, start, before = self.sizes[0], 0, 0
@@ -141,6 +134,7 @@ class _Carried(NamedTuple):
         z: (B, layers) gradient of the boundaries before the step, to which the layers add.
         ending_h: (rows, units) gradient of the hidden states after the step. A layer adds to that of the layer below.
         ending_z: (rows, layers) gradient of the boundaries after the step, likewise.
+        detectors: (rows, layers - 1) gradient of the pre-activations of the detectors that comes from the loss.
     """
 
     c: Tensor
@@ -148,6 +142,7 @@ class _Carried(NamedTuple):
     z: Tensor
     ending_h: Tensor
     ending_z: Tensor
+    detectors: Tensor
 
 
 class Layer:
@@ -300,7 +295,7 @@ class Layer:
         d_sums[:, : 3 * self.width].mul_(sigmoids).mul_(1 - sigmoids)
         if self.above is not None:
             straight = plan.boundary_slope(self.kept[3][now], now, self.width)
-            torch.mul(carried.ending_z[:, number], straight, out=d_sums[:, -1])
+            torch.addcmul(carried.detectors[:, number], carried.ending_z[:, number], straight, out=d_sums[:, -1])
         torch.mul(dc, keep, out=carried.c[rows, self.column])
 
         d_inputs = self._summed(now, d_sums, grads[1][now]) @ self.weight.t()
@@ -352,7 +347,8 @@ class Scan(torch.autograd.Function):
     * the initial state c (B, units), h (B, units), z (B, layers - 1), into which no gradient flows;
     * weight, bias and, with layer normalisation, gain of each layer, lowest layer first.
 
-    The outputs are h (words, units), z (words, layers - 1) and c (words, units). No gradient flows through c.
+    The outputs are h (words, units), z (words, layers - 1), the pre-activations of the detectors (words, layers - 1),
+    and c (words, units). No gradient flows through c.
     """
 
     @staticmethod
@@ -363,7 +359,7 @@ class Scan(torch.autograd.Function):
         index: Tensor,
         state: tuple[Tensor, Tensor, Tensor],
         *parameters: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         first, total, layers = plan.sizes[0], len(index), layers_of(plan, parameters)
         c, h = (torch.cat([start, start.new_empty(total, start.shape[1])]) for start in state[:2])
         z = h.new_zeros(len(h), len(layers))  # the column of the top layer stays 0
@@ -378,12 +374,15 @@ class Scan(torch.autograd.Function):
                 inputs = None
         ctx.save_for_backward(index, *states, *(tensor for layer in layers for tensor in layer.kept), *parameters)
         ctx.plan, ctx.rows = plan, len(projected)
-        outputs = h[first:].clone(), z[first:, :-1].clone(), c[first:].clone()
-        ctx.mark_non_differentiable(outputs[2])
+        detectors = torch.stack([layer.kept[3] for layer in layers[:-1]], 1)
+        outputs = h[first:].clone(), z[first:, :-1].clone(), detectors, c[first:].clone()
+        ctx.mark_non_differentiable(outputs[3])
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, grad_h: Tensor, grad_z: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(  # noqa: D102
+        ctx: Any, grad_h: Tensor, grad_z: Tensor, grad_detectors: Tensor, _: Tensor
+    ) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError("The scan of HM-LSTM has no second derivative. Differentiate it without create_graph.")
         plan: ScanPlan = ctx.plan
@@ -402,7 +401,7 @@ class Scan(torch.autograd.Function):
             ending_z[:, :-1] += grad_z[place.now]
             later[1][rows] = 0
             later[2][rows] = 0
-            carried = _Carried(later[0], later[1], later[2], ending_h, ending_z)
+            carried = _Carried(later[0], later[1], later[2], ending_h, ending_z, grad_detectors[place.now])
             for layer, grad in zip(reversed(layers), reversed(grads), strict=True):
                 layer.learn(plan, place, states, carried, grad)
         grad_projected = None

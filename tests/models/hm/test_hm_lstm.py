@@ -109,7 +109,7 @@ def test_gradients_of_soft_boundaries_equal_finite_differences(layer_norm: bool)
     model.slope = 0.3  # keeps all detectors away from the kinks of the hard sigmoid
 
     def loss(projected: Tensor) -> Tensor:
-        h, z, _ = model.scan(projected, torch.arange(9), [4, 3, 2], state.select(slice(4)))
+        h, z, *_ = model.scan(projected, torch.arange(9), [4, 3, 2], state.select(slice(4)))
         return (h.sin().sum() + z.square().sum())[None]
 
     projected = model.project(x.flatten(0, 1)[:9]).detach().requires_grad_()
@@ -182,7 +182,7 @@ def test_packed_sequences_equal_each_sequence_alone() -> None:
     lengths, sizes = [6, 4, 1], [3, 2, 2, 2, 1, 1]
     sequences = [torch.randn(length, 1, 5) for length in lengths]
     packed = torch.cat([sequences[row][t] for t, size in enumerate(sizes) for row in range(size)])
-    h, z, _ = model.scan(model.project(packed), torch.arange(13), sizes)
+    h, z, *_ = model.scan(model.project(packed), torch.arange(13), sizes)
     for row, sequence in enumerate(sequences):
         alone_h, alone_z, _ = model(sequence)
         places = [sum(sizes[:t]) + row for t in range(len(sequence))]
@@ -205,11 +205,11 @@ def test_forced_boundaries_reach_the_top_and_give_detectors_no_gradient() -> Non
     torch.manual_seed(6)
     model, x = HMLSTM(5, WIDTHS), torch.randn(4, 2, 5)
     ends = torch.tensor([False] * 6 + [True] * 2)
-    h, z, _ = model.scan(model.project(x.flatten(0, 1)), torch.arange(8), [2] * 4, ends=ends)
+    h, z, *_ = model.scan(model.project(x.flatten(0, 1)), torch.arange(8), [2] * 4, ends=ends)
     assert (z[-2:] == 1).all()
     assert (h[-2:, -6:] != 0).all()
     everywhere = torch.ones_like(ends)
-    h, z, _ = model.scan(model.project(x.flatten(0, 1)), torch.arange(8), [2] * 4, ends=everywhere)
+    h, z, *_ = model.scan(model.project(x.flatten(0, 1)), torch.arange(8), [2] * 4, ends=everywhere)
     z.sum().backward()
     assert all((bias.grad[-1] if len(bias) % 4 else bias.grad.new_zeros(())) == 0 for bias in model.biases)
 
@@ -279,9 +279,9 @@ def test_results_without_gradients_equal_those_with_gradients(
     )
     ends = torch.rand(total) < 0.1
     for forced in (None, ends):
-        h, z, after = model.scan(projected, index, sizes, state, ends=forced)
+        h, z, after, _ = model.scan(projected, index, sizes, state, ends=forced)
         with torch.no_grad():
-            quick_h, quick_z, quick_after = model.scan(projected, index, sizes, state, ends=forced)
+            quick_h, quick_z, quick_after, _ = model.scan(projected, index, sizes, state, ends=forced)
         assert torch.equal(quick_z, z)
         torch.testing.assert_close(quick_h, h, atol=1e-10, rtol=0)
         torch.testing.assert_close(quick_after.c, after.c, atol=1e-10, rtol=0)

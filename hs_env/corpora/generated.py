@@ -1,0 +1,69 @@
+"""Draw the distinct sentences of a generated corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Final, TypeAlias
+from zlib import crc32
+
+from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS
+from hs_env.errors import HsEnvError
+from hs_env.types import Sentence
+
+Draw: TypeAlias = Callable[[], float]
+"""Draws a number from 0 to 1, 1 excluded."""
+
+_SHARES: Final = {"test": range(1), "dev": range(1, 2), "train": range(2, 10)}  # tenths of all sentences
+_ATTEMPTS: Final = 100_000  # draws without a new sentence, after which there probably is none
+
+
+def distinct_sentences(
+    seed: int, split: str, size: int, make: Callable[[Draw], Sentence | None], wanted: str
+) -> tuple[Sentence, ...]:
+    """Draw a split of distinct sentences.
+
+    Sentence `i` depends only on the seed, the split, `make` and the sentences before it, so a larger split begins with
+    the smaller one. The split of a sentence is a function of its words: no sentence is in two splits, whatever seeds,
+    sizes and settings are.
+
+    Args:
+        seed: Seed, from 0.
+        split: Name in `SPLITS`.
+        size: Number of sentences.
+        make: Makes a sentence from random numbers, or returns None if it is not a wanted one.
+        wanted: Description of wanted sentences for an error, such as "20 to 100 words".
+
+    Raises:
+        HsEnvError: If there are too few distinct sentences.
+    """
+    found: dict[str, Sentence] = {}
+    for index in range(size):
+        draw = Random((seed * len(SPLITS) + SPLITS.index(split)) * 2**32 + index).random
+        for _ in range(_ATTEMPTS):
+            sentence = make(draw)
+            if sentence is None:
+                continue
+            text = " ".join(sentence.words)
+            if text not in found and crc32(text.encode()) % 10 in _SHARES[split]:
+                found[text] = sentence
+                break
+        else:
+            raise HsEnvError(
+                f"After {index:,} of {size:,} {split} sentences, {_ATTEMPTS:,} draws gave no new one of {wanted}. Ask "
+                "for fewer, or for longer or deeper ones."
+            )
+    return tuple(found.values())
+
+
+def check_sizes(name: str, seed: int, sizes: Sequence[int]) -> None:
+    """Check the seed and the sizes of train, dev and test.
+
+    Raises:
+        HsEnvError: If a number is out of range.
+    """
+    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
+        raise HsEnvError(
+            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
+            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
+        )
