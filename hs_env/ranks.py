@@ -142,7 +142,7 @@ class Share:
 
     Attributes:
         lengths: (B,) int64 numbers of words of the whole batch, on the CPU.
-        rows: (b,) int64 rows of this process in it, ascending, on the CPU.
+        rows: int64 rows of this process in it, ascending, on the CPU.
     """
 
     lengths: Tensor
@@ -294,7 +294,7 @@ def means(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def gathered(values: Tensor) -> Tensor:
-    """Return the values of all episodes of the batch, (B * S, ...), from those of this share, (b * S, ...)."""
+    """Return the values of all episodes of the batch, (R, ...), from those of this share, one per episode."""
     if _share is None or _share.is_whole:
         return values
     size, places = _share.rows_along("episodes", len(values))
