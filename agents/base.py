@@ -111,6 +111,11 @@ class Update:
 class LearningAgent(Agent):
     """An agent that the trainer can train."""
 
+    @property
+    def shares(self) -> bool:
+        """Whether it can learn on several processes, each with a share of the batch (see `hs_env.ranks`)."""
+        return False
+
     @abstractmethod
     def update(
         self,

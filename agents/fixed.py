@@ -43,6 +43,11 @@ class FixedPolicy(LearningAgent):
         """See `Agent.observes`."""
         return False
 
+    @property
+    def shares(self) -> bool:
+        """See `LearningAgent.shares`."""
+        return True
+
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""
         return self.baseline.begin(batch, samples)

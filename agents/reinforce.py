@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor, nn
 
+from hs_env import ranks
 from hs_env.compute import Device, device_of, find_device, isolated, making_on
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.encoder import StructuredEncoder
@@ -217,6 +218,11 @@ class Reinforce(LearningAgent):
         """See `Agent.observes`."""
         return self._policy.observes
 
+    @property
+    def shares(self) -> bool:
+        """See `LearningAgent.shares`; true of the score-function estimators."""
+        return isinstance(self.estimator, ScoreFunction)
+
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""
         return self._policy.begin(batch, samples)
@@ -255,6 +261,7 @@ class Reinforce(LearningAgent):
         """Take one step of the optimiser, and return the norm of the gradient."""
         self.optimizer.zero_grad(set_to_none=True)
         self.loss(estimate).backward()
+        ranks.reduce_gradients(self.pnet.parameters())
         norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.parameters.clip_norm)
         if not torch.isfinite(norm):
             raise HsEnvError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from hs_env import ranks
 from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import EncoderState, StructuredEncoder
@@ -100,15 +102,16 @@ def rollout(
     def leave(t: int, state: EncoderState) -> EncoderState:
         nonlocal memory
         reading = order.counts[t]
-        if reading < len(state):
-            finished.append(walked.finish(state.select(slice(reading, None))))
+        if order.some_finish(t):
+            with order.drawing_finished(t):
+                finished.append(walked.finish(state.select(slice(reading, None))))
             state, memory = state.select(slice(reading)), memory[:reading]
         return state
 
     def decide(t: int, state: EncoderState) -> Tensor:
         nonlocal memory
         inputs = PolicyInput(walked.observe(state), walked.legal(state), memory, deterministic, generator)
-        with torch.set_grad_enabled(gradients):
+        with torch.set_grad_enabled(gradients), order.drawing_unfinished(t):
             decision = agent.act(inputs)
         checks.append(_are_legal(decision.actions, inputs.legal, agent))
         if decision.actions.is_cpu:  # elsewhere this would wait for the device at each word
@@ -120,12 +123,16 @@ def rollout(
         return decision.actions
 
     with torch.no_grad():
-        state = walked.unroll(walked.start(order.batch, samples), len(order.counts), decide, leave, assume_legal=True)
+        with ranks.within(order.share):
+            start = walked.start(order.batch, samples)
+        state = walked.unroll(start, len(order.counts), decide, leave, assume_legal=True)
         if checks:
             _require(torch.stack(checks).all(), agent)
         actions = order.padded([decision.actions for decision in decisions])
         if agent.observes:
-            log_probs = torch.cat([walked.finish(state), *finished[::-1]])[order.back]
+            with order.drawing_finished(len(order.counts)):
+                last = walked.finish(state)
+            log_probs = torch.cat([last, *finished[::-1]])[order.back]
         else:
             log_probs = encoder(batch, actions)
     return Rollout(
@@ -144,6 +151,7 @@ class _LongestFirst:
         counts: Number of rows that have a word at each position.
         row: (R,) int64, row in the order of the given batch, of each row in this order.
         back: (R,) int64, the inverse.
+        share: Share of this process in all sentences in this order, or None.
     """
 
     def __init__(self, batch: SentenceBatch, samples: int) -> None:
@@ -153,6 +161,32 @@ class _LongestFirst:
         sample = torch.arange(samples, device=order.device).repeat(len(batch))
         self.row = order.repeat_interleave(samples) * samples + sample
         self.back = self.row.argsort()
+        whole = ranks.current()
+        self.share = None if whole is None else whole.longest_first()
+        if self.share is not None:
+            self._size, self._places = self.share.rows_along("episodes", len(self.row))
+            self._whole_counts: list[int] = (
+                torch.bincount(self.share.lengths).flip(0).cumsum(0).flip(0)[1:].mul(samples).tolist()
+            )
+            self.counts += [0] * (len(self._whole_counts) - len(self.counts))
+
+    def some_finish(self, t: int) -> bool:
+        """Return whether some sentences of the batch have `t` words, so that they are finished at this word."""
+        counts = self.counts if self.share is None else self._whole_counts
+        return t > 0 and counts[t] < counts[t - 1]
+
+    def drawing_unfinished(self, t: int) -> AbstractContextManager[None]:
+        """Return a context that draws random numbers for the rows that have a word at `t`."""
+        if self.share is None:
+            return nullcontext()
+        return ranks.drawing(self._whole_counts[t], self._places[: self.counts[t]])
+
+    def drawing_finished(self, t: int) -> AbstractContextManager[None]:
+        """Return a context that draws random numbers for the rows that have `t` words."""
+        if self.share is None:
+            return nullcontext()
+        counts, whole = [*self.counts, 0], [*self._whole_counts, 0]
+        return ranks.drawing(whole[t - 1] - whole[t], self._places[counts[t] : counts[t - 1]] - whole[t])
 
     def padded(self, columns: list[Tensor]) -> Tensor:
         """Put the columns of all words, each of the unfinished rows, into (R, T) in the order of the given batch."""

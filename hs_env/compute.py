@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hs_env import ranks
 from hs_env.errors import HsEnvError
 
 Device = str | torch.device
@@ -104,16 +105,20 @@ def check_device(name: Device) -> None:
 def find_device(name: Device) -> torch.device:
     """Return the device of this name; "auto" is the first CUDA GPU if there is one, and else the CPU.
 
+    If several processes train together, "auto" and "cuda" are the process's own GPU (see `hs_env.ranks`).
+
     Raises:
         HsEnvError: If the name is no device's, or this machine has no such device; the message lists what it has.
     """
     check_device(name)
     if isinstance(name, torch.device):
         return name
-    found = available_devices()
+    found, own = available_devices(), f"cuda:{ranks.local_rank()}"
     if name == "auto":
-        return torch.device("cuda:0" if "cuda:0" in found else "cpu")
-    if (full := "cuda:0" if name == "cuda" else name) not in found:
+        return torch.device(own if "cuda:0" in found else "cpu")
+    if ranks.count() > 1 and name.startswith("cuda:"):
+        raise HsEnvError(f"Each process trains on its own GPU, and {name!r} is one for all. Choose the device cuda.")
+    if (full := own if name == "cuda" else name) not in found:
         build = "" if torch.cuda.is_available() or torch.version.cuda else " This PyTorch is built without CUDA."
         raise HsEnvError(f"There is no device {name!r} here. Available: {', '.join(found)}.{build}")
     return torch.device(full)
@@ -189,7 +194,8 @@ def uniform(
     dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Draw numbers from 0 to 1 on the CPU, by default from its global generator, and move them to `device`."""
-    drawn = torch.rand(shape, generator=generator, dtype=dtype, device=CPU)
+    size = (shape,) if isinstance(shape, int) else tuple(shape)
+    drawn = ranks.drawn(lambda whole: torch.rand(whole, generator=generator, dtype=dtype, device=CPU), size)
     return drawn if device.type == "cpu" else drawn.to(device, non_blocking=True)
 
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = [
     {"errors"},
+    {"ranks"},
     {"types", "registry", "compute", "storage", "textfile", "shipped"},
     {"parameters", "settings"},
     {"problems"},
@@ -31,6 +32,7 @@ LAYERS = [
     {"experiments"},
     {"report", "demo"},
     {"cli"},
+    {"__main__"},
 ]
 """The parts of hs_env, each importing from the layers before its own only."""
 

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Final, Literal
 import torch
 from torch import Tensor
 
+from hs_env import ranks
 from hs_env.rewards import Rewarded
 
 from ..choice import choice_of
@@ -105,7 +106,7 @@ class ScoreFunction(Estimator):
             case "group":
                 advantages = advantages / (rewards.std(1, keepdim=True) + 1e-4)
             case "running":
-                variance = self._averaged("variance", advantages.var(correction=0).item())
+                variance = self._averaged("variance", ranks.variance(advantages).item())
                 advantages = advantages / max(1.0, variance**0.5)
         return advantages
 
@@ -118,7 +119,7 @@ class ScoreFunction(Estimator):
                 return rewards.mean(1, keepdim=True)
             case "moving_average":
                 before = self.state["average"]
-                self._averaged("average", rewards.mean().item())
+                self._averaged("average", ranks.mean(rewards.mean()).item())
                 return rewards.new_tensor(before or 0.0)
         assert expected is not None
         greedy = rollout(expected.encoder, expected.policy.agent(), expected.batch, deterministic=True)

@@ -39,9 +39,7 @@ GROUPS: Final = {
     "Data, and names that options take": {
         "corpora": "List the corpora, or describe one and show sentences of it.",
         "prepare": "Download data sets, and convert them to files for the corpora.",
-        "models": "List the models and their parameters.",
-        "rewards": "List the rewards and their parameters.",
-        "agents": "List the agents and their parameters.",
+        **{name: f"List the {name} and their parameters." for name in ("models", "rewards", "agents")},
     },
 }
 """Summary of each command, in groups. Command NAME is the function NAME of `hs_env.cli.NAME`; the summary is the first
@@ -77,10 +75,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         output_fault()
         raise SystemExit(0) from None
     except (HsEnvError, OSError, RecursionError, UnicodeEncodeError) as error:
-        _print_error(_explained(error))
+        if _prints_errors():
+            _print_error(_explained(error))
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _prints_errors() -> bool:
+    """Return whether this process prints its error: of several that train together, only the first that fails."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return True
+    from hs_env import ranks
+
+    return ranks.fails_first()
 
 
 def _explained(error: Exception) -> Exception:
@@ -119,7 +127,9 @@ def _make_parser() -> argparse.ArgumentParser:
     """Return the parser of the first argument, which has the help of `hs-env` itself."""
     lines = ["Learn the structure of text. Options: `hs-env COMMAND --help`, all: --help-all"]
     for group, commands in GROUPS.items():
-        lines += [f"{group}:", *(f"  {name:<12}{summary}" for name, summary in commands.items())]
+        listed = [name for name, summary in commands.items() if summary == f"List the {name} and their parameters."]
+        lines += [f"{group}:", *(f"  {name:<12}{text}" for name, text in commands.items() if name not in listed)]
+        lines += [f"  {', '.join(listed)}: list names and their parameters."] if listed else []
     parser = argparse.ArgumentParser(
         "hs-env",
         usage="hs-env [-h] [--version] [--print-completion SHELL] COMMAND ...",

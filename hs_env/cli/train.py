@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.cli.chosen import choose, full_config
 from hs_env.cli.common import print_comparison
 from hs_env.cli.options import main_options
@@ -55,9 +56,11 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
         """
+        ranks.join()
         console = Console(stderr=True)
         full = full_config(config, model_parameters, agent_parameters, reading)
         if seeds:
+            ranks.require_one("A run per seed")
             if resume is not None or trust or config.seed:
                 raise HsEnvError("--seeds takes the place of --seed, and needs no --resume: repeat the same command.")
             from hs_env.experiments.seeds import train_seeds  # needs the extra "analysis"
@@ -72,6 +75,10 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
+        is_first = ranks.rank() == 0
+        ranks.leave()
+        if not is_first:
+            return
         has_test = bool(run.data().corpus.counts["test"])
         print_comparison(compare(run, "test" if has_test else "dev", console))
         _print_examples(run)

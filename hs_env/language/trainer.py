@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from hs_env import ranks
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
@@ -61,6 +62,7 @@ class LMTrainer(StagedTrainer[int]):
     def __init__(
         self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device = CPU
     ) -> None:
+        ranks.require_one("A language model")
         super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
         target = config.boundary_rate or CORES.get(config.core).boundary_rate

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hs_env.errors import check_ranges
 from hs_env.models.words import WordEmbedding, WordVectorLayer
+from hs_env.ranks import Dropout
 from hs_env.types import SentenceBatch
 
 
@@ -61,7 +62,7 @@ class SentenceClassifier(nn.Module, ABC):
         self.words: WordVectorLayer = WordEmbedding(vocabulary_size, embedding_size, dropout, word_dropout)
         self.representation_size = hidden_size
         self.build(embedding_size, hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout, "episodes")
         self.output = nn.Linear(self.representation_size, num_classes)
 
     @abstractmethod

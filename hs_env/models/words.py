@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError
+from hs_env.ranks import Dropout
 from hs_env.types import PADDING, SentenceBatch, WordFeatures
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
@@ -27,7 +28,7 @@ class WordVectorLayer(nn.Module, ABC):
     def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
         super().__init__()
         self.vocabulary_size, self.embedding_size = vocabulary_size, embedding_size
-        self.dropout, self.word_dropout = nn.Dropout(dropout), nn.Dropout(word_dropout)
+        self.dropout, self.word_dropout = Dropout(dropout, "words"), Dropout(word_dropout, "words")
 
     @abstractmethod
     def vectors(self, batch: SentenceBatch) -> Tensor:

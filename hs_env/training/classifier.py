@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from hs_env import ranks
 from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
 from hs_env.models.sentence import FlatClassifier
@@ -74,7 +75,10 @@ class ClassifierOptimizer(Generic[M]):
             losses = nn.functional.nll_loss(log_probs, labels, reduction="none")
             loss = (self.class_weights[labels] * losses).mean()
         self.optimizer.zero_grad(set_to_none=True)
+        if penalty is not None:
+            ranks.require_one("A penalty that depends on all sentences of a batch")
         (loss if penalty is None else loss + penalty).backward()
+        ranks.reduce_gradients(self.fast.parameters())
         norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
         with making_on():
             self.optimizer.step()

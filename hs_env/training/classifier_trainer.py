@@ -9,8 +9,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import torch
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
+from hs_env import ranks
 from hs_env.compute import generator_for, making_on, seed_for
 from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
@@ -40,6 +42,11 @@ def limited(about: str, epochs: int) -> str:
     return f"{about}; at most {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "left out"
 
 
+def _draws_alone(module: nn.Module) -> bool:
+    """Return whether a module draws random numbers in training that are not drawn for the whole batch."""
+    return isinstance(module, _DropoutNd) and not isinstance(module, ranks.Dropout) and module.p > 0
+
+
 class ClassifierTrainer(StagedTrainer[Tensor]):
     """Trains on batches of sentences in the stages "warm", "pnet" and "joint". A unit is the indices of a batch.
 
@@ -56,6 +63,8 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         super().__init__(
             folder, console, data.splits["train"].lengths.device, config.checkpoint_seconds, config.patience
         )
+        if config.encoder_rate:
+            ranks.require_one("An encoder that learns with the classifier")
         self.config, self.data = config, data
         self.data_name, self.data_digests, self.data_digest = f"corpus {config.corpus!r}", data.digests, data.digest
         self.origin = None if config.init_from is None else Parent.load(Path(config.init_from))
@@ -144,11 +153,13 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return epochs + max(0, -(-updates // self.updates_per_epoch))
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
-        """Train on one batch. Dropout and the stage's generator get separate seeds."""
+        """Train on this process's share of a batch. Dropout and the stage's generator get separate seeds."""
         place = (stage.name, self.progress.epoch, self.progress.batch)
         torch.manual_seed(seed_for(self.config.seed, *place, "dropout"))
         batch = self.data.splits["train"].batch(unit)
-        return stage.update(batch, generator_for(self.config.seed, *place)), len(unit)
+        with ranks.sharing(self.data.splits["train"].sizes[unit]) as share:
+            mine = batch if share is None else batch.select(share.rows.to(self.device))
+            return ranks.means(stage.update(mine, generator_for(self.config.seed, *place))), len(unit)
 
     def new_model(self) -> Model:
         """Build the model with new weights, or with those of the run to start from. Weights are drawn on the CPU."""
@@ -156,6 +167,8 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             model: Model = self.data.new_model(MODELS.get(self.config.model), self.config)
         if self.origin is not None:
             self.origin.give_weights(model, self.data)
+        if any(_draws_alone(module) for module in model.modules()):
+            ranks.require_one("A model with dropout of its own")
         return model.to(self.device)
 
     def summary(self) -> str:

@@ -21,11 +21,14 @@ class EventFile:
     The `SummaryWriter` of torch writes in a thread of its own, where a full disk is a traceback beside the program.
 
     Args:
-        folder: Folder of the run.
+        folder: Folder of the run; None writes nothing.
         step: Number of updates done before. TensorBoard drops later points of an earlier process.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path | None, step: int) -> None:
+        self._path = None
+        if folder is None:
+            return
         self._path = folder / f"events.out.tfevents.{time.time():.0f}.{platform.node()}.{os.getpid()}.{time.time_ns()}"
         self._file = self._path.open("xb", buffering=0)
         self._records = RecordWriter(self._file)
@@ -43,8 +46,11 @@ class EventFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._path is not None:
+            self._file.close()
 
     def _write(self, **content: Any) -> None:
+        if self._path is None:
+            return
         with naming(self._path):
             self._records.write(Event(wall_time=time.time(), **content).SerializeToString())

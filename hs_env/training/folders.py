@@ -15,6 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.compute import Device, find_device, prepare
 from hs_env.errors import HsEnvError
 from hs_env.storage import HISTORY, StrPath, read_json, what_is, write_json
@@ -82,7 +83,8 @@ class RunKind(Generic[Q, C, R]):
         resolved = self.resolve(config).located()
         find_device(resolved.device)  # an unknown one is an error before anything is written
         prepare(resolved.threads)
-        made = new_folder(None if folder is None else Path(folder), getattr(config, self.data_field))
+        name = getattr(config, self.data_field)
+        made = ranks.from_first(lambda: new_folder(None if folder is None else Path(folder), name))
         with alone(made):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
@@ -135,6 +137,7 @@ class RunKind(Generic[Q, C, R]):
         Raises:
             HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
         """
+        ranks.require_one("A run that may have begun before")
         folder, resolved = Path(folder), self.resolve(config).located()
         console = console or Console(stderr=True)
         if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
@@ -194,14 +197,18 @@ class RunKind(Generic[Q, C, R]):
 
     def _begin(self, resolved: C, folder: Path, console: Console, callback: Callback | None) -> R:
         """Train from the start in a folder that is locked."""
-        check_empty(folder)
+        ranks.from_first(lambda: check_empty(folder))
         trainer = self.new_trainer(resolved, folder, console)
         if summary := trainer.summary():
             wrapped = not trainer.console.is_terminal
             trainer.console.print(summary, markup=False, highlight=False, soft_wrap=wrapped)
-        write_json(folder / RECORD, [{**describe(trainer.device), **trainer.parent}])
-        write_json(folder / DATA, trainer.data_digests)
-        write_json(folder / CONFIG, resolved.to_json())
+
+        def write() -> None:
+            write_json(folder / RECORD, [{**describe(trainer.device), **trainer.parent}])
+            write_json(folder / DATA, trainer.data_digests)
+            write_json(folder / CONFIG, resolved.to_json())
+
+        ranks.from_first(write)
         return self._finish(trainer, resolved, callback)
 
     def _continue(self, config: C, folder: Path, console: Console, callback: Callback | None) -> R:
@@ -212,7 +219,7 @@ class RunKind(Generic[Q, C, R]):
         records = read_json(folder / RECORD) if (folder / RECORD).exists() else []
         if not isinstance(records, list):
             raise HsEnvError(f"{folder / RECORD} holds no list of processes. Was it edited?")
-        write_json(folder / RECORD, [*records, describe(trainer.device)])
+        ranks.from_first(lambda: write_json(folder / RECORD, [*records, describe(trainer.device)]))
         return self._finish(trainer, config, callback)
 
     def _finish(self, trainer: StagedTrainer[Any], config: C, callback: Callback | None) -> R:
@@ -224,6 +231,9 @@ class RunKind(Generic[Q, C, R]):
             resume = f"{self.command} --resume {trainer.folder}{trust}"
             trainer.console.print(f"Stopped. Resume with: {resume}", markup=False)
             raise
+        except ranks.LostProcessError as error:
+            resume = f"{self.command} --resume {trainer.folder}"
+            raise type(error)(f"{error} Resume under torchrun with any number of processes: {resume}") from error
         return self.load(trainer.folder, trainer.device)
 
 
@@ -291,6 +301,9 @@ def alone(folder: Path, console: Console | None = None) -> Iterator[None]:
     Raises:
         HsEnvError: If another process trains there, or the folder holds a link, which would lead out of it.
     """
+    if ranks.rank():  # the process of rank 0 holds the lock
+        yield
+        return
     for path in folder.iterdir():
         if path.is_symlink() and path.suffix != ".tmp":
             raise HsEnvError(

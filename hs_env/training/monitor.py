@@ -35,13 +35,13 @@ class Monitor:
     A terminal gets a bar that is drawn over. A file and a notebook get lines.
 
     Args:
-        folder: Folder of the run, for TensorBoard's event files.
+        folder: Folder of the run, for TensorBoard's event files; None writes none.
         console: Console that shows progress.
         step: Number of updates done before. TensorBoard drops later points of an earlier process.
         unit: Plural of what an update reads, shown with the speed.
     """
 
-    def __init__(self, folder: Path, console: Console, step: int = 0, unit: str = "sentences") -> None:
+    def __init__(self, folder: Path | None, console: Console, step: int = 0, unit: str = "sentences") -> None:
         self.console = console
         self._events = EventFile(folder, step)
         self._sums: dict[str, float] = defaultdict(float)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import torch
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
@@ -144,7 +145,8 @@ class StagedTrainer(ABC, Generic[Unit]):
         checkpoint_seconds: float,
         patience: float = math.inf,
     ) -> None:
-        self.folder, self.console, self.device = folder, console, device
+        self.folder, self.device = folder, device
+        self.console = Console(quiet=True) if ranks.rank() else console
         self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
@@ -203,7 +205,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         """Train to the end of the last stage, save result and history, and delete the checkpoint."""
         progress = self.progress
         self._begun, self._cpu_begun = monotonic(), process_time() - progress.cpu_seconds
-        monitor = Monitor(self.folder, self.console, progress.updates, self.unit)
+        monitor = Monitor(None if ranks.rank() else self.folder, self.console, progress.updates, self.unit)
         with kept_generators(self.device), monitor:
             while progress.stage < len(self.stages):
                 stage = self.stages[progress.stage]
@@ -214,6 +216,9 @@ class StagedTrainer(ABC, Generic[Unit]):
                 progress.stage, progress.epoch, progress.batch = progress.stage + 1, 0, 0
                 progress.waited, progress.best = 0, None
                 self.save_checkpoint()
+        ranks.from_first(self._finish)
+
+    def _finish(self) -> None:
         self.save_result()
         write_json(self.folder / HISTORY, self.history())
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -255,7 +260,7 @@ class StagedTrainer(ABC, Generic[Unit]):
     def _evaluate(self, stage: Stage, monitor: Monitor) -> None:
         """Evaluate on dev and keep the weights if they are the best so far."""
         progress = self.progress
-        scores, examples = stage.evaluate()
+        scores, examples = ranks.from_first(stage.evaluate)
         score, scale = scores[stage.score] * (-1 if stage.lower_is_better else 1), self.scale(stage)
         # If the scale has changed since the best epoch, the newer epoch is kept.
         better = progress.best is None or scale != progress.scale or score > progress.best
@@ -272,13 +277,15 @@ class StagedTrainer(ABC, Generic[Unit]):
 
     def _tell(self) -> None:
         """Call the callback with a copy of the newest entry of the history."""
-        if self.callback is not None:
+        if self.callback is not None and not ranks.rank():
             self.callback(dict(self.progress.history[-1]))
 
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
     def save_checkpoint(self) -> None:
         """Save everything that resuming from here needs."""
+        if ranks.rank():
+            return
         self.progress.cpu_seconds = process_time() - self._cpu_begun
         parts = {name: part.state_dict() for name, part in {**self.learned, **self.adapted}.items()}
         state = {"data": self.data_digest, "progress": asdict(self.progress), **parts, "best": self._best}

@@ -9,6 +9,7 @@ from typing import Any, Final
 import torch
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
 from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
@@ -54,6 +55,8 @@ class Trainer(ClassifierTrainer):
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
             with making_on():
                 self.agent = agent_kind.make(setting, config.agent_settings)
+        if not self.agent.shares:
+            ranks.require_one(f"The agent {config.agent!r} of this configuration")
         if self.origin is not None:
             self.origin.give_policy(self.agent)
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
@@ -93,8 +96,15 @@ class Trainer(ClassifierTrainer):
             batch = slow.words.with_features(batch)
         update = self.agent.update(slow, batch, self.reward, generator=generator)
         slow.eval()
-        self.reward.adapt(update.episodes)
+        self.reward.adapt(self._of_all_ranks(update.episodes))
         return update.episodes, _prefixed("p_net", update.metrics)
+
+    def _of_all_ranks(self, episodes: Episodes) -> Episodes:
+        """Return the episodes of the whole batch from those of the share of this process."""
+        if ranks.current() is None:
+            return episodes
+        sentences = self.data.splits["train"].batch(ranks.gathered(episodes.sentences.indices).cpu())
+        return Episodes(sentences, ranks.gathered(episodes.actions), ranks.gathered(episodes.log_probs))
 
     def _policy_progress(self) -> float:
         """Return how much of the P-Net's training is done, from 0 to 1."""
