@@ -75,7 +75,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             config: Configuration of the run.
             model_parameters: Parameters of the model.
             agent_parameters: Parameters of the agent.
-            reading: Columns of your own files.
+            reading: How the corpus is read.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
             resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
             trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
