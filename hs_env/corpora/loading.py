@@ -83,7 +83,7 @@ def load_corpus(
 
 def _load_words(
     name: str | os.PathLike[str],
-    chosen: Mapping[str, str],
+    chosen: dict[str, str],
     *,
     data_dir: str | Path | None,
     fold: int | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hs_env.compute import Device
@@ -96,5 +97,5 @@ def _note(run: Run, found: Predictions, first: Predictions) -> str:
     title = run.classifier.model.title
     if found is first:
         return title
-    gain = difference(found, first)
+    gain = difference(replace(found, lengths=first.lengths), first)  # characters are more than words
     return f"{title}, {100 * gain.value:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
