@@ -62,6 +62,14 @@ class Sentence:
     columns: Mapping[str, object] | None = field(default=None, hash=False)
 
 
+def joined(words: Sequence[str], sentence: Sequence[str]) -> str:
+    """Join words of a sentence for display: by spaces, or by nothing if the sentence consists of characters.
+
+    Sentences of characters or bytes have the blank between two words as a word of its own; no other sentence has it.
+    """
+    return ("" if " " in sentence else " ").join(words)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Originals:
     """The sentences that a batch was encoded from, with words and columns.

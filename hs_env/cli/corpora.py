@@ -27,7 +27,7 @@ def corpora(
     Args:
         name: Name or path of a corpus.
         data_dir: Folder that contains the data sets which are not built in.
-        reading: Columns of your own files.
+        reading: How the corpus is read.
     """
     if name is None:
         _print_list()
@@ -47,6 +47,7 @@ def _print_list() -> None:
 def _print_description(corpus: Corpus) -> None:
     from hs_env.problems import PROBLEMS  # needs torch, unlike the list
     from hs_env.render import Segmented, to_text
+    from hs_env.types import joined
 
     print(corpus.description, corpus.source, sep="\n")
     columns = (Column(split, justify="right") for split in corpus.splits)
@@ -61,4 +62,4 @@ def _print_description(corpus: Corpus) -> None:
         if sentence.gold_actions:
             print(f"  {to_text(Segmented(sentence.words, sentence.gold_actions, prediction=label, problem=problem))}")
         else:
-            print(f"  {' '.join(sentence.words)}  → {label}")
+            print(f"  {joined(sentence.words, sentence.words)}  → {label}")

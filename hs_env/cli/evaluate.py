@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ def evaluate(
     policy: tuple[Path, ...] = (),
     samples: int = 0,
     agent: tuple[Path, ...] = (),
+    noise: float | None = None,
     trust: bool = False,
     device: str = "auto",
 ) -> None:
@@ -40,22 +42,30 @@ def evaluate(
         policy: Folders of HM-LSTM runs. Their lowest boundaries segment the sentences for this run's classifier.
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
         agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
+        noise: Share of the words that get a typo before evaluation, 0 to 1; by default the sentences are those of the
+            corpus that the run was trained on.
         trust: Load zip files, although they contain pickles, which can execute any code.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.evaluation import compare, compare_runs
-    from hs_env.training.run import Run
 
     if not runs:
         raise HsEnvError("Expected the folder of a run, such as runs/NAME.")
     if len(runs) > 1:
         if oracle or policy or samples or agent:
             raise HsEnvError("--oracle, --policy, --samples and --agent are for a single run. Leave them out.")
-        print_comparison(compare_runs(runs, split, device), format)
+        print_comparison(compare_runs([_with_noise(folder, noise, device) for folder in runs], split), format)
         return
-    run = Run.load(runs[0], device)
+    run = _with_noise(runs[0], noise, device)
     agents = _load_agents(run, agent, trust)
     print_comparison(compare(run, split, Console(stderr=True), oracle, policy, samples, agents), format)
+
+
+def _with_noise(folder: Path, noise: float | None, device: str) -> Run:
+    """Load a run that is evaluated with noise."""
+    from hs_env.training.run import Run
+
+    return replace(Run.load(folder, device), noise=noise)
 
 
 def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agent]:

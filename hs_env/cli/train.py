@@ -48,7 +48,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             config: Configuration of the run.
             model_parameters: Parameters of the model.
             agent_parameters: Parameters of the agent.
-            reading: Columns of your own files.
+            reading: How the corpus is read.
             settings: Where the configuration comes from.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
             resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
 from hs_env.registry import Registry
@@ -115,9 +116,9 @@ class Corpus:
     def description(self) -> str:
         """Describe sizes, mean length in words and labels in one line for logs."""
         sizes = ", ".join(f"{split} {count:,}" for split, count in self.counts.items())
-        words = sum(len(sentence.words) for sentences in self.splits.values() for sentence in sentences)
-        mean = words / sum(self.counts.values())
-        return f"{self.name}: {sizes} sentences of {mean:.1f} words on average; labels {', '.join(self.labels)}"
+        units = sum(len(sentence.words) for sentences in self.splits.values() for sentence in sentences)
+        mean, unit = units / sum(self.counts.values()), unit_of(self.tokenisation)
+        return f"{self.name}: {sizes} sentences of {mean:.1f} {unit} on average; labels {', '.join(self.labels)}"
 
 
 CorpusBuilder: TypeAlias = Callable[..., Corpus]

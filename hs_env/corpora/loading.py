@@ -23,7 +23,8 @@ from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path
-from hs_env.corpora.spec import RowFormat, divide, parse_settings, whole_number
+from hs_env.corpora.spec import RowFormat, divide, parse_settings, take_settings, whole_number
+from hs_env.corpora.variants import SETTINGS, Variant
 from hs_env.errors import HsEnvError, shown
 from hs_env.storage import exists
 
@@ -39,6 +40,9 @@ def load_corpus(
     label: str | None = None,
     names: Sequence[str] = (),
     skip_bad_rows: bool = False,
+    tokenisation: str = "words",
+    noise: float = 0.0,
+    noise_seed: int = 0,
 ) -> Corpus:
     """Load a corpus.
 
@@ -47,6 +51,7 @@ def load_corpus(
             `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder.
             The last two take the settings `fold`, `text`, `label`, `names` and `skip_bad_rows`, which are equal to the
             arguments: `./cr:fold=1`, `reviews.csv:text=review,label=stars,names=bad|fair|good,skip_bad_rows=yes`.
+            All three take `tokenisation`, `noise` and `noise_seed`: `movie_reviews:tokenisation=characters,noise=0.1`.
         data_dir: Folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`. Other built-in corpora ignore it.
         fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus.
         seed: Seed of a generated corpus; other corpora ignore it.
@@ -55,6 +60,9 @@ def load_corpus(
         label: Column of labels, likewise. Default: "label".
         names: Names of the classes, in the order of their labels. Default: the labels themselves.
         skip_bad_rows: Whether rows of your own files with a fault are left out, with a warning that counts them.
+        tokenisation: What the words of a sentence become: "words", "characters" or "bytes" (see `divided`).
+        noise: Probability of a typo in a word, 0 to 1, in all splits (see `noisy`).
+        noise_seed: Seed of the typos.
 
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
@@ -65,6 +73,24 @@ def load_corpus(
         raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
     given = {key: value for key, value in {"text": text, "label": label}.items() if value is not None}
     chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows).to_settings()
+    variant = Variant(tokenisation, noise, noise_seed).to_settings()
+    if isinstance(name, str):
+        name, own = take_settings(name, SETTINGS)
+        variant |= own
+    corpus = _load_words(name, chosen, data_dir=data_dir, fold=fold, seed=seed, sizes=sizes)
+    return Variant.from_settings(os.fspath(name), variant).of(corpus)
+
+
+def _load_words(
+    name: str | os.PathLike[str],
+    chosen: dict[str, str],
+    *,
+    data_dir: str | Path | None,
+    fold: int | None,
+    seed: int,
+    sizes: Mapping[str, int] | None,
+) -> Corpus:
+    """Load a corpus as words; `chosen` are the settings of a `RowFormat`, for the others see `load_corpus`."""
     spec = os.fspath(name)
     stem, _, rest = spec.partition(":")
     if not isinstance(name, str):

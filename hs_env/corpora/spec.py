@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,12 +94,34 @@ def _to_path(name: str) -> Path:
     return Path(name).expanduser()
 
 
-def add_settings(name: str, row_format: RowFormat) -> str:
-    """Return the name of a corpus with the settings of a format, after those that it has."""
-    added = ",".join(f"{key}={value}" for key, value in row_format.to_settings().items())
+def add_settings(name: str, settings: Mapping[str, str]) -> str:
+    """Return the name of a corpus with further settings, after those that it has."""
+    added = ",".join(f"{key}={value}" for key, value in settings.items())
     if not added:
         return name
     return f"{name}{',' if divide(name)[1] else ':'}{added}"
+
+
+def take_settings(name: str, keys: Collection[str]) -> tuple[str, dict[str, str]]:
+    """Take some settings out of the name of a corpus.
+
+    Args:
+        name: Name of a corpus, perhaps with settings.
+        keys: Names of the settings to take.
+
+    Returns:
+        The name without these settings, and those of them that it had.
+
+    Raises:
+        HsEnvError: If a part of the settings has no value, or a key occurs twice.
+    """
+    text = divide(name)[1]
+    found = {key: value for key, value in parse_settings(name, text).items() if key in keys}
+    if not found:
+        return name, {}
+    rest = ",".join(item for item in text.split(",") if item.partition("=")[0].strip() not in keys)
+    stem = name.removesuffix(text)
+    return (f"{stem}{rest}" if rest else stem.removesuffix(":")), found
 
 
 def parse_settings(name: str, text: str) -> dict[str, str]:

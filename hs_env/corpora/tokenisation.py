@@ -4,6 +4,8 @@ r"""Tokenise text. A corpus records the name of its tokenisation, so that new te
 |---|---|
 | `split` | splits at white space and changes nothing else: for text that is tokenised already |
 | `glove` | lower-cases and tokenises by the rules behind the GloVe vectors (Penn Treebank), see below |
+| `split_characters`, `glove_characters` | the characters of these words, with a blank between two words |
+| `split_bytes`, `glove_bytes` | the same with UTF-8 bytes (see `units`) |
 
 `glove` accepts both raw and tokenised text:
 
@@ -16,8 +18,8 @@ r"""Tokenise text. A corpus records the name of its tokenisation, so that new te
 * Text becomes Unicode NFC. Combining marks belong to their word. Soft hyphens, zero-width spaces and marks of direction
   are removed; so are joiners, except in scripts and emoji that need them. Half a surrogate pair becomes U+FFFD.
 
-Every tokenisation is idempotent. Except for detached negations, it treats each white-space separated piece of the text
-independently.
+`split` and `glove` are idempotent. Except for detached negations, they treat each white-space separated piece of the
+text independently.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
+from hs_env.corpora.units import UNITS, divide_words, unit_of
+from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 
 _TYPOGRAPHY: Final = str.maketrans(
@@ -98,6 +102,11 @@ def _normal(text: str) -> str:
     return _NEGATION.sub(r"\1't", text)
 
 
+def _divided(make: Callable[[str], tuple[str, ...]], unit: str) -> Callable[[str], tuple[str, ...]]:
+    """Return a tokenisation into the units of the words that `make` returns."""
+    return lambda text: divide_words(make(text), unit)
+
+
 @lru_cache(maxsize=1 << 18)
 def _glove_piece(piece: str) -> tuple[str, ...]:
     """Tokenise a piece of text without white space. Texts repeat most pieces, hence the cache."""
@@ -129,8 +138,10 @@ def _separate_clitics(word: str) -> list[str]:
             return [word[:end], *reversed(parts)]
 
 
+_WORDS: Final = {"split": _split, "glove": _glove}
+
 TOKENISATIONS: Final[Mapping[str, Callable[[str], tuple[str, ...]]]] = MappingProxyType(
-    {"split": _split, "glove": _glove}
+    _WORDS | {f"{name}_{unit}": _divided(make, unit) for name, make in _WORDS.items() for unit in UNITS[1:]}
 )
 """Tokenisations by name."""
 
@@ -153,8 +164,10 @@ def tokenise_words(words: Sequence[str], name: str = "glove") -> list[tuple[str,
     before it as in `n 't`. The tokens together are those of `tokenise(" ".join(words))`.
 
     Raises:
-        HsEnvError: If there is no such tokenisation.
+        HsEnvError: If there is no such tokenisation, or it makes characters or bytes.
     """
+    if (unit := unit_of(name)) != "words":
+        raise HsEnvError(f"Expected a tokenisation into words, got {name!r}, which makes {unit}.")
     pieces = [tokenise(word, name) for word in words]
     tokens = tokenise(" ".join(words), name)
     if sum(map(len, pieces)) == len(tokens):

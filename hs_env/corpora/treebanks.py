@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from hs_env.corpora.tokenisation import tokenise_words
+from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 from hs_env.textfile import read_lines
@@ -55,10 +56,13 @@ def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", toke
     split; in it a word outside all chunks is a phrase of its own.
 
     Raises:
-        HsEnvError: If there is no such treebank, file or tokenisation, `data_dir` is None, or the file is broken.
+        HsEnvError: If there is no such treebank, file or tokenisation, the tokenisation makes characters or bytes,
+            `data_dir` is None, or the file is broken.
     """
     if name not in _KINDS:
         raise unknown_name("treebank", name, _KINDS)
+    if (unit := unit_of(tokenisation)) != "words":
+        raise HsEnvError(f"A treebank has phrases of words, but the classifier reads {unit}. Choose one of words.")
     kind = _KINDS[name]
     if data_dir is None:
         raise HsEnvError(f"The treebank {name!r} is read from files: give data_dir, the folder that holds {name}/.")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hs_env.agents import make_baseline, rollout
+from hs_env.corpora.units import to_text, unit_of
 from hs_env.demo.source import Source
 from hs_env.models import StructuredEncoder
 from hs_env.types import Sentence, SentenceBatch
@@ -59,7 +60,8 @@ def examples_of(source: Source) -> Examples:
     by_class = [[at for at in order if sentences[at].label == label] for label in range(len(source.classifier.labels))]
     chosen = [at for at in chain(*zip_longest(*by_class)) if at is not None][:_NUMBER]
     chosen.sort(key=lambda at: not right[at])
-    return Examples([_as_json(sentences[at]) for at in chosen], float(right.float().mean()), len(sentences))
+    unit = unit_of(source.classifier.tokenisation)
+    return Examples([_as_json(sentences[at], unit) for at in chosen], float(right.float().mean()), len(sentences))
 
 
 def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
@@ -82,6 +84,10 @@ def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         return read.log_probs, (one.log_likelihood.exp() - other.log_likelihood.exp()).abs()
 
 
-def _as_json(sentence: Sentence) -> dict[str, Any]:
+def _as_json(sentence: Sentence, unit: str) -> dict[str, Any]:
     gold = sentence.gold_actions
-    return {"text": " ".join(sentence.words), "label": sentence.label, "gold": None if gold is None else list(gold)}
+    return {
+        "text": to_text(sentence.words, unit),
+        "label": sentence.label,
+        "gold": None if gold is None else list(gold),
+    }

@@ -49,7 +49,18 @@ const TOKEN = new RegExp(
 const CLITICS = ["n't", "'s", "'m", "'d", "'ll", "'re", "'ve"];
 const JOINING_SIGNS = "-'&\u00b7\u05f3\u05f4";
 
+const UNITS = {
+  characters: (text) => [...text],
+  bytes: (text) => Array.from(new TextEncoder().encode(text), byteName),
+};
+
+function byteName(byte) {
+  return byte < 0x80 ? String.fromCharCode(byte) : `<0x${byte.toString(16).toUpperCase()}>`;
+}
+
 function tokenise(text, name) {
+  const [, words, unit] = name.match(/^(.+)_(characters|bytes)$/) ?? [];
+  if (unit) return UNITS[unit](tokenise(text, words).join(" "));
   if (name === "split") return text.split(SPACE).filter(Boolean);
   return normal(text).split(SPACE).filter(Boolean).flatMap(tokensOfPiece);
 }

@@ -20,6 +20,8 @@ from hs_env.compute import find_device, isolated
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.loading import corpus_files
+from hs_env.corpora.spec import add_settings, take_settings
+from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
@@ -158,6 +160,7 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     classifier_key = _classifier_key(names.classifier, device)
     classifier = _classifier(classifier_key)
     encoder = _checked_encoder(names.classifier, classifier, problem)
+    _check_units(names, unit_of(corpus.tokenisation), unit_of(classifier.tokenisation))
     _check_labels(names, corpus.labels, classifier.labels)
     if (unknown := _unknown_share(corpus_key, classifier_key, names.split)) > _MOST_UNKNOWN:
         warnings.warn(
@@ -222,6 +225,17 @@ def _checked_encoder(name: str, classifier: Classifier, problem: Problem) -> Str
 def _environment(problem: Problem, unknown: str) -> str:
     """Return the id of a problem's environment, or `unknown` if the problem is not registered."""
     return next((environment_id(name) for name, known in PROBLEMS.items() if known == problem), unknown)
+
+
+def _check_units(names: ResourceNames, corpus: str, classifier: str) -> None:
+    """Check that a corpus consists of what the classifier reads: words, characters or bytes."""
+    if corpus != classifier:
+        plain = take_settings(names.corpus, {"tokenisation"})[0]
+        name = plain if classifier == "words" else add_settings(plain, {"tokenisation": classifier})
+        raise HsEnvError(
+            f"The corpus {names.corpus!r} consists of {corpus}, but the classifier {names.classifier!r} reads "
+            f"{classifier}. Write corpus={name!r}."
+        )
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:

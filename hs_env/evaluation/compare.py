@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from rich.console import Console
@@ -19,6 +20,7 @@ from hs_env.evaluation.classes import ClassReport
 from hs_env.evaluation.deletions import Deletions
 from hs_env.evaluation.paired import Paired
 from hs_env.evaluation.recurring import Recurring
+from hs_env.evaluation.runs import noise_of
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
@@ -75,7 +77,7 @@ def compare(
     _check_wishes(model, folders, samples, oracle, agents)
     data = run.data(split)
     sentences, updates = data.splits[split], f"{sum(run.classifier_updates.values()):,} updates"
-    title = f"{run.config.corpus}, {split}: {len(sentences):,} sentences"
+    title = f"{run.config.corpus}, {split}{noise_of(run)}: {len(sentences):,} sentences"
     note, sampled, wished, baselines, deletions, recurring = updates, list[Row](), list[Row](), list[Row](), None, None
     if isinstance(model, StructuredEncoder):
         assert run.agent is not None
@@ -114,16 +116,22 @@ def compare(
     with saving(console):
         stem = _file_stem(run, split, oracle, folders, samples, agents)
         comparison.save(run.folder, stem)
-        if run.is_own and stem != f"evaluation-{split}":  # then the first rows are those of a plain evaluation
-            replace(comparison, rows=own_rows).save(run.folder, f"evaluation-{split}")
+        if run.is_own and stem != (plain_stem := _file_stem(run, split)):  # then the first rows are a plain evaluation
+            replace(comparison, rows=own_rows).save(run.folder, plain_stem)
     return comparison
 
 
 def _file_stem(
-    run: Run, split: str, oracle: int, policies: Sequence[Path], samples: int, agents: Mapping[str, Agent]
+    run: Run,
+    split: str,
+    oracle: int = 0,
+    policies: Sequence[Path] = (),
+    samples: int = 0,
+    agents: Mapping[str, Agent] = MappingProxyType({}),
 ) -> str:
     """Name the files of a comparison by what they hold, so that no other comparison overwrites them."""
     parts = [f"evaluation-{split}"]
+    parts += [] if run.noise is None else [f"noise{run.noise:g}"]
     if not run.is_own:
         parts.append(type(run.classifier.model if run.agent is None else run.agent).__name__)
     parts += [f"oracle{oracle}"] if oracle else []
@@ -262,4 +270,5 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         )
         return None
     assert isinstance(plain.classifier.model, FlatClassifier)
-    return collect_flat(flat_predictions(plain.classifier.model, plain.data(split).splits[split]))
+    evaluated = replace(plain, noise=run.noise).data(split).splits[split]
+    return collect_flat(flat_predictions(plain.classifier.model, evaluated))

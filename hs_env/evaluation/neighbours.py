@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hs_env.agents import Agent
 from hs_env.corpora import tokenise
+from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.inference.vectors import hs_lstm_of, phrase_vectors
 from hs_env.metrics.scores import greedy_episodes
@@ -97,9 +98,9 @@ class PhraseIndex:
 
     def to_json(self, text: str, k: int = 10) -> dict[str, Any]:
         """Return `nearest` as JSON values, with the count of the phrase itself."""
-        words = tokenise(text, self.classifier.tokenisation)
+        words, unit = tokenise(text, self.classifier.tokenisation), unit_of(self.classifier.tokenisation)
         near = [
-            {"phrase": " ".join(each.words), "count": each.count, "similarity": each.similarity}
+            {"phrase": to_text(each.words, unit), "count": each.count, "similarity": each.similarity}
             for each in self.nearest(text, k)
         ]
-        return {"phrase": " ".join(words), "count": self.counts.get(words, 0), "neighbours": near}
+        return {"phrase": to_text(words, unit), "count": self.counts.get(words, 0), "neighbours": near}

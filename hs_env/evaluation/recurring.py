@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hs_env.corpora import Vocabulary
 from hs_env.problems.problem import Problem
-from hs_env.types import Episodes
+from hs_env.types import Episodes, joined
 
 _SHOWN: Final = 20
 
@@ -33,7 +33,7 @@ class RecurringPhrase:
     occurrences: int
 
     def __str__(self) -> str:
-        return f"{' '.join(self.words)} ({self.count}/{self.occurrences})"
+        return f"{joined(self.words, self.words)} ({self.count}/{self.occurrences})"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Recurring:
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
         shown = [
-            {"phrase": " ".join(each.words), "count": each.count, "occurrences": each.occurrences}
+            {"phrase": joined(each.words, each.words), "count": each.count, "occurrences": each.occurrences}
             for each in self.phrases
         ]
         return {"distinct": self.distinct, "share": self.share, "phrases": shown}

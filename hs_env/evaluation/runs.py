@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hs_env.compute import Device
 from hs_env.corpora import Corpus
+from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.metrics.bootstrap import difference, intervals
@@ -44,7 +46,7 @@ def compare_runs(runs: Sequence[Run | StrPath], split: str = "test", device: Dev
     ]
     columns: dict[str, Column] = {column.name: column for each in found for column in each.columns}
     caption = f"{CAPTION} Differences are those of accuracy to the first run, in points, paired."
-    title = f"{loaded[0].config.corpus}, {split}: {len(found[0]):,} sentences"
+    title = f"{loaded[0].config.corpus}, {split}{noise_of(loaded[0])}: {len(found[0]):,} sentences"
     return Comparison(title, rows, caption, tuple(columns.values()))
 
 
@@ -64,14 +66,24 @@ def _check_same(first: Run, expected: Corpus, run: Run, corpus: Corpus, split: s
         HsEnvError: If they differ; the message names both runs.
     """
     ours, theirs = expected.splits[split], corpus.splits[split]
-    same = [(each.words, each.label) for each in ours] == [(each.words, each.label) for each in theirs]
-    if expected.labels == corpus.labels and same:
+    if expected.labels == corpus.labels and _texts(expected, split) == _texts(corpus, split):
         return
     raise HsEnvError(
         f"The runs {first.folder} and {run.folder} have other sentences in {split}: {first.config.corpus!r} with "
         f"{len(ours):,} sentences and the classes {', '.join(expected.labels)}, and {run.config.corpus!r} with "
         f"{len(theirs):,} and {', '.join(corpus.labels)}. Compare runs of the same corpus, fold and split."
     )
+
+
+def _texts(corpus: Corpus, split: str) -> list[tuple[str, int]]:
+    """Return text and label of each sentence: the same for words, characters and bytes."""
+    unit = unit_of(corpus.tokenisation)
+    return [(to_text(each.words, unit), each.label) for each in corpus.splits[split]]
+
+
+def noise_of(run: Run) -> str:
+    """Describe the noise that a run is evaluated with, for a title; empty without any."""
+    return "" if run.noise is None else f", noise {run.noise:g}"
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -85,5 +97,5 @@ def _note(run: Run, found: Predictions, first: Predictions) -> str:
     title = run.classifier.model.title
     if found is first:
         return title
-    gain = difference(found, first)
+    gain = difference(replace(found, lengths=first.lengths), first)  # characters are more than words
     return f"{title}, {100 * gain.value:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"

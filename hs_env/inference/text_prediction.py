@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hs_env.render import Segmented
+from hs_env.types import joined
 
 
 def _spans(shown: Segmented) -> list[Any]:
@@ -13,7 +14,7 @@ def _spans(shown: Segmented) -> list[Any]:
     if shown.problem is None:
         return []
     if shown.problem.nested:
-        return [" ".join(shown.words[each.start : each.stop]) for each in shown.brackets]
+        return [joined(shown.words[each.start : each.stop], shown.words) for each in shown.brackets]
     spans: list[Any] = shown.description[shown.problem.span[1]]
     return spans
 

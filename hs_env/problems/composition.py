@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
-from hs_env.types import TREE_CAPACITY, SentenceBatch
+from hs_env.types import TREE_CAPACITY, SentenceBatch, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Composition(Problem):
 
     def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
         """See `Problem.describe`; the tree of a finished sentence as text with brackets, and the actions."""
-        tree = " ".join(self.bracketed(words, actions))
+        tree = joined(self.bracketed(words, actions), words)
         return {"tree": tree, "actions": [self.actions[action] for action in actions]}
 
 

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from hs_env.compute import CPU
 from hs_env.errors import HsEnvError
-from hs_env.types import SentenceBatch
+from hs_env.types import SentenceBatch, joined
 
 LONGEST_ENUMERATION: Final = 2**16
 """Maximum number of action sequences that `Problem.sequences` enumerates."""
@@ -350,7 +350,7 @@ class Problem(ABC):
         """
         spans = self.spans_by_row(actions, lengths)
         rows = zip(words, spans, strict=True)
-        texts = [tuple(" ".join(row[start:stop]) for start, stop in found) if row else () for row, found in rows]
+        texts = [tuple(joined(row[start:stop], row) for start, stop in found) if row else () for row, found in rows]
         return {f"num_{self.span[1]}": np.array([*map(len, spans)]), self.span[1]: texts}
 
     def spans_of(self, actions: Sequence[int]) -> list[tuple[int, int]]:

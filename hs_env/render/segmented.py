@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
+from hs_env.types import joined
 
 if TYPE_CHECKING:
     from hs_env.problems.problem import PartState, Problem
@@ -206,9 +207,9 @@ class Segmented:
         A tree has its brackets. For k > 2 a finished phrase is followed by its action.
         """
         if self.problem is None:
-            return printable(" ".join(self.words))
+            return printable(joined(self.words, self.words))
         texts = self.problem.bracketed(self.words, self.actions) if span.state == "tree" else self.words
-        words = printable(" ".join(texts[span.start : span.stop]))
+        words = printable(joined(texts[span.start : span.stop], self.words))
         if self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None:
             return f"{words}: {self.problem.actions[span.action]}"
         return words

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -14,8 +15,9 @@ from torch import Tensor
 from hs_env.compute import CPU, from_array, generator_for, permutation, seed_for, to_array
 from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError
-from hs_env.models import MODELS, StructuredEncoder
+from hs_env.models import MODELS, Classifier, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.parameters import plain_values
@@ -71,11 +73,12 @@ class TrainingData:
 
         Raises:
             MissingVectorsError: If the word vectors cannot be loaded.
-            HsEnvError: If the corpus cannot be loaded, or a split is empty.
+            HsEnvError: If the corpus cannot be loaded, dev is empty, or the corpus consists of characters and the word
+                vectors of words.
         """
-        corpus = load_corpus(config.corpus, data_dir=config.data_dir)
-        if issubclass(kind := MODELS.get(config.model), StructuredEncoder):
-            corpus = corpus.for_problem(kind.problem)
+        corpus = corpus_of(config)
+        if not trained:
+            _check_unit(corpus, config.vectors)
         sentences = [sentence for split in corpus.splits.values() for sentence in split]
         vocabulary = Vocabulary.from_sentences(sentences)
         if contextual is None and is_contextual(config.vectors):
@@ -95,6 +98,19 @@ class TrainingData:
             for name, split in corpus.splits.items()
         }
         return cls(corpus, vocabulary, vectors, splits)
+
+    def replaced(self, corpus: Corpus, classifier: Classifier, read: Collection[str]) -> TrainingData:
+        """Return the data with the sentences of another corpus in the splits `read`, for a trained classifier.
+
+        The vocabulary stays that of the classifier, so words that it does not have are unknown.
+        """
+        sentences = {split: corpus.splits[split] for split in read}
+        encoded = {split: classifier.encode(each) for split, each in sentences.items()}
+        return replace(
+            self,
+            corpus=replace(self.corpus, splits={**self.corpus.splits, **sentences}),
+            splits=self.splits | encoded,
+        )
 
     @property
     def device(self) -> torch.device:
@@ -140,6 +156,31 @@ class TrainingData:
             # `UNKNOWN` never occurs in the corpus; unseen words get the zero vector of a dropped word.
             model.words.weight[UNKNOWN] = 0
         return model
+
+
+def corpus_of(config: ResolvedConfig) -> Corpus:
+    """Load the corpus of a run for its decision problem.
+
+    Raises:
+        HsEnvError: If the corpus cannot be loaded.
+    """
+    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    kind = MODELS.get(config.model)
+    return corpus.for_problem(kind.problem) if issubclass(kind, StructuredEncoder) else corpus
+
+
+def _check_unit(corpus: Corpus, vectors: str) -> None:
+    """Check that word vectors fit what the corpus consists of.
+
+    Raises:
+        HsEnvError: If they are vectors of words, and the corpus consists of characters or bytes.
+    """
+    unit = unit_of(corpus.tokenisation)
+    if unit != "words" and (is_contextual(vectors) or "glove-6b-50d" in re.split("[,+]", vectors)):
+        raise HsEnvError(
+            f"The word vectors {vectors!r} are those of words, but the corpus consists of {unit}. Let the vectors of "
+            f"{unit} be learned: --vectors random:50."
+        )
 
 
 def _loaded(load: Callable[[], V]) -> V:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from hs_env.agents import BASELINES, Agent, load_agent
 from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
+from hs_env.corpora.spec import add_settings, take_settings
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.registry import unknown_name
@@ -20,7 +21,7 @@ from hs_env.rewards import make_reward
 from hs_env.storage import HISTORY, StrPath
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig, TrainConfig
-from hs_env.training.data import TrainingData
+from hs_env.training.data import TrainingData, corpus_of
 from hs_env.training.digests import check_data
 from hs_env.training.flat import FlatTrainer
 from hs_env.training.folders import RunKind
@@ -40,6 +41,8 @@ class Run:
         history: One entry per evaluation on dev: stage, epoch, updates, scores, and whether it was the best so far.
         loaded: Classifier and agent as loaded from the folder; `dataclasses.replace` keeps them. None if unknown, so
             that those of the run count as others.
+        noise: Probability of a typo in each word of the splits that are evaluated (see `hs_env.corpora.noise.noisy`).
+            None: as in training. `dataclasses.replace` sets it.
     """
 
     folder: Path
@@ -49,6 +52,7 @@ class Run:
     classifier_updates: dict[str, int]
     history: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     loaded: tuple[Classifier, Agent | None] | None = field(default=None, repr=False, compare=False)
+    noise: float | None = None
 
     def data(self, *read: str) -> TrainingData:
         """Load the data of the run, with contextual vectors, if its classifier needs them, in the splits `read`.
@@ -68,7 +72,11 @@ class Run:
                 f"The corpus {self.config.corpus!r} has other words or labels than when the run in {self.folder} was "
                 "trained. Restore the old corpus, or train again."
             )
-        return data
+        if self.noise is None:
+            return data
+        variant = {"noise": f"{self.noise:g}"}
+        noisy = replace(self.config, corpus=add_settings(take_settings(self.config.corpus, variant)[0], variant))
+        return data.replaced(corpus_of(noisy), self.classifier, read)
 
     @property
     def scores(self) -> dict[str, float]:

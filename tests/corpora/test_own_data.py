@@ -48,7 +48,7 @@ def test_any_name_of_a_column(tmp_path: Path, separator: str, text: str) -> None
     if separator in text:
         return
     path = write(tmp_path / "r.csv", f"{text}{separator}stars", STARS, separator)
-    name = add_settings(str(path), RowFormat(text, "stars"))
+    name = add_settings(str(path), RowFormat(text, "stars").to_settings())
     assert divide(name)[0] == path
     assert RowFormat.from_settings(name, parse_settings(name, divide(name)[1])) == RowFormat(text, "stars")
     corpus = load_corpus(name)
@@ -122,7 +122,7 @@ def test_what_cannot_be_skipped(tmp_path: Path) -> None:
 def test_long_names(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", "text,label", STARS)
     names = tuple("very " * 20 + str(at) for at in range(5))
-    assert load_corpus(add_settings(str(path), RowFormat(names=names))).labels == names
+    assert load_corpus(add_settings(str(path), RowFormat(names=names).to_settings())).labels == names
     assert load_corpus(path, names=names).labels == names
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hs_env.corpora import TOKENISATIONS, tokenise
+from hs_env.corpora import tokenise
 from hs_env.corpora.tokenisation import tokenise_words
 from hs_env.errors import HsEnvError
 
@@ -129,7 +129,7 @@ def test_split_changes_nothing() -> None:
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=12).map("".join)))
 def test_idempotent_and_piece_by_piece(text: str) -> None:
-    for name in TOKENISATIONS:
+    for name in ("split", "glove"):
         words = tokenise(text, name)
         assert all(words)
         assert not any(character.isspace() for word in words for character in word)

@@ -134,6 +134,14 @@ def test_split_divides_at_the_spaces_of_python(phrases, opened):
     assert found == text.split()
 
 
+@pytest.mark.parametrize("name", ["glove_characters", "split_bytes"])
+def test_characters_and_bytes_are_those_of_python(name, phrases, opened):
+    text = "It's a caf\u00e9, \u4f60\u597d \U0001f600"
+    source = replace(with_few_sentences(phrases), classifier=replace(phrases.classifier, tokenisation=name))
+    found = opened(source).evaluate("(text) => hsEnv.runs()[0].tokenise(text)", text)
+    assert tuple(found) == tokenise(text, name)
+
+
 @pytest.mark.parametrize("name", ["phrases", "distilled"])
 def test_the_search_finds_the_best_actions_of_short_sentences(name, request, opened):
     source = request.getfixturevalue(name)
