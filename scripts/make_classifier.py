@@ -124,11 +124,16 @@ SEARCHED = 300
 
 
 def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
-    """Compute mean rewards on short test sentences, and the P-Net's position between random (0) and best (1)."""
-    test, encoder = data.splits["test"], run.classifier.model
+    """Compute mean rewards on short sentences, and the P-Net's position between random (0) and best (1).
+
+    They are test sentences, or training sentences if no test sentence is short.
+    """
+    encoder = run.classifier.model
     assert isinstance(encoder, StructuredEncoder) and run.agent is not None  # noqa: PT018
     reward = make_reward(run.config.reward)
-    batch = test.batch((test.lengths <= LONGEST[encoder.problem.num_actions]).nonzero().squeeze(1)[:SEARCHED])
+    longest = LONGEST[encoder.problem.num_actions]
+    split = next(each for each in map(data.splits.get, ("test", "train")) if each and each.lengths.min() <= longest)
+    batch = split.batch((split.lengths <= longest).nonzero().squeeze(1)[:SEARCHED])
 
     def earned(agent: Agent) -> float:
         with torch.no_grad():
@@ -209,7 +214,9 @@ def main(
             "made_by": f"scripts/make_classifier.py {model}{' --reviews' if reviews else ''}",
         }
         out.mkdir(parents=True, exist_ok=True)
-        replace(run.classifier, notes=run.classifier.notes | origin | notes).save(out / FILE_NAME, int8=reviews)
+        replace(run.classifier, notes=run.classifier.notes | origin | notes).save(
+            out / FILE_NAME, int8=reviews or model == "tree_lstm"
+        )
         if run.agent is not None:
             shutil.copyfile(run.folder / AGENT, out / AGENT)
     size = sum(path.stat().st_size for path in out.glob("*.safetensors")) / 1024
