@@ -13,7 +13,7 @@ from hs_env.corpora.variants import Variant
 class ReadingOptions:
     """How a corpus is read. The options become its settings, such as `reviews.csv:text=review,label=stars`."""
 
-    MAIN: ClassVar[tuple[str, ...]] = ("text_column", "label_column", "tokenisation")
+    MAIN: ClassVar[tuple[str, ...]] = ("text_column", "label_column")
     """Fields that the short help shows."""
 
     text_column: str | None = None

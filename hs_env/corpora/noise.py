@@ -7,7 +7,6 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from hs_env.compute import seed_for
 from hs_env.corpora.corpus import Corpus
 from hs_env.types import Sentence
 
@@ -29,6 +28,8 @@ def noisy(corpus: Corpus, share: float, seed: int = 0) -> Corpus:
     """
     if not share:
         return corpus
+    from hs_env.compute import seed_for  # imports torch, which a list of corpora does not need
+
     splits = {
         split: tuple(_noisy(sentence, share, seed_for(seed, "noise", split, at)) for at, sentence in enumerate(each))
         for split, each in corpus.splits.items()

@@ -67,8 +67,10 @@ def test_help_lists_every_command_with_its_summary(capsys):
         cli.main(["--help"])
     assert stopped.value.code == 0
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    listed = ["models", "rewards", "agents"]
+    assert ["models,", "rewards, agents: list names and their parameters."] in lines
     for name, summary in app.COMMANDS.items():
-        assert [name, summary] in lines
+        assert ([name, summary] in lines) != (name in listed)
         if name not in WITH_SUBCOMMANDS:
             assert inspect.getdoc(function_of(name)).splitlines()[0] == summary
 

@@ -44,6 +44,7 @@ from hs_env.language.sampling import boundaries_in, sample_text
 from hs_env.language.texts import Text
 from hs_env.language.trainer import LMTrainer
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
+from hs_env.models.hm.layers import HMLSTM
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.rewards import make_reward
 from hs_env.training import TrainConfig
@@ -290,6 +291,7 @@ def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -
     yield sample_text(loaded, 10, "the", seed=0)
     if loaded.model.core.finds_boundaries:
         yield boundaries_in(loaded, "the quick brown fox")
+    if isinstance(loaded.model.core, HMLSTM):
         yield operations_in(loaded, "the quick brown fox")[0].taken
 
 
