@@ -38,6 +38,6 @@ def _placed(value: Any, body: bytearray) -> Any:
     dtype = torch.int8 if value.dtype == torch.int8 else torch.float32
     body += bytes(-len(body) % _ALIGNED)
     place = {"dtype": str(dtype).removeprefix("torch."), "shape": list(value.shape), "start": len(body)}
-    array = value.detach().to(dtype).contiguous().numpy(force=True)
+    array = to_array(value.detach().to(dtype).contiguous())
     body += array.astype(array.dtype.newbyteorder("<")).tobytes()
     return place

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 
 from hs_env.agents import BASELINES, Agent, FixedPolicy, LogitPolicy, load_agent
@@ -145,7 +144,7 @@ def _first_rows(weight: Any, count: int) -> Any:
 def _with_weights(classifier: Classifier, weights: Mapping[str, Any]) -> Classifier:
     """Return a classifier of the same model with the weights as the page holds them."""
     config = classifier.model.config() | {"vocabulary_size": len(classifier.vocabulary)}
-    with torch.random.fork_rng(devices=[]):
+    with kept_generators(), making_on():
         model = MODELS.get(MODELS.name_of(type(classifier.model)))(**config)
     model.load_state_dict(to_float32(weights))
     return replace(classifier, model=model.eval().requires_grad_(False))
