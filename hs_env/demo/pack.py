@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hs_env.compute import to_array
+
 _ALIGNED = 4
 """Each tensor starts at a multiple of this number of bytes, as views of a browser's buffer require."""
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from hs_env.agents import BASELINES, Agent, FixedPolicy, LogitPolicy, load_agent
+from hs_env.compute import kept_generators, making_on
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.models import (
