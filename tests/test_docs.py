@@ -15,11 +15,13 @@ from PIL import Image
 
 from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.cli import main
+from hs_env.cli.app import COMMANDS
 from hs_env.corpora import CORPORA
 from hs_env.language import LanguageModel
 from hs_env.models import MODELS, Classifier
 from hs_env.problems import PROBLEMS
 from hs_env.rewards import REWARDS, describe_parameters, make_reward
+from hs_env.settings import read_toml
 from hs_env.shipped import shipped_language_models, shipped_runs
 from hs_env.training import TrainConfig
 from hs_env.training import run as runs
@@ -164,11 +166,8 @@ def test_the_glossary_has_every_term_once():
         assert len(names) == len(set(names))
 
 
-def test_every_command_is_documented(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    listed = set(re.findall(r"^  (\w+) +[A-Z]", capsys.readouterr().out, re.MULTILINE))
-    assert listed == set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
+def test_every_command_is_documented():
+    assert set(COMMANDS) == set(re.findall(r"^\| \[`hs-env (\w+)`\]", COMMANDS_PAGE.read_text("utf-8"), re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
@@ -183,9 +182,13 @@ class ParsedError(Exception):
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_options_of_training_commands_exist(page, monkeypatch):
-    def stop(*arguments):
+    def stop(*arguments, **options):
         raise ParsedError
 
+    def read(path, kind):
+        return {} if kind == "configuration" else read_toml(path, kind)  # files of examples do not exist
+
+    monkeypatch.setattr("hs_env.settings.read_toml", read)
     monkeypatch.setattr(runs, "train", stop)
     monkeypatch.setattr(runs, "resume", stop)
     monkeypatch.setattr(runs, "load_config", lambda folder: TrainConfig().resolve())  # that of a parent
