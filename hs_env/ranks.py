@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -63,6 +64,13 @@ def leave() -> None:
     """Disconnect from the other processes."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def end() -> NoReturn:
+    """End this process with status 1 at once: gloo may abort a process that leaves after another was lost."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def count() -> int:

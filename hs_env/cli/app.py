@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import hs_env
 from hs_env.cli.streams import output_fault, prepare_streams
@@ -75,20 +75,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         output_fault()
         raise SystemExit(0) from None
     except (HsEnvError, OSError, RecursionError, UnicodeEncodeError) as error:
-        if _prints_errors():
-            _print_error(_explained(error))
-        raise SystemExit(1) from None
+        _fail(_explained(error))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 
 
-def _prints_errors() -> bool:
-    """Return whether this process prints its error: of several that train together, only the first that fails."""
+def _fail(error: Exception) -> NoReturn:
+    """Print an error and end. Of several processes that train together, only the first that fails prints it."""
     if os.environ.get("WORLD_SIZE", "1") == "1":
-        return True
+        _print_error(error)
+        raise SystemExit(1) from None
     from hs_env import ranks
 
-    return ranks.fails_first()
+    if ranks.fails_first():
+        _print_error(error)
+    ranks.end()
 
 
 def _explained(error: Exception) -> Exception:

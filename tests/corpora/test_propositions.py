@@ -112,7 +112,6 @@ def test_splits_share_no_pair_and_larger_corpora_begin_with_smaller_ones() -> No
         ("operators=0", "operators must be a whole number from 1 to"),
         ("operators=40", "operators must be a whole number from 1 to"),
         ("train=0", "train from 1"),
-        ("operators=1,train=100000", "no new one of 0 to 1 operators"),
     ],
 )
 def test_wrong_settings(settings: str, fault: str) -> None:

@@ -140,7 +140,7 @@ def test_a_run_with_a_fixed_policy_trains_and_decides_by_it_alone(policy, tmp_pa
     ):
         assert torch.equal(one.actions, two.actions)
     first, _, *others = compare(run, "test", QUIET).rows
-    assert first.note == f"{policy}, kept"
+    assert first.note == f"phrases of {policy}"
     assert first.intervals == next(row for row in others if row.name == policy).intervals
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ NEW = TrainConfig(
 
 def changed(**values: Any) -> TrainConfig:
     """`NEW` with other fields."""
-    return TrainConfig(**{name: getattr(NEW, name) for name in NEW.__dataclass_fields__} | values)
+    return TrainConfig(**{name: getattr(NEW, name) for name in (each.name for each in fields(NEW))} | values)
 
 
 CASES = {

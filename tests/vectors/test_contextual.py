@@ -118,11 +118,11 @@ def test_what_a_kill_leaves_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("hs_env.vectors.contextual._BATCH", 2)
     compute, seen = ContextualVectors._compute, []
 
-    def interrupted(self, batch):
+    def interrupted(self, batch, device):
         if len(seen) == 4:
             raise KeyboardInterrupt
         seen.extend(batch)
-        return compute(self, batch)
+        return compute(self, batch, device)
 
     monkeypatch.setattr(ContextualVectors, "_compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
