@@ -127,7 +127,9 @@ def test_what_a_kill_leaves_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(ContextualVectors, "_compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         vectors_of(folder)(sentences)
-    monkeypatch.setattr(ContextualVectors, "_compute", lambda self, batch: seen.extend(batch) or compute(self, batch))
+    monkeypatch.setattr(
+        ContextualVectors, "_compute", lambda self, *given: seen.extend(given[0]) or compute(self, *given)
+    )
     vectors_of(folder)(sentences)
     assert seen == sentences
 
