@@ -1,4 +1,4 @@
-"""Draw the distinct sentences of a generated corpus."""
+"""Generate a corpus of distinct sentences with gold trees."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 from typing import Final, TypeAlias
 from zlib import crc32
 
-from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS
+from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus
 from hs_env.errors import HsEnvError
 from hs_env.types import Sentence
 
@@ -18,21 +18,48 @@ _SHARES: Final = {"test": range(1), "dev": range(1, 2), "train": range(2, 10)}  
 _ATTEMPTS: Final = 100_000  # draws without a new sentence, after which there probably is none
 
 
-def distinct_sentences(
-    seed: int, split: str, size: int, make: Callable[[Draw], Sentence | None], wanted: str
-) -> tuple[Sentence, ...]:
-    """Draw a split of distinct sentences.
+def composition_corpus(
+    name: str,
+    labels: tuple[str, ...],
+    after: str,
+    seed: int,
+    sizes: Sequence[int],
+    kinds: Sequence[tuple[Callable[[Draw], Sentence | None], str]],
+) -> Corpus:
+    """Generate a corpus with gold trees, whose sentences are all distinct.
 
-    Sentence `i` depends only on the seed, the split, `make` and the sentences before it, so a larger split begins with
-    the smaller one. The split of a sentence is a function of its words: no sentence is in two splits, whatever seeds,
-    sizes and settings are.
+    Sentence `i` of a split depends only on the seed, the split, the kind of sentence and the sentences before it, so a
+    larger corpus begins with the smaller one. The split of a sentence is a function of its words: no sentence is in two
+    splits, whatever seeds, sizes and settings are.
 
     Args:
+        name: Name of the corpus.
+        labels: Name of each class.
+        after: Authors and year of the publication that describes it.
         seed: Seed, from 0.
-        split: Name in `SPLITS`.
-        size: Number of sentences.
-        make: Makes a sentence from random numbers, or returns None if it is not a wanted one.
-        wanted: Description of wanted sentences for an error, such as "20 to 100 words".
+        sizes: Numbers of sentences of train, dev and test.
+        kinds: For each split, a function that makes a sentence from random numbers, or returns None if it is not a
+            wanted one; and a description of wanted sentences for an error, such as "20 to 100 words".
+
+    Raises:
+        HsEnvError: If a number is out of range, or there are too few distinct sentences.
+    """
+    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
+        raise HsEnvError(
+            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
+            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
+        )
+    splits = {
+        split: _distinct(seed, split, size, *kind) for split, size, kind in zip(SPLITS, sizes, kinds, strict=True)
+    }
+    source = f"generated after {after}; no licence needed"
+    return Corpus(name, labels, splits, "split", best_accuracy=1.0, source=source, problem="composition")
+
+
+def _distinct(
+    seed: int, split: str, size: int, make: Callable[[Draw], Sentence | None], wanted: str
+) -> tuple[Sentence, ...]:
+    """Draw the sentences of a split.
 
     Raises:
         HsEnvError: If there are too few distinct sentences.
@@ -54,16 +81,3 @@ def distinct_sentences(
                 "for fewer, or for longer or deeper ones."
             )
     return tuple(found.values())
-
-
-def check_sizes(name: str, seed: int, sizes: Sequence[int]) -> None:
-    """Check the seed and the sizes of train, dev and test.
-
-    Raises:
-        HsEnvError: If a number is out of range.
-    """
-    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
-        raise HsEnvError(
-            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
-            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
-        )

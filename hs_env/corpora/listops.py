@@ -10,7 +10,7 @@ The gold tree branches to the left within an operator: `((([MAX 2) 9) ])`. So th
 after a digit, 2 after an inner `]` and 1 after the last one: a `]` completes its expression, which then joins the one
 around it.
 
-`distinct_sentences` says how expressions are drawn.
+`composition_corpus` says how expressions are drawn.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
-from hs_env.corpora.generated import check_sizes, distinct_sentences
+from hs_env.corpora.corpus import Corpus, register_corpus
+from hs_env.corpora.generated import composition_corpus
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.types import TREE_CAPACITY, Sentence
 
@@ -129,16 +129,8 @@ def _generate(name: str, seed: int, sizes: tuple[int, ...], settings: tuple[_Set
     Raises:
         HsEnvError: If a number is out of range, or there are too few distinct expressions.
     """
-    check_sizes(name, seed, sizes)
-    splits = {
-        split: distinct_sentences(
-            seed, split, size, partial(_expression, settings=chosen), f"{chosen.shortest} to {chosen.longest} words"
-        )
-        for split, size, chosen in zip(SPLITS, sizes, settings, strict=True)
-    }
-    source = "generated after Nangia and Bowman 2018; no licence needed"
-    labels = DIGITS[: settings[0].digits]
-    return Corpus(name, labels, splits, "split", best_accuracy=1.0, source=source, problem="composition")
+    kinds = [(partial(_expression, settings=each), f"{each.shortest} to {each.longest} words") for each in settings]
+    return composition_corpus(name, DIGITS[: settings[0].digits], "Nangia and Bowman 2018", seed, sizes, kinds)
 
 
 @register_corpus("listops.v1")

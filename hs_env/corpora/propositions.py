@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
-from hs_env.corpora.generated import Draw, check_sizes, distinct_sentences
+from hs_env.corpora.corpus import Corpus, register_corpus
+from hs_env.corpora.generated import Draw, composition_corpus
 from hs_env.errors import check_ranges
 from hs_env.types import TREE_CAPACITY, Sentence
 
@@ -116,15 +116,8 @@ def _generate(name: str, seed: int, sizes: tuple[int, ...], settings: tuple[_Set
     Raises:
         HsEnvError: If a number is out of range, or there are too few distinct pairs.
     """
-    check_sizes(name, seed, sizes)
-    splits = {
-        split: distinct_sentences(
-            seed, split, size, partial(_pair, settings=chosen), f"{chosen.fewest} to {chosen.operators} operators"
-        )
-        for split, size, chosen in zip(SPLITS, sizes, settings, strict=True)
-    }
-    source = "generated after Bowman, Manning and Potts 2015; no licence needed"
-    return Corpus(name, RELATIONS, splits, "split", best_accuracy=1.0, source=source, problem="composition")
+    kinds = [(partial(_pair, settings=each), f"{each.fewest} to {each.operators} operators") for each in settings]
+    return composition_corpus(name, RELATIONS, "Bowman, Manning and Potts 2015", seed, sizes, kinds)
 
 
 @register_corpus("propositions.v1")
