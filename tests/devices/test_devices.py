@@ -71,8 +71,12 @@ def test_the_default_device_of_the_host_does_not_matter(use: str) -> None:
     assert_close(found, wanted, 0)
 
 
+SLOW = {"training id_lstm", "training hm_lstm", "language model lstm.v1", "language model h_net.v1"}
+"""Uses that are slow on the simulated device, and whose parts others use there."""
+
+
 @pytest.mark.filterwarnings("ignore:You are trying to run:UserWarning")  # Stable-Baselines3 advises against a GPU
-@pytest.mark.parametrize("use", [use for use in USES if use not in ("training id_lstm", "training hm_lstm")])  # slow
+@pytest.mark.parametrize("use", [use for use in USES if use not in SLOW])
 def test_nothing_mixes_devices(use: str) -> None:
     wanted = expected(use)
     with SecondDevice():
