@@ -13,7 +13,7 @@ import hs_env
 from hs_env.corpora import SPLITS, Corpus, load_corpus
 from hs_env.errors import HsEnvError, shown
 from hs_env.hub.contents import MODELS, check_run, folder_of, model_of, without_paths
-from hs_env.hub.library import library
+from hs_env.hub.hugging_face import library
 from hs_env.language import LMConfig, load_text
 from hs_env.models.classifier import MODELS as KINDS
 from hs_env.shipped import LANGUAGE_MODEL

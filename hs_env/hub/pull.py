@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from hs_env.errors import HsEnvError
 from hs_env.hub.contents import MODELS, SHARED, check_run
-from hs_env.hub.library import PREFIX, Address, client, endpoint, explained, library
+from hs_env.hub.hugging_face import PREFIX, Address, client, endpoint, explained, library
 from hs_env.storage import StrPath
 from hs_env.vectors.folders import cache_folder
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from hs_env.errors import HsEnvError
 from hs_env.hub.card import make_card
 from hs_env.hub.contents import CARD, SHARED, check_private, contents, folder_of
-from hs_env.hub.library import Address, client, endpoint, explained, library
+from hs_env.hub.hugging_face import Address, client, endpoint, explained, library
 from hs_env.storage import StrPath
 
 
