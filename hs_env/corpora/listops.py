@@ -15,13 +15,13 @@ around it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from hs_env.corpora.corpus import Corpus, register_corpus
-from hs_env.corpora.generated import composition_corpus
+from hs_env.corpora.generated import Draw, composition_corpus
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.types import TREE_CAPACITY, Sentence
 
@@ -91,7 +91,7 @@ def gold_actions(words: Sequence[str]) -> tuple[int, ...]:
     return tuple(actions)
 
 
-def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: list[str]) -> int:
+def _draw(draw: Draw, depth: int, settings: _Settings, words: list[str]) -> int:
     """Draw an expression, append its words, and return its value.
 
     Raises:
@@ -113,7 +113,7 @@ def _draw(draw: Callable[[], float], depth: int, settings: _Settings, words: lis
     return value_of(operator, values, settings.digits)
 
 
-def _expression(draw: Callable[[], float], settings: _Settings) -> Sentence | None:
+def _expression(draw: Draw, settings: _Settings) -> Sentence | None:
     """Draw an expression, or None if its length does not fit."""
     words: list[str] = []
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Final
@@ -11,7 +10,6 @@ from hs_env.corpora.corpus import Corpus
 from hs_env.types import Sentence
 
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz"
-Draw = Callable[[], float]
 
 
 def noisy(corpus: Corpus, share: float, seed: int = 0) -> Corpus:
