@@ -6,8 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from hs_env.errors import HsEnvError
-from hs_env.storage import write_atomically
+from hs_env.cli.common import check_new, write_new
 
 
 def demo(runs: tyro.conf.Positional[tuple[str, ...]], out: Path, words: int = 0, int8: bool = False) -> None:
@@ -17,16 +16,11 @@ def demo(runs: tyro.conf.Positional[tuple[str, ...]], out: Path, words: int = 0,
         runs: Folders of runs, or names of runs that ship with the package.
         out: File to write, which must not exist yet.
         words: Number of most frequent words of each classifier that the page holds; 0 holds all.
-        int8: Round matrices to 8 bits, for a page of a quarter of the size.
+        int8: Round matrices to 8 bits, which makes the page much smaller.
     """
     from hs_env.demo import make_demo
 
-    taken = f"{out} exists already. Remove it, or write to another file."
-    if out.exists():
-        raise HsEnvError(taken)
+    check_new(out)
     page = make_demo(runs, words, int8).encode()
-    try:
-        write_atomically(out, page, replace=False)
-    except FileExistsError:  # another process has written it meanwhile
-        raise HsEnvError(taken) from None
+    write_new(out, page)
     print(f"The demo is in {out} ({len(page) / 1e6:.1f} MB)")
