@@ -73,7 +73,7 @@ class WordEmbedding(WordVectorLayer):
 
     Attributes:
         weight: Vectors, (V, e) float32.
-        deferred: Training that updates rows only when they are read; the gradient is then sparse. None for other training.
+        deferred: Training that updates rows when they are read; the gradient is then sparse. None for other training.
     """
 
     deferred: Deferred | None = None

@@ -146,7 +146,8 @@ class TrainConfig:
     """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
     resumed and used on another."""
     checkpoint_seconds: float = 60.0
-    """Seconds between two checkpoints within an epoch; one is also written after every epoch."""
+    """Seconds between two checkpoints within an epoch; one is also written after every epoch. The time grows if writing
+    one takes more than a twentieth of it. 0 writes one after every update."""
 
     def __post_init__(self) -> None:
         """Check all values.
