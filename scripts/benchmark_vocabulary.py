@@ -25,7 +25,8 @@ import hs_env  # noqa: F401 - registers the environments
 from hs_env.compute import generator_for, prepare
 from hs_env.models import HSLSTM, Classifier, PlainLSTM
 from hs_env.storage import save_state, write_json
-from hs_env.training import TrainConfig, classifier
+from hs_env.training import TrainConfig
+from hs_env.training import classifier
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe
@@ -41,7 +42,7 @@ def benchmark_vocabulary(
     out: Path = Path("benchmark-vocabulary.json"),
     words: tuple[int, ...] = (20_000, 1_000_000),
     sentences: tuple[int, ...] = (10_000, 100_000, 1_000_000),
-    updates: int = 60,
+    updates: int = 30,
 ) -> None:
     """Measure updates by the size of the vocabulary, and loading by the size of the corpus; print and write them.
 
@@ -55,8 +56,8 @@ def benchmark_vocabulary(
     tables = [alone(measure_updates, size, updates, deferred) for size in words for deferred in (False, True)]
     table = Table("Words", "Rows", "Sentences/s", "Checkpoint, MB", "Written in, s", "Peak memory, MB", box=None)
     for row in tables:
-        values = (row["sentences_per_second"], row["megabytes"], row["seconds"], row["peak_megabytes"])
-        table.add_row(f"{row['words']:,}", row["rows"], *(f"{value:,.1f}" for value in values))
+        figures = (row["sentences_per_second"], row["megabytes"], row["seconds"], row["peak_megabytes"])
+        table.add_row(f"{row['words']:,}", row["rows"], *(f"{figure:,.1f}" for figure in figures))
     console.print(table)
     rates = {(row["words"], row["rows"]): row["sentences_per_second"] for row in tables}
     own = [rates[size, "as trained"] for size in words]
@@ -124,11 +125,12 @@ def random_batch(words: int, number: int) -> SentenceBatch:
 def write_sentences(path: Path, count: int) -> None:
     """Write sentences of 8 to 32 words with random labels as CSV."""
     dice = np.random.default_rng(0)
+    lengths, labels = dice.integers(8, 33, count), dice.integers(0, 2, count)
     with path.open("w", encoding="utf-8") as file:
         file.write("text,label\n")
-        for _ in range(count):
-            words = dice.zipf(1.1, dice.integers(8, 33)) % _TYPES
-            file.write(" ".join(map("w{}".format, words)) + f",{'np'[dice.integers(2)]}\n")
+        for length, label in zip(lengths.tolist(), labels.tolist(), strict=True):
+            words = (dice.zipf(1.1, length) % _TYPES).tolist()
+            file.write(" ".join(map("w{}".format, words)) + f",{'np'[label]}\n")
 
 
 def measure_corpus(path: Path, updates: int) -> dict[str, Any]:

@@ -103,7 +103,9 @@ class ClassifierOptimizer(Generic[M]):
 
     def _deferred(self) -> DeferredRows:
         """Let rows of word vectors be updated when they are read."""
-        return DeferredRows(self.fast.words, self.slow.words, self.optimizer, self.tau)
+        fast, slow = self.fast.words, self.slow.words
+        assert isinstance(fast, WordEmbedding) and isinstance(slow, WordEmbedding)  # noqa: PT018
+        return DeferredRows(fast, slow, self.optimizer, self.tau)
 
     def settled(self) -> M:
         """Return the slow copy after all updates of its word vectors, as it is saved."""
