@@ -25,8 +25,7 @@ import hs_env  # noqa: F401 - registers the environments
 from hs_env.compute import generator_for, prepare
 from hs_env.models import HSLSTM, Classifier, PlainLSTM
 from hs_env.storage import save_state, write_json
-from hs_env.training import TrainConfig
-from hs_env.training import classifier
+from hs_env.training import TrainConfig, classifier
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe

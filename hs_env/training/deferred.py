@@ -23,6 +23,8 @@ LARGE: Final = 50_000
 _NEGLIGIBLE: Final = 1e-9
 """Share of the first missed step below which later ones are left out."""
 _CHUNK: Final = 8192  # rows per pass over all rows
+_KEPT: Final = 10_000
+"""Number of updates after which all rows receive those that they have missed."""
 
 
 class DeferredRows:
@@ -32,7 +34,7 @@ class DeferredRows:
     row by `-W_j m / (sqrt(v) + eps u_j)`, where::
 
         r   = beta_1 / sqrt(beta_2)
-        W_j = lr * r^j * sqrt(1 - beta_2^t) / (1 - beta_1^t)
+        W_j = lr_t * r^j * sqrt(1 - beta_2^t) / (1 - beta_1^t)
         u_j = sqrt((1 - beta_2^t) / beta_2^j)
 
     The sum over j is computed as `-S m / (sqrt(v) + eps U)`, where S is the sum of the weights W_j and U the mean of
@@ -51,7 +53,7 @@ class DeferredRows:
     Attributes:
         weight: Trained table, (V, e) float32.
         done: (V,) int32, number of updates that each row has received.
-        rate: Learning rate of the missed updates.
+        rates: Learning rates of the last updates. No row misses an earlier one.
     """
 
     def __init__(self, fast: WordEmbedding, slow: WordEmbedding, optimizer: torch.optim.Optimizer, tau: float) -> None:
@@ -62,7 +64,7 @@ class DeferredRows:
         self._ratio = self._beta_1 / math.sqrt(self._beta_2)
         self._terms = math.ceil(math.log(_NEGLIGIBLE) / math.log(self._ratio))
         self.done = torch.zeros(len(self.weight), dtype=torch.int32, device=self.weight.device)
-        self.rate = 0.0
+        self.rates: list[float] = []
         self._layers = fast, slow
         fast.deferred = slow.deferred = self
 
@@ -99,11 +101,11 @@ class DeferredRows:
         """
         rows, gradient = self._rows, self._trained.grad
         assert gradient is not None
-        if rate != self.rate:
+        if len(self.rates) >= _KEPT:
             self.settle()
-            self.rate = rate
         state = self._state()
         state["step"] += 1
+        self.rates.append(rate)
         t = self.updates
         # As in torch.optim.Adam, in the same order.
         average = state["exp_avg"][rows].lerp_(gradient, 1 - self._beta_1)
@@ -126,6 +128,7 @@ class DeferredRows:
         """Do the missed updates of all rows."""
         for rows in (self.done < self.updates).nonzero().squeeze(1).split(_CHUNK):
             self._advance(rows)
+        self.rates = []
 
     def _advance(self, rows: Tensor) -> None:
         """Do the missed updates of rows (n,), distinct and with at least one each."""
@@ -155,7 +158,8 @@ class DeferredRows:
         first, beta_1, beta_2 = begun[0], self._beta_1, self._beta_2
         updates = torch.arange(first + 1, now + 1, dtype=torch.float64, device=CPU)
         root = (1 - beta_2**updates).sqrt()
-        weights = self.rate * root / (1 - beta_1**updates)
+        rates = torch.tensor(self.rates[first - now :], dtype=torch.float64, device=CPU)
+        weights = rates * root / (1 - beta_1**updates)
         reached = 1 - (1 - self._tau) ** (now - updates + 1)
         tables = torch.stack([weights, weights * root, weights * reached, weights * reached * root])
         windows = nn.functional.pad(tables, (0, self._terms)).unfold(1, self._terms, 1)
@@ -165,8 +169,11 @@ class DeferredRows:
         total, weighted, total_slow, weighted_slow = torch.einsum("kuj,kj->ku", windows[:, at - first], powers)
         missed = (now - at).double()
         kept = [share**missed for share in (1 - self._tau, beta_1, beta_2)]
-        scales = [self._eps * weighted / total, self._eps * weighted_slow / total_slow]
-        return torch.stack([total, scales[0], total_slow, scales[1], *kept])
+        scale, scale_slow = (
+            self._eps * torch.where(each > 0, mean / each, 1.0)  # learning rates of 0 have no mean
+            for each, mean in ((total, weighted), (total_slow, weighted_slow))
+        )
+        return torch.stack([total, scale, total_slow, scale_slow, *kept])
 
     def _put(self, rows: Tensor, fast: Tensor, slow: Tensor, average: Tensor, square: Tensor) -> None:
         state = self._state()
@@ -186,7 +193,7 @@ class DeferredRows:
 
     def state_dict(self) -> dict[str, Any]:
         """Return which updates are missing. The tables and moments are saved with model and optimiser."""
-        return {"done": self.done, "rate": self.rate}
+        return {"done": self.done, "rates": torch.tensor(self.rates, dtype=torch.float64, device=CPU)}
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         """Restore a state that `state_dict` returned; None is the state of tables that miss no updates.
@@ -196,11 +203,12 @@ class DeferredRows:
         """
         if state is None:
             self.done.fill_(self.updates)
+            self.rates = []
             return
-        done, rate = state["done"], state["rate"]
-        if done.shape != self.done.shape or done.dtype != self.done.dtype:
-            raise ValueError(f"the counts of updates of word vectors have the shape {tuple(done.shape)}")
-        if int(done.min()) < 0 or int(done.max()) > self.updates or not isinstance(rate, float):
-            raise ValueError("the counts of updates of word vectors are out of range")
+        done, rates, now = state["done"], state["rates"], self.updates
+        if done.shape != self.done.shape or done.dtype != self.done.dtype or rates.ndim != 1:
+            raise ValueError("the counts of updates of word vectors have another shape or type")
+        if not now - len(rates) <= int(done.min()) <= int(done.max()) <= now or not bool(rates.isfinite().all()):
+            raise ValueError("the counts or rates of updates of word vectors are out of range")
         self.done.copy_(done)
-        self.rate = rate
+        self.rates = rates.tolist()

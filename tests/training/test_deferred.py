@@ -15,6 +15,7 @@ from torch import Tensor
 from hs_env.models import HSLSTM, PlainLSTM, TreeLSTM
 from hs_env.models.words import WordEmbedding
 from hs_env.training import Run, TrainConfig, classifier, resume, train
+from hs_env.training import deferred as deferred_module
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.types import SentenceBatch
 
@@ -78,15 +79,16 @@ def assert_close(one: ClassifierOptimizer, two: ClassifierOptimizer, atol: float
 
 
 @pytest.mark.parametrize(("kind", "tau"), [(PlainLSTM, 0.02), (PlainLSTM, 1.0), (HSLSTM, 0.5), (TreeLSTM, 0.1)])
-def test_rows_move_as_under_adam(kind: type, tau: float) -> None:
-    """The learning rate changes on the way, the gradient is clipped, and some words are not read for long."""
+def test_rows_move_as_under_adam(kind: type, tau: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learning rate falls to 0, the gradient is clipped, and some words are not read for long."""
+    monkeypatch.setattr(deferred_module, "_KEPT", 25)
     dense, deferred = pair(kind, tau, clip_norm=0.5)
     for number in range(40):
         words = range(2, 8) if 5 < number < 35 else range(2, WORDS)
         for each in (dense, deferred):
-            update(each, number, 0.01 if number < 20 else 0.004, words)
+            update(each, number, 0.01 * (1 - number / 39), words)
         if number == 30:
-            assert int((deferred.rows.done == 20).sum()) > 10
+            assert int((deferred.rows.done == 25).sum()) > 10
     assert_close(dense, deferred)
 
 
@@ -111,7 +113,7 @@ def test_the_closed_form_is_the_sum_of_the_steps(first: int, scale: float, toler
     state, gradient = rows._state(), scale * torch.linspace(0.5, 1, 5, dtype=torch.float64)
     m, v = gradient * 0.1, gradient**2 * 0.001
     state["step"].fill_(first + missed)
-    rows.rate = rate
+    rows.rates = [rate] * missed
     rows.done.fill_(first + missed)
     rows.done[7] = first
     state["exp_avg"][7], state["exp_avg_sq"][7] = m, v
@@ -150,7 +152,15 @@ def test_it_goes_on_from_its_state_and_from_that_of_dense_updates() -> None:
     assert isinstance(back.fast.words, WordEmbedding) and back.fast.words.deferred is None  # noqa: PT018
 
 
-@pytest.mark.parametrize("fault", [{"done": torch.zeros(3, dtype=torch.int32)}, {"rate": "fast"}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"done": torch.zeros(3, dtype=torch.int32)},
+        {"done": torch.full((WORDS,), 2, dtype=torch.int32)},
+        {"rates": torch.zeros(0)},
+        {"rates": torch.tensor([float("nan")])},
+    ],
+)
 def test_a_damaged_state_is_refused(fault: dict[str, object]) -> None:
     _, deferred = pair(PlainLSTM)
     update(deferred, 0)
