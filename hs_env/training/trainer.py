@@ -86,7 +86,7 @@ class Trainer(ClassifierTrainer):
 
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         episodes, metrics = self._agent_update(batch, generator)
-        rate, kept = self.config.joint_learning_rate, episodes.first(self.config.c_net_samples, len(batch))
+        rate, kept = self.joint_rate(self.stages[-1]), episodes.first(self.config.c_net_samples, len(batch))
         return metrics | _prefixed("c_net", self.classifier.update(rate, kept.sentences.labels, batch, kept.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
