@@ -126,8 +126,9 @@ class DeferredRows:
     @torch.no_grad()
     def settle(self) -> None:
         """Do the missed updates of all rows."""
-        for rows in (self.done < self.updates).nonzero().squeeze(1).split(_CHUNK):
-            self._advance(rows)
+        rows = self.done.argsort(stable=True)  # rows that miss equally many updates share the work
+        for chunk in rows[self.done[rows] < self.updates].split(_CHUNK):
+            self._advance(chunk)
         self.rates = []
 
     def _advance(self, rows: Tensor) -> None:

@@ -170,6 +170,25 @@ def test_a_damaged_state_is_refused(fault: dict[str, object]) -> None:
         deferred.load_state_dict(state)
 
 
+def test_the_default_device_does_not_matter() -> None:
+    """On the device `meta` a tensor has no values."""
+    one, two = (pair(PlainLSTM)[1] for _ in range(2))
+    batches = [batch_of(number)[0] for number in range(6)]
+    for batch in batches:
+        one.update(0.01, batch.labels, batch)
+    torch.set_default_device("meta")
+    try:
+        for batch in batches:
+            two.update(0.01, batch.labels, batch)
+        state = copy.deepcopy(two.state_dict())
+        two.load_state_dict(state)
+        two.settled()
+    finally:
+        torch.set_default_device(None)
+    found = weights(two)
+    assert all(torch.equal(value, found[name]) for name, value in weights(one).items())
+
+
 def test_a_stopped_run_goes_on_alike_and_ends_as_with_dense_updates(tmp_path: Path) -> None:
     config = TrainConfig(
         corpus="phrases:train=48,dev=16,test=16",
