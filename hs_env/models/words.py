@@ -40,7 +40,7 @@ class WordVectorLayer(nn.Module, ABC):
         return batch
 
     def lookup(self, tokens: Tensor) -> Tensor | None:
-        """Return the vectors (n, e) of token ids (n,) int64, before dropout; None if they depend on the sentence."""
+        """Return one vector for each of some token ids, int64, before dropout; None if they depend on the sentence."""
         return None
 
     @abstractmethod

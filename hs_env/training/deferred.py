@@ -147,13 +147,13 @@ class DeferredRows:
         self._put(rows, fast, slow, average.mul_(kept_1), square.mul_(kept_2))
 
     def _sums(self, begun: list[int], now: int) -> Tensor:
-        """Return what the missed updates amount to, (7, n) float64 on the CPU.
+        """Return what the missed updates amount to: float64 on the CPU, with a column for each number in `begun`.
 
-        These are S and eps U of the row, both again for the slow copy, and the shares that are left of the distance of
+        The rows are S and eps U of the row, both again for the slow copy, and the shares that are left of the distance of
         the slow copy, of m and of v.
 
         Args:
-            begun: Numbers of updates that n rows have received, ascending.
+            begun: Numbers of updates that rows have received, ascending.
             now: Number of updates so far.
         """
         first, beta_1, beta_2 = begun[0], self._beta_1, self._beta_2
