@@ -149,8 +149,8 @@ class DeferredRows:
     def _sums(self, begun: list[int], now: int) -> Tensor:
         """Return what the missed updates amount to: float64 on the CPU, with a column for each number in `begun`.
 
-        The rows are S and eps U of the row, both again for the slow copy, and the shares that are left of the distance of
-        the slow copy, of m and of v.
+        The rows are S and eps U, both again for the slow copy, and the shares that are left of the distance of the slow
+        copy, of m and of v.
 
         Args:
             begun: Numbers of updates that rows have received, ascending.
