@@ -85,8 +85,10 @@ class Trainer(ClassifierTrainer):
         return self._agent_update(batch, generator)[1]
 
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        factor = self.rate_factor(self.stages[-1])
+        self.agent.scale_rate(factor)
         episodes, metrics = self._agent_update(batch, generator)
-        rate, kept = self.joint_rate(self.stages[-1]), episodes.first(self.config.c_net_samples, len(batch))
+        rate, kept = factor * self.config.joint_learning_rate, episodes.first(self.config.c_net_samples, len(batch))
         return metrics | _prefixed("c_net", self.classifier.update(rate, kept.sentences.labels, batch, kept.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
