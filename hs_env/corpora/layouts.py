@@ -58,14 +58,21 @@ def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
 
 
 def split_files(path: Path) -> dict[str, Path]:
-    """Find the existing files of the splits that a path such as `TREC.{split}.all` stands for, by split."""
-    names = {stem: path.with_name(path.name.replace(_SPLIT, stem)) for stems in _STEMS.values() for stem in stems}
-    found = {split: [names[stem] for stem in stems if names[stem].is_file()] for split, stems in _STEMS.items()}
+    """Find the existing files of the splits that a path such as `TREC.{split}.all` stands for, by split.
+
+    Raises:
+        HsEnvError: If there are several files of a split.
+    """
     if _SPLIT not in path.name:
         return {}
-    if several := next((files for files in found.values() if len(files) > 1), None):
-        raise HsEnvError(f"{path}: expected one of these files, found several: {', '.join(map(str, several))}.")
-    return {split: files[0] for split, files in found.items() if files}
+    parts: dict[str, Path] = {}
+    for split, stems in _STEMS.items():
+        found = [file for stem in stems if exists(file := path.with_name(path.name.replace(_SPLIT, stem)))]
+        if len(found) > 1:
+            raise HsEnvError(f"{path}: expected one of these files, found several: {', '.join(map(str, found))}.")
+        if found:
+            parts[split] = found[0]
+    return parts
 
 
 class _Reader:
@@ -238,8 +245,14 @@ def _read(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:
     if not path.is_dir() and not parts:
         return _from_file(path, fold, row_format)
     if fold is not None:
-        raise HsEnvError(f"{path}: fold {fold} was asked for, but there is no folds.json; leave the fold out.")
-    if not parts:
+        raise HsEnvError(
+            f"{path}: fold {fold} was asked for, but only a single file, or a folder with folds.json, has folds."
+        )
+    if parts:
+        if "train" not in parts or len(parts) == 1:
+            found = " and ".join(parts)
+            raise HsEnvError(f"{path}: found the files of {found}, expected train and test, or train and dev, or all.")
+    else:
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
         if "train" not in parts or len(parts) == 1:
             present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
