@@ -62,7 +62,9 @@ def decode_lines(lines: Iterable[bytes], name: Path | str, encoding: str = "utf-
             fault = f"not {encoding.upper()} ({error.reason} at byte {error.start} of the line)"
             kind = "it looks like UTF-16; " if line == 1 and raw.startswith(_UTF_16) else ""
             excel = " (in Excel: save it as CSV UTF-8)" if str(name).lower().endswith(".csv") else ""
-            raise file_error(name, line, f"{fault}; {kind}convert it to UTF-8{excel}{advice}") from error
+            raise file_error(
+                name, line, f"{fault}; {kind}convert it to UTF-8{excel}{'' if kind else advice}"
+            ) from error
         yield text
 
 

@@ -179,7 +179,9 @@ def test_a_label_without_a_text(tmp_path: Path) -> None:
 
 
 def test_utf_16(tmp_path: Path) -> None:
-    with pytest.raises(HsEnvError, match=r"line 1: not UTF-8 .*; it looks like UTF-16; convert it to UTF-8"):
+    with pytest.raises(
+        HsEnvError, match=r"line 1: not UTF-8 .*; it looks like UTF-16; convert it to UTF-8 \(in Excel.*\)\.$"
+    ):
         read_rows(write(tmp_path / "a.csv", "text,label\na,0\n".encode("utf-16")))
     with pytest.raises(HsEnvError, match=r"line 1: it holds a NUL byte.*UTF-16"):
         read_rows(write(tmp_path / "b.csv", "text,label\na,0\n".encode("utf-16-le")))
