@@ -232,7 +232,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             observation = self._slots.observe()
         self._taken += 1
         terminated = (self._taken == self._lengths) & ~before
-        reward, done, truncated = self._slots.shaping.clone(), terminated, np.zeros_like(terminated)
+        reward, done, truncated = self._slots.earned, terminated, np.zeros_like(terminated)
         if self._limit is not None:  # a truncated episode earns no reward of the last word, as with `TimeLimit`
             truncated = (self._taken >= self._limit) & ~before
             reward.masked_fill_(self._at(before), 0.0)

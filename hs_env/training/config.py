@@ -48,6 +48,7 @@ LATER_AGENT: Final = LATER_MODEL | {
     "updates": None,
     "clip": None,
     "ratio": None,
+    "discount": None,
     "optimizer": "adam",
     "policy": "actions",
     "reader": "none",
