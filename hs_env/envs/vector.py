@@ -226,6 +226,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 f"The episodes in the slots {np.flatnonzero(before).tolist()} have ended: reset them, "
                 'options={"reset_mask": terminated | truncated}, before the next step().'
             )
+        if self._limit is not None:  # a truncated slot ignores its action, which thus moves no other row by a rounding
+            actions = actions.masked_fill(self._at(before), 0)
         with torch.inference_mode():
             self._slots.advance(actions)
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
