@@ -92,7 +92,7 @@ def bits(encoder: ChunkLSTM, agent: Agent, split: EncodedSplit) -> dict[str, flo
 
 
 def main(
-    epochs: int = 8,
+    epochs: int = 6,
     learning_rate: float = 4e-3,
     hidden_size: int = 128,
     updates: int = 150,

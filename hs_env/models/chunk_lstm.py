@@ -40,10 +40,14 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
         class        P(y|X) = softmax(W H_L + w)
 
     The first and the last character always end a chunk. After the last one, the next character is `PADDING`, the end of
-    the line. The character level does not depend on the actions. The memory is `C (+) H (+) c (+) h`, followed by the
-    two losses of the last step, in nats.
+    the line. The character level does not depend on the actions, so neither does the early exit. Its width is a quarter
+    of d: it remembers little, and the chunk level matters. The memory is `C (+) H (+) c (+) h`, followed by the two
+    losses of the last step, in nats.
 
-    Arguments as for `SentenceClassifier`. The observation is the memory without the losses, D = 4d.
+    Arguments as for `SentenceClassifier`. The observation is the memory without the losses, D = 2.5d.
+
+    Attributes:
+        character_size: Width of the character level, d / 4 rounded up.
     """
 
     title, problem = "chunk LSTM", CHUNKING
@@ -51,18 +55,19 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
-        self.state_size = 4 * hidden_size
-        self.character_level = LSTM(embedding_size, hidden_size)
-        self.chunk_level = LSTM(hidden_size, hidden_size)
-        self.early = nn.Linear(hidden_size, self.words.vocabulary_size)
-        self.from_character = nn.Linear(hidden_size, hidden_size)
+        self.character_size = -(-hidden_size // 4)
+        self.state_size = 2 * (hidden_size + self.character_size)
+        self.character_level = LSTM(embedding_size, self.character_size)
+        self.chunk_level = LSTM(self.character_size, hidden_size)
+        self.early = nn.Linear(self.character_size, self.words.vocabulary_size)
+        self.from_character = nn.Linear(self.character_size, hidden_size)
         self.from_chunk = nn.Linear(hidden_size, hidden_size, bias=False)
         self.late = nn.Linear(hidden_size, self.words.vocabulary_size)
 
     # Step by step ----------------------------------------------------------------------------------------------------
 
     def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """Return the projection of each character, (n, 4d)."""
+        """Return the input of the character level for each character, 4 times as wide as this level."""
         return (self.character_level.project(vectors),)
 
     def tables_of(self, vectors: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
@@ -75,7 +80,7 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
         return nn.functional.pad(states, (2 * self.hidden_size, len(self.measures)))
 
     def observe(self, state: EncoderState) -> Tensor:
-        """Return `C_{t-1} (+) H_{t-1} (+) c_t (+) h_t`, (R, 4d)."""
+        """Return `C_{t-1} (+) H_{t-1} (+) c_t (+) h_t`, (R, 2.5d)."""
         return state.memory[:, : self.state_size]
 
     def measure(self, memory: Tensor) -> Tensor:
@@ -105,23 +110,25 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
     def _closed(self, memory: Tensor) -> Tensor:
         """Return the chunk level, (R, 2d), after a chunk that ends at the current character."""
         d = self.hidden_size
-        h = memory[:, 3 * d : 4 * d]
+        h = memory[:, self.state_size - self.character_size : self.state_size]
         return torch.cat(self.chunk_level.step(self.chunk_level.project(h), memory[:, :d], memory[:, d : 2 * d]), 1)
 
     def _moved(self, state: EncoderState, chunks: Tensor) -> Tensor:
         """Return the memory, (R, M), after the current character, given the chunk level (R, 2d) after it."""
         d, (projected, tokens) = self.hidden_size, state.tables
         following = state.index_at(state.position + 1)
-        c, h = state.memory[:, 2 * d : 4 * d].chunk(2, 1)
+        before = state.memory[:, 2 * d : self.state_size]
+        c, h = before.chunk(2, 1)
         target = tokens[following, 0].masked_fill(state.at_last_word, PADDING)
         losses = self._losses(self.early(h), self._late(h, self.from_chunk(chunks[:, d:])), target)
         characters = torch.cat(self.character_level.step(projected[following], c, h), 1)
-        characters = torch.where(state.at_last_word[:, None], state.memory[:, 2 * d : 4 * d], characters)
+        characters = torch.where(state.at_last_word[:, None], before, characters)
         return torch.cat([chunks, characters, losses], 1)
 
     def _late(self, h: Tensor, projected: Tensor) -> Tensor:
-        """Return the logits of the late exit, (n, V), from `h` (n, d) and the projected chunk level (n, d)."""
-        return self.late(torch.tanh(self.from_character(h) + projected))
+        """Return the logits of the late exit, (n, V), from `h` of characters and the projected chunk level (n, d)."""
+        logits: Tensor = self.late(torch.tanh(self.from_character(h) + projected))
+        return logits
 
     def _losses(self, early: Tensor, late: Tensor, target: Tensor) -> Tensor:
         """Return the losses of both exits, (n, 2), from their logits (n, V) and the next characters (n,)."""

@@ -157,8 +157,8 @@ class StructuredEncoder(nn.Module, ABC):
     def begin(self, tables: tuple[Tensor, ...], table_index: Tensor, lengths: Tensor) -> EncoderState:
         """Return the state before the first decision; `table_index` (R, T) is the row of each word in `tables`."""
         nothing = torch.zeros_like(lengths)
-        measured = torch.zeros(*table_index.shape, len(self.measures), device=lengths.device)
         memory = self.initial(tables, table_index[:, 0])
+        measured = memory.new_zeros(*table_index.shape, len(self.measures))
         return EncoderState(tables, table_index, lengths, nothing, nothing, memory, measured)
 
     def lexicon(self) -> tuple[Tensor, ...] | None:

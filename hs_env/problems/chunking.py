@@ -57,8 +57,8 @@ class Chunking(Problem):
         meanings=("the chunk continues with the next character", "the chunk ends after this character"),
         legality="The first and the last character always end a chunk: INSIDE is not legal there and is taken as END.",
         observation=(
-            "For a chunk LSTM with hidden size d, D = 4d: cell and hidden state of the chunk level before the "
-            "character, then cell and hidden state of the character level after it."
+            "For a chunk LSTM with hidden size d, D = 2.5d: cell and hidden state of the chunk level before the "
+            "character, then cell and hidden state, of width d / 4 each, of the character level after it."
         ),
         timing="At each character t, by default,",
         rewarded=(

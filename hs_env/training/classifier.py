@@ -69,8 +69,10 @@ class ClassifierOptimizer(Generic[M]):
             group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
         model = self.fast
-        has_penalty = isinstance(model, FlatClassifier | StructuredEncoder)
-        log_probs, penalty = model.penalised(*inputs) if has_penalty else (model(*inputs), None)
+        if isinstance(model, FlatClassifier | StructuredEncoder):
+            log_probs, penalty = model.penalised(*inputs)
+        else:
+            log_probs, penalty = model(*inputs), None
         if self.class_weights is None:
             loss = nn.functional.nll_loss(log_probs, labels)
         else:

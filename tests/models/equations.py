@@ -108,7 +108,8 @@ def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: lis
 
 def chunk_losses(encoder: ChunkLSTM, tokens: list[int], actions: list[int]) -> tuple[Tensor, Tensor]:
     """Losses of one line, (L, 2) by the early and the late exit, and the last state of the chunk level (d,)."""
-    c = h = chunk_c = chunk_h = torch.zeros(encoder.hidden_size)
+    c = h = torch.zeros(encoder.character_size)
+    chunk_c = chunk_h = torch.zeros(encoder.hidden_size)
     losses = []
     for t, (token, following) in enumerate(zip(tokens, [*tokens[1:], 0], strict=True)):
         c, h = lstm(encoder.character_level, c, h, encoder.words.weight[token])
