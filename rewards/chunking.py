@@ -26,7 +26,7 @@ class ChunkGain(DenseReward):
         price: Price of a chunk, in nats.
     """
 
-    price: float = 0.1
+    price: float = 0.02
     name = "chunk_gain.v1"
 
     def __post_init__(self) -> None:

@@ -64,7 +64,7 @@ def judge(resources: NamedResources, agent: Agent, deterministic: bool = False) 
 def reinforce(resources: NamedResources, updates: int, seed: int) -> Reinforce:
     """Train a P-Net on random batches of 16 lines, with 4 samples of each."""
     torch.manual_seed(seed)
-    parameters = ReinforceParameters(samples=4, discount=DISCOUNT, learning_rate=3e-3, entropy_bonus=0.003)
+    parameters = ReinforceParameters(samples=4, discount=DISCOUNT, learning_rate=5e-3, entropy_bonus=0.001)
     agent = Reinforce(resources.encoder.state_size, CHUNKING, parameters)
     units = (unit for epoch in range(updates) for unit in training_batches(resources.encoded, 16, seed, epoch))
     for number, unit in zip(range(updates), units, strict=False):
@@ -92,8 +92,8 @@ def stable(kind: str, updates: int, seed: int, price: float) -> Agent:
 def main(
     agent: tyro.conf.Positional[Literal["reinforce", "ppo", "maskable_ppo", "baselines"]],
     seeds: tuple[int, ...] = (0,),
-    updates: int = 150,
-    price: float = 0.1,
+    updates: int = 80,
+    price: float = 0.02,
     split: Literal["dev", "test"] = "dev",
 ) -> None:
     """Train and compare.

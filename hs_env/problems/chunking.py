@@ -43,7 +43,7 @@ class Chunking(Problem):
         classifier="movie_reviews_chunks",
         corpus="movie_reviews:tokenisation=characters",
         reward="chunk_gain",
-        reward_parameters='{"price": 0.1}',
+        reward_parameters='{"price": 0.05}',
         summary="Divide a line of text into chunks, character by character.",
         description=(
             "At each character of a line, the agent decides whether a chunk ends there; here a word of a sentence is a "

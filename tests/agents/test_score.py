@@ -17,8 +17,9 @@ from hs_env.errors import HsEnvError
 from hs_env.models import ChunkLSTM
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.problems.segmentation import SEGMENTATION
-from hs_env.rewards import ChunkGain, HSLSTMReward, LogLikelihood
+from hs_env.rewards import ChunkGain, DenseReward, HSLSTMReward, LogLikelihood
 from hs_env.storage import load_state, save_state
+from hs_env.types import Steps
 from tests.builders import make_batch, make_encoder
 from tests.ternary import STRESSED, make_stressed_encoder
 
@@ -318,3 +319,23 @@ def test_a_discount_needs_a_baseline_of_steps() -> None:
     with pytest.raises(HsEnvError, match="discount"):
         ReinforceParameters(discount=1.5)
     assert ReinforceParameters(baseline="batch_mean", discount=0.9, samples=1).samples == 1
+
+
+class Silence(DenseReward):
+    """-1 for each chunk."""
+
+    def step_terms(self, steps: Steps) -> dict[str, Tensor]:
+        return {"chunks": -steps.closing.float()}
+
+
+def test_reinforce_learns_from_rewards_of_steps() -> None:
+    encoder, batch = make_encoder(ChunkLSTM).requires_grad_(False), make_batch([9, 6, 12, 8])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        parameters = ReinforceParameters(samples=4, discount=0.5, learning_rate=0.05, entropy_bonus=0.0)
+        agent = Reinforce(encoder.state_size, encoder.problem, parameters)
+    earned = [
+        agent.update(encoder, batch, Silence(), generator=generator(step)).metrics["reward"] for step in range(15)
+    ]
+    assert earned[0] < -3.0
+    assert earned[-1] > -2.3  # the first and the last character always end a chunk

@@ -20,6 +20,7 @@ from hs_env.corpora import Vocabulary
 from hs_env.envs import check_vector_env
 from hs_env.envs.classes import ChunkingEnv, ChunkingVectorEnv
 from hs_env.errors import HsEnvError
+from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import ChunkLSTM, Classifier
 from hs_env.rewards import make_reward
 from tests.envs.builders import write_corpus
@@ -168,3 +169,14 @@ def test_other_encoders_measure_nothing() -> None:
     with pytest.raises(HsEnvError, match="needs the measures early_loss and late_loss"):
         env.step(1)
     assert not make_reward("hs_lstm").dense
+
+
+@pytest.mark.parametrize("algorithm", ["stable_baselines3.PPO", "sb3_contrib.MaskablePPO"])
+def test_ppo_runs_out_of_the_box(names: dict[str, Any], algorithm: str) -> None:
+    module, _, kind = algorithm.partition(".")
+    library = pytest.importorskip(module)
+    envs = SB3VecEnv(gymnasium.make_vec(ID, 4, autoreset_mode="SameStep", **names))
+    model = getattr(library, kind)("MlpPolicy", envs, n_steps=16, batch_size=32, n_epochs=1, device="cpu", seed=0)
+    model.learn(64)
+    assert np.isfinite(model.rollout_buffer.rewards).all()
+    assert (model.rollout_buffer.rewards != 0).mean() > 0.9  # a reward at each step
