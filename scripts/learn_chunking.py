@@ -21,6 +21,7 @@ import hs_env
 from hs_env.agents import Agent, Reinforce, make_baseline, rollout
 from hs_env.agents.reinforce import ReinforceParameters
 from hs_env.compute import generator_for
+from hs_env.corpora.encoded import EncodedSplit
 from hs_env.envs.resources import NamedResources
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.problems.chunking import CHUNKING
@@ -48,10 +49,11 @@ class Figures:
 
 @torch.no_grad()
 def judge(resources: NamedResources, agent: Agent, deterministic: bool = False) -> Figures:
-    """Measure a policy on all lines of the environment's split."""
+    """Measure a policy on every third line of the environment's split, which is precise enough and cheaper."""
     sums = torch.zeros(6, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    for batch in resources.encoded.batches(128, by_length=True):
+    lines = resources.encoded.batch(torch.arange(0, len(resources.encoded), 3))
+    for batch in EncodedSplit.from_batch(lines).batches(128, by_length=True):
         made = rollout(resources.encoder, agent, batch, deterministic=deterministic, generator=generator)
         earned = resources.reward(made.episodes)
         counts = CHUNKING.counts(made.episodes.actions, batch)
