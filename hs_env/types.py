@@ -244,6 +244,14 @@ class Episodes:
         """Actions and measures of all words."""
         return Steps(self.actions, self.measures)
 
+    def first(self, samples: int | None, sentences: int) -> Episodes:
+        """Return the first `samples` episodes of each of B `sentences`; None is all of them."""
+        if samples is None:
+            return self
+        row = self.sentences.lengths.new_ones(len(self)).cumsum(0) - 1
+        rows = row % (len(self) // sentences) < samples
+        return Episodes(self.sentences.select(rows), self.actions[rows], self.log_probs[rows])
+
     def weight(self, action: int) -> Tensor:
         """Return the weight of `action` at each word, (R, T): 0 or 1, or the relaxed weight; 0 after the last word."""
         if not self.actions.is_floating_point():

@@ -103,11 +103,13 @@ def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps"), ("composition", "composition")]
+    ("name", "ledger"),
+    [("reproduce", "ledger"), ("reproduce", "never_tuned"), ("gaps", "gaps"), ("composition", "composition")],
 )
 def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, ledger: str) -> None:
     """What is added to configurations must not orphan them."""
     results = Ledger(ROOT / "docs" / "results" / f"{ledger}.jsonl").results()
+    assert results
     assert set(results) <= {cell.key for cell in load_grid(GRIDS[name])}
 
 
