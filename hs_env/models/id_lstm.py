@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.lstm import LSTM
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.state import EncoderState
 from hs_env.problems.distillation import DISTILLATION, RETAIN, retained_words
 from hs_env.types import SentenceBatch
 
