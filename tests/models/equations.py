@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork, StructuredEncoder, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork, SkimLSTM, StructuredEncoder, TreeLSTM
 from hs_env.models.lstm import LSTM
 from hs_env.problems.distillation import RETAIN
 from hs_env.problems.segmentation import END
@@ -98,10 +98,21 @@ def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: lis
     return torch.log_softmax(encoder.output.weight @ state + encoder.output.bias, 0)
 
 
+def skim_lstm(encoder: SkimLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities (C,) of one sentence."""
+    c = h = torch.zeros(encoder.hidden_size)
+    at = 0
+    while at < len(tokens):
+        c, h = lstm(encoder.word_level, c, h, encoder.words.weight[tokens[at]])
+        at += {0: 1, 1: len(tokens), 2: 4}[actions[at]]
+    return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
+
+
 EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], Tensor]] = {
     HSLSTM: hs_lstm,
     AttentiveHSLSTM: attentive_hs_lstm,
     IDLSTM: id_lstm,
+    SkimLSTM: skim_lstm,
     TreeLSTM: tree_lstm,
     PhraseModuleNetwork: phrase_modules,
 }
