@@ -36,6 +36,7 @@ from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Learner, SB3Parameters
 from .search import beam_search, best_actions
+from .skim import skim
 from .skimming_baselines import FirstHalf, ReadAll, SkipAlways
 
 __all__ = [
@@ -84,4 +85,5 @@ __all__ = [
     "load_agent_for",
     "make_baseline",
     "rollout",
+    "skim",
 ]

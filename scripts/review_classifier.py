@@ -20,6 +20,7 @@ from rich.console import Console
 from hs_env.agents import Agent
 from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.tokenisation import tokenise
+from hs_env.experiments.grid import load_grid
 from hs_env.experiments.statistics import t_interval
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.predictions import collect, collect_flat
@@ -35,12 +36,20 @@ from hs_env.vectors.files import glove_words
 SEEDS: Final = (0, 1, 2)
 WORDS: Final = 25_000
 """Size of the vocabulary: three classifiers, each with its vectors, then fit into 5 MB of a wheel."""
+SKIMMED: Final = 6_000
+"""Size of the vocabulary of the skim LSTM, which is the default of an environment and no reader of new texts."""
+GRID: Final = Path(__file__).with_name("skimming.toml")
+VARIANT: Final = "skim_0.13"
+"""Variant of the grid that is the skim LSTM."""
 VECTORS: Final = "glove-6b-50d"
 _MEASURED: Final = ("dev", "test")
 
 
 def config(model: str, seed: int) -> TrainConfig:
-    """Return the configuration of a training run: the defaults, at half their hidden size."""
+    """Return the configuration of a training run: the defaults, at half their hidden size, or a cell of a grid."""
+    if model == "skim_lstm":
+        cells = load_grid(GRID)
+        return next(cell.config for cell in cells if (cell.variant, cell.number) == (VARIANT, seed))
     return TrainConfig(model=model, vectors=VECTORS, model_parameters={"hidden_size": 150}, seed=seed, threads=1)
 
 
@@ -56,7 +65,7 @@ def best_of_seeds(model: str, folder: Path, console: Console) -> tuple[Run, dict
     made, accuracies = [], []
     for seed in SEEDS:
         run = train_or_resume(config(model, seed), folder / f"{model}-{seed}", console)
-        extended = with_frequent_words(run.classifier, corpus)
+        extended = with_frequent_words(run.classifier, corpus, SKIMMED if model == "skim_lstm" else WORDS)
         stages = {"trained": run.classifier, "float32": extended, "int8": rounded(extended)}
         made.append(replace(run, classifier=stages["int8"]))
         accuracies.append({stage: accuracy(each, run.agent, corpus) for stage, each in stages.items()})
@@ -75,17 +84,18 @@ def best_of_seeds(model: str, folder: Path, console: Console) -> tuple[Run, dict
     return made[best], {"seed": best, **values[best]["int8"], "seeds": values, "unknown": unknown}
 
 
-def with_frequent_words(classifier: Classifier, corpus: Corpus) -> Classifier:
-    """Return the classifier with a vocabulary for new texts.
+def with_frequent_words(classifier: Classifier, corpus: Corpus, size: int) -> Classifier:
+    """Return the classifier with a vocabulary for new texts, of `size` words.
 
-    It keeps the words of the training split that have a pretrained vector or occur twice. The most frequent other words
-    of GloVe follow, up to `WORDS` in all; numbers and words that no text is divided into are left out.
+    It keeps the words of the training split that have a pretrained vector or occur twice, the most frequent ones if
+    there are more than `size`. The most frequent other words of GloVe follow; numbers and words that no text is divided
+    into are left out.
     """
     known = glove_words()
     counts = Counter(word for sentence in corpus.splits["train"] for word in sentence.words)
     pretrained = counts.keys() & set(known)
-    kept = [word for word in classifier.vocabulary.words if counts[word] > 1 or word in pretrained]
-    words = Vocabulary([*kept, *_frequent(known, set(kept), WORDS - len(kept))])
+    kept = [word for word in classifier.vocabulary.words if counts[word] > 1 or word in pretrained][:size]
+    words = Vocabulary([*kept, *_frequent(known, set(kept), size - len(kept))])
     vectors = torch.from_numpy(load_vectors(VECTORS, words.words, seed=0).matrix)
     trained = classifier.model.state_dict()["words.weight"]
     vectors[:2] = trained[:2]

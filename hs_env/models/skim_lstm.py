@@ -9,7 +9,7 @@ from hs_env.models.encoder import EncoderState
 from hs_env.models.lstm import lstm_cell
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.selected_words import SelectedWordsLSTM
-from hs_env.problems.skimming import NEXT, SKIMMING, words_read
+from hs_env.problems.skimming import NEXT, SKIMMING, SKIP, SKIPPED, STOP, words_read
 
 
 class SkimLSTM(SelectedWordsLSTM):
@@ -58,6 +58,22 @@ class SkimLSTM(SelectedWordsLSTM):
         gates = state.tables[0].index_select(0, state.index_at(state.position + 1))
         following = torch.where(_nears_a_word(state)[:, None], self._after(gates, state.memory), state.memory)
         return following, state.memory, state.memory
+
+    def jump(self, state: EncoderState, actions: Tensor) -> EncoderState:
+        """Apply legal actions (R,) of rows at words that are read, and go to the next word that each row reads.
+
+        This is `advance`, repeated over the skipped words of each row. So rows are at different positions afterwards.
+        """
+        there = state.position + torch.where(actions == SKIP, 1 + SKIPPED, 1)
+        there = torch.where(actions == STOP, state.lengths, there)
+        at = EncoderState(state.tables, state.table_index, state.lengths, there, state.progress, state.memory)
+        reading = rows_of(at.reading)
+        if reading is None:
+            return at
+        memory = state.memory.clone()
+        gates = state.tables[0].index_select(0, take(at.index_at(there), reading))
+        put(memory, reading, self._after(gates, take(state.memory, reading)))
+        return EncoderState(state.tables, state.table_index, state.lengths, there, state.progress, memory)
 
     def _after(self, projected: Tensor, memory: Tensor) -> Tensor:
         """Return the memory (n, 2d) after words whose projections (n, 4d) are read."""

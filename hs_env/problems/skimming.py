@@ -87,7 +87,7 @@ class Skimming(Problem):
         joint_learning_rate=1e-4,
         joint_score="reward",
         pnet_learning_rate=1e-3,
-        initial_logits=(4.0, 0.0, 1.0),
+        initial_logits=(3.0, -1.0, 1.0),
     )
     environment = EnvironmentText(
         classifier="movie_reviews_skim_lstm",

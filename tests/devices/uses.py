@@ -299,6 +299,7 @@ JOBS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "hs_lstm": ("hs_lstm", {"pnet_epochs": 1, "weight_decay": 0.1, "curriculum_epochs": 1}),
     "fixed": ("attentive_hs_lstm", {"agent": "fixed"}),
     "id_lstm": ("id_lstm", {"pnet_epochs": 1}),
+    "skim_lstm": ("skim_lstm", {"pnet_epochs": 1}),
     "tree_lstm": ("tree_lstm", {"pnet_epochs": 1, "warm_start": "random"}),
     "hm_lstm": ("hm_lstm", {}),
 }
