@@ -39,7 +39,7 @@ WORDS: Final = 25_000
 SKIMMED: Final = 6_000
 """Size of the vocabulary of the skim LSTM, which is the default of an environment and no reader of new texts."""
 GRID: Final = Path(__file__).with_name("skimming.toml")
-VARIANT: Final = "skim_0.13"
+VARIANT: Final = "skim_0.2"
 """Variant of the grid that is the skim LSTM."""
 VECTORS: Final = "glove-6b-50d"
 _MEASURED: Final = ("dev", "test")
