@@ -80,7 +80,7 @@ class Skimming(Problem):
     # As for information distillation. STOP begins rare, because it decides about all words that follow.
     defaults = TrainingDefaults(
         warm_start="read_all",
-        reward="log_likelihood - 0.1 * words_read",
+        reward="log_likelihood - 0.15 * words_read",
         reward_dropout=True,
         warm_epochs=10,
         pnet_epochs=2,
@@ -92,7 +92,7 @@ class Skimming(Problem):
     environment = EnvironmentText(
         classifier="movie_reviews_skim_lstm",
         corpus="movie_reviews",
-        reward="log_likelihood - 0.1 * words_read",
+        reward="log_likelihood - 0.15 * words_read",
         summary="Read only the words of a sentence that matter, without having seen the others.",
         description=(
             "A frozen classifier, an LSTM, reads the first word of a sentence. After each word that it has read, the "
@@ -116,7 +116,7 @@ class Skimming(Problem):
             "words read so far, then the vector of the current word, which is 0 if the word is skipped and after the "
             "last word."
         ),
-        rewarded="`log P(gold | X) - 0.1 * r / L` for r words read out of L",
+        rewarded="`log P(gold | X) - 0.15 * r / L` for r words read out of L",
         potential="it changes where a word is read",
         information=(
             ("num_read", "int", "number of words read"),

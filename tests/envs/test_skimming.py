@@ -41,7 +41,7 @@ def test_an_episode_by_hand() -> None:
     assert info["read"] == ("all", "this", "is", "a", "truly", "good")
     assert info["num_read"] == 6
     terms = info["reward_terms"]
-    assert terms["words_read"] == pytest.approx(-0.1 * 0.6)
+    assert terms["words_read"] == pytest.approx(-0.15 * 0.6)
     assert reward == pytest.approx(terms["log_likelihood"] + terms["words_read"])
     shown = re.sub(r"\x1b\[[0-9;]*m", "", str(env.render()))
     assert shown.startswith("all ~~in all ,~~ this is a truly good ~~film~~  → ")
