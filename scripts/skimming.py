@@ -12,16 +12,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import tyro
 from matplotlib.figure import Figure
 
 import hs_env
+from hs_env.corpora import load_corpus
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.plots import save_figure
 from hs_env.experiments.statistics import t_interval
+from hs_env.experiments.summary import FEW, sentence_accuracies
 from hs_env.metrics.bootstrap import Interval
 
 ROOT: Final = Path(hs_env.__file__).parents[1]
@@ -52,7 +54,7 @@ class Point:
         name: Price or share of the words, as text.
         accuracy: Mean over seeds with its 95% interval, in per cent.
         read: Mean share of the words that are read, in per cent.
-        gap: Mean difference from the plain LSTM on all words over seeds, with its interval, in points.
+        gap: Mean difference from the plain LSTM on all words with the same seeds, with its interval, in points.
         runs: Number of runs.
     """
 
@@ -65,30 +67,46 @@ class Point:
 
 
 def points(ledger: Path) -> list[Point]:
-    """Return the points of all variants with a result, in the order of the grid."""
-    results, found = Ledger(ledger).results(), defaultdict(dict)
+    """Return the points of all variants with a result, in the order of the grid.
+
+    With fewer than `FEW` runs of a variant, all intervals are over sentences, as in the tables of `hs-env sweep`.
+    """
+    results = Ledger(ledger).results()
+    found: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = defaultdict(dict)
     for cell in load_grid(GRID):
         if cell.key in results:
-            found[cell.variant, cell.corpus][cell.number] = results[cell.key]["test"]
+            found[cell.variant, cell.corpus][cell.number] = results[cell.key]
+    few = min(map(len, found.values())) < FEW
     plain, made = found[PLAIN, CORPUS], []
     for (variant, corpus), runs in found.items():
-        series, name, share = label(variant, corpus)
-        read = [run.get("share_read", run.get("share_retained", share)) for run in runs.values()]
-        accuracies = [100 * run["accuracy"] for run in runs.values()]
-        gaps = [100 * (run["accuracy"] - plain[seed]["accuracy"]) for seed, run in runs.items()]
-        made.append(
-            Point(series, name, t_interval(accuracies), 100 * statistics.mean(read), t_interval(gaps), len(runs))
-        )
+        series, name = label(variant, corpus)
+        given = words_of(corpus) / words_of(CORPUS)
+        read = [run["test"].get("share_read", run["test"].get("share_retained", given)) for run in runs.values()]
+        own, theirs = (scores(each, few) for each in (runs, {seed: plain[seed] for seed in runs}))
+        gap = t_interval([one - two for one, two in zip(own, theirs, strict=True)])
+        made.append(Point(series, name, t_interval(own), 100 * statistics.mean(read), gap, len(runs)))
     return made
 
 
-def label(variant: str, corpus: str) -> tuple[str, str, float]:
-    """Return the series of a variant on a corpus, its price or share as text, and the share of the words given."""
+def scores(runs: Mapping[int, Mapping[str, Any]], few: bool) -> list[float]:
+    """Return accuracies in per cent, of each sentence over the runs if they are `few`, else of each run."""
+    if few:
+        return [100 * share for share in sentence_accuracies(list(runs.values()))]
+    return [100 * run["test"]["accuracy"] for run in runs.values()]
+
+
+def words_of(corpus: str) -> int:
+    """Return the number of words in the test sentences of a corpus."""
+    return sum(len(sentence.words) for sentence in load_corpus(corpus).splits["test"])
+
+
+def label(variant: str, corpus: str) -> tuple[str, str]:
+    """Return the series of a variant on a corpus, and its price or share of the words as text."""
     series, _, price = variant.partition("_")
     if variant != PLAIN:
-        return series, price, 1.0
+        return series, price
     setting, _, share = corpus.rpartition(":")[2].partition("=")
-    return (setting, f"{100 * float(share):.0f}%", float(share)) if share else (series, "", 1.0)
+    return (setting, f"{100 * float(share):.0f}%") if share else (series, "")
 
 
 def draw(made: Sequence[Point]) -> None:
@@ -137,7 +155,7 @@ def time_table(times: Mapping[str, Mapping[str, float]]) -> str:
 
 def described(name: str, way: str) -> str:
     """Return the row's title of a model: a variant of the grid, or a model with random weights of a width."""
-    series, price, _ = label(name, CORPUS)
+    series, price = label(name, CORPUS)
     details = [f"price {price}"] if price and name != "skim_lstm" else []
     for detail in way.split():
         details.append(f"hidden size {detail}, random weights" if detail.isdigit() else WAYS[detail])

@@ -114,7 +114,7 @@ class Skimming(Problem):
         observation=(
             "For an LSTM with hidden size d and word vectors of width e, D = 2d + e: cell and hidden state after the "
             "words read so far, then the vector of the current word, which is 0 if the word is skipped and after the "
-            "last word."
+            "last word. The info `token` tells every word, also a skipped one, so a policy must not use it."
         ),
         rewarded="`log P(gold | X) - 0.15 * r / L` for r words read out of L",
         potential="it changes where a word is read",
