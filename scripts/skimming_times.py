@@ -26,7 +26,7 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.experiments.grid import load_grid
 from hs_env.models import Classifier, FlatClassifier, PlainLSTM, SkimLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
-from hs_env.problems.skimming import NEXT, SKIP
+from hs_env.problems.skimming import NEXT, SKIP, STOP
 from hs_env.storage import write_json
 from hs_env.training.run import Run
 from hs_env.types import SentenceBatch
@@ -34,7 +34,7 @@ from hs_env.types import SentenceBatch
 BATCH: Final = 64
 SINGLE: Final = 50
 """Number of sentences that are classified one by one."""
-WIDTHS: Final = (100, 300, 1000)
+WIDTHS: Final = (100, 300, 600)
 """Hidden sizes of the models with random weights."""
 SOME: Final = 256
 """Number of test sentences for the models with random weights."""
@@ -119,9 +119,10 @@ def of_random_weights(width: int) -> list[Reader]:
     pnet = PNet(model.state_size, UNITS, model.problem.num_actions)
     for weight in pnet.parameters():
         torch.nn.init.normal_(weight)
+    list(pnet.parameters())[-1].data[STOP] = -1e6
     with_all, half = copy.deepcopy(pnet), pnet
     list(with_all.parameters())[-1].data[NEXT] = 1e6
-    bias, low, high = list(half.parameters())[-1].data, -20.0, 20.0
+    bias, low, high = list(half.parameters())[-1].data, -40.0, 40.0
     for _ in range(8):  # a greater bias of SKIP reads fewer words
         bias[SKIP] = (low + high) / 2
         more = share_read(model, LogitPolicy(half), test) > 50

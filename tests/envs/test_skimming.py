@@ -25,6 +25,13 @@ def test_the_environments_pass_their_checkers() -> None:
         check_vector_env(gymnasium.make_vec(ID, 3, split="test"))
 
 
+def test_stable_baselines_finds_no_fault() -> None:
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        checker.check_env(gymnasium.make(ID, split="test").unwrapped, skip_render_check=True)
+
+
 def test_an_episode_by_hand() -> None:
     env = gymnasium.make(ID, render_mode="ansi")
     observation, info = env.reset(options=TEXT)
