@@ -34,7 +34,7 @@ from hs_env.types import SentenceBatch
 BATCH: Final = 64
 SINGLE: Final = 50
 """Number of sentences that are classified one by one."""
-WIDTHS: Final = (100, 300, 600)
+WIDTHS: Final = (100, 300)
 """Hidden sizes of the models with random weights."""
 SOME: Final = 256
 """Number of test sentences for the models with random weights."""
@@ -146,10 +146,11 @@ def main(runs: Path, rounds: int = 3) -> None:
     for part in (of_the_grid(runs), *map(of_random_weights, WIDTHS)):
         times = [[reader.seconds() for reader in part] for _ in range(rounds + 1)][1:]  # the first one warms up
         for place, reader in enumerate(part):
-            result[reader.name] = {"read": reader.read} | {
+            milliseconds = {
                 name: 1000 * statistics.median(each[place][name] for each in times) for name in ("batched", "single")
             }
-            print(reader.name, {name: round(value, 3) for name, value in result[reader.name].items()}, flush=True)
+            result[reader.name] = {key: round(value, 3) for key, value in {"read": reader.read, **milliseconds}.items()}
+            print(reader.name, result[reader.name], flush=True)
     write_json(TIMES, result)
 
 
