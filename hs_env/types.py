@@ -218,6 +218,14 @@ class Episodes:
         hard = actions.argmax(2) if actions.ndim == 3 else actions.round().long()
         return Episodes(self.sentences, hard, self.log_probs.detach())
 
+    def first(self, samples: int | None, sentences: int) -> Episodes:
+        """Return the first `samples` episodes of each of B `sentences`; None is all of them."""
+        if samples is None:
+            return self
+        row = self.sentences.lengths.new_ones(len(self)).cumsum(0) - 1
+        rows = row % (len(self) // sentences) < samples
+        return Episodes(self.sentences.select(rows), self.actions[rows], self.log_probs[rows])
+
     def weight(self, action: int) -> Tensor:
         """Return the weight of `action` at each word, (R, T): 0 or 1, or the relaxed weight; 0 after the last word."""
         if not self.actions.is_floating_point():

@@ -244,6 +244,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "reward": None,
         "reward_parameters": {},
         "reward_dropout": None,
+        "c_net_samples": None,
         "pnet_epochs": None,
         "warm_epochs": run.classifier_updates["warm"] // per_epoch,
         "joint_epochs": run.classifier_updates["joint"] // per_epoch,

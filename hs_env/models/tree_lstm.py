@@ -125,12 +125,9 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
     def _leaves(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         """Return distinct word vectors, (n, e), and the row of each word in them, (B, T) int64."""
         dropout = self.training and (self.words.dropout.p or self.words.word_dropout.p)
-        lexicon = None if dropout else self.words.lexicon()
-        if lexicon is None:
-            vectors, where = self.words(batch)
-            return vectors, where
         tokens, where = batch.tokens.unique(return_inverse=True)
-        return lexicon[tokens], where
+        vectors = None if dropout else self.words.lookup(tokens)
+        return self.words(batch) if vectors is None else (vectors, where)
 
 
 def _height(state: EncoderState) -> Tensor:

@@ -37,6 +37,7 @@ LATER: Final[dict[str, Any]] = {
     "min_updates": 0,
     "decay_share": 0.0,
     "device": "cpu",
+    "c_net_samples": None,
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
@@ -104,6 +105,9 @@ class TrainConfig:
     init_from: str | None = None
     """Folder of a finished run to start from: the weights of its classifier and its agent. Then joint training comes
     first, unless `warm_epochs` or `pnet_epochs` is set. On the command line, its options are the defaults."""
+    c_net_samples: int | None = None
+    """Number of the sampled episodes per sentence that the C-Net trains on in joint training, at most `agent.samples`;
+    by default all of them."""
     class_weights: Literal["none", "balanced"] = "none"
     """Weights of the classes in the loss of the C-Net, in every stage. `balanced` gives all classes the same total
     weight, so that rare ones are learned. Rewards have no weights."""
@@ -148,7 +152,8 @@ class TrainConfig:
     """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
     resumed and used on another."""
     checkpoint_seconds: float = 60.0
-    """Seconds between two checkpoints within an epoch; one is also written after every epoch."""
+    """Seconds between two checkpoints within an epoch; one is also written after every epoch. The time grows if writing
+    one takes more than a twentieth of it. 0 writes one after every update."""
 
     def __post_init__(self) -> None:
         """Check all values.
@@ -166,6 +171,7 @@ class TrainConfig:
                 "pnet_epochs": (0, 1e6),
                 "joint_epochs": (0, 1e6),
                 "min_updates": (0, 1e9),
+                "c_net_samples": (1, 1e6),
             }.items()
             if getattr(self, name) is not None
         }
@@ -223,6 +229,12 @@ class TrainConfig:
         parameters = parse_parameters(agent.parameters, self.agent_parameters, f"the agent {self.agent!r}")
         if self.reward_dropout and not agent.reward_dropout:
             raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave --reward-dropout out.")
+        sampled = getattr(parameters, "samples", 1)
+        if self.c_net_samples is not None and self.c_net_samples > sampled:
+            raise HsEnvError(
+                f"c_net_samples must be at most the episodes per sentence of {self.agent!r}, which are {sampled}; got "
+                f"{self.c_net_samples}."
+            )
         fresh = self.init_from is None
         values = {
             "warm_start": default.warm_start,
@@ -237,7 +249,7 @@ class TrainConfig:
 
     def _for_flat_classifier(self) -> dict[str, Any]:
         """Return the fields of a classifier without actions."""
-        for name in ("agent", "warm_start", "reward", "reward_dropout", "agent_parameters"):
+        for name in ("agent", "warm_start", "reward", "reward_dropout", "agent_parameters", "c_net_samples"):
             if (given := getattr(self, name)) and given != getattr(TrainConfig, name, None):
                 flag = f"--{name.replace('_', '-')}"
                 raise HsEnvError(f"The model {self.model!r} takes no actions and has no {name}. Leave {flag} out.")

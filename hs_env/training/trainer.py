@@ -88,8 +88,8 @@ class Trainer(ClassifierTrainer):
         factor = self.rate_factor(self.stages[-1])
         self.agent.scale_rate(factor)
         episodes, metrics = self._agent_update(batch, generator)
-        rate, labels = factor * self.config.joint_learning_rate, episodes.sentences.labels
-        return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
+        rate, kept = factor * self.config.joint_learning_rate, episodes.first(self.config.c_net_samples, len(batch))
+        return metrics | _prefixed("c_net", self.classifier.update(rate, kept.sentences.labels, batch, kept.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
         self.reward.set_progress(self._policy_progress())
@@ -135,7 +135,7 @@ class Trainer(ClassifierTrainer):
 
     def save_result(self) -> None:
         """Save the slow copy and the P-Net."""
-        self.save_classifier(self.classifier.slow)
+        self.save_classifier(self.classifier.settled())
         self.agent.save(self.folder / AGENT)
 
 
