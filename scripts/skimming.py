@@ -55,7 +55,7 @@ class Point:
         accuracy: Mean over seeds with its 95% interval, in per cent.
         read: Mean share of the words that are read, in per cent.
         gap: Mean difference from the plain LSTM on all words with the same seeds, with its interval, in points.
-        runs: Number of runs.
+        runs: Words read and accuracy of each run, in per cent.
     """
 
     series: str
@@ -63,7 +63,7 @@ class Point:
     accuracy: Interval
     read: float
     gap: Interval
-    runs: int
+    runs: tuple[tuple[float, float], ...]
 
 
 def points(ledger: Path) -> list[Point]:
@@ -84,7 +84,10 @@ def points(ledger: Path) -> list[Point]:
         read = [run["test"].get("share_read", run["test"].get("share_retained", given)) for run in runs.values()]
         own, theirs = (scores(each, few) for each in (runs, {seed: plain[seed] for seed in runs}))
         gap = t_interval([one - two for one, two in zip(own, theirs, strict=True)])
-        made.append(Point(series, name, t_interval(own), 100 * statistics.mean(read), gap, len(runs)))
+        each = tuple(
+            (100 * share, 100 * run["test"]["accuracy"]) for share, run in zip(read, runs.values(), strict=True)
+        )
+        made.append(Point(series, name, t_interval(own), 100 * statistics.mean(read), gap, each))
     return made
 
 
@@ -119,7 +122,10 @@ def draw(made: Sequence[Point]) -> None:
             continue
         x, y = [each.read for each in line], [each.accuracy.value for each in line]
         sides = [[each.accuracy.value - each.accuracy.low for each in line]] * 2
-        axes.errorbar(x, y, sides, marker="o", markersize=4, linewidth=1.2, capsize=2, label=title)
+        mean = axes.errorbar(x, y, sides, marker="o", markersize=4, linewidth=1.2, capsize=2, label=title)
+        axes.plot(
+            *zip(*(run for each in line for run in each.runs), strict=True), ".", alpha=0.4, color=mean[0].get_color()
+        )
     axes.set(xlabel="words read, % of the words of test", ylabel="accuracy on test, %")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
@@ -132,7 +138,7 @@ def accuracy_table(made: Sequence[Point]) -> str:
     lines.append("|:--|:--|--:|:--|:--|--:|")
     for each in made:
         gap = "" if each.series == "plain" else interval(each.gap)
-        row = [TITLES[each.series], each.name, f"{each.read:.1f}", interval(each.accuracy), gap, f"{each.runs}"]
+        row = [TITLES[each.series], each.name, f"{each.read:.1f}", interval(each.accuracy), gap, f"{len(each.runs)}"]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
