@@ -214,7 +214,7 @@ def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> E
     actions, log_likelihood = beam_search(encoder, episodes.sentences, width)
     better = log_likelihood > episodes.log_likelihood
     actions = torch.where(better[:, None], actions, episodes.actions)
-    return Episodes(episodes.sentences, actions, encoder(episodes.sentences, actions))
+    return encoder.read(episodes.sentences, actions)
 
 
 def _policy(config: ResolvedConfig, encoder: StructuredEncoder) -> str:

@@ -17,6 +17,7 @@ from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError, shown
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
+from hs_env.models.chunk_lstm import ChunkLSTM
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
@@ -47,6 +48,7 @@ MODELS.register("phrase_modules.v1")(PhraseModuleNetwork)
 MODELS.register("id_lstm.v1")(IDLSTM)
 MODELS.register("skim_lstm.v1")(SkimLSTM)
 MODELS.register("tree_lstm.v1")(TreeLSTM)
+MODELS.register("chunk_lstm.v1")(ChunkLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)
 MODELS.register("bilstm.v1")(BiLSTM)
 MODELS.register("hm_lstm.v1")(HMLSTMClassifier)

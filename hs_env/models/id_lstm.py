@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.selected_words import SelectedWordsLSTM
+from hs_env.models.state import EncoderState
 from hs_env.problems.distillation import DISTILLATION, RETAIN, retained_words
 
 

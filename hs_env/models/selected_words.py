@@ -7,9 +7,10 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.lstm import LSTM
 from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.state import EncoderState
 from hs_env.types import SentenceBatch
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState
 from hs_env.models.lstm import lstm_cell
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.selected_words import SelectedWordsLSTM
+from hs_env.models.state import EncoderState
 from hs_env.problems.skimming import NEXT, SKIMMING, SKIP, SKIPPED, STOP, words_read
 
 
@@ -66,14 +68,14 @@ class SkimLSTM(SelectedWordsLSTM):
         """
         there = state.position + torch.where(actions == SKIP, 1 + SKIPPED, 1)
         there = torch.where(actions == STOP, state.lengths, there)
-        at = EncoderState(state.tables, state.table_index, state.lengths, there, state.progress, state.memory)
+        at = replace(state, position=there)
         reading = rows_of(at.reading)
         if reading is None:
             return at
         memory = state.memory.clone()
         gates = state.tables[0].index_select(0, take(at.index_at(there), reading))
         put(memory, reading, self._after(gates, take(state.memory, reading)))
-        return EncoderState(state.tables, state.table_index, state.lengths, there, state.progress, memory)
+        return replace(at, memory=memory)
 
     def _after(self, projected: Tensor, memory: Tensor) -> Tensor:
         """Return the memory (n, 2d) after words whose projections (n, 4d) are read."""

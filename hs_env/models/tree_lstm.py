@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.rows import rows_of, take
 from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.state import EncoderState
 from hs_env.models.tree_cell import Children, TreeCell
 from hs_env.problems.composition import COMPOSITION, tree_nodes
 from hs_env.types import SentenceBatch

@@ -156,6 +156,7 @@ class EnvironmentText:
         information: Rows of the table of infos after the last word: key, type, meaning.
         references: Papers.
         history: Changes of each version.
+        timing: When the default reward comes, with the words before its formula.
         reward_parameters: Example of parameters of the default reward, as Python source.
     """
 
@@ -172,6 +173,7 @@ class EnvironmentText:
     information: tuple[tuple[str, str, str], ...]
     references: str
     history: str = "* v0: initial version"
+    timing: str = "0 at every word except the last. At the last word, by default,"
     reward_parameters: str = "{}"
 
 

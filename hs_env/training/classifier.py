@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hs_env import ranks
 from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.sentence import FlatClassifier
 from hs_env.models.words import WordEmbedding
 from hs_env.training.deferred import LARGE, DeferredRows
@@ -62,7 +63,7 @@ class ClassifierOptimizer(Generic[M]):
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
 
-        A flat classifier may add a penalty to it, see `FlatClassifier.penalised`.
+        A model may add a penalty to it, see `StructuredEncoder.penalised` and `FlatClassifier.penalised`.
 
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """
@@ -72,7 +73,10 @@ class ClassifierOptimizer(Generic[M]):
             group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
         model = self.fast
-        log_probs, penalty = model.penalised(*inputs) if isinstance(model, FlatClassifier) else (model(*inputs), None)
+        if isinstance(model, FlatClassifier | StructuredEncoder):
+            log_probs, penalty = model.penalised(*inputs)
+        else:
+            log_probs, penalty = model(*inputs), None
         if self.class_weights is None:
             loss = nn.functional.nll_loss(log_probs, labels)
         else:

@@ -50,6 +50,7 @@ LATER_AGENT: Final = LATER_MODEL | {
     "updates": None,
     "clip": None,
     "ratio": None,
+    "discount": None,
     "optimizer": "adam",
     "policy": "actions",
     "reader": "none",
@@ -80,9 +81,9 @@ class TrainConfig:
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
     trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
-    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `skim_lstm` and
-    `tree_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive` and `hm_lstm`; they train
-    for the epochs of the warm start and of joint training."""
+    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `skim_lstm`, `tree_lstm`
+    and `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they
+    train for the epochs of the warm start and of joint training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None

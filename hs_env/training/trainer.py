@@ -106,7 +106,8 @@ class Trainer(ClassifierTrainer):
         if ranks.current() is None:
             return episodes
         sentences = self.data.splits["train"].batch(ranks.gathered(episodes.sentences.indices).cpu())
-        return Episodes(sentences, ranks.gathered(episodes.actions), ranks.gathered(episodes.log_probs))
+        measures = {name: ranks.gathered(values) for name, values in episodes.measures.items()}
+        return Episodes(sentences, ranks.gathered(episodes.actions), ranks.gathered(episodes.log_probs), measures)
 
     def _policy_progress(self) -> float:
         """Return how much of the P-Net's training is done, from 0 to 1."""

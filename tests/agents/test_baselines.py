@@ -8,7 +8,8 @@ import torch
 from hs_env.agents import BASELINES, Decision, Heuristic, PolicyInput, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import HSLSTM, IDLSTM, PhraseModuleNetwork, SkimLSTM, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, ChunkLSTM, PhraseModuleNetwork, SkimLSTM, TreeLSTM
+from hs_env.problems.chunking import CHUNKING
 from hs_env.problems.composition import COMPOSITION
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.modules import MODULES
@@ -17,6 +18,7 @@ from hs_env.problems.skimming import SKIMMING
 from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder
 
+KINDS = (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork, ChunkLSTM)
 GOLD_PHRASES = ("gold", "gold_phrases", "random_modules")
 WORDS = "the movie is not very good , but i liked the cast .".split()
 
@@ -86,7 +88,7 @@ def test_trees(name, sentence, expected):
     ("name", "kind"),
     [
         (name, kind)
-        for kind in (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork, SkimLSTM)
+        for kind in (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork, SkimLSTM, ChunkLSTM)
         for name in baselines_for(kind.problem)
     ],
 )
@@ -115,7 +117,8 @@ def test_each_problem_has_its_baselines():
     own = {"gold_phrases.v1", "random_modules.v1"}
     assert {*baselines_for(MODULES)} == {*baselines_for(SEGMENTATION)} | own
     assert baselines_for(SKIMMING) == ["first_half.v1", "random.v1", "read_all.v1", "skip_always.v1"]
-    problems = (SEGMENTATION, DISTILLATION, COMPOSITION, MODULES, SKIMMING)
+    assert baselines_for(CHUNKING) == ["all_end.v1", "all_inside.v1", "every_k.v1", "random.v1", "spaces.v1"]
+    problems = (SEGMENTATION, DISTILLATION, COMPOSITION, MODULES, SKIMMING, CHUNKING)
     assert {name for each in problems for name in baselines_for(each)} == {*BASELINES}
     with pytest.raises(HsEnvError, match=r"'all_end' is for phrase segmentation.*: all_retain, content_words"):
         make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)
