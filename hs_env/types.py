@@ -37,6 +37,13 @@ SCALE: Final = 3
 CONTRAST: Final = 4
 """Action of phrase modules: ends the phrase, which replaces what was said before."""
 
+NEXT: Final = 0
+"""Action of skimming: goes on to the next word, and reads it unless it is skipped."""
+STOP: Final = 1
+"""Action of skimming: reads no further word."""
+SKIP: Final = 2
+"""Action of skimming: the next words are skipped."""
+
 OPERATIONS: Final = ("UPDATE", "COPY", "FLUSH")
 """What a layer of HM-LSTM does at a step: an LSTM step, nothing, or an LSTM step from an empty state after handing its
 own up."""

@@ -13,7 +13,7 @@ if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
 from .base import REWARDS, DenseReward, Multiple, Reward, Sum
 from .chunking import ChunkGain
 from .classification import Accuracy, LogLikelihood, Margin
-from .counts import Deletions, Phrases, Transitions
+from .counts import Deletions, Phrases, Transitions, WordsRead
 from .expression import RewardLike, describe_parameters, make_reward
 from .function import FunctionReward, phrase_lengths
 from .gold import BoundaryF1
@@ -45,6 +45,7 @@ __all__ = [
     "Sum",
     "Term",
     "Transitions",
+    "WordsRead",
     "describe_parameters",
     "make_reward",
     "phrase_lengths",

@@ -44,6 +44,8 @@ def load_corpus(
     tokenisation: str = "words",
     noise: float = 0.0,
     noise_seed: int = 0,
+    first: float = 1.0,
+    kept: float = 1.0,
 ) -> Corpus:
     """Load a corpus.
 
@@ -53,7 +55,8 @@ def load_corpus(
             The last two take the settings `fold`, `text`, `label`, `names`, `skip_bad_rows` and `encoding`, which are
             equal to the arguments: `./cr:fold=1`, `reviews.csv:text=review,label=stars,names=bad|fair|good`.
             `./TREC.{split}.all` names the files of the splits.
-            All three take `tokenisation`, `noise` and `noise_seed`: `movie_reviews:tokenisation=characters,noise=0.1`.
+            All three take `tokenisation`, `noise`, `noise_seed`, `first` and `kept`:
+            `movie_reviews:tokenisation=characters,noise=0.1`.
         data_dir: Folder that holds `mr/`, `subj/` and so on, as `hs-env prepare` makes it. Other corpora ignore it.
         fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus. A single file of your
             own has ten folds if you name one.
@@ -67,6 +70,8 @@ def load_corpus(
         tokenisation: What the words of a sentence become: "words", "characters" or "bytes" (see `divided`).
         noise: Probability of a typo in a word, 0 to 1, in all splits (see `noisy`).
         noise_seed: Seed of the typos.
+        first: Share of the words of each sentence that stay, from its beginning (see `beginnings`).
+        kept: Share of the words of each sentence that stay, drawn at random (see `thinned`).
 
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
@@ -77,7 +82,7 @@ def load_corpus(
         raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
     given = {key: value for key, value in {"text": text, "label": label}.items() if value is not None}
     chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows, encoding=encoding).to_settings()
-    variant = Variant(tokenisation, noise, noise_seed).to_settings()
+    variant = Variant(tokenisation, noise, noise_seed, first, kept).to_settings()
     if isinstance(name, str):
         name, own = take_settings(name, SETTINGS)
         variant |= own

@@ -14,6 +14,7 @@ from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier, SentenceClassifier
+from hs_env.models.skim_lstm import SkimLSTM
 from hs_env.models.state import EncoderState
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.shipped import DEFAULT_RUN, shipped_runs
@@ -35,6 +36,7 @@ __all__ = [
     "PlainLSTM",
     "SelfAttentive",
     "SentenceClassifier",
+    "SkimLSTM",
     "StructuredEncoder",
     "TreeLSTM",
     "check_encoder",

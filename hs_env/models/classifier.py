@@ -29,6 +29,7 @@ from hs_env.models.rounded import to_float32, to_int8
 from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
+from hs_env.models.skim_lstm import SkimLSTM
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry
@@ -45,6 +46,7 @@ MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)
 MODELS.register("phrase_modules.v1")(PhraseModuleNetwork)
 MODELS.register("id_lstm.v1")(IDLSTM)
+MODELS.register("skim_lstm.v1")(SkimLSTM)
 MODELS.register("tree_lstm.v1")(TreeLSTM)
 MODELS.register("chunk_lstm.v1")(ChunkLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)

@@ -19,6 +19,7 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
         "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
         "phrase_modules.v0": "hs_env.problems.modules:MODULES",
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
+        "skimming.v0": "hs_env.problems.skimming:SKIMMING",
     },
 )
 """Decision problems by versioned name, from which `environment_id` derives the id of the environment."""

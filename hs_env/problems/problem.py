@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -409,6 +410,21 @@ class Problem(ABC):
         """List of the actions for messages: `INSIDE (0) or END (1)`."""
         *first, last = map(self.expected, range(self.num_actions))
         return f"{', '.join(first)} or {last}"
+
+
+def selection_parts(kept: Sequence[bool], keep: int | None = None, leave: int | None = None) -> list[Part]:
+    """Return the runs of kept words and the runs of the others, for a problem that selects words.
+
+    Args:
+        kept: Whether each word so far is kept.
+        keep: Action of the kept words, if they have one in common.
+        leave: Action of the other words, likewise.
+    """
+    runs = [[at for at, _ in run] for _, run in groupby(enumerate(kept), lambda each: each[1])]
+    return [
+        Part(run[0], run[-1] + 1, "retained", keep) if kept[run[0]] else Part(run[0], run[-1] + 1, "deleted", leave)
+        for run in runs
+    ]
 
 
 def _outermost(spans: Sequence[tuple[int, int]], length: int) -> list[Part]:

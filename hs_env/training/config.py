@@ -81,14 +81,14 @@ class TrainConfig:
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
     trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
-    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `tree_lstm`,
-    `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train
-    for the epochs of the warm start and of joint training."""
+    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `skim_lstm`, `tree_lstm`
+    and `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they
+    train for the epochs of the warm start and of joint training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
     """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, `all_retain` for
-    ID-LSTM, `left_branching` for trees."""
+    ID-LSTM, `read_all` for skimming, `left_branching` for trees."""
     reward: str | None = None
     """Reward, such as `log_likelihood - 0.3 * phrases` (see `hs-env rewards`). Default for phrases: the reward of
     HS-LSTM's paper. Default for ID-LSTM: the log-likelihood and a bonus for deletions that adapts to a target share."""
@@ -101,7 +101,8 @@ class TrainConfig:
     """Parameters of the agent, such as `{"estimator": "disarm", "samples": 3}`. `hs-env agents` lists them."""
     reward_dropout: bool | None = None
     """Whether the rewards of `reinforce` come from a classifier with dropout, so that it predicts training sentences no
-    better than other ones. Default: only for ID-LSTM, where deleted words would otherwise seem to cost nothing."""
+    better than other ones. Default: only for ID-LSTM and skimming, where deleted words would otherwise seem to cost
+    nothing."""
     init_from: str | None = None
     """Folder of a finished run to start from: the weights of its classifier and its agent. Then joint training comes
     first, unless `warm_epochs` or `pnet_epochs` is set. On the command line, its options are the defaults."""
@@ -116,7 +117,8 @@ class TrainConfig:
     learning_rate: float = 2e-3
     """Learning rate of the C-Net (Adam) in the warm start."""
     joint_learning_rate: float | None = None
-    """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4, for trees 1e-3."""
+    """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM and skimming 1e-4, for
+    trees 1e-3."""
     decay_share: float = 0.0
     """Share of the updates of joint training, at the end, in which the learning rates of C-Net and `reinforce` decrease
     linearly to 1/50; 0 keeps them constant."""
@@ -127,9 +129,9 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Maximum norm of the gradient of the C-Net, including a fine-tuned encoder."""
     warm_epochs: int | None = None
-    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 1."""
+    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM and skimming 10, for trees 1."""
     pnet_epochs: int | None = None
-    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2, for trees 0."""
+    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM and skimming 2, for trees 0."""
     joint_epochs: int | None = None
     """Maximum number of epochs of joint training; by default 4."""
     min_updates: int | None = None

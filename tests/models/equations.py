@@ -14,6 +14,7 @@ from hs_env.models import (
     AttentiveHSLSTM,
     ChunkLSTM,
     PhraseModuleNetwork,
+    SkimLSTM,
     StructuredEncoder,
     TreeLSTM,
 )
@@ -106,6 +107,16 @@ def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: lis
     return torch.log_softmax(encoder.output.weight @ state + encoder.output.bias, 0)
 
 
+def skim_lstm(encoder: SkimLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities (C,) of one sentence."""
+    c = h = torch.zeros(encoder.hidden_size)
+    at = 0
+    while at < len(tokens):
+        c, h = lstm(encoder.word_level, c, h, encoder.words.weight[tokens[at]])
+        at += {0: 1, 1: len(tokens), 2: 4}[actions[at]]
+    return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
+
+
 def chunk_losses(encoder: ChunkLSTM, tokens: list[int], actions: list[int]) -> tuple[Tensor, Tensor]:
     """Losses of one line, (L, 2) by the early and the late exit, and the last state of the chunk level (d,)."""
     c = h = torch.zeros(encoder.character_size)
@@ -132,6 +143,7 @@ EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], T
     HSLSTM: hs_lstm,
     AttentiveHSLSTM: attentive_hs_lstm,
     IDLSTM: id_lstm,
+    SkimLSTM: skim_lstm,
     TreeLSTM: tree_lstm,
     PhraseModuleNetwork: phrase_modules,
     ChunkLSTM: chunk_lstm,

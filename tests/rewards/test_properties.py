@@ -47,6 +47,7 @@ KNOWN = {
     "phrase_length.v1": Known(GOLD, INSIDE_ONLY, -(10 / 3 - 3.16), -(10 - 3.16)),
     "phrases.v1": Known(END_ONLY, INSIDE_ONLY, 1, 0.1),
     "transitions.v1": Known("0101010101", END_ONLY, 0.9, 0),
+    "words_read.v1": Known(INSIDE_ONLY, END_ONLY, 1, 0.1),
 }
 """A new reward needs an entry here."""
 
