@@ -71,7 +71,7 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
         return (self.character_level.project(vectors),)
 
     def tables_of(self, vectors: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Return `tables`, and the token id of each character, (n, 1) int64, which is the target of a prediction."""
+        """Return `tables`, and the token id of each character, (words, 1) int64, which is the target of a prediction."""
         return *self.tables(vectors), tokens[:, None]
 
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ def _all_states(level: LSTM, projected: Tensor, index: Tensor, lengths: Tensor) 
 
     Args:
         level: LSTM.
-        projected: (n, 4d) projected inputs.
+        projected: (rows, 4d) projected inputs.
         index: (words,) int64 row of `projected` for each word, one sequence after the other.
         lengths: (sequences,) int64 numbers of words, at least 1.
     """

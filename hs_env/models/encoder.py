@@ -126,7 +126,7 @@ class StructuredEncoder(nn.Module, ABC):
         return self(batch, actions), None
 
     def tables_of(self, vectors: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Return `tables`; override it if they also depend on the token ids (n,) int64 of the n words."""
+        """Return `tables`; override it if they also depend on the token ids (words,) int64."""
         return self.tables(vectors)
 
     def measure(self, memory: Tensor) -> Tensor:
