@@ -13,6 +13,8 @@ from hs_env.language.models import CharacterLM
 
 STREAMS = 50
 """Default number of parts of a text that are read in parallel."""
+RATIOS = ("chunk_variation", "enrichment")
+"""Scores of a level that are ratios; the others are shares from 0 to 1."""
 _STRETCH = 100
 _IGNORED = -100  # target that `nll_loss` skips
 
@@ -33,7 +35,8 @@ def evaluate_lm(
         alphabet: Characters in the order of their numbers, to compare boundaries with white space.
 
     Returns:
-        `bits_per_character`; and for a core with boundaries what `Core.scores` returns, and `space_scores`.
+        `bits_per_character`; and for a core with boundaries what `Core.scores`, `space_scores` and `chunk_scores`
+        return.
     """
     targets = len(text) - 1
     streams = min(streams, targets)
@@ -42,22 +45,23 @@ def evaluate_lm(
     inputs = torch.cat([text[:-1], text.new_zeros(padding)]).view(streams, length).t()
     outputs = torch.cat([text[1:], text.new_full((padding,), _IGNORED)]).view(streams, length).t()
     state: State | None = None
-    total, boundaries = 0.0, []
+    surprisals, boundaries = [], []
     for start in range(0, length, _STRETCH):
         now = slice(start, start + _STRETCH)
         log_probs, z, state = model(inputs[now], state)
-        total += nll_loss(
-            log_probs.flatten(0, 1), outputs[now].flatten(), reduction="sum", ignore_index=_IGNORED
-        ).item()
+        nats = nll_loss(log_probs.flatten(0, 1), outputs[now].flatten(), reduction="none", ignore_index=_IGNORED)
+        surprisals.append(nats.view_as(outputs[now]).double())
         if z is not None:
             boundaries.append(z)
-    scores = {"bits_per_character": total / targets / math.log(2)}
+    surprisal = torch.cat(surprisals)
+    scores = {"bits_per_character": surprisal.sum().item() / targets / math.log(2)}
     if boundaries:
         found = torch.cat(boundaries)
         scores |= model.core.scores(found)
         if alphabet is not None:
             spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)
             scores |= space_scores(found[outputs != _IGNORED], spaces[inputs[outputs != _IGNORED]])
+        scores |= chunk_scores(found, surprisal, outputs != _IGNORED)
     return scores
 
 
@@ -77,4 +81,30 @@ def space_scores(boundaries: Tensor, spaces: Tensor) -> dict[str, float]:
         both = int((found & spaces).sum())
         scores[f"spaces_found_{level}"] = both / max(int(spaces.sum()), 1)
         scores[f"at_spaces_{level}"] = both / max(int(found.sum()), 1)
+    return scores
+
+
+def chunk_scores(boundaries: Tensor, surprisal: Tensor, counted: Tensor) -> dict[str, float]:
+    """Describe the chunks between boundaries.
+
+    Args:
+        boundaries: (T, B, levels) floats, the boundaries after each character; one above 1/2 counts.
+        surprisal: (T, B) surprisal of the character after each character.
+        counted: (T, B) bool, True for the characters to count.
+
+    Returns:
+        For each level, `chunk_variation_1`, ... (standard deviation of the chunk lengths over their mean) and
+        `enrichment_1`, ... (mean surprisal of the first characters of chunks over that of the others); 0 where there is
+        nothing to compare. A chunk lies between two boundaries of a stream.
+    """
+    scores: dict[str, float] = {}
+    steps = torch.arange(len(boundaries), device=boundaries.device)[:, None].expand_as(counted).t()
+    for level, z in enumerate((boundaries > 0.5).unbind(-1), 1):
+        found, stream = (z & counted).t(), torch.arange(z.shape[1], device=z.device)[:, None]
+        places, streams = steps[found], stream.expand_as(found)[found]
+        lengths = places.diff()[streams.diff() == 0].double()
+        variation = lengths.std(correction=0) / lengths.mean() if len(lengths) else lengths.sum()
+        first, other = surprisal[z & counted], surprisal[~z & counted]
+        ratio = first.mean() / other.mean() if len(first) and len(other) else surprisal.new_zeros(())
+        scores |= {f"chunk_variation_{level}": variation.item(), f"enrichment_{level}": ratio.item()}
     return scores

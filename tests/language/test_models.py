@@ -13,8 +13,10 @@ from hs_env.language.models import hm_lstm_size, new_model
 from hs_env.language.scores import space_scores
 from tests.language.builders import CONFIG
 
+ALPHABET = " " + "".join(map(chr, range(97, 146)))
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
 def test_stretches_are_read_as_one_text(core: str) -> None:
     torch.manual_seed(0)
     model = CharacterLM(7, core, 3, 6, 5, 4, stages=2).eval()
@@ -23,12 +25,12 @@ def test_stretches_are_read_as_one_text(core: str) -> None:
     first, _, state = model(tokens[:5])
     second, _, _ = model(tokens[5:], state)
     torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=0)
-    assert (z is None) == (core == "lstm")
+    assert (z is None) == (core in ("lstm", "ln_lstm"))
     alone = model(tokens[:, 1:2])[0]
     torch.testing.assert_close(alone, whole[:, 1:2], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
 def test_the_gradient_with_dropout_is_that_of_what_was_dropped(core: str) -> None:
     torch.manual_seed(1)
     model, tokens = CharacterLM(7, core, 2, 6, 5, 4, dropout=0.5), torch.randint(0, 7, (4, 3))
@@ -45,23 +47,23 @@ def test_the_plain_stack_has_as_many_parameters(layers: int, width: int) -> None
     h_net = LMConfig(core="h_net", layers=layers, hidden_size=width, stages=2)
     config = LMConfig(core="lstm", layers=layers, hidden_size=width)
     with torch.device("meta"):
-        wanted = new_model(replace(config, core="hm_lstm"), 50).size
-        assert abs(new_model(config, 50).size / wanted - 1) < 0.005
-        assert abs(new_model(h_net, 50).size / wanted - 1) < 0.02
-        assert new_model(replace(config, equal_parameters=False), 50).core.hidden_size == width
-    assert hm_lstm_size(config, 50) == wanted
+        wanted = new_model(replace(config, core="hm_lstm"), ALPHABET).size
+        assert abs(new_model(config, ALPHABET).size / wanted - 1) < 0.005
+        assert abs(new_model(h_net, ALPHABET).size / wanted - 1) < 0.02
+        assert new_model(replace(config, equal_parameters=False), ALPHABET).core.hidden_size == width
+    assert hm_lstm_size(config, ALPHABET) == wanted
 
 
 @pytest.mark.parametrize("width", [1, 2, 13])
 def test_no_other_width_comes_nearer(width: int) -> None:
     config = replace(CONFIG, core="lstm", hidden_size=width)
-    chosen, wanted = new_model(config, 50), hm_lstm_size(config, 50)
+    chosen, wanted = new_model(config, ALPHABET), hm_lstm_size(config, ALPHABET)
     for other in {max(chosen.core.hidden_size - 1, 1), chosen.core.hidden_size + 1}:
-        size = new_model(replace(config, hidden_size=other, equal_parameters=False), 50).size
+        size = new_model(replace(config, hidden_size=other, equal_parameters=False), ALPHABET).size
         assert abs(size - wanted) >= abs(chosen.size - wanted)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
 @pytest.mark.parametrize("streams", [1, 7, 1000])
 def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams: int) -> None:
     torch.manual_seed(3)
