@@ -82,4 +82,4 @@ def _load_result(folder: Path, config: LMConfig, history: Any, device: Device) -
 _KIND = RunKind[LMConfig, LMConfig, LMRun](
     "hs-env lm train", "text", lambda config: config, LMConfig.from_json, _new_trainer, _load_result
 )
-train_lm, resume_lm = _KIND.train, _KIND.resume
+train_lm, resume_lm, train_or_resume_lm = _KIND.train, _KIND.resume, _KIND.train_or_resume

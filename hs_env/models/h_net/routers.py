@@ -2,7 +2,7 @@
 
 Encoder, main network and decoder stay the same. With x_t the encoder's vector at position t and s_t = w x_t + v:
 
-| name | p_t | boundary b_t in training | gradient of the decision |
+| name | p_t | boundary b_t | gradient of the decision |
 |---|---|---|---|
 | `cosine` | (1 - cos(W_q x_{t-1}, W_k x_t)) / 2 | p_t > 1/2 | smoothing and confidence (Hwang, Wang, Gu 2025) |
 | `straight_through` | sigm(s_t) | p_t > 1/2 | the same |
@@ -12,8 +12,9 @@ Encoder, main network and decoder stay the same. With x_t the encoder's vector a
 | `every` | | 1 at every k-th position | none: fixed |
 | `random` | | 1 at random positions | none: fixed |
 
-In eval mode a learned router sets a boundary where p_t > 1/2, without noise. The first position of a sequence always
-has a boundary; `HNet` sets it.
+In training the random numbers of `gumbel` and `reinforce` are new ones. In eval mode they are a fixed function of the
+position, so results repeat, and the boundary rate is that of training. The first position of a sequence always has a
+boundary; `HNet` sets it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ RouterName = Literal["cosine", "straight_through", "gumbel", "reinforce", "space
 TEMPERATURE: Final = 0.5
 """Temperature of the router `gumbel`."""
 PERIOD: Final = 4096
-"""Number of positions after which the boundaries of the router `random` repeat."""
+"""Number of positions after which fixed random numbers repeat."""
 
 
 class Routing(NamedTuple):
@@ -131,33 +132,54 @@ class LinearRouter(Router):
     def forward(self, x: Tensor, tokens: Tensor | None, lengths: Tensor, state: State) -> Routing:
         """See `Router.forward`."""
         scores = self.head(x).squeeze(1)
-        p, chosen = self.decide(scores)
-        return Routing(p, chosen, (), scores)
-
-    def decide(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Return p and the boundaries for scores s, (words,) each."""
-        return torch.sigmoid(scores), scores > 0
+        return Routing(torch.sigmoid(scores), scores > 0, (), scores)
 
 
-class GumbelRouter(LinearRouter):
-    """Draws relaxed boundaries in training: `gumbel` in the module's table."""
+class SampledRouter(LinearRouter):
+    """Draws boundaries with the help of uniform numbers."""
 
-    def decide(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """See `LinearRouter.decide`."""
-        if self.training:
-            scores = scores + _uniform_like(scores).clamp(1e-6, 1 - 1e-6).logit()
-        return torch.sigmoid(scores / TEMPERATURE), scores > 0
+    parts = 1
+    noise: Tensor
+
+    def __init__(self, width: int, rate: float) -> None:
+        super().__init__(width, rate)
+        self.register_buffer("noise", uniform(PERIOD, seeded(0), CPU), persistent=False)
+
+    def start(self, zeros: Tensor) -> State:
+        """See `Router.start`; the state is the number of positions, modulo the period."""
+        return (zeros[:, :1],)
+
+    def forward(self, x: Tensor, tokens: Tensor | None, lengths: Tensor, state: State) -> Routing:
+        """See `Router.forward`."""
+        scores = self.head(x).squeeze(1)
+        place, after = _places(lengths, state[0], PERIOD)
+        noise = uniform(len(x), None, x.device, x.dtype) if self.training else self.noise[place].to(x.dtype)
+        p, chosen = self.decide(scores, noise)
+        return Routing(p, chosen, (after,), scores)
+
+    @abstractmethod
+    def decide(self, scores: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return p and the boundaries for scores s and uniform numbers, (words,) each."""
 
 
-class PolicyRouter(LinearRouter):
-    """Draws boundaries in training, and passes no gradient through them: `reinforce` in the module's table."""
+class GumbelRouter(SampledRouter):
+    """Draws relaxed boundaries: `gumbel` in the module's table."""
+
+    def decide(self, scores: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `SampledRouter.decide`."""
+        noisy = scores + noise.clamp(1e-6, 1 - 1e-6).logit()
+        return torch.sigmoid(noisy / TEMPERATURE), noisy > 0
+
+
+class PolicyRouter(SampledRouter):
+    """Draws boundaries, and passes no gradient through them: `reinforce` in the module's table."""
 
     smooths, samples = False, True
 
-    def decide(self, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """See `LinearRouter.decide`."""
+    def decide(self, scores: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """See `SampledRouter.decide`."""
         p = torch.sigmoid(scores)
-        return p, p > (_uniform_like(p) if self.training else 0.5)
+        return p, p > noise
 
 
 class SpaceRouter(Router):
@@ -202,10 +224,8 @@ class PatternRouter(Router):
 
     def forward(self, x: Tensor, tokens: Tensor | None, lengths: Tensor, state: State) -> Routing:
         """See `Router.forward`."""
-        first = state[0].long().squeeze(1) - (lengths.cumsum(0) - lengths)
-        place = torch.arange(len(x), device=x.device) + first[sequence_numbers(lengths)]
-        chosen = self.pattern[place % len(self.pattern)]
-        after = (state[0] + lengths[:, None]) % len(self.pattern)
+        place, after = _places(lengths, state[0], len(self.pattern))
+        chosen = self.pattern[place]
         return Routing(chosen.to(x.dtype), chosen, (after,))
 
 
@@ -240,6 +260,15 @@ def check_router(name: str) -> None:
         raise HsEnvError(f"router must be one of {', '.join(get_args(RouterName))}; got {name!r}.")
 
 
-def _uniform_like(values: Tensor) -> Tensor:
-    """Return uniform numbers in [0, 1) of the shape, dtype and device of `values`."""
-    return uniform(values.shape, None, values.device, values.dtype)
+def _places(lengths: Tensor, before: Tensor, period: int) -> tuple[Tensor, Tensor]:
+    """Return the position of each word in its sequence, modulo a period, and the number of positions afterwards.
+
+    Args:
+        lengths: (sequences,) int64, number of positions of each sequence.
+        before: (sequences, 1) floats, number of positions before, modulo the period.
+        period: Period.
+    """
+    starts = lengths.cumsum(0) - lengths
+    first = (before.long().squeeze(1) - starts)[sequence_numbers(lengths)]
+    place = torch.arange(len(first), device=lengths.device) + first
+    return place % period, (before + lengths[:, None]) % period
