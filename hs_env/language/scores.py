@@ -10,6 +10,7 @@ from torch.nn.functional import nll_loss
 
 from hs_env.language.cores import State
 from hs_env.language.models import CharacterLM
+from hs_env.language.segmentation import word_scores
 
 STREAMS = 50
 """Default number of parts of a text that are read in parallel."""
@@ -21,7 +22,11 @@ _IGNORED = -100  # target that `nll_loss` skips
 
 @torch.no_grad()
 def evaluate_lm(
-    model: CharacterLM, text: Tensor, streams: int = STREAMS, alphabet: str | None = None
+    model: CharacterLM,
+    text: Tensor,
+    streams: int = STREAMS,
+    alphabet: str | None = None,
+    ends: Tensor | None = None,
 ) -> dict[str, float]:
     """Predict every character of a text once, except the first one.
 
@@ -33,10 +38,12 @@ def evaluate_lm(
         text: (characters,) int64 positions in the alphabet, at least two.
         streams: Number of parts.
         alphabet: Characters in the order of their numbers, to compare boundaries with white space.
+        ends: (characters,) bool, the last characters of words, to compare boundaries with the words of a text without
+            spaces; needs `alphabet`.
 
     Returns:
-        `bits_per_character`; and for a core with boundaries what `Core.scores`, `space_scores` and `chunk_scores`
-        return.
+        `bits_per_character`; and for a core with boundaries what `Core.scores`, `space_scores`, `chunk_scores`
+        and `word_scores` return.
     """
     targets = len(text) - 1
     streams = min(streams, targets)
@@ -58,10 +65,15 @@ def evaluate_lm(
     if boundaries:
         found = torch.cat(boundaries)
         scores |= model.core.scores(found)
+        counted = outputs != _IGNORED
         if alphabet is not None:
             spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)
-            scores |= space_scores(found[outputs != _IGNORED], spaces[inputs[outputs != _IGNORED]])
-        scores |= chunk_scores(found, surprisal, outputs != _IGNORED)
+            scores |= space_scores(found[counted], spaces[inputs[counted]])
+        scores |= chunk_scores(found, surprisal, counted)
+        if alphabet is not None and ends is not None:
+            lines = inputs == alphabet.find("\n")
+            marks = torch.cat([ends[:-1], ends.new_zeros(padding)]).view(streams, length).t().to(inputs.device)
+            scores |= word_scores(found, marks, lines, counted)
     return scores
 
 

@@ -146,7 +146,8 @@ class LMTrainer(StagedTrainer[int]):
     def _evaluate_dev(self) -> tuple[dict[str, float], str]:
         """Return scores on dev, and a sample of the model's text with its boundaries."""
         model, prompt = self.model.eval(), self.text.dev[0]
-        scores = evaluate_lm(model, self.dev, alphabet=self.text.alphabet) | model.core.settings()
+        scores = evaluate_lm(model, self.dev, alphabet=self.text.alphabet, ends=self.text.word_ends("dev"))
+        scores |= model.core.settings()
         language_model = LanguageModel(model, self.text.alphabet, {})
         sample = sample_text(language_model, 200, prompt, seed=self.config.seed)
         if model.core.finds_boundaries:

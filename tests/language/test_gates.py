@@ -64,6 +64,23 @@ def test_equal_streams_have_no_advantage() -> None:
     torch.testing.assert_close(torch.autograd.grad(loss, log_probs)[0], torch.zeros(6, 4), atol=1e-7, rtol=0)
 
 
+def test_the_loss_teaches_where_boundaries_pay() -> None:
+    """A boundary at an even step adds 1 to the reward, and at an odd one subtracts 1. The baseline removes the noise."""
+    generator = torch.Generator().manual_seed(2)
+    scores = torch.zeros(6, requires_grad=True)
+    optimizer = torch.optim.Adam([scores], lr=0.1)
+    gain = torch.tensor([1.0, -1.0] * 3)[:, None]
+    for _ in range(60):
+        chosen = (torch.rand(6, 32, generator=generator) < torch.sigmoid(scores.detach())[:, None]).float()
+        log_probs = torch.nn.functional.logsigmoid(scores[:, None] * (2 * chosen - 1))
+        rewards = chosen * gain + 3 * torch.randn(6, 1, generator=generator)
+        optimizer.zero_grad()
+        gate_loss(GateParameters(discount=0.9), rewards, log_probs).backward()
+        optimizer.step()
+    assert ((scores > 1) == (gain[:, 0] > 0)).all()
+    assert ((scores < -1) == (gain[:, 0] < 0)).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
+from statistics import fmean, pstdev
 
 import pytest
 import torch
 
 from hs_env.language import CharacterLM, LMConfig, evaluate_lm
 from hs_env.language.models import hm_lstm_size, new_model
-from hs_env.language.scores import space_scores
+from hs_env.language.scores import chunk_scores, space_scores
 from tests.language.builders import CONFIG
 
 ALPHABET = " " + "".join(map(chr, range(97, 146)))
@@ -78,6 +80,26 @@ def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams:
             total -= log_probs.gather(1, part[1:, None]).sum().item()
     assert ("boundaries_1" in scores) == model.core.finds_boundaries
     assert scores["bits_per_character"] == pytest.approx(total / 249 / math.log(2), abs=1e-5)
+
+
+def test_lengths_of_chunks_and_surprisal_at_their_starts_are_those_of_a_naive_computation() -> None:
+    torch.manual_seed(4)
+    z, surprisal = (torch.rand(30, 3, 2) > 0.6).float(), torch.rand(30, 3).double()
+    counted = torch.ones(30, 3, dtype=torch.bool)
+    counted[25:, 2] = False
+    scores = chunk_scores(z, surprisal, counted)
+    for level in (0, 1):
+        lengths, first, other = [], [], []
+        for stream in range(3):
+            places = [t for t in range(30) if z[t, stream, level] and counted[t, stream]]
+            lengths += [after - before for before, after in pairwise(places)]
+            for t in range(30):
+                if counted[t, stream]:
+                    (first if t in places else other).append(surprisal[t, stream].item())
+        assert scores[f"chunk_variation_{level + 1}"] == pytest.approx(pstdev(lengths) / fmean(lengths))
+        assert scores[f"enrichment_{level + 1}"] == pytest.approx(fmean(first) / fmean(other))
+    nothing = chunk_scores(torch.zeros(30, 3, 1), surprisal, counted)
+    assert nothing == {"chunk_variation_1": 0.0, "enrichment_1": 0.0}
 
 
 def test_spaces_with_a_boundary_are_counted() -> None:
