@@ -27,7 +27,7 @@ from hs_env.language.scores import RATIOS
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
 
-WIDTH: Final = 100
+WIDTH: Final = 120
 """Width of the table of scores, in characters."""
 
 join_lines(LMConfig)

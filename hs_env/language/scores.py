@@ -67,8 +67,8 @@ def evaluate_lm(
         scores |= model.core.scores(found)
         counted = outputs != _IGNORED
         if alphabet is not None:
-            spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)
-            scores |= space_scores(found[counted], spaces[inputs[counted]])
+            spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)[inputs]
+            scores |= space_scores(found, spaces, counted)
         scores |= chunk_scores(found, surprisal, counted)
         if alphabet is not None and ends is not None:
             lines = inputs == alphabet.find("\n")
@@ -77,22 +77,27 @@ def evaluate_lm(
     return scores
 
 
-def space_scores(boundaries: Tensor, spaces: Tensor) -> dict[str, float]:
+def space_scores(boundaries: Tensor, spaces: Tensor, counted: Tensor) -> dict[str, float]:
     """Compare boundaries with the white space of a text.
 
     Args:
-        boundaries: (words, levels) floats, the boundaries after each character; one above 1/2 counts.
-        spaces: (words,) bool, whether a character is white space.
+        boundaries: (T, B, levels) floats, the boundaries after each character; one above 1/2 counts.
+        spaces: (T, B) bool, whether a character is white space.
+        counted: (T, B) bool, True for the characters to count.
 
     Returns:
         For each level, `spaces_found_1`, ... (share of the spaces that have a boundary) and `at_spaces_1`, ... (share
-        of the boundaries that are at a space); 0 where there is nothing to find.
+        of the boundaries that are at a space), and likewise `starts_found_1`, ... and `at_starts_1`, ... for the first
+        characters of words, which follow a space; 0 where there is nothing to find.
     """
+    starts = torch.zeros_like(spaces)
+    starts[1:] = spaces[:-1] & ~spaces[1:]
     scores = {}
-    for level, found in enumerate((boundaries > 0.5).unbind(-1), 1):
-        both = int((found & spaces).sum())
-        scores[f"spaces_found_{level}"] = both / max(int(spaces.sum()), 1)
-        scores[f"at_spaces_{level}"] = both / max(int(found.sum()), 1)
+    for name, wanted in (("spaces", spaces & counted), ("starts", starts & counted)):
+        for level, found in enumerate((boundaries > 0.5).unbind(-1), 1):
+            both = int((found & wanted).sum())
+            scores[f"{name}_found_{level}"] = both / max(int(wanted.sum()), 1)
+            scores[f"at_{name}_{level}"] = both / max(int((found & counted).sum()), 1)
     return scores
 
 

@@ -65,7 +65,7 @@ def test_equal_streams_have_no_advantage() -> None:
 
 
 def test_the_loss_teaches_where_boundaries_pay() -> None:
-    """A boundary at an even step adds 1 to the reward, and at an odd one subtracts 1. The baseline removes the noise."""
+    """A boundary adds 1 to the reward at even steps and subtracts 1 at odd ones. The baseline removes the noise."""
     generator = torch.Generator().manual_seed(2)
     scores = torch.zeros(6, requires_grad=True)
     optimizer = torch.optim.Adam([scores], lr=0.1)

@@ -102,13 +102,19 @@ def test_lengths_of_chunks_and_surprisal_at_their_starts_are_those_of_a_naive_co
     assert nothing == {"chunk_variation_1": 0.0, "enrichment_1": 0.0}
 
 
-def test_spaces_with_a_boundary_are_counted() -> None:
-    spaces = torch.tensor([0, 0, 1, 0, 1, 0, 0, 1]).bool()
-    first, second = torch.tensor([1.0, 0, 1, 0, 1, 0, 0, 0]), torch.zeros(8)
-    scores = space_scores(torch.stack([first, second], 1), spaces)
+def test_spaces_and_starts_of_words_with_a_boundary_are_counted() -> None:
+    """The last character is not counted."""
+    spaces = torch.tensor([0, 0, 1, 0, 1, 1, 0, 1, 1]).bool()[:, None]
+    first, second = torch.tensor([1.0, 0, 1, 1, 1, 0, 0, 0, 1]), torch.zeros(9)
+    counted = torch.ones(9, 1, dtype=torch.bool).index_fill(0, torch.tensor([8]), False)
+    scores = space_scores(torch.stack([first, second], 1)[:, None], spaces, counted)
     assert scores == {
-        "spaces_found_1": 2 / 3,
-        "at_spaces_1": 2 / 3,
+        "spaces_found_1": 2 / 4,
+        "at_spaces_1": 2 / 4,
         "spaces_found_2": 0.0,
         "at_spaces_2": 0.0,
+        "starts_found_1": 1 / 2,
+        "at_starts_1": 1 / 4,
+        "starts_found_2": 0.0,
+        "at_starts_2": 0.0,
     }
