@@ -62,5 +62,10 @@ class Transitions(Reward):
         """See `Reward.terms`."""
         actions, sentences = episodes.actions, episodes.sentences
         before, now = actions[:, :-1], actions[:, 1:]
-        changed = (before * (1 - now) + now * (1 - before)) * sentences.mask[:, 1:]
-        return {"transitions": changed.sum(1) / sentences.lengths}
+        if not actions.is_floating_point():
+            changed = (before != now).long()
+        elif actions.ndim == 3:
+            changed = 1 - (before * now).sum(2)
+        else:
+            changed = before * (1 - now) + now * (1 - before)
+        return {"transitions": (changed * sentences.mask[:, 1:]).sum(1) / sentences.lengths}

@@ -10,6 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from hs_env.experiments.ledger import Ledger
+from hs_env.training import TrainConfig
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -65,3 +68,45 @@ def test_anything_else_fails(
     with pytest.raises(SystemExit, match="1 figures are outside"):
         script.main(claims_file(tmp_path, code, 69.9, 70.0))
     assert message in capsys.readouterr().out
+
+
+def ledger_with(folder: Path, accuracies: list[float], config: TrainConfig) -> Path:
+    """A ledger with a run of `config` per accuracy, which stands for that of the test split."""
+    path = folder / "ledger.jsonl"
+    for seed, accuracy in enumerate(accuracies):
+        entry = {
+            "key": f"phrases-plain_lstm-{seed}",
+            "corpus": "phrases",
+            "variant": "plain_lstm",
+            "cpu_seconds": 1.0,
+            "config": config.resolve().to_json(),
+            "test": {"accuracy": accuracy, "sentences": 100},
+        }
+        Ledger(path).append(entry)
+    return path
+
+
+@pytest.mark.parametrize(("accuracies", "verdict"), [([0.5, 0.6], "ok  "), ([0.99, 0.98], "FAIL")])
+def test_a_run_of_a_ledger_is_trained_again(
+    accuracies: list[float],
+    verdict: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("check_ledgers")
+    config = TrainConfig(
+        corpus="phrases:train=8,dev=4,test=100", vectors="random:4", model="plain_lstm", warm_epochs=1, joint_epochs=0
+    )
+    path = ledger_with(tmp_path, accuracies, config)
+    assert script.check(path, 3, 10.0, None) == (verdict == "ok  ")
+    assert capsys.readouterr().out.startswith(f"{verdict} ledger.jsonl phrases-plain_lstm-1: ")
+
+
+def test_a_run_may_differ_as_other_seeds_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("check_ledgers")
+    path = ledger_with(tmp_path, [0.8, 0.9], TrainConfig())
+    accepted = script.accepted(Ledger(path).results(), "phrases-plain_lstm-0")
+    assert accepted == pytest.approx((0.8 - 3 * 0.04, 0.9 + 3 * 0.04))

@@ -52,7 +52,7 @@ def choose(arguments: Sequence[str]) -> Chosen:
             `--config` are read.
 
     Raises:
-        HsEnvError: If a name or file is unknown or not valid.
+        HsEnvError: If a name or file is unknown or not valid, or an option of an agent is given and the model has none.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--init-from", "--init_from")
@@ -64,8 +64,11 @@ def choose(arguments: Sequence[str]) -> Chosen:
         defaults = _continued(known.init_from)
     parser.add_argument("--model", default=defaults.model)
     parser.add_argument("--agent", default=defaults.agent or TrainConfig.agent)
-    chosen, _ = parser.parse_known_args(remaining)
+    chosen, others = parser.parse_known_args(remaining)
     model = MODELS.get(chosen.model)
+    option = next((each.partition("=")[0] for each in others if each.startswith("--agent.")), None)
+    if option is not None and not issubclass(model, StructuredEncoder):
+        raise HsEnvError(f"The model {chosen.model!r} takes no actions and has no agent. Leave {option} out.")
     agent = AGENTS.get(chosen.agent).parameters if issubclass(model, StructuredEncoder) else NoParameters
     own_model = defaults.model_parameters if chosen.model == defaults.model else {}
     own_agent = defaults.agent_parameters if chosen.agent == defaults.agent else {}

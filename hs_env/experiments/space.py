@@ -40,6 +40,12 @@ class Range:
         """All choices, or the lowest and the highest value."""
         return self.choices or (self.low, self.high)
 
+    def __contains__(self, value: object) -> bool:
+        """Return whether a field may have this value."""
+        if self.choices:
+            return value in self.choices
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
 
 Space = Mapping[str, Range]
 """Ranges by field, such as "batch_size" or "model_parameters.dropout"."""
@@ -84,6 +90,18 @@ def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig
         field, _, inner = name.partition(".")
         layers.append({field: {inner: value} if inner else value})
     return make_config(TrainConfig, merge_settings(*layers))
+
+
+def values_in(space: Space, config: TrainConfig) -> dict[str, Value]:
+    """Return the values of a configuration, for those fields of a space that may have them."""
+    resolved, found = config.resolve(), {}
+    for name, values in space.items():
+        field, _, inner = name.partition(".")
+        value = getattr(resolved, field)
+        value = value.get(inner) if inner else value
+        if value in values:
+            found[name] = value
+    return found
 
 
 def _range(place: str, value: Any) -> Range:

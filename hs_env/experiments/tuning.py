@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from hs_env.errors import HsEnvError, missing_extra
-from hs_env.experiments.space import Range, Space, Value, with_values
+from hs_env.experiments.space import Range, Space, Value, values_in, with_values
 from hs_env.settings import to_toml
 from hs_env.storage import write_atomically
 from hs_env.training import TrainConfig, train_or_resume
@@ -36,9 +36,10 @@ _EPOCHS: Final = 10**6
 def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Console | None = None) -> Path:
     """Search the space until the study has this number of trials, finished, pruned or failed.
 
-    Every trial is a run in `OUT/trials`, whose log-likelihood on dev is reported after each epoch. A trial that is
-    worse than the median of the others at the same epoch is stopped, from the third epoch on. Several processes may
-    share a study. If a process is killed, the next one continues its trial from the checkpoint.
+    The first trial has the values of the configuration itself, as far as the space has them. Every trial is a run in
+    `OUT/trials`, whose log-likelihood on dev is reported after each epoch. A trial that is worse than the median of the
+    others at the same epoch is stopped, from the third epoch on. Several processes may share a study. If a process is
+    killed, the next one continues its trial from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.
@@ -93,6 +94,8 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
         if study.user_attrs.setdefault("search", search) != search:
             raise HsEnvError(f"{out} holds a search of another configuration or space. Choose another folder (--out).")
         study.set_user_attr("search", search)
+        if not study.get_trials(deepcopy=False):
+            study.enqueue_trial(values_in(space, config))
     return study
 
 
@@ -112,9 +115,9 @@ def _claim(
                 continue
             trial = Trial(study, each._trial_id)
             return trial, {name: _suggest(trial, name, values) for name, values in space.items()}, lock
-        if len(study.get_trials(deepcopy=False)) >= trials:
+        number = sum(each.state != TrialState.WAITING for each in study.get_trials(deepcopy=False))
+        if number >= trials:
             return None
-        number = len(study.get_trials(deepcopy=False))
         study.sampler = optuna.samplers.TPESampler(seed=config.seed * 100_003 + number, n_startup_trials=5)
         trial = study.ask()
         lock = FileLock(f"{_folder(out, trial.number)}.lock")

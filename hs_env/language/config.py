@@ -15,6 +15,7 @@ from hs_env.models.hm.boundary import Boundary, check_boundary
 from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain
 from hs_env.training.paths import absolute, located
+from hs_env.training.schedule import decreasing_rate
 
 PRESETS: Final = Path(__file__).with_name("presets.toml")
 """Configurations by name."""
@@ -142,9 +143,7 @@ class LMConfig(GateParameters, RateParameters):
 
     def learning_rate_at(self, update: int) -> float:
         """Return the learning rate of an update, numbered from 0: constant, then decreasing to 1/50."""
-        decreasing = self.decay_share * self.updates
-        left = (self.updates - update) / decreasing if decreasing else 1.0
-        return self.learning_rate * min(1.0, 0.02 + 0.98 * left)
+        return decreasing_rate(self.learning_rate, update, self.updates, self.decay_share)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -22,6 +22,7 @@ from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.parent import Parent
+from hs_env.training.schedule import decreasing_rate
 from hs_env.training.stages import Stage, StagedTrainer
 from hs_env.vectors import WordVectors
 from hs_env.vectors.contextual import ContextualVectors
@@ -151,6 +152,12 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             updates -= self._updates_in(begun + epochs)
             epochs += 1
         return epochs + max(0, -(-updates // self.updates_per_epoch))
+
+    def joint_rate(self, stage: Stage) -> float:
+        """Return the learning rate of the next update of the C-Net in joint training."""
+        done = self.progress.updates_by_stage.get(stage.name, 0)
+        config = self.config
+        return decreasing_rate(config.joint_learning_rate, done, self.max_updates(stage), config.decay_share)
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
         """Train on this process's share of a batch. Dropout and the stage's generator get separate seeds."""

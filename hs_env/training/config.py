@@ -35,6 +35,7 @@ LATER: Final[dict[str, Any]] = {
     "init_from": None,
     "class_weights": "none",
     "min_updates": 0,
+    "decay_share": 0.0,
     "device": "cpu",
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
@@ -111,6 +112,9 @@ class TrainConfig:
     """Learning rate of the C-Net (Adam) in the warm start."""
     joint_learning_rate: float | None = None
     """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4, for trees 1e-3."""
+    decay_share: float = 0.0
+    """Share of the updates of joint training, at the end, in which the learning rate of the C-Net decreases linearly to
+    1/50; 0 keeps it constant."""
     tau: float = 0.02
     """Share of the trained weights that the slow copy takes over after each update of the C-Net."""
     weight_decay: float = 0.0
@@ -168,6 +172,7 @@ class TrainConfig:
             encoder_rate=(0, 1),
             batch_size=(1, 1e6),
             learning_rate=(1e-12, 10),
+            decay_share=(0, 1),
             tau=(1e-6, 1),
             weight_decay=(0, 1e9),
             clip_norm=(1e-12, 1e12),

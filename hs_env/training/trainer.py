@@ -86,7 +86,7 @@ class Trainer(ClassifierTrainer):
 
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         episodes, metrics = self._agent_update(batch, generator)
-        rate, labels = self.config.joint_learning_rate, episodes.sentences.labels
+        rate, labels = self.joint_rate(self.stages[-1]), episodes.sentences.labels
         return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:

@@ -141,7 +141,7 @@ def test_straight_through_a_square_misses_the_variance(logit: float) -> None:
 def total_variance(name: str) -> float:
     expected, policy = make_expected()
     estimator = ESTIMATORS.get(name)(expected.encoder.state_size)
-    return measure(estimator, expected, list(policy.parameters()), 300, copies=4).variance
+    return measure(estimator, expected, list(policy.parameters()), 100, copies=4).variance
 
 
 def test_variances_are_ordered() -> None:
@@ -150,7 +150,7 @@ def test_variances_are_ordered() -> None:
     assert local < disarm < arm
     expected, policy = make_expected(copies=4)
     # The moving average of no batch at all is no baseline.
-    without = torch.stack([gradient(MovingAverage(), expected, policy, seed) for seed in range(300)])
+    without = torch.stack([gradient(MovingAverage(), expected, policy, seed) for seed in range(100)])
     relative = (
         without.var(0).sum() / gradient(Exact(), replace(expected, batch=make_batch([3, 5])), policy).square().sum()
     ).item()

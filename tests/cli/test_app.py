@@ -39,6 +39,7 @@ def function_of(name: str) -> Callable[..., None]:
             ["train", "--model", "id_lstm", "--warm-start", "all_end", *SMALL],
             "Choose one of: all_retain, content_words",
         ),
+        (["train", "--model", "cnn", "--agent.samples=3"], "has no agent. Leave --agent.samples out."),
         (["train", "--batch-size", "0"], "batch_size must be a whole number"),
         (["neighbours", "zzz", "--split", "test"], "knows no word of 'zzz'"),
         (["neighbours", "good", "--run", "phrases_id_lstm"], "has no phrase vectors"),

@@ -62,12 +62,10 @@ def test_a_corpus_with_a_name_that_is_not_ascii(tmp_path):
     ("arguments", "status", "message"),
     [
         ("corpora >&-", 1, b"Standard output cannot be written: Bad file descriptor"),
-        ('segment "good film" >&-', 1, b"Standard output cannot be written: Bad file descriptor"),
         ("segment <&-", 1, b"Standard input is closed"),
         ('segment "good film" <&-', 0, b""),
         ('segment "good film" 2>&-', 0, b""),
         ("segment nowhere --run none <&- >&- 2>&-", 1, b""),
-        ('segment "good film" >/dev/full', 1, b"No space left on device"),
         ("corpora >/dev/full", 1, b"No space left on device"),
     ],
 )

@@ -64,7 +64,7 @@ LABELS: Final = ("negative", "neutral", "positive")
 LENGTHS: Final = (4, 1, 7, 3)
 QUIET: Final = Console(quiet=True)
 TRAINING: Final = {
-    "corpus": "phrases:train=48,dev=12,test=12",
+    "corpus": "phrases:train=32,dev=6,test=6",
     "vectors": "random:5",
     "batch_size": 16,
     "warm_epochs": 1,
@@ -208,7 +208,7 @@ def use_estimator(name: str, device: Device, folder: Path) -> Iterator[Any]:
     encoder = model_on(device, "hs_lstm")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        settings = {"reader": "bilstm", "reader_size": 3} if name.startswith("ppo") else {}
+        settings = {"reader": "bilstm", "reader_size": 3, "updates": 2} if name.startswith("ppo") else {}
         parameters = kind(estimator=name, samples=2, hidden_size=3, **settings)
         size = len(VOCABULARY) if settings else 0
         agent = Reinforce(encoder.state_size, encoder.problem, parameters, vocabulary_size=size, device=device)

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.space import Range, load_space, with_values
+from hs_env.experiments.space import Range, load_space, values_in, with_values
 from hs_env.models import MODELS
 from hs_env.settings import load_settings, make_config
 from hs_env.training import TrainConfig, train
@@ -67,6 +67,17 @@ def test_faults_of_a_space_are_named(tmp_path, text, message):
         load_space(CONFIG, tmp_path / "space.toml")
 
 
+def test_the_first_trial_has_the_values_of_the_configuration():
+    config = TrainConfig(model_parameters={"dropout": 0.3})
+    space = {
+        "model_parameters.dropout": Range(low=0.0, high=0.5),
+        "model_parameters.hidden_size": Range(choices=(5, 6)),
+        "agent_parameters.learning_rate": Range(low=1e-3, high=1e-2, log=True),
+        "joint_learning_rate": Range(low=1e-1, high=1.0),
+    }
+    assert values_in(space, config) == {"model_parameters.dropout": 0.3, "agent_parameters.learning_rate": 5e-3}
+
+
 def study_of(out: Path):
     return optuna.load_study(study_name="hs-env", storage=f"sqlite:///{out / 'study.db'}")
 
@@ -84,6 +95,7 @@ def test_a_search_repeats_itself_in_parts_and_its_best_file_trains_the_best_tria
     assert found(tmp_path / "parts") == found(tmp_path / "whole")
     study = study_of(tmp_path / "whole")
     assert len({trial.params["learning_rate"] for trial in study.trials}) == 6
+    assert study.trials[0].params["learning_rate"] == CONFIG.learning_rate
     config = make_config(TrainConfig, load_settings(TrainConfig, PRESETS, None, best))
     assert config == with_values(CONFIG, study.best_params)
     assert train(config, tmp_path / "run", QUIET).scores["log_likelihood"] == pytest.approx(study.best_value, abs=1e-6)

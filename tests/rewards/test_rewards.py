@@ -195,3 +195,13 @@ def test_every_action_but_the_first_ends_a_phrase(name, relaxed):
     actions = torch.nn.functional.one_hot(modules, 5).float() if relaxed and name != "boundary_f1" else modules
     earned = make_reward(name)(Episodes(batch, actions, plain.log_probs)).total
     torch.testing.assert_close(earned, make_reward(name)(plain).total)
+
+
+def test_transitions_between_any_number_of_actions():
+    """A change from 1 to 4 counts as one from 0 to 1 does; weights that are drawn apart change with their product."""
+    actions = torch.tensor([[1, 4, 4, 0, 2, 1]])
+    episodes = replace(one_sentence(["000001"], [[0.0, 0.0]]), actions=actions)
+    weights = replace(episodes, actions=torch.nn.functional.one_hot(actions, 5).float())
+    assert Transitions()(episodes).total.item() == Transitions()(weights).total.item() == pytest.approx(4 / 6)
+    drawn = torch.full((1, 6, 5), 1 / 5)
+    assert Transitions()(replace(episodes, actions=drawn)).total.item() == pytest.approx(5 / 6 * 4 / 5)

@@ -26,6 +26,7 @@ from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
+from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.config import LATER, ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
@@ -518,3 +519,23 @@ def test_a_curriculum_begins_with_short_sentences(tmp_path):
     assert len(lengths) == sum(map(len, read[-1])) > sum(map(len, read[0])) > 0
     assert trainer.max_updates(warm) == len(read[0]) + len(read[1])
     assert trainer.max_updates(joint) == len(read[2]) + len(read[3])
+
+
+@pytest.mark.parametrize("model", ["hs_lstm", "plain_lstm"])
+def test_the_rate_of_joint_training_decreases_at_the_end(model, tmp_path, monkeypatch):
+    """Of 20 updates, the last ten decrease to a fiftieth, whether they have a policy or not."""
+    agent = {} if model == "plain_lstm" else CONFIG.agent_parameters
+    config = replace(
+        CONFIG, model=model, agent_parameters=agent, learning_rate=5.0, joint_learning_rate=1.0, decay_share=0.5
+    )
+    rates: list[float] = []
+    update = ClassifierOptimizer.update
+
+    def noted(self: ClassifierOptimizer, rate: float, *inputs: torch.Tensor) -> dict[str, float]:
+        rates.append(rate)
+        return update(self, 1e-4, *inputs)
+
+    monkeypatch.setattr(ClassifierOptimizer, "update", noted)
+    train(config, tmp_path / "run", QUIET)
+    assert [rates[:20], rates[20:31]] == [[5.0] * 20, [1.0] * 11]
+    assert rates[31:] == pytest.approx([0.02 + 0.98 * left for left in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)])
