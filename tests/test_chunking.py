@@ -1,4 +1,4 @@
-"""The grid of `docs/chunking.md`, its ledger and its table."""
+"""The grid of `docs/boundaries.md`, its ledger and its table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_ledger_holds_results_of_the_grid_and_the_page_states_them(script: M
     assert results.keys() <= keys.keys()
     for key, entry in results.items():
         assert (entry["variant"], entry["seed"]) == (keys[key].variant, keys[key].config.seed)
-    page = (ROOT / "docs/chunking.md").read_text("utf-8")
+    page = (ROOT / "docs/boundaries.md").read_text("utf-8")
     for line in script.table([results[key] for key in keys if key in results], "test").splitlines():
         assert line in page
 
