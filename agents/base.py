@@ -127,6 +127,12 @@ class LearningAgent(Agent):
     ) -> Update:
         """Sample episodes on the frozen `encoder` and update the policy once from their rewards."""
 
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate of the configuration by a factor from now on.
+
+        Agents that have a schedule of their own keep it.
+        """
+
     def start_from(self, agent: Agent) -> None:
         """Copy the policy of a loaded agent of the same kind and size, to train it further.
 

@@ -272,6 +272,11 @@ class Reinforce(LearningAgent):
             self.optimizer.step()
         return norm.item()
 
+    def scale_rate(self, factor: float) -> None:
+        """See `LearningAgent.scale_rate`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.optimizer.defaults["lr"] * factor
+
     def start_from(self, agent: Agent) -> None:
         """See `LearningAgent.start_from`."""
         if not isinstance(agent, LogitPolicy | TreePolicy):

@@ -153,11 +153,10 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             epochs += 1
         return epochs + max(0, -(-updates // self.updates_per_epoch))
 
-    def joint_rate(self, stage: Stage) -> float:
-        """Return the learning rate of the next update of the C-Net in joint training."""
+    def rate_factor(self, stage: Stage) -> float:
+        """Return the factor of the learning rates at the next update of joint training."""
         done = self.progress.updates_by_stage.get(stage.name, 0)
-        config = self.config
-        return decreasing_rate(config.joint_learning_rate, done, self.max_updates(stage), config.decay_share)
+        return decreasing_rate(1.0, done, self.max_updates(stage), self.config.decay_share)
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
         """Train on this process's share of a batch. Dropout and the stage's generator get separate seeds."""

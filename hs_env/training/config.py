@@ -113,8 +113,8 @@ class TrainConfig:
     joint_learning_rate: float | None = None
     """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4, for trees 1e-3."""
     decay_share: float = 0.0
-    """Share of the updates of joint training, at the end, in which the learning rate of the C-Net decreases linearly to
-    1/50; 0 keeps it constant."""
+    """Share of the updates of joint training, at the end, in which the learning rates of C-Net and `reinforce` decrease
+    linearly to 1/50; 0 keeps them constant."""
     tau: float = 0.02
     """Share of the trained weights that the slow copy takes over after each update of the C-Net."""
     weight_decay: float = 0.0

@@ -46,7 +46,8 @@ class FlatTrainer(ClassifierTrainer):
         self.stages = (warm, joint)
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        rate = self.config.learning_rate if stage == "warm" else self.joint_rate(self.stages[-1])
+        joint = self.rate_factor(self.stages[-1]) * self.config.joint_learning_rate
+        rate = self.config.learning_rate if stage == "warm" else joint
         annealed = self._anneal()
         metrics = self.classifier.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in metrics.items()}

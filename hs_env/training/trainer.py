@@ -85,8 +85,10 @@ class Trainer(ClassifierTrainer):
         return self._agent_update(batch, generator)[1]
 
     def _joint(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
+        factor = self.rate_factor(self.stages[-1])
+        self.agent.scale_rate(factor)
         episodes, metrics = self._agent_update(batch, generator)
-        rate, labels = self.joint_rate(self.stages[-1]), episodes.sentences.labels
+        rate, labels = factor * self.config.joint_learning_rate, episodes.sentences.labels
         return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:

@@ -529,13 +529,20 @@ def test_the_rate_of_joint_training_decreases_at_the_end(model, tmp_path, monkey
         CONFIG, model=model, agent_parameters=agent, learning_rate=5.0, joint_learning_rate=1.0, decay_share=0.5
     )
     rates: list[float] = []
-    update = ClassifierOptimizer.update
+    update, scale = ClassifierOptimizer.update, Reinforce.scale_rate
+    factors: list[float] = []
 
     def noted(self: ClassifierOptimizer, rate: float, *inputs: torch.Tensor) -> dict[str, float]:
         rates.append(rate)
         return update(self, 1e-4, *inputs)
 
+    def scaled(self: Reinforce, factor: float) -> None:
+        scale(self, factor)
+        factors.append(self.optimizer.param_groups[0]["lr"] / 5e-3)
+
     monkeypatch.setattr(ClassifierOptimizer, "update", noted)
+    monkeypatch.setattr(Reinforce, "scale_rate", scaled)
     train(config, tmp_path / "run", QUIET)
     assert [rates[:20], rates[20:31]] == [[5.0] * 20, [1.0] * 11]
     assert rates[31:] == pytest.approx([0.02 + 0.98 * left for left in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)])
+    assert factors == ([] if model == "plain_lstm" else pytest.approx(rates[20:]))
