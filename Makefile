@@ -40,7 +40,7 @@ interop: $(LIBRARIES:%=.interop/%/.installed) .interop/ray/.installed  ## the ex
 	OMP_NUM_THREADS=1 .interop/rllib/bin/python -m pytest tests/envs  # RLlib's Gymnasium is the oldest that we support
 	OMP_NUM_THREADS=1 .interop/ray/bin/python -m pytest tests/experiments/test_on_ray.py
 
-benchmark: $(INSTALLED)  ## speed: ARGS=environments or ARGS=training
+benchmark: $(INSTALLED)  ## speed: ARGS=environments, training or vocabulary
 	$(BIN)/python scripts/benchmark.py $(or $(ARGS),environments)
 
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"

@@ -36,6 +36,8 @@ from .rollout import Rollout, rollout
 from .sb3 import ALGORITHMS, SB3Agent
 from .sb3_learner import SB3Learner, SB3Parameters
 from .search import beam_search, best_actions
+from .skim import skim
+from .skimming_baselines import FirstHalf, ReadAll, SkipAlways
 
 __all__ = [
     "AGENTS",
@@ -51,6 +53,7 @@ __all__ = [
     "Choice",
     "Decision",
     "DistanceNet",
+    "FirstHalf",
     "FixedPolicy",
     "GoldPhrases",
     "HMBoundaries",
@@ -62,12 +65,14 @@ __all__ = [
     "PolicyInput",
     "PolicyNet",
     "RandomModules",
+    "ReadAll",
     "Reinforce",
     "ReinforceParameters",
     "Rollout",
     "SB3Agent",
     "SB3Learner",
     "SB3Parameters",
+    "SkipAlways",
     "TreeNet",
     "TreePolicy",
     "Update",
@@ -80,4 +85,5 @@ __all__ = [
     "load_agent_for",
     "make_baseline",
     "rollout",
+    "skim",
 ]

@@ -12,6 +12,7 @@ from torch import Tensor
 from hs_env.compute import CPU
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
+from hs_env.problems.chunking import Chunking
 from hs_env.problems.composition import Composition
 from hs_env.problems.distillation import RETAIN, InformationDistillation
 from hs_env.problems.problem import Problem, nearest_legal
@@ -82,7 +83,7 @@ class Heuristic(Baseline):
 class AllInside(Heuristic):
     """Makes the whole sentence one phrase."""
 
-    problems = (PhraseSegmentation,)
+    problems: ClassVar[tuple[type[Problem], ...]] = (PhraseSegmentation, Chunking)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return `INSIDE` everywhere."""
@@ -93,7 +94,7 @@ class AllInside(Heuristic):
 class AllEnd(Heuristic):
     """Makes every word a phrase."""
 
-    problems = (PhraseSegmentation,)
+    problems: ClassVar[tuple[type[Problem], ...]] = (PhraseSegmentation, Chunking)
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return `END` everywhere."""
@@ -104,7 +105,7 @@ class AllEnd(Heuristic):
 class EveryK(Heuristic):
     """Ends a phrase every k words; k defaults to the paper's rule without a parser, `int(sqrt(L) + 0.5)`."""
 
-    problems = (PhraseSegmentation,)
+    problems: ClassVar[tuple[type[Problem], ...]] = (PhraseSegmentation, Chunking)
 
     def __init__(self, vocabulary: Vocabulary, k: int | None = None) -> None:
         super().__init__(vocabulary)
@@ -117,6 +118,21 @@ class EveryK(Heuristic):
         position = torch.arange(1, batch.tokens.shape[1] + 1, device=batch.tokens.device)
         k = (batch.lengths.sqrt() + 0.5).long() if self.k is None else torch.full_like(batch.lengths, self.k)
         return (position % k[:, None] == 0).long()
+
+
+@BASELINES.register("spaces.v1")
+class Spaces(Heuristic):
+    """Ends a chunk at each space, so that a chunk is a word and the space after it."""
+
+    problems = (Chunking,)
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(vocabulary)
+        self._space = _Words(vocabulary, (" ",))
+
+    def plan(self, batch: SentenceBatch) -> Tensor:
+        """Return `END` at every space."""
+        return self._space(batch.tokens).long()
 
 
 @BASELINES.register("punctuation.v1")

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.state import EncoderState
 from hs_env.problems.problem import Problem
 from hs_env.types import SentenceBatch
 

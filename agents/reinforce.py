@@ -44,8 +44,8 @@ class ReinforceParameters(RateParameters):
     samples: int = 5
     """Episodes per sentence. Estimators that compare the samples of a sentence need at least 2."""
     baseline: Baseline | None = None
-    """Baseline of the first five estimators: `leave_one_out`, `group_mean`, `moving_average` or `self_critical`. This
-    and the next four parameters replace the estimator's own settings."""
+    """Baseline of the first five estimators: `leave_one_out`, `group_mean`, `batch_mean`, `moving_average` or
+    `self_critical`. This and the next five parameters replace the estimator's own settings."""
     scale: Scale | None = None
     """Divisor of the advantages: `none`, `group` (standard deviation of the sentence's rewards) or `running` (moving
     average of the standard deviation of all advantages, at least 1)."""
@@ -55,6 +55,9 @@ class ReinforceParameters(RateParameters):
     """Distance from 1 at which probability ratios are clipped, 0.2 for `grpo` and `ppo`; 0 never clips."""
     ratio: Ratio | None = None
     """Whether a ratio is that of a whole `sequence` of actions (`ppo`) or of a `word` (`grpo`)."""
+    discount: float | None = None
+    """Factor per step, 0 to 1, of later rewards: each word then has an advantage of its own, for rewards that come at
+    each step. Without it, every word has that of the whole episode."""
     optimizer: Literal["adam", "adadelta"] = "adam"
     """Optimiser: `adam` or `adadelta`."""
     learning_rate: float | None = None
@@ -110,7 +113,7 @@ class ReinforceParameters(RateParameters):
             )
         if self.weight_decay and self.optimizer != "adam":
             raise HsEnvError(f"The optimiser {self.optimizer!r} has no decoupled weight decay. Choose 'adam'.")
-        ranges = {"updates": (1, 1e6), "clip": (0, 1), "learning_rate": (1e-12, 10)}
+        ranges = {"updates": (1, 1e6), "clip": (0, 1), "discount": (0, 1), "learning_rate": (1e-12, 10)}
         optional = {name: bounds for name, bounds in ranges.items() if getattr(self, name) is not None}
         check_ranges(
             self,
@@ -126,7 +129,7 @@ class ReinforceParameters(RateParameters):
     @property
     def score_settings(self) -> dict[str, Any]:
         """Return the settings of a score-function estimator that replace its own."""
-        names = ("baseline", "scale", "updates", "clip", "ratio")
+        names = ("baseline", "scale", "updates", "clip", "ratio", "discount")
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
     def resolve(self, problem: Problem) -> ReinforceParameters:

@@ -11,8 +11,9 @@ from torch import Tensor
 from hs_env import ranks
 from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.rate import Decisions
+from hs_env.models.state import EncoderState
 from hs_env.rewards import Rewarded
 from hs_env.types import Episodes, SentenceBatch
 
@@ -94,7 +95,7 @@ def rollout(
     walked = encoder if agent.observes else Legality(encoder.problem, encoder.state_size)
     seen: list[PolicyInput] = []
     decisions: list[Decision] = []
-    finished: list[Tensor] = []
+    finished: list[tuple[Tensor, Tensor]] = []  # log-probabilities and measures
     checks: list[Tensor] = []
     memory = agent.begin(order.batch, samples)
     gradients = torch.is_grad_enabled()
@@ -103,8 +104,9 @@ def rollout(
         nonlocal memory
         reading = order.counts[t]
         if order.some_finish(t):
+            left = state.select(slice(reading, None))
             with order.drawing_finished(t):
-                finished.append(walked.finish(state.select(slice(reading, None))))
+                finished.append((walked.finish(left), left.measured))
             state, memory = state.select(slice(reading)), memory[:reading]
         return state
 
@@ -131,12 +133,13 @@ def rollout(
         actions = order.padded([decision.actions for decision in decisions])
         if agent.observes:
             with order.drawing_finished(len(order.counts)):
-                last = walked.finish(state)
-            log_probs = torch.cat([last, *finished[::-1]])[order.back]
+                finished.append((walked.finish(state), state.measured))
+            log_probs, measured = (torch.cat(parts[::-1])[order.back] for parts in zip(*finished, strict=True))
+            episodes = Episodes(batch.repeat(samples), actions, log_probs, walked.named(measured))
         else:
-            log_probs = encoder(batch, actions)
+            episodes = encoder.read(batch, actions)
     return Rollout(
-        Episodes(batch.repeat(samples), actions, log_probs),
+        episodes,
         order.padded([decision.log_probs for decision in decisions]),
         order.padded([decision.entropy for decision in decisions]),
         order.trajectories(seen, decisions, agent.observes) if record else None,

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.state import EncoderState
 from hs_env.rewards import Reward
-from hs_env.types import Episodes, SentenceBatch
+from hs_env.types import SentenceBatch
 
 
 @torch.no_grad()
@@ -25,8 +26,7 @@ def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Rewar
     for row, length in enumerate(batch.lengths.tolist()):
         sentence = batch.select(torch.tensor([row], device=actions.device)).cropped(length)
         tried = encoder.problem.sequences(length).to(actions.device)
-        episodes = Episodes(sentence.repeat(len(tried)), tried, encoder(sentence, tried))
-        greatest[row], best = reward(episodes).total.max(0)
+        greatest[row], best = reward(encoder.read(sentence, tried)).total.max(0)
         actions[row, :length] = tried[best]
     return actions, greatest
 

@@ -77,7 +77,7 @@ def naming(path: StrPath) -> Iterator[None]:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
-def write_atomically(path: StrPath, content: bytes | Iterable[bytes], replace: bool = True) -> None:
+def write_atomically(path: StrPath, content: bytes | Iterable[bytes | memoryview], replace: bool = True) -> None:
     """Write a file in one step. Readers find all of the old content or all of the new, even after a crash.
 
     Missing parent folders are created. If the file is a link, the link is replaced, and its target is left alone.
@@ -143,21 +143,36 @@ def save_state(path: StrPath, kind: str, state: Mapping[str, Any]) -> None:
     Keys are strings or numbers. Tensors are stored in the body of the file, all other values as JSON in its header.
     `load_state` checks `kind`, such as "classifier".
     """
-    from safetensors.torch import save
-
     tensors: dict[str, Tensor] = {}
     header = json.dumps(_separate_tensors(state, "", tensors), ensure_ascii=False)
     header = header.encode(errors="backslashreplace").decode()  # half a surrogate pair becomes an escape
-    write_atomically(path, _sealed(save(tensors, {_KIND: kind, _STATE: header})))
+    write_atomically(path, _sealed(tensors, {_KIND: kind, _STATE: header}))
 
 
-def _sealed(content: bytes) -> bytes:
-    """Return a safetensors file with its header in one fixed order, and with a digest of header and tensors in it."""
-    header, tensors = _divided(content)
-    header["__metadata__"][_DIGEST] = _digest(header, tensors)
+def _sealed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file in parts, with its header in one fixed order, and a digest of header and tensors in it.
+
+    One tensor at a time is copied, since a checkpoint may have gigabytes.
+    """
+    from safetensors.torch import save
+
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    end = 0
+    for name in names:
+        tensor = tensors[name]
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        kind = _divided(save({name: tensor.new_empty(0).cpu()}))[0][name]["dtype"]
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [begin, end]}
+
+    def bodies() -> Iterator[memoryview]:
+        return (_divided(save({name: tensors[name].contiguous().cpu()}))[1] for name in names)
+
+    header["__metadata__"][_DIGEST] = _digest(header, bodies())
     written = _header_bytes(header)
     written += b" " * (-len(written) % 8)
-    return len(written).to_bytes(8, "little") + written + tensors
+    yield len(written).to_bytes(8, "little") + written
+    yield from bodies()
 
 
 def _divided(content: bytes) -> tuple[dict[str, Any], memoryview]:
@@ -170,11 +185,12 @@ def _header_bytes(header: dict[str, Any]) -> bytes:
     return json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _digest(header: dict[str, Any], tensors: memoryview) -> str:
+def _digest(header: dict[str, Any], bodies: Iterable[memoryview]) -> str:
     """Return the digest of header and tensors, without the digest that the header may contain."""
     metadata = {name: value for name, value in header["__metadata__"].items() if name != _DIGEST}
     digest = hashlib.sha256(_header_bytes(header | {"__metadata__": metadata}))
-    digest.update(tensors)
+    for body in bodies:
+        digest.update(body)
     return digest.hexdigest()
 
 
@@ -198,7 +214,7 @@ def load_state(path: StrPath, kind: str) -> dict[str, Any]:
         metadata = header.get("__metadata__", {})
         if metadata.get(_KIND) != kind:
             raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
-        if _DIGEST in metadata and metadata[_DIGEST] != _digest(header, body):
+        if _DIGEST in metadata and metadata[_DIGEST] != _digest(header, [body]):
             raise ValueError("it was damaged after it had been saved")
         state = _insert_tensors(json.loads(metadata[_STATE]), tensors)
     except OSError as error:
@@ -238,7 +254,7 @@ def _separate_tensors(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
     if isinstance(value, torch.Tensor):
         key = f"{len(tensors)}{path}"  # the number makes it unique, since keys may contain dots
-        tensors[key] = value.detach().contiguous().to("cpu", copy=True)
+        tensors[key] = value.detach()
         return {_TENSOR: key}
     if isinstance(value, Mapping):
         return {_ITEMS: [[key, _separate_tensors(entry, f"{path}.{key}", tensors)] for key, entry in value.items()]}

@@ -1,4 +1,4 @@
-"""Read UTF-8 text, from files (plain or gzip) and streams, and build errors that name a file and a line."""
+"""Read text, from files (plain or gzip) and streams, and build errors that name a file and a line."""
 
 from __future__ import annotations
 
@@ -21,16 +21,21 @@ def file_error(path: Path | str, line: int, fault: str) -> HsEnvError:
     return HsEnvError(f"{path}, line {line}: {fault}.")
 
 
-def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text file, plain or gzip (`.gz`), with their line ends but no byte order mark.
+def read_lines(path: Path, encoding: str = "utf-8", advice: str = "") -> Iterator[str]:
+    """Yield the lines of a text file, plain or gzip (`.gz`), with their line ends but no byte order mark.
+
+    Args:
+        path: File to read.
+        encoding: Name of an encoding that extends ASCII.
+        advice: What to do about another encoding, for the error.
 
     Raises:
-        HsEnvError: If the file cannot be read, is broken or truncated gzip, or is not UTF-8.
+        HsEnvError: If the file cannot be read, is broken or truncated gzip, or has another encoding.
     """
     line = 0
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-            for line, text in enumerate(decode_lines(stream, path), 1):  # noqa: B007 - the errors below name it
+            for line, text in enumerate(decode_lines(stream, path, encoding, advice), 1):  # noqa: B007 - the errors below name it
                 yield text
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise file_error(path, line + 1, f"broken or truncated gzip ({error}); fetch the file again") from error
@@ -38,20 +43,28 @@ def read_lines(path: Path) -> Iterator[str]:
         raise HsEnvError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
-def decode_lines(lines: Iterable[bytes], name: Path | str) -> Iterator[str]:
-    """Decode lines of UTF-8 and remove a byte order mark. `name` is that of the file or stream, for errors.
+def decode_lines(lines: Iterable[bytes], name: Path | str, encoding: str = "utf-8", advice: str = "") -> Iterator[str]:
+    """Decode lines, and remove a byte order mark of UTF-8.
+
+    Args:
+        lines: Lines with their line ends.
+        name: Name of the file or stream, for the error.
+        encoding: Name of an encoding that extends ASCII.
+        advice: What to do about another encoding, for the error.
 
     Raises:
-        HsEnvError: If a line is not UTF-8.
+        HsEnvError: If a line has another encoding.
     """
     for line, raw in enumerate(lines, 1):
         try:
-            text = raw.decode("utf-8-sig" if line == 1 else "utf-8")
+            text = raw.decode("utf-8-sig" if line == 1 and encoding == "utf-8" else encoding)
         except UnicodeDecodeError as error:
-            fault = f"not UTF-8 ({error.reason} at byte {error.start} of the line)"
+            fault = f"not {encoding.upper()} ({error.reason} at byte {error.start} of the line)"
             kind = "it looks like UTF-16; " if line == 1 and raw.startswith(_UTF_16) else ""
             excel = " (in Excel: save it as CSV UTF-8)" if str(name).lower().endswith(".csv") else ""
-            raise file_error(name, line, f"{fault}; {kind}convert it to UTF-8{excel}") from error
+            raise file_error(
+                name, line, f"{fault}; {kind}convert it to UTF-8{excel}{'' if kind else advice}"
+            ) from error
         yield text
 
 

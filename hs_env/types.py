@@ -37,6 +37,13 @@ SCALE: Final = 3
 CONTRAST: Final = 4
 """Action of phrase modules: ends the phrase, which replaces what was said before."""
 
+NEXT: Final = 0
+"""Action of skimming: goes on to the next word, and reads it unless it is skipped."""
+STOP: Final = 1
+"""Action of skimming: reads no further word."""
+SKIP: Final = 2
+"""Action of skimming: the next words are skipped."""
+
 OPERATIONS: Final = ("UPDATE", "COPY", "FLUSH")
 """What a layer of HM-LSTM does at a step: an LSTM step, nothing, or an LSTM step from an empty state after handing its
 own up."""
@@ -187,6 +194,31 @@ class SentenceBatch:
         )
 
 
+def closing_weight(actions: Tensor) -> Tensor:
+    """Return the weight of all actions but action 0, (R, T): 0 or 1, or the relaxed weight; whether a phrase ends."""
+    if actions.ndim == 3:
+        return actions[..., 1:].sum(2)
+    return actions if actions.is_floating_point() else (actions != 0).long()
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps of R episodes, the input of a reward that comes at each step: all T words, or a single one with T = 1.
+
+    Attributes:
+        actions: Actions at these words, as in `Episodes`.
+        measures: (R, T) float32 numbers by name, what the encoder measured at these words (see `StructuredEncoder`).
+    """
+
+    actions: Tensor
+    measures: Mapping[str, Tensor]
+
+    @property
+    def closing(self) -> Tensor:
+        """(R, T) weight of all actions but action 0; see `closing_weight`."""
+        return closing_weight(self.actions)
+
+
 @dataclass(frozen=True, slots=True)
 class Episodes:
     """A batch of finished episodes, the input of a reward.
@@ -196,11 +228,13 @@ class Episodes:
         actions: (R, T) int64 legal actions, 0 after the last word. For estimators that differentiate the reward, they
             are float weights: (R, T, k) of all actions, or (R, T) of action 1 if k = 2.
         log_probs: (R, C) float32 log-probabilities of the classes.
+        measures: (R, T) float32 numbers by name, what the encoder measured at each word; 0 after the last word.
     """
 
     sentences: SentenceBatch
     actions: Tensor
     log_probs: Tensor
+    measures: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.actions.shape[0]
@@ -209,7 +243,21 @@ class Episodes:
         """Return the episodes without gradients, with the actions of greatest weight."""
         actions = self.actions.detach()
         hard = actions.argmax(2) if actions.ndim == 3 else actions.round().long()
-        return Episodes(self.sentences, hard, self.log_probs.detach())
+        measures = {name: values.detach() for name, values in self.measures.items()}
+        return Episodes(self.sentences, hard, self.log_probs.detach(), measures)
+
+    @property
+    def steps(self) -> Steps:
+        """Actions and measures of all words."""
+        return Steps(self.actions, self.measures)
+
+    def first(self, samples: int | None, sentences: int) -> Episodes:
+        """Return the first `samples` episodes of each of B `sentences`; None is all of them."""
+        if samples is None:
+            return self
+        row = self.sentences.lengths.new_ones(len(self)).cumsum(0) - 1
+        rows = row % (len(self) // sentences) < samples
+        return Episodes(self.sentences.select(rows), self.actions[rows], self.log_probs[rows])
 
     def weight(self, action: int) -> Tensor:
         """Return the weight of `action` at each word, (R, T): 0 or 1, or the relaxed weight; 0 after the last word."""
@@ -222,10 +270,8 @@ class Episodes:
 
     @property
     def closing(self) -> Tensor:
-        """(R, T) weight of all actions but action 0: 0 or 1, or the relaxed weight; whether a phrase ends."""
-        if self.actions.ndim == 3:
-            return self.actions[..., 1:].sum(2)
-        return self.actions if self.actions.is_floating_point() else (self.actions != 0).long()
+        """(R, T) weight of all actions but action 0; see `closing_weight`."""
+        return closing_weight(self.actions)
 
     @property
     def log_likelihood(self) -> Tensor:

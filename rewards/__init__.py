@@ -10,14 +10,16 @@ if __name__ == "rewards":  # a bare `import rewards`, which works in a checkout
         if f"{_name}.".startswith(f"hs_env.{__name__}."):
             sys.modules[_name.removeprefix("hs_env.")] = _module
 
-from .base import REWARDS, Multiple, Reward, Rewarded, Sum, Term
+from .base import REWARDS, DenseReward, Multiple, Reward, Sum
+from .chunking import ChunkGain
 from .classification import Accuracy, LogLikelihood, Margin
-from .counts import Deletions, Phrases, Transitions
+from .counts import Deletions, Phrases, Transitions, WordsRead
 from .expression import RewardLike, describe_parameters, make_reward
 from .function import FunctionReward, phrase_lengths
 from .gold import BoundaryF1
 from .hs_lstm import HSLSTMReward
 from .id_lstm import IDLSTMReward
+from .rewarded import Rewarded, Term
 from .target import BoundaryRate, DeletionRate, PhraseLength
 
 __all__ = [
@@ -25,8 +27,10 @@ __all__ = [
     "Accuracy",
     "BoundaryF1",
     "BoundaryRate",
+    "ChunkGain",
     "DeletionRate",
     "Deletions",
+    "DenseReward",
     "FunctionReward",
     "HSLSTMReward",
     "IDLSTMReward",
@@ -41,6 +45,7 @@ __all__ = [
     "Sum",
     "Term",
     "Transitions",
+    "WordsRead",
     "describe_parameters",
     "make_reward",
     "phrase_lengths",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
-from hs_env.types import Episodes
+from hs_env.types import Episodes, Steps
+
+from .rewarded import Rewarded, Term
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,68 +20,6 @@ if TYPE_CHECKING:
 REWARDS: Registry[Callable[..., Any]] = Registry("reward", group="hs_env.rewards")
 """Registry of rewards by versioned name: plain functions of episodes (see `FunctionReward`), and classes or functions
 that make a `Reward` and whose keyword arguments are its parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rewarded:
-    """Holds the rewards of a batch of R episodes.
-
-    Attributes:
-        total: (R,) float32, sum of the terms.
-        terms: (R,) float32 contribution of each term, by name.
-        given: (R,) bool for each term that has no opinion on some episodes: whether it has one. It contributes 0 to
-            the others.
-        unweighted: (R,) float32 values of the terms of weight 0, which contribute 0 and are only logged.
-    """
-
-    total: Tensor
-    terms: dict[str, Tensor]
-    given: dict[str, Tensor] = field(default_factory=dict)
-    unweighted: dict[str, Tensor] = field(default_factory=dict)
-
-    def sums(self) -> dict[str, tuple[float, int]]:
-        """Return the sum of each term for the log, and over how many episodes: those that it has an opinion on.
-
-        Terms of weight 0 are summed before weighting.
-        """
-        return {
-            name: (
-                self.unweighted.get(name, term).sum().item(),
-                int(self.given[name].sum()) if name in self.given else len(term),
-            )
-            for name, term in self.terms.items()
-        }
-
-    def means(self) -> dict[str, float]:
-        """Return the mean of each term for the log (see `sums`), without terms that have no opinion at all."""
-        return {name: total / count for name, (total, count) in self.sums().items() if count}
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A term of a reward for R episodes, with what a tensor of contributions does not say.
-
-    Attributes:
-        values: (R,) floats, the contributions; 0 where the term has no opinion.
-        given: (R,) bool, whether the term has an opinion; None if it has one on all episodes.
-        unweighted: (R,) floats before weighting, if the weight is 0, else None.
-    """
-
-    values: Tensor
-    given: Tensor | None = None
-    unweighted: Tensor | None = None
-
-    def __add__(self, other: Term) -> Term:
-        given = None if self.given is None or other.given is None else self.given | other.given
-        logged = None
-        if self.unweighted is not None and other.unweighted is not None:
-            logged = self.unweighted + other.unweighted
-        return Term(self.values + other.values, given, logged)
-
-    def times(self, factor: float) -> Term:
-        """Multiply the contributions."""
-        logged = self.values if factor == 0 and self.unweighted is None else self.unweighted
-        return Term(factor * self.values, self.given, logged)
 
 
 class Reward(ABC):
@@ -114,12 +54,22 @@ class Reward(ABC):
 
         terms = self.checked_terms(episodes)
         total = stack([term.values for term in terms.values()]).sum(0)
+        total = self._checked("total", total, episodes)
         return Rewarded(
-            self._checked("total", total, episodes),
+            total,
             {name: term.values for name, term in terms.items()},
             {name: term.given for name, term in terms.items() if term.given is not None},
             {name: term.unweighted for name, term in terms.items() if term.unweighted is not None},
+            self._steps(total, episodes) if self.dense else None,
         )
+
+    def _steps(self, total: Tensor, episodes: Episodes) -> Tensor:
+        """Return (R, T): what each step earns; the last one also earns what the others leave of the total (R,)."""
+        sentences = episodes.sentences
+        steps = self.at_steps(episodes.steps) * sentences.mask
+        if not self.sparse:
+            return steps
+        return steps.scatter_add(1, sentences.lengths[:, None] - 1, (total - steps.sum(1))[:, None])
 
     def checked_terms(self, episodes: Episodes) -> dict[str, Term]:
         """Return `terms`, checked as in a call."""
@@ -128,6 +78,20 @@ class Reward(ABC):
             term = value if isinstance(value, Term) else Term(value)
             terms[key] = replace(term, values=self._checked(key, term.values, episodes))
         return terms
+
+    @property
+    def dense(self) -> bool:
+        """Whether it gives a part of the reward at each step, `at_steps`; other rewards come at the last word."""
+        return False
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it gives a part of the reward at the last word; only a dense reward may give none there."""
+        return True
+
+    def at_steps(self, steps: Steps) -> Tensor:
+        """Return the part of the reward that each step gives by itself, (R, T) float32; only if `dense`."""
+        raise NotImplementedError(f"{self.name} is not dense")
 
     def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
         """Update the reward from a batch of episodes; called once after each update of the policy."""
@@ -202,6 +166,39 @@ class Reward(ABC):
         return amounts
 
 
+class DenseReward(Reward):
+    """A reward that comes at each step: a sum over the words of what `step_terms` returns.
+
+    The environments give it step by step, so that an agent can discount it.
+    """
+
+    @abstractmethod
+    def step_terms(self, steps: Steps) -> Mapping[str, Tensor]:
+        """Return named contributions of each step, (R, T) floats each, that depend on this step alone."""
+
+    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """Sum `step_terms` over the words of each episode, in their order, so that padding changes nothing."""
+        last = episodes.sentences.lengths[:, None] - 1
+        terms = self.step_terms(episodes.steps)
+        return {name: values.cumsum(1).gather(1, last).squeeze(1) for name, values in terms.items()}
+
+    @property
+    def dense(self) -> bool:
+        """See `Reward.dense`."""
+        return True
+
+    @property
+    def sparse(self) -> bool:
+        """See `Reward.sparse`."""
+        return False
+
+    def at_steps(self, steps: Steps) -> Tensor:
+        """See `Reward.at_steps`."""
+        from torch import stack
+
+        return stack([*self.step_terms(steps).values()]).sum(0).float()
+
+
 class Sum(Reward):
     """The sum of two rewards: terms of the same name are added."""
 
@@ -215,6 +212,21 @@ class Sum(Reward):
         for key, term in self.right.checked_terms(episodes).items():
             terms[key] = terms[key] + term if key in terms else term
         return terms
+
+    @property
+    def dense(self) -> bool:
+        """See `Reward.dense`."""
+        return self.left.dense or self.right.dense
+
+    @property
+    def sparse(self) -> bool:
+        """See `Reward.sparse`."""
+        return self.left.sparse or self.right.sparse
+
+    def at_steps(self, steps: Steps) -> Tensor:
+        """See `Reward.at_steps`."""
+        dense = [each.at_steps(steps) for each in (self.left, self.right) if each.dense]
+        return dense[0] if len(dense) == 1 else dense[0] + dense[1]
 
     def adapt(self, episodes: Episodes) -> None:
         """See `Reward.adapt`."""
@@ -250,6 +262,20 @@ class Multiple(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Term]:
         """See `Reward.terms`."""
         return {key: term.times(self.factor) for key, term in self.reward.checked_terms(episodes).items()}
+
+    @property
+    def dense(self) -> bool:
+        """See `Reward.dense`."""
+        return self.reward.dense
+
+    @property
+    def sparse(self) -> bool:
+        """See `Reward.sparse`."""
+        return self.reward.sparse
+
+    def at_steps(self, steps: Steps) -> Tensor:
+        """See `Reward.at_steps`."""
+        return self.factor * self.reward.at_steps(steps)
 
     def adapt(self, episodes: Episodes) -> None:
         """See `Reward.adapt`."""

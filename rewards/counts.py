@@ -47,6 +47,25 @@ class Deletions(Reward):
         return {"deletions": deleted_share(episodes)}
 
 
+@REWARDS.register("words_read.v1")
+@dataclass(frozen=True)
+class WordsRead(Reward):
+    """R = r/L for r words read of L words, for skimming; subtract it to read less.
+
+    For relaxed actions, it is the expected value if each action is sampled independently with its weight.
+    """
+
+    name = "words_read.v1"
+
+    def terms(self, episodes: Episodes) -> dict[str, Tensor]:
+        """See `Reward.terms`."""
+        from hs_env.problems.skimming import read_shares, words_read  # imports torch
+
+        actions, lengths = episodes.actions, episodes.sentences.lengths
+        read = read_shares(actions, lengths) if actions.is_floating_point() else words_read(actions, lengths)
+        return {"words_read": read.sum(1) / lengths}
+
+
 @REWARDS.register("transitions.v1")
 @dataclass(frozen=True)
 class Transitions(Reward):

@@ -11,7 +11,8 @@ from hs_env.problems import PROBLEMS
 from hs_env.registry import unknown_name
 from hs_env.types import Episodes, Originals, Sentence
 
-from .base import Reward, Term
+from .base import Reward
+from .rewarded import Term
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,4 +1,4 @@
-"""Measure speed next to yardsticks in the same process: `training`, `environments`, `hm_lstm` or `h_net`."""
+"""Measure speed next to yardsticks: `training`, `environments`, `vocabulary`, `hm_lstm` or `h_net`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from benchmark_environments import benchmark_environments
 from benchmark_h_net import benchmark_h_net
 from benchmark_hm_lstm import benchmark_hm_lstm
 from benchmark_training import benchmark_training
+from benchmark_vocabulary import benchmark_vocabulary
 
 if __name__ == "__main__":
     tyro.extras.subcommand_cli_from_dict(
         {
             "training": benchmark_training,
             "environments": benchmark_environments,
+            "vocabulary": benchmark_vocabulary,
             "hm_lstm": benchmark_hm_lstm,
             "h_net": benchmark_h_net,
         }

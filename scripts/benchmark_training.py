@@ -81,9 +81,10 @@ def measure(config: ResolvedConfig, sentences: int, samples: int, batches: int) 
         actions: torch.Tensor = warm_start.plan(batch) * batch.mask  # type: ignore[attr-defined]
         return actions.scatter(1, batch.lengths[:, None] - 1, 1)
 
-    def joint(batch: SentenceBatch) -> torch.Tensor:
+    def joint(batch: SentenceBatch, kept: int | None = None) -> torch.Tensor:
         episodes = agent.update(classifier.slow, batch, reward).episodes
-        classifier.update(1e-9, episodes.sentences.labels, batch, episodes.actions)
+        trained = episodes.first(kept, len(batch))
+        classifier.update(1e-9, trained.sentences.labels, batch, trained.actions)
         return episodes.actions
 
     def sampled(batch: SentenceBatch) -> torch.Tensor:
@@ -102,15 +103,16 @@ def measure(config: ResolvedConfig, sentences: int, samples: int, batches: int) 
     def alone(batch: SentenceBatch) -> torch.Tensor:
         return agent.update(classifier.slow, batch, reward).episodes.actions
 
-    passes = {  # name: (call, number of forward passes in its floor)
-        "sampling rollouts": (sampled, 1),
-        "P-Net alone": (alone, 1),
-        "warm start": (warm, 3),
-        "joint": (joint, 4),
-        "greedy evaluation": (greedy, 1),
+    passes = {  # name: (call, forward passes in its floor, of them those of the first sample of a sentence alone)
+        "sampling rollouts": (sampled, 1, 0),
+        "P-Net alone": (alone, 1, 0),
+        "warm start": (warm, 3, 0),
+        "joint": (joint, 4, 0),
+        "joint, one sample trains the C-Net": (lambda batch: joint(batch, 1), 1, 3),
+        "greedy evaluation": (greedy, 1, 0),
     }
     phases = []
-    for name, (call, forward) in passes.items():
+    for name, (call, forward, of_first) in passes.items():
         seconds, operations, performed, steps, read = [], 0, 0, 0, 0
         for batch in train.batches(512, by_length=True) if name == "greedy evaluation" else chosen:
             actions = call(batch)
@@ -118,24 +120,24 @@ def measure(config: ResolvedConfig, sentences: int, samples: int, batches: int) 
             rows = words * len(actions) // len(batch)
             phrases = int(actions.sum())
             operations += forward * floor(d, e, words, rows, phrases)
+            first = actions[:: len(actions) // len(batch)]
+            operations += of_first * floor(d, e, words, words, int(first.sum()))
             performed += floor(d, e, words, rows - phrases, phrases)
             steps, read = steps + rows, read + len(batch)
             seconds.append(median_seconds(lambda call=call, batch=batch: call(batch), 5))  # type: ignore[misc]
         total = sum(seconds)
         phase = Phase(name, total, read / total, steps / total, operations / total / rate)
-        if forward == 1:
+        if forward == 1 and not of_first:
             phase.performed_share_of_gemm = performed / total / rate
-        if name in AUTHORS:
+        if (authors := AUTHORS.get(name.partition(",")[0])) is not None:
             scale = calls / AUTHORS_CELL_CALLS
-            phase.times_authors, phase.times_authors_best = (
-                phase.sentences_per_second / (a * scale) for a in AUTHORS[name]
-            )
+            phase.times_authors, phase.times_authors_best = (phase.sentences_per_second / (a * scale) for a in authors)
         phases.append(phase)
     return {
         "gemm_gflops": rate / 1e9,
         "lstm_cell_calls_per_second": calls,
         "phases": [asdict(phase) for phase in phases],
-        "where_time_goes": {name: shares(lambda call=call: call(chosen[0])) for name, (call, _) in passes.items()},  # type: ignore[misc]
+        "where_time_goes": {name: shares(lambda call=call: call(chosen[0])) for name, (call, _, _) in passes.items()},  # type: ignore[misc]
     }
 
 

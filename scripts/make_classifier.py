@@ -7,7 +7,7 @@ alternately. Tree-LSTM: first the C-Net is trained on random trees, then both al
 trained on gold modules, and the P-Net imitates them (docs/modules.md says why). The script prints how close the P-Net's
 reward is to the best possible one, which an exhaustive search finds.
 
-On `movie_reviews` also a plain LSTM, all for new texts: see `review_classifier.py`.
+On `movie_reviews` also a plain LSTM and a skim LSTM, all for new texts: see `review_classifier.py`.
 """
 
 from __future__ import annotations
@@ -117,6 +117,7 @@ OUT_OF_REVIEWS = {
     "hs_lstm": "movie_reviews",
     "id_lstm": "movie_reviews_id_lstm",
     "plain_lstm": "movie_reviews_plain_lstm",
+    "skim_lstm": "movie_reviews_skim_lstm",
 }
 LONGEST = {2: 13, 3: 9, 5: 5}
 """Number of words of the longest sentences that are searched exhaustively, by number of actions."""
@@ -188,7 +189,9 @@ def generated(model: str, seed: int, folder: Path, console: Console) -> tuple[Ru
 
 
 def main(
-    model: tyro.conf.Positional[Literal["hs_lstm", "id_lstm", "tree_lstm", "phrase_modules", "plain_lstm"]],
+    model: tyro.conf.Positional[
+        Literal["hs_lstm", "id_lstm", "tree_lstm", "phrase_modules", "plain_lstm", "skim_lstm"]
+    ],
     reviews: bool = False,
     out: Path | None = None,
     seed: int = 0,

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 import hs_env
-from hs_env.agents import load_agent_for
+from hs_env.agents import load_agent_for, rollout
 from hs_env.agents.base import PolicyInput
+from hs_env.corpora.units import unit_of
 from hs_env.envs import classes
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.problem import Problem
@@ -22,6 +23,8 @@ from hs_env.problems.problem import Problem
 FOLDER = Path(hs_env.__file__).parents[1] / "docs" / "environments"
 WORDS = 12
 """Number of words of an animated episode, as far as the corpus has such a dev sentence."""
+CHARACTERS = 36
+"""The same for lines of characters."""
 FRAME_MS, LAST_FRAME_MS = 500, 4000
 
 PAGE = """\
@@ -116,15 +119,22 @@ def pages() -> dict[Path, str]:
 
 @torch.inference_mode()
 def episode(name: str) -> list[Image.Image]:
-    """Return the frames of an episode that the shipped agent of a problem plays."""
+    """Return the frames of an episode that the shipped agent of a problem plays.
+
+    The sentence is one on which the agent takes more than one kind of action.
+    """
     env = gymnasium.make(environment_id(name), split="dev", render_mode="rgb_array")
     resources = env.unwrapped.resources
     run = PROBLEMS.get(name).environment.classifier
     agent = load_agent_for(resources.encoder, resources.classifier.vocabulary, run)
     lengths = [len(sentence.words) for sentence in resources.sentences]
-    index = min(range(len(lengths)), key=lambda i: abs(lengths[i] - WORDS))
+    wanted = WORDS if unit_of(resources.classifier.tokenisation) == "words" else CHARACTERS
+    for index in sorted(range(len(lengths)), key=lambda i: abs(lengths[i] - wanted)):
+        batch = resources.encoded.batch(torch.tensor([index]))
+        if len(rollout(resources.encoder, agent, batch, deterministic=True).episodes.actions.unique()) > 1:
+            break
     observation, info = env.reset(options={"indices": index})
-    memory, frames, finished = agent.begin(resources.encoded.batch(torch.tensor([index]))), [env.render()], False
+    memory, frames, finished = agent.begin(batch), [env.render()], False
     while not finished:
         legal = torch.from_numpy(info["action_mask"][None]).bool()
         decision = agent.act(PolicyInput(torch.from_numpy(observation[None]), legal, memory))

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import torch
 
-from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork, SkimLSTM, TreeLSTM
 from hs_env.types import SentenceBatch
 
-E = TypeVar("E", HSLSTM, AttentiveHSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork)
+E = TypeVar("E", HSLSTM, AttentiveHSLSTM, IDLSTM, SkimLSTM, TreeLSTM, PhraseModuleNetwork)
 
 
 def make_batch(lengths: list[int], *, vocabulary: int = 30, classes: int = 3, seed: int = 0) -> SentenceBatch:

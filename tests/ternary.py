@@ -7,8 +7,9 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.state import EncoderState
 from hs_env.problems.problem import Column, Problem, Spans, TrainingDefaults
 
 INSIDE: Final = 0

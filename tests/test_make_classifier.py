@@ -18,13 +18,12 @@ from hs_env.vectors import load_vectors
 def test_words_of_the_shipped_classifiers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parents[1] / "scripts")
     script = importlib.import_module("review_classifier")
-    monkeypatch.setattr(script, "WORDS", 12)
     train = (Sentence(("a", "good", "zzzq", "zzzq"), 1), Sentence(("a", "bad", "qqqz"), 0))
     corpus = Corpus("small", ("negative", "positive"), {"train": train, "dev": (Sentence(("dull",), 0),)}, "glove")
     before = Vocabulary(["a", "good", "bad", "zzzq", "qqqz", "dull"])
     with torch.random.fork_rng():
         model = PlainLSTM(len(before), 2, embedding_size=50, hidden_size=3)
-    classifier = script.with_frequent_words(Classifier(model, before, corpus.labels, "glove", {}), corpus)
+    classifier = script.with_frequent_words(Classifier(model, before, corpus.labels, "glove", {}), corpus, 12)
     words = classifier.vocabulary.words
     assert words[2:6] == ("a", "good", "bad", "zzzq")  # qqqz occurs once and has no vector; dull is a word of dev
     assert len(words) == 2 + 12

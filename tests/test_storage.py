@@ -24,6 +24,30 @@ def test_nested_state_survives(tmp_path):
     assert torch.equal(loaded["list"][2], weight.t())
 
 
+def test_a_file_is_one_of_safetensors_whatever_the_types(tmp_path):
+    """Types of all sizes, an empty tensor, a number, a view, and two names of the same memory."""
+    one = torch.arange(12, dtype=torch.float32).view(3, 4)
+    tensors = {
+        "a": one,
+        "b": one,
+        "view": one[:, 1],
+        "half": one.bfloat16(),
+        "int8": one.to(torch.int8),
+        "int64": one.long(),
+        "bool": one > 3,
+        "empty": one[:0],
+        "number": torch.tensor(2.5, dtype=torch.float64),
+    }
+    save_state(tmp_path / "x.safetensors", "thing", tensors)
+    loaded = load_state(tmp_path / "x.safetensors", "thing")
+    for name, tensor in tensors.items():
+        assert loaded[name].dtype == tensor.dtype
+        assert torch.equal(loaded[name], tensor)
+    others = safetensors.torch.load_file(tmp_path / "x.safetensors")
+    assert sorted(map(str, others.values())) == sorted(map(str, tensors.values()))
+    assert all(tensor.data_ptr() % tensor.element_size() == 0 for tensor in others.values())
+
+
 def test_half_a_surrogate_pair_survives(tmp_path):
     save_state(tmp_path / "x.safetensors", "thing", {"a": "\ud800"})
     assert load_state(tmp_path / "x.safetensors", "thing") == {"a": "\ud800"}

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.rate import Decisions
+from hs_env.models.state import EncoderState
 from hs_env.registry import Registry
 from hs_env.rewards import Reward, Rewarded
 from hs_env.types import Episodes, SentenceBatch
@@ -48,7 +49,7 @@ class ExpectedReward:
 
     def earned(self, sentences: SentenceBatch, actions: Tensor, state: EncoderState) -> tuple[Episodes, Rewarded]:
         """Make finished episodes and compute their rewards."""
-        episodes = Episodes(sentences, actions, self.encoder.finish(state))
+        episodes = self.encoder.episodes(sentences, actions, state)
         return episodes, self.reward(episodes)
 
 

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from hs_env.models.encoder import EncoderState
+from hs_env.models.state import EncoderState
 
 from ..choice import choice_of
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_objective, walk

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import EncoderState
+from hs_env.models.state import EncoderState
 from hs_env.types import Episodes, SentenceBatch
 
 from ..rollout import rollout
@@ -60,5 +60,5 @@ def _read(expected: ExpectedReward, sentences: SentenceBatch, actions: Tensor) -
 
     with torch.no_grad():
         state = encoder.unroll(encoder.start(sentences), actions.shape[1], decide)
-        episodes = Episodes(sentences, actions, encoder.finish(state))
+        episodes = encoder.episodes(sentences, actions, state)
     return trace.log_probs, episodes

@@ -9,6 +9,11 @@ al. 2017)::
 In the first step of an update r is 1, and the gradient of the objective is `A grad log pi(a)`. An update may take more
 steps on the same episodes. The classifier is frozen meanwhile, so what the P-Net saw in these episodes does not change:
 a further step costs one pass of the P-Net, and no pass of the encoder.
+
+A `discount` gamma gives each word an advantage of its own, for rewards that come at each step (Dauncey and Wattenhofer,
+ICML 2026). With the rewards r_t and baselines b_t of the steps::
+
+    A_t = sum_{k >= t} gamma^(k - t) (r_k - b_k)
 """
 
 from __future__ import annotations
@@ -21,13 +26,14 @@ import torch
 from torch import Tensor
 
 from hs_env import ranks
+from hs_env.errors import HsEnvError, check_ranges
 from hs_env.rewards import Rewarded
 
 from ..choice import choice_of
 from ..rollout import Rollout, rollout
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 
-Baseline = Literal["leave_one_out", "group_mean", "moving_average", "self_critical"]
+Baseline = Literal["leave_one_out", "group_mean", "batch_mean", "moving_average", "self_critical"]
 Scale = Literal["none", "group", "running"]
 Ratio = Literal["sequence", "word"]
 _LARGEST: Final = 20.0  # bound of a log ratio, so that ratios are finite
@@ -39,12 +45,18 @@ class Score:
 
     Attributes:
         baseline: Number that is subtracted from a reward: the mean of the sentence's other samples, the mean of all its
-            samples, a moving average over batches, or the reward of the greedy actions.
+            samples, the mean of all episodes of the batch (at the same step, with a discount), a moving average over
+            batches, or the reward of the greedy actions.
         scale: Divisor of the advantages: 1, the standard deviation of the sentence's samples, or the root of a moving
             average of the variance of all advantages, at least 1.
         updates: Steps of the optimiser on the same episodes.
         clip: Distance from 1 at which a ratio is clipped; 0 never clips.
         ratio: Whether ratios are those of whole sequences of actions, or of single words.
+        discount: Factor gamma per step of the rewards after a word, 0 to 1, that make its advantage; ratios are then
+            those of words. With None, the whole reward of an episode makes the advantage of all its words.
+
+    Raises:
+        HsEnvError: If a discount is out of range, or comes with a baseline or a scale that is for whole episodes.
     """
 
     baseline: Baseline
@@ -52,6 +64,18 @@ class Score:
     updates: int = 1
     clip: float = 0.0
     ratio: Ratio = "sequence"
+    discount: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.discount is None:
+            return
+        check_ranges(self, discount=(0, 1))
+        if self.baseline in ("moving_average", "self_critical") or self.scale != "none":
+            raise HsEnvError(
+                f"A discount gives each step an advantage, but the baseline {self.baseline!r} with the scale "
+                f"{self.scale!r} is for whole episodes. Choose the baseline 'leave_one_out', 'group_mean' or "
+                "'batch_mean', and the scale 'none'; or set no discount."
+            )
 
     @property
     def compares_samples(self) -> bool:
@@ -92,12 +116,26 @@ class ScoreFunction(Estimator):
                 expected.encoder, agent, expected.batch, samples=expected.samples, generator=generator, record=True
             )
             earned = expected.reward(sampled.episodes)
-            advantages = self.advantages(earned.total.view(-1, expected.samples), expected).flatten()
+            advantages = self._advantages_of(earned, sampled, expected)
         before: Tensor | None = None
         for _ in range(self.score.updates):
             now = evaluated(sampled, expected)
             before = now.log_probs.detach() if before is None else before
             yield self._estimate(now, before, earned, advantages, expected.samples)
+
+    def _advantages_of(self, earned: Rewarded, sampled: Rollout, expected: ExpectedReward) -> Tensor:
+        """Return the advantages of episodes, (R, 1), or with a discount those of their steps, (R, T)."""
+        if self.score.discount is None:
+            return self.advantages(earned.total.view(-1, expected.samples), expected).view(-1, 1)
+        mask = sampled.episodes.sentences.mask
+        rewards = earned.by_step(mask)
+        if self.score.baseline == "batch_mean":
+            ranks.require_one("The baseline batch_mean")
+            surplus = (rewards - rewards.sum(0) / mask.sum(0).clamp(min=1)) * mask
+        else:
+            groups = rewards.view(-1, expected.samples, rewards.shape[1])
+            surplus = (groups - self._baseline(groups, None)).view_as(rewards)
+        return discounted(surplus, self.score.discount)
 
     def advantages(self, rewards: Tensor, expected: ExpectedReward | None = None) -> Tensor:
         """Return the advantages of (B, S) rewards, and update the state. `expected` is for the greedy baseline."""
@@ -111,12 +149,15 @@ class ScoreFunction(Estimator):
         return advantages
 
     def _baseline(self, rewards: Tensor, expected: ExpectedReward | None) -> Tensor:
-        """Return the baselines, in a shape that broadcasts to (B, S)."""
+        """Return the baselines, in a shape that broadcasts to (B, S), or to (B, S, T) rewards of steps."""
         match self.score.baseline:
             case "leave_one_out":
                 return (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)
             case "group_mean":
                 return rewards.mean(1, keepdim=True)
+            case "batch_mean":
+                ranks.require_one("The baseline batch_mean")
+                return rewards.mean()
             case "moving_average":
                 before = self.state["average"]
                 self._averaged("average", ranks.mean(rewards.mean()).item())
@@ -135,18 +176,27 @@ class ScoreFunction(Estimator):
     def _estimate(
         self, sampled: Rollout, before: Tensor, earned: Rewarded, advantages: Tensor, samples: int
     ) -> Estimate:
-        """Make the estimate of one step; `before` (R, T) are the log-probabilities before the update."""
+        """Make the estimate of one step of the optimiser.
+
+        Args:
+            sampled: Episodes, with the log-probabilities of their actions now.
+            before: (R, T) log-probabilities before the update.
+            earned: Rewards.
+            advantages: (R, 1) or (R, T).
+            samples: Number S of episodes per sentence.
+        """
         mask, clip = sampled.episodes.sentences.mask, self.score.clip
         log_ratio = (sampled.log_probs - before).clamp(-_LARGEST, _LARGEST)
         change = log_ratio.detach()[mask]
         metrics = {"approx_kl": (change.exp() - 1 - change).mean().item()}
-        if self.score.ratio == "sequence":
+        by_word = self.score.ratio == "word" or self.score.discount is not None
+        if not by_word:
             log_ratio = log_ratio.sum(1, keepdim=True).clamp(-_LARGEST, _LARGEST)
-        ratio, sign = log_ratio.exp(), advantages[:, None]
-        objective = ratio * sign
+        ratio = log_ratio.exp()
+        objective = ratio * advantages
         if clip:
-            clipped = ratio.clamp(1 - clip, 1 + clip) * sign
-            count = mask.sum() if self.score.ratio == "word" else len(mask)
+            clipped = ratio.clamp(1 - clip, 1 + clip) * advantages
+            count = mask.sum() if by_word else len(mask)
             metrics["clip_ratio"] = float((clipped < objective).sum() / count)
             objective = torch.minimum(objective, clipped)
         if samples > 1:
@@ -163,6 +213,15 @@ class ScoreFunction(Estimator):
         """See `Estimator.load_state_dict`."""
         super().load_state_dict(state)
         self.state = dict(state)
+
+
+def discounted(rewards: Tensor, discount: float) -> Tensor:
+    """Return the sum of the rewards (R, T) from each step on, each times `discount` per step of distance, (R, T)."""
+    returns, following = [], torch.zeros_like(rewards[:, 0])
+    for reward in reversed(rewards.unbind(1)):
+        following = reward + discount * following
+        returns.append(following)
+    return torch.stack(returns[::-1], 1)
 
 
 def evaluated(sampled: Rollout, expected: ExpectedReward) -> Rollout:

@@ -16,8 +16,8 @@ from torch.nn.functional import one_hot
 
 from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import EncoderState
 from hs_env.models.hm.boundary import annealed_slope, hard_sigmoid
+from hs_env.models.state import EncoderState
 
 from ..choice import Choice
 from ..rollout import Rollout

@@ -12,7 +12,9 @@ from hs_env.corpora import preparation
 
 
 def prepare(
-    sets: tyro.conf.Positional[tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000"], ...]] = (),
+    sets: tyro.conf.Positional[
+        tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa"], ...]
+    ] = (),
     out: Path = Path("data"),
     downloads: Path | None = None,
 ) -> None:

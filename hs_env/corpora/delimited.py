@@ -1,4 +1,4 @@
-"""Divide CSV and TSV files into records."""
+"""Divide CSV and TSV files, and lines with a label in front, into records."""
 
 from __future__ import annotations
 
@@ -21,6 +21,24 @@ _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vert
 _SHOWN: Final = 40  # characters of a wrong value in an error
 
 
+def row_lines(path: Path, row_format: RowFormat) -> Iterator[str]:
+    """Yield the lines of a file of rows.
+
+    Raises:
+        HsEnvError: If it cannot be read, is broken, or has another encoding than the format says.
+    """
+    advice = f", or name its encoding, as in {path.name}:encoding=latin-1"
+    return text_lines(read_lines(path, row_format.encoding, advice), path)
+
+
+def labelled_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
+    """Yield the records of a file whose lines have a label, a blank and a text."""
+    for number, line in enumerate(row_lines(path, row_format), 1):
+        if line.strip():
+            label, *text = line.split(maxsplit=1)
+            yield number, {"label": label, "text": "".join(text).strip()}
+
+
 class _OpenQuoteError(ValueError):
     """Raised for a quote that is not closed. It takes in the rest of the file, so no row after it can be read."""
 
@@ -30,7 +48,7 @@ def separator_of(path: Path, row_format: RowFormat) -> str:
 
     It is the one that separates the columns of text and label, or else the most frequent one outside of quotes.
     """
-    first = next((line for line in text_lines(read_lines(path), path) if line.strip()), "")
+    first = next((line for line in row_lines(path, row_format) if line.strip()), "")
     wanted = {row_format.text, row_format.label}
     for sign in _SEPARATORS:
         if wanted <= {field.strip(' "\r\n') for field in first.split(sign)}:
@@ -84,13 +102,13 @@ def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
             return fields
 
 
-def _csv_lines(path: Path, separator: str) -> Iterator[tuple[int, list[str] | HsEnvError]]:
+def _csv_lines(path: Path, row_format: RowFormat) -> Iterator[tuple[int, list[str] | HsEnvError]]:
     """Yield the fields of each record, or its fault, with the line on which it begins: quoted text may span several."""
-    number = 0
+    number, separator = 0, separator_of(path, row_format)
 
     def counted() -> Iterator[str]:
         nonlocal number
-        for number, line in enumerate(text_lines(read_lines(path), path), 1):  # noqa: B007 - the records below need it
+        for number, line in enumerate(row_lines(path, row_format), 1):  # noqa: B007 - the records below need it
             yield line
 
     lines = counted()
@@ -109,19 +127,19 @@ def _csv_lines(path: Path, separator: str) -> Iterator[tuple[int, list[str] | Hs
             yield start, fault
 
 
-def _tsv_lines(path: Path) -> Iterator[tuple[int, list[str] | HsEnvError]]:
-    for number, line in enumerate(text_lines(read_lines(path), path), 1):
+def _tsv_lines(path: Path, row_format: RowFormat) -> Iterator[tuple[int, list[str] | HsEnvError]]:
+    for number, line in enumerate(row_lines(path, row_format), 1):
         yield number, line.rstrip("\r\n").split("\t")
 
 
 def csv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
     """Yield the records of a CSV file."""
-    return _records(path, row_format, _csv_lines(path, separator_of(path, row_format)))
+    return _records(path, row_format, _csv_lines(path, row_format))
 
 
 def tsv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
     """Yield the records of a TSV file."""
-    return _records(path, row_format, _tsv_lines(path))
+    return _records(path, row_format, _tsv_lines(path, row_format))
 
 
 def _records(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import chain
+from tempfile import TemporaryFile
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -18,6 +21,22 @@ from hs_env.types import PADDING, Originals, Sentence, SentenceBatch, WordFeatur
 
 Vectorise = Callable[[Sequence[tuple[str, ...]]], NDArray[np.float16]]
 """Function that computes the vectors of all words of some sentences: (words, e) float16, in order."""
+
+MAPPED: Final = 1 << 24
+"""Number of words of a split above which its arrays are mapped from temporary files: 128 MiB of token ids."""
+
+
+def _joined(rows: Iterable[Sequence[int]], count: int, dtype: type[np.generic]) -> Tensor:
+    """Return the numbers of all rows, (count,), of which no list is made; mapped from a file if there are many."""
+    if count <= MAPPED:
+        return from_array(np.fromiter(chain.from_iterable(rows), dtype, count))
+    with TemporaryFile() as file:  # the system deletes it when the last array is gone
+        array: NDArray[Any] = np.memmap(file, dtype, "w+", shape=(count,))
+    at = 0
+    for row in rows:
+        array[at : at + len(row)] = row
+        at += len(row)
+    return from_array(array)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +65,21 @@ class EncodedSplit:
     def from_sentences(
         cls, sentences: Sequence[Sentence], vocabulary: Vocabulary, contextual: Vectorise | None = None
     ) -> EncodedSplit:
-        """Encode sentences of at least one word each, in the same order, on the CPU; `contextual` makes `features`."""
+        """Encode sentences of at least one word each, in the same order, on the CPU; `contextual` makes `features`.
+
+        The arrays of more than `MAPPED` words are temporary files that are mapped into memory.
+        """
         lengths = torch.tensor([len(sentence.words) for sentence in sentences], dtype=torch.int64, device=CPU)
-        tokens = vocabulary.encode(word for sentence in sentences for word in sentence.words)
+        words = int(lengths.sum())
         gold = [sentence.gold_actions for sentence in sentences if sentence.gold_actions is not None]
         complete = len(gold) == len(sentences) > 0
+        tokens = (vocabulary.encode(sentence.words) for sentence in sentences)
         return cls(
-            tokens=torch.tensor(tokens, dtype=torch.int64, device=CPU),
+            tokens=_joined(tokens, words, np.int64),
             offsets=lengths.cumsum(0) - lengths,
             lengths=lengths,
             labels=torch.tensor([sentence.label for sentence in sentences], dtype=torch.int64, device=CPU),
-            gold_actions=torch.tensor([at for each in gold for at in each], dtype=torch.uint8, device=CPU)
-            if complete
-            else None,
+            gold_actions=_joined(gold, words, np.uint8) if complete else None,
             features=None if contextual is None else from_array(contextual([each.words for each in sentences])),
             sentences=sentences,
         )

@@ -1,15 +1,17 @@
-"""Read labelled sentences from JSON lines, CSV, TSV and Parquet files.
+"""Read labelled sentences from JSON lines, CSV, TSV, Parquet files, and lines with a label in front.
 
 * `.jsonl`, `.json`: one object per line, `{"text": ..., "label": ...}`. The optional list `"boundaries"` has one number
   per white-space separated word of the text: 1 for the last word of a phrase, 0 for other words.
 * `.csv`: a header with the columns `text` and `label`, all separated by commas, semicolons, tabs or vertical bars. Text
   in double quotes may contain separators and line breaks; `""` in it means one quote. Blanks around quotes are ignored.
 * `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
+* `.all`: a label, a blank and a text per line, as in the public files of TREC, CR and MPQA.
 * `.parquet`: with the optional package pyarrow.
 
 All but Parquet may be packed with gzip. A `RowFormat` names other columns. A label is any text or number. Other keys
 and columns are kept for rewards, and empty lines are skipped. Lines end as on any system, and the ending of a file's
-name may be in capitals. A fault in a row raises an `HsEnvError` that names the file and the line, or counts as skipped.
+name may be in capitals. Text is UTF-8, unless the format names another encoding, which Parquet ignores. A fault in a
+row raises an `HsEnvError` that names the file and the line, or counts as skipped.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.corpora.delimited import Record, csv_records, tsv_records
+from hs_env.corpora.delimited import Record, csv_records, labelled_records, row_lines, tsv_records
 from hs_env.corpora.labels import read_label
 from hs_env.corpora.parquet import parquet_records
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.tokenisation import tokenise, tokenise_words
 from hs_env.errors import HsEnvError
-from hs_env.textfile import file_error, has_surrogates, read_lines, text_lines
+from hs_env.textfile import file_error, has_surrogates
 from hs_env.types import END, INSIDE, Sentence
 
 _SHOWN: Final = 40  # characters of a wrong value in an error
@@ -90,8 +92,8 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _json_records(path: Path) -> Iterator[Record]:
-    for line, text in enumerate(text_lines(read_lines(path), path), 1):
+def _json_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
+    for line, text in enumerate(row_lines(path, row_format), 1):
         if text.strip():
             yield line, _json_record(text, path, line)
 
@@ -117,10 +119,11 @@ def _without_boundaries(records: Iterable[Record]) -> Iterator[Record]:
 
 
 _READERS: Final[Mapping[str, Callable[[Path, RowFormat], Iterator[Record]]]] = {
-    ".jsonl": lambda path, _: _json_records(path),
-    ".json": lambda path, _: _json_records(path),
+    ".jsonl": _json_records,
+    ".json": _json_records,
     ".csv": lambda path, row_format: _without_boundaries(csv_records(path, row_format)),
     ".tsv": lambda path, row_format: _without_boundaries(tsv_records(path, row_format)),
+    ".all": labelled_records,
     ".parquet": parquet_records,
 }
 
@@ -136,7 +139,7 @@ def read_rows(path: Path, row_format: RowFormat = DEFAULT_FORMAT, skipped: list[
 
     Args:
         path: File to read.
-        row_format: Names of the columns.
+        row_format: Names of the columns, and the encoding.
         skipped: Collects the faults of rows, which are then left out. None: the first fault is raised.
 
     Raises:

@@ -24,11 +24,13 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     the dev split.
 
     Raises:
-        HsEnvError: If `datasets` is not installed, rows are to be skipped, or the data set cannot be loaded, lacks
-            these columns or splits, or holds an empty text or an invalid label.
+        HsEnvError: If `datasets` is not installed, rows are to be skipped, an encoding is named, or the data set cannot
+            be loaded, lacks these columns or splits, or holds an empty text or an invalid label.
     """
     if row_format.skip_bad_rows:
         raise HsEnvError(f"The rows of hf:{name} cannot be skipped. Leave skip_bad_rows out.")
+    if row_format.encoding != DEFAULT_FORMAT.encoding:
+        raise HsEnvError(f"hf:{name} has no text files whose encoding could be chosen. Leave encoding out.")
     try:
         from datasets import load_dataset
     except ImportError as error:

@@ -1,8 +1,9 @@
-"""Load a corpus from files in one of three layouts.
+"""Load a corpus from files in one of four layouts.
 
-* One file, which is divided into splits.
+* One file, which is divided into splits, or into ten folds if a fold is asked for.
 * A folder with one file per split: `train.*`, and `test.*` or `dev.*` or both. The dev split may also be named `val.*`,
   `valid.*` or `validation.*`. Without it, a tenth of the train split becomes the dev split.
+* The same with other names of files: `TREC.{split}.all` are `TREC.train.all` and `TREC.test.all`.
 * A folder with `all.*` and `folds.json` for cross-validation. `folds.json` holds `{"fold": [...]}`: the fold of each
   row of `all.*`, from 0.
 
@@ -23,12 +24,13 @@ from hs_env.corpora.delimited import separator_name
 from hs_env.corpora.files import DATA_SUFFIXES, Row, read_rows, to_sentences
 from hs_env.corpora.labels import check_labels, class_names, label_names
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
-from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split
+from hs_env.corpora.splits import DEV_SHARES, SHARES, fold_splits, stratified_split, ten_folds
 from hs_env.errors import HsEnvError
 from hs_env.storage import exists
 from hs_env.textfile import read_lines
 from hs_env.types import Sentence
 
+_SPLIT: Final = "{split}"
 TOKENISATION: Final = "glove"
 """Name of the tokenisation of all text from files."""
 
@@ -53,6 +55,24 @@ def find_file(folder: Path, stems: Sequence[str]) -> Path | None:
     if len(found) > 1:
         raise HsEnvError(f"{folder}: expected one of these files, found several: {', '.join(p.name for p in found)}.")
     return found[0] if found else None
+
+
+def split_files(path: Path) -> dict[str, Path]:
+    """Find the existing files of the splits that a path such as `TREC.{split}.all` stands for, by split.
+
+    Raises:
+        HsEnvError: If there are several files of a split.
+    """
+    if _SPLIT not in path.name:
+        return {}
+    parts: dict[str, Path] = {}
+    for split, stems in _STEMS.items():
+        found = [file for stem in stems if exists(file := path.with_name(path.name.replace(_SPLIT, stem)))]
+        if len(found) > 1:
+            raise HsEnvError(f"{path}: expected one of these files, found several: {', '.join(map(str, found))}.")
+        if found:
+            parts[split] = found[0]
+    return parts
 
 
 class _Reader:
@@ -148,11 +168,17 @@ def corpus_from_folds(
     reader = _Reader(row_format, labels)
     rows = reader.rows(path)
     folds = _read_folds(folder / "folds.json", len(rows), path)
+    reader.set_labels(rows, path)
+    splits = _chosen_fold(name, reader.sentences(rows), folds, fold)
+    return Corpus(name, reader.labels, splits, TOKENISATION, source=source)
+
+
+def _chosen_fold(
+    name: str, sentences: Sequence[Sentence], folds: Sequence[int], fold: int
+) -> dict[str, tuple[Sentence, ...]]:
     if not 0 <= fold <= max(folds):
         raise HsEnvError(f"The corpus {name!r} has the folds 0 to {max(folds)}, got fold {fold}.")
-    reader.set_labels(rows, path)
-    splits = fold_splits(reader.sentences(rows), folds, fold)
-    return Corpus(name, reader.labels, splits, TOKENISATION, source=source)
+    return fold_splits(sentences, folds, fold)
 
 
 def _read_folds(path: Path, num_rows: int, data: Path) -> list[int]:
@@ -190,14 +216,15 @@ def _warn_of_others(folder: Path, used: Collection[Path | None]) -> None:
 def corpus_from_path(path: Path, *, fold: int | None = None, row_format: RowFormat = DEFAULT_FORMAT) -> Corpus:
     """Load a corpus from a file or a folder, and name it after its path.
 
-    A single file is divided 80/10/10 into stratified splits, always the same way. A `fold` is only allowed with
-    `folds.json`; it is 0 by default. A warning names classes that are missing in dev or test.
+    A single file is divided 80/10/10 into stratified splits, always the same way. With a `fold` it is divided into ten
+    stratified folds, always the same ones (see `ten_folds`). With `folds.json` the fold is 0 by default. Other layouts
+    have no folds. A warning names classes that are missing in dev or test.
 
     Raises:
         HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such
             fold.
     """
-    if not exists(path):
+    if not exists(path) and not split_files(path):
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
     corpus = _read(path, fold, row_format)
     for at, label in enumerate(corpus.labels):
@@ -214,21 +241,41 @@ def _read(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:
         _warn_of_others(path, (data, path / "folds.json"))
         source = _columns([data] if data else [], row_format)
         return corpus_from_folds(str(path), path, fold=fold or 0, row_format=row_format, source=source)
+    parts = split_files(path)
+    if not path.is_dir() and not parts:
+        return _from_file(path, fold, row_format)
     if fold is not None:
-        raise HsEnvError(f"{path}: fold {fold} was asked for, but there is no folds.json; leave the fold out.")
-    if path.is_dir():
+        raise HsEnvError(
+            f"{path}: fold {fold} was asked for, but only a single file, or a folder with folds.json, has folds."
+        )
+    if parts:
+        if "train" not in parts or len(parts) == 1:
+            found = " and ".join(parts)
+            raise HsEnvError(f"{path}: found the files of {found}, expected train and test, or train and dev, or all.")
+    else:
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
         if "train" not in parts or len(parts) == 1:
             present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
             expected = "train.* and test.* (or dev.*, or both), or all.* and folds.json"
-            raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}.")
+            other = f"Files such as NAME.train.csv are given as {path / 'NAME.{split}.csv'}"
+            raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}. {other}.")
         _warn_of_others(path, parts.values())
-        source = _columns(parts.values(), row_format)
-        return corpus_from_parts(str(path), parts, row_format=row_format, source=source)
+    source = _columns(parts.values(), row_format)
+    return corpus_from_parts(str(path), parts, row_format=row_format, source=source)
+
+
+def _from_file(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:
     reader = _Reader(row_format)
     rows = reader.rows(path)
     reader.set_labels(rows, path)
-    splits = stratified_split(reader.sentences(rows), SHARES)
+    sentences = reader.sentences(rows)
+    if fold is None:
+        splits = stratified_split(sentences, SHARES)
+    else:
+        folds = ten_folds(sentences)
+        if len(set(folds)) < 10:
+            raise HsEnvError(f"{path}: ten folds need at least ten different sentences; leave the fold out.")
+        splits = _chosen_fold(str(path), sentences, folds, fold)
     reader.warn(path)
     return Corpus(str(path), reader.labels, splits, TOKENISATION, source=_columns([path], row_format))
 

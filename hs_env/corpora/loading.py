@@ -22,7 +22,7 @@ from hs_env.corpora import (  # noqa: F401 - importing registers their corpora
 from hs_env.corpora.corpus import CORPORA, Corpus
 from hs_env.corpora.files import DATA_SUFFIXES
 from hs_env.corpora.hugging_face import corpus_from_hugging_face
-from hs_env.corpora.layouts import corpus_from_path
+from hs_env.corpora.layouts import corpus_from_path, split_files
 from hs_env.corpora.spec import RowFormat, divide, parse_settings, take_settings, whole_number
 from hs_env.corpora.variants import SETTINGS, Variant
 from hs_env.errors import HsEnvError, shown
@@ -40,29 +40,38 @@ def load_corpus(
     label: str | None = None,
     names: Sequence[str] = (),
     skip_bad_rows: bool = False,
+    encoding: str = "utf-8",
     tokenisation: str = "words",
     noise: float = 0.0,
     noise_seed: int = 0,
+    first: float = 1.0,
+    kept: float = 1.0,
 ) -> Corpus:
     """Load a corpus.
 
     Args:
         name: One of three: a registered name, optionally with settings (`movie_reviews`, `mr:fold=4`,
             `phrases:seed=3,train=2000`); `hf:NAME`, a data set of the Hugging Face hub; the path of a file or folder.
-            The last two take the settings `fold`, `text`, `label`, `names` and `skip_bad_rows`, which are equal to the
-            arguments: `./cr:fold=1`, `reviews.csv:text=review,label=stars,names=bad|fair|good,skip_bad_rows=yes`.
-            All three take `tokenisation`, `noise` and `noise_seed`: `movie_reviews:tokenisation=characters,noise=0.1`.
-        data_dir: Folder that holds `mr/`, `subj/`, `sst/` and `ag_news/`. Other built-in corpora ignore it.
-        fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus.
+            The last two take the settings `fold`, `text`, `label`, `names`, `skip_bad_rows` and `encoding`, which are
+            equal to the arguments: `./cr:fold=1`, `reviews.csv:text=review,label=stars,names=bad|fair|good`.
+            `./TREC.{split}.all` names the files of the splits.
+            All three take `tokenisation`, `noise`, `noise_seed`, `first` and `kept`:
+            `movie_reviews:tokenisation=characters,noise=0.1`.
+        data_dir: Folder that holds `mr/`, `subj/` and so on, as `hs-env prepare` makes it. Other corpora ignore it.
+        fold: Test fold, from 0, of a corpus with folds. Default: fold 0 of every built-in corpus. A single file of your
+            own has ten folds if you name one.
         seed: Seed of a generated corpus; other corpora ignore it.
         sizes: Number of sentences of "train", "dev" and "test" in a generated corpus. Default: chosen by the corpus.
         text: Column of texts in your own files, or its number in files without a header. Default: "text".
         label: Column of labels, likewise. Default: "label".
         names: Names of the classes, in the order of their labels. Default: the labels themselves.
         skip_bad_rows: Whether rows of your own files with a fault are left out, with a warning that counts them.
+        encoding: Encoding of your own text files, such as "latin-1".
         tokenisation: What the words of a sentence become: "words", "characters" or "bytes" (see `divided`).
         noise: Probability of a typo in a word, 0 to 1, in all splits (see `noisy`).
         noise_seed: Seed of the typos.
+        first: Share of the words of each sentence that stay, from its beginning (see `beginnings`).
+        kept: Share of the words of each sentence that stay, drawn at random (see `thinned`).
 
     Raises:
         HsEnvError: If there is no such corpus, a file is missing or broken, or the corpus has no such setting or fold.
@@ -72,8 +81,8 @@ def load_corpus(
     if not isinstance(fold, int | np.integer | None) or isinstance(fold, bool):
         raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
     given = {key: value for key, value in {"text": text, "label": label}.items() if value is not None}
-    chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows).to_settings()
-    variant = Variant(tokenisation, noise, noise_seed).to_settings()
+    chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows, encoding=encoding).to_settings()
+    variant = Variant(tokenisation, noise, noise_seed, first, kept).to_settings()
     if isinstance(name, str):
         name, own = take_settings(name, SETTINGS)
         variant |= own
@@ -122,12 +131,12 @@ def _load_words(
 def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
     """Return the existing files that a corpus may be read from; other files may be among them.
 
-    They are the file or the folder that `name` is the path of, or for a built-in corpus the files in the folders of
-    `data_dir`.
+    They are the file, the folder or the files of splits that `name` is the path of, or for a built-in corpus the files
+    in the folders of `data_dir`.
     """
     if _is_path(name):
         path, _ = divide(name)
-        found: Iterable[Path] = path.iterdir() if path.is_dir() else [path]
+        found: Iterable[Path] = path.iterdir() if path.is_dir() else split_files(path).values() or [path]
     else:
         found = [] if data_dir is None else data_dir.glob("*/*")
     return sorted(file for file in found if file.is_file())

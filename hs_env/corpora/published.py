@@ -1,4 +1,4 @@
-"""Load published data sets from a folder `data_dir` that holds `mr/`, `subj/`, `sst/` and `ag_news/`.
+"""Load published data sets from a folder `data_dir` that holds a folder for each.
 
 | name | folder | files | sentences |
 |---|---|---|---|
@@ -7,6 +7,9 @@
 | `sst2`, `sst5` | `sst/` | `sst2.train.jsonl.gz`, `sst2.dev.jsonl.gz`, ... | 9,613 and 11,855 |
 | `sst2_trees`, `sst5_trees` | `sst/` | the same, and `train.trees.txt.gz`, ... | the same |
 | `sst2_phrases`, `sst5_phrases` | `sst/` | the same, and `sst5.train_phrases.jsonl.gz` | the same, and phrases |
+| `trec` | `trec/` | `train.jsonl.gz`, `test.jsonl.gz` | 5,952 |
+| `cr` | `cr/` | `all.jsonl.gz`, `folds.json` | 3,771 |
+| `mpqa` | `mpqa/` | `all.jsonl.gz`, `folds.json` | 10,603 |
 | `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 in test |
 
 Instead of `.jsonl.gz` a file may have any suffix that `read_rows` knows. Folds count from 0. Every function raises an
@@ -34,6 +37,9 @@ _FIVE: Final = ("very negative", "negative", "neutral", "positive", "very positi
 _MR: Final = "Pang and Lee 2005, sentence polarity dataset v1.0; CC BY 4.0"
 _SUBJ: Final = "Pang and Lee 2004, subjectivity dataset v1.0; CC BY 4.0"
 _SST: Final = "Socher et al. 2013, Stanford Sentiment Treebank; no licence stated"
+_TREC: Final = "Li and Roth 2002, TREC questions; no licence stated"
+_CR: Final = "Hu and Liu 2004, customer reviews; no licence stated"
+_MPQA: Final = "Wiebe, Wilson and Cardie 2005, MPQA opinion corpus; no licence stated"
 _AG_NEWS: Final = "Zhang, Zhao and LeCun 2015, AG's News version 3; for non-commercial use"
 
 
@@ -73,6 +79,29 @@ def subj(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
     """Load `subj`: sentences of reviews (subjective) and of plots (objective), in ten folds."""
     labels = ("subjective", "objective")
     return corpus_from_folds("subj", _folder("subj", data_dir, "subj"), fold=fold, labels=labels, source=_SUBJ)
+
+
+@register_corpus("cr.v1")
+def cr(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
+    """Load `cr`: sentences of reviews of products, negative or positive, in ten folds."""
+    return corpus_from_folds("cr", _folder("cr", data_dir, "cr"), fold=fold, labels=POLARITY, source=_CR)
+
+
+@register_corpus("mpqa.v1")
+def mpqa(*, data_dir: Path | None = None, fold: int = 0) -> Corpus:
+    """Load `mpqa`: short phrases of opinion from newspapers, negative or positive, in ten folds."""
+    return corpus_from_folds("mpqa", _folder("mpqa", data_dir, "mpqa"), fold=fold, labels=POLARITY, source=_MPQA)
+
+
+@register_corpus("trec.v1")
+def trec(*, data_dir: Path | None = None) -> Corpus:
+    """Load `trec`: questions, by the type of their answer in six classes.
+
+    A stratified tenth of the train split becomes the dev split.
+    """
+    parts = _parts(_folder("trec", data_dir, "trec"), {"train": ("train",), "test": ("test",)})
+    labels = ("description", "entity", "abbreviation", "human", "location", "number")
+    return corpus_from_parts("trec", parts, labels=labels, source=_TREC)
 
 
 def _sst(name: str, data_dir: Path | None, labels: Sequence[str]) -> Corpus:

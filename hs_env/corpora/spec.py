@@ -30,16 +30,26 @@ class RowFormat:
         label: Name of the column of labels.
         names: Names of the classes in the order of their labels, such as that of 1, 2, 3. Empty: the labels themselves.
         skip_bad_rows: Whether rows with a fault are left out, with a warning that counts them.
+        encoding: Encoding of text files, one that extends ASCII, such as "latin-1".
+
+    Raises:
+        HsEnvError: If the columns are equal, or there is no such encoding.
     """
 
     text: str = "text"
     label: str = "label"
     names: tuple[str, ...] = ()
     skip_bad_rows: bool = False
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         if self.text == self.label:
             raise HsEnvError(f"The column of texts and that of labels must differ, got {self.text!r} for both.")
+        if not _extends_ascii(self.encoding):
+            raise HsEnvError(
+                f"Expected an encoding that extends ASCII, such as utf-8, latin-1 or cp1252, got {self.encoding!r}. "
+                "Convert files in other encodings to UTF-8."
+            )
 
     @classmethod
     def from_settings(cls, corpus: str, settings: Mapping[str, str]) -> RowFormat:
@@ -48,13 +58,18 @@ class RowFormat:
         Raises:
             HsEnvError: If a setting is unknown, or its value is not possible.
         """
-        if strange := sorted(settings.keys() - {"text", "label", "names", "skip_bad_rows"}):
-            known = "fold, text, label, names, skip_bad_rows"
+        if strange := sorted(settings.keys() - {"text", "label", "names", "skip_bad_rows", "encoding"}):
+            known = "fold, text, label, names, skip_bad_rows, encoding"
             raise HsEnvError(f"The corpus {corpus!r} has no setting {strange[0]!r}; its settings: {known}.")
         skip = yes_or_no(f"The corpus {corpus!r}", "skip_bad_rows", settings.get("skip_bad_rows", "no"))
         names = tuple(unquote(name) for name in settings["names"].split("|")) if "names" in settings else ()
+<<<<<<< HEAD
         columns = {key: unquote(settings[key]) for key in ("text", "label") if key in settings}
         return cls(**columns, names=names, skip_bad_rows=skip)
+=======
+        texts = {key: unquote(settings[key]) for key in ("text", "label", "encoding") if key in settings}
+        return cls(**texts, names=names, skip_bad_rows=_YES[skip])
+>>>>>>> main
 
     def to_settings(self) -> dict[str, str]:
         """Return the settings that differ from the defaults; the inverse of `from_settings`."""
@@ -63,13 +78,23 @@ class RowFormat:
             "label": _quoted(self.label),
             "names": "|".join(map(_quoted, self.names)),
             "skip_bad_rows": "yes" if self.skip_bad_rows else "no",
+            "encoding": _quoted(self.encoding),
         }
-        default = {"text": "text", "label": "label", "names": "", "skip_bad_rows": "no"}
+        default = {"text": "text", "label": "label", "names": "", "skip_bad_rows": "no", "encoding": "utf-8"}
         return {key: value for key, value in settings.items() if value != default[key]}
 
 
+def _extends_ascii(encoding: str) -> bool:
+    """Return whether Python has this encoding of texts, and it has the bytes of ASCII, as line ends need them."""
+    ascii_bytes = bytes(range(128))
+    try:
+        return ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
+    except (LookupError, ValueError):
+        return False
+
+
 DEFAULT_FORMAT: Final = RowFormat()
-"""Columns `text` and `label`; the first fault is an error."""
+"""Columns `text` and `label` in UTF-8; the first fault is an error."""
 
 
 def _quoted(value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -46,6 +46,28 @@ def stratified_split(sentences: Sequence[Sentence], shares: Mapping[str, float])
             chosen[split] += [index for group in taken for index in group]
         chosen[rest] += [index for group in shuffled for index in group]
     return {split: tuple(sentences[index] for index in sorted(indices)) for split, indices in chosen.items()}
+
+
+def ten_folds(sentences: Sequence[Sentence]) -> list[int]:
+    """Assign one of ten folds to each sentence, with the same share of every label; equal words get the same fold.
+
+    Groups of sentences with equal words are shuffled and sorted by size. Each goes to the fold with the fewest
+    sentences of its label. The same sentences get the same folds on every machine.
+    """
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for at, sentence in enumerate(sentences):
+        groups[sentence.words].append(at)
+    order = list(groups.values())
+    order = [order[at] for at in np.random.RandomState(_SEED).permutation(len(order))]
+    folds = [0] * len(sentences)
+    filled: list[Counter[int]] = [Counter() for _ in range(10)]
+    for group in sorted(order, key=len, reverse=True):
+        label = Counter(sentences[at].label for at in group).most_common(1)[0][0]
+        fold = min(range(10), key=lambda k: (filled[k][label], filled[k].total(), k))
+        for at in group:
+            folds[at] = fold
+            filled[fold][sentences[at].label] += 1
+    return folds
 
 
 def fold_splits(sentences: Sequence[Sentence], folds: Sequence[int], fold: int) -> dict[str, tuple[Sentence, ...]]:

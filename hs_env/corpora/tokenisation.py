@@ -28,7 +28,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from types import MappingProxyType
 from typing import Final
 
@@ -90,7 +90,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _glove(text: str) -> tuple[str, ...]:
-    return tuple(word for piece in _normal(text).split() for word in _glove_piece(piece))
+    return tuple(chain.from_iterable(map(_glove_piece, _normal(text).split())))
 
 
 def _normal(text: str) -> str:

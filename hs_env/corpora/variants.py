@@ -1,4 +1,4 @@
-"""Change a corpus of words: add typos, or divide the words into characters or bytes."""
+"""Change a corpus of words: shorten sentences, add typos, or divide the words into characters or bytes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import chain
 
 from hs_env.corpora.corpus import Corpus
 from hs_env.corpora.noise import noisy
+from hs_env.corpora.shortened import beginnings, thinned
 from hs_env.corpora.spec import whole_number
 from hs_env.corpora.units import UNITS, divide_words
 from hs_env.errors import HsEnvError
@@ -19,12 +20,16 @@ from hs_env.types import Sentence
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What is changed in the sentences of a corpus after it is loaded. Typos are added before words are divided.
+    """What is changed in the sentences of a corpus after it is loaded.
+
+    Sentences are shortened, then typos are added, then words are divided.
 
     Attributes:
         tokenisation: What the words of a sentence become: "words", "characters" or "bytes".
         noise: Probability of a typo in a word, 0 to 1, in all splits (see `noisy`).
         noise_seed: Seed of the typos.
+        first: Share of the words of each sentence that stay, from its beginning (see `beginnings`).
+        kept: Share of the words of each sentence that stay, drawn at random (see `thinned`).
 
     Raises:
         HsEnvError: If a value is not possible.
@@ -33,12 +38,17 @@ class Variant:
     tokenisation: str = "words"
     noise: float = 0.0
     noise_seed: int = 0
+    first: float = 1.0
+    kept: float = 1.0
 
     def __post_init__(self) -> None:
         if self.tokenisation not in UNITS:
             raise unknown_name("tokenisation of a corpus", str(self.tokenisation), UNITS)
         if not 0 <= self.noise <= 1:
             raise HsEnvError(f"noise is the share of words that get a typo, 0 to 1, got {self.noise!r}.")
+        for name in ("first", "kept"):
+            if not 0 < getattr(self, name) <= 1:
+                raise HsEnvError(f"{name} is a share of the words, above 0 and at most 1, got {getattr(self, name)!r}.")
 
     @classmethod
     def from_settings(cls, corpus: str, settings: Mapping[str, str]) -> Variant:
@@ -54,7 +64,8 @@ class Variant:
         if not 0 <= noise <= 1:
             raise HsEnvError(f"The corpus {corpus!r}: noise must be a number from 0 to 1, got {settings['noise']!r}.")
         seed = whole_number(corpus, "noise_seed", settings.get("noise_seed", "0"))
-        return cls(settings.get("tokenisation", "words"), noise, seed)
+        first, kept = (_share(corpus, settings, name) for name in ("first", "kept"))
+        return cls(settings.get("tokenisation", "words"), noise, seed, first, kept)
 
     def to_settings(self) -> dict[str, str]:
         """Return the settings that differ from the defaults; the inverse of `from_settings`."""
@@ -62,18 +73,35 @@ class Variant:
             "tokenisation": self.tokenisation,
             "noise": f"{self.noise:g}",
             "noise_seed": str(self.noise_seed),
+            "first": f"{self.first:g}",
+            "kept": f"{self.kept:g}",
         }
-        default = {"tokenisation": "words", "noise": "0", "noise_seed": "0"}
+        default = {"tokenisation": "words", "noise": "0", "noise_seed": "0", "first": "1", "kept": "1"}
         return {key: value for key, value in settings.items() if value != default[key]}
 
     def of(self, corpus: Corpus) -> Corpus:
         """Return this variant of a corpus of words."""
+        corpus = corpus if self.first == 1 else beginnings(corpus, self.first)
+        corpus = corpus if self.kept == 1 else thinned(corpus, self.kept)
         corpus = noisy(corpus, self.noise, self.noise_seed)
         return corpus if self.tokenisation == "words" else divided(corpus, self.tokenisation)
 
 
-SETTINGS = frozenset(("tokenisation", "noise", "noise_seed"))
+SETTINGS = frozenset(("tokenisation", "noise", "noise_seed", "first", "kept"))
 """Names of the settings of a variant."""
+
+
+def _share(corpus: str, settings: Mapping[str, str], name: str) -> float:
+    """Read a share of the words from the setting called `name`; 1 by default."""
+    try:
+        share = float(settings.get(name, "1"))
+    except ValueError:
+        share = math.nan
+    if not 0 < share <= 1:
+        raise HsEnvError(
+            f"The corpus {corpus!r}: {name} must be a number above 0 and at most 1, got {settings[name]!r}."
+        )
+    return share
 
 
 def divided(corpus: Corpus, unit: str) -> Corpus:

@@ -26,8 +26,8 @@ class EpisodeEnd:
 
     Attributes:
         episodes: Episodes, with the label `UNLABELLED` where the class is unknown.
-        reward: (R,) float32 rewards.
-        terms: (R,) float32 terms of the reward by name.
+        reward: (R,) float32 rewards of the last step: all of an episode's reward, or what a dense one leaves for it.
+        terms: (R,) float32 terms of the episode's reward by name.
         words: Words of each sentence; empty where they are unknown.
         unweighted: (R,) float32 values of the terms of weight 0, before weighting, by name.
     """
@@ -44,7 +44,7 @@ class EpisodeEnd:
         gold = episodes.sentences.labels
         labels = torch.where(gold == UNLABELLED, episodes.predictions, gold)
         rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
-        return cls(episodes, rewarded.total, rewarded.terms, words, rewarded.unweighted)
+        return cls(episodes, rewarded.last(episodes.sentences.lengths), rewarded.terms, words, rewarded.unweighted)
 
     def shaped(self, amount: Tensor) -> EpisodeEnd:
         """Add the term "shaping", (R,), to the reward."""

@@ -90,7 +90,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         with torch.inference_mode():
             self._slots.advance(self._actions[chosen])
             observation = to_array(self._slots.observe()[0])
-        info, reward = info_of(self._slots.columns(), 0), self._slots.shaping.item()
+        info, reward = info_of(self._slots.columns(), 0), self._slots.earned.item()
         terminated = info["position"] == info["length"]
         if terminated:
             with torch.no_grad():

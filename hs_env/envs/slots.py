@@ -15,7 +15,7 @@ from hs_env.envs.columns import Columns
 from hs_env.envs.resources import Resources
 from hs_env.models import EncoderState
 from hs_env.problems.problem import nearest_legal
-from hs_env.types import Episodes, Originals, Sentence, SentenceBatch
+from hs_env.types import Episodes, Originals, Sentence, SentenceBatch, Steps
 
 STATE_LIMIT: Final = 1000.0
 """Bound of every component of an observation.
@@ -40,7 +40,9 @@ class Slots:
         actions: (N, T) int64 actions so far, 0 from the current word on.
         progress: (N,) int64, see `Problem.progress_after`.
         legal: (N, k) bool, the legal actions.
+        measured: (N, T, measures) float32, what the encoder measured, see `EncoderState`.
         shaping: (N,) float32 change of the shaping potential in the last step; 0 without `Resources.shaping`.
+        dense: (N,) float32, what a dense reward gave in the last step; 0 for other rewards.
     """
 
     def __init__(self, resources: Resources, count: int) -> None:
@@ -53,14 +55,20 @@ class Slots:
         self.has_gold = [False] * count
         self.legal = torch.ones(count, resources.encoder.problem.num_actions, dtype=torch.bool, device=device)
         self.memory = torch.empty(count, 0, device=device)
+        self.measured = torch.zeros(count, width, len(resources.encoder.measures), device=device)
         self._tables: tuple[Tensor, ...] = ()
         self._originals: list[Sentence | None] = [None] * count
-        self.potential, self.shaping = torch.zeros(2, count, device=device).unbind(0)
+        self.potential, self.shaping, self.dense = torch.zeros(3, count, device=device).unbind(0)
 
     @property
     def nbytes(self) -> int:
         """Memory of all slots in bytes, without the lexicon, which they share."""
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, Tensor))
+
+    @property
+    def earned(self) -> Tensor:
+        """(N,) float32 reward of the last step, without what an episode earns at its last word alone."""
+        return self.shaping + self.dense
 
     @property
     def reading(self) -> Tensor:
@@ -73,6 +81,7 @@ class Slots:
         if missing > 0:
             for name in ("tokens", "actions", "gold_actions"):
                 setattr(self, name, pad(getattr(self, name), (0, missing)))
+            self.measured = pad(self.measured, (0, 0, 0, missing))
         padding = (0, self.tokens.shape[1] - batch.tokens.shape[1])
         self.tokens.index_copy_(0, rows, pad(batch.tokens, padding))
         self.actions.index_fill_(0, rows, 0)
@@ -86,6 +95,7 @@ class Slots:
         if self.memory.shape[1] != state.memory.shape[1]:
             self.memory = state.memory.new_zeros(len(self.memory), state.memory.shape[1])
         self.memory.index_copy_(0, rows, state.memory)
+        self.measured.index_fill_(0, rows, 0)
         self.position.index_fill_(0, rows, 0)
         self.progress.index_fill_(0, rows, 0)
         self.legal.index_copy_(0, rows, self.resources.encoder.legal(state))
@@ -109,12 +119,16 @@ class Slots:
 
     def advance(self, actions: Tensor) -> None:
         """Take actions (N,) int64; illegal ones are replaced, and finished sentences do not change."""
-        chosen = nearest_legal(self.legal, actions)
+        chosen, at, reading = nearest_legal(self.legal, actions), self.position, self.reading
         self.actions.scatter_(1, self.position[:, None], (chosen * self.reading)[:, None])
         encoder = self.resources.encoder
         state = encoder.advance(self._state, chosen, assume_legal=True)
         self.memory, self.position, self.progress = state.memory, state.position, state.progress
-        self.legal = encoder.legal(state)
+        self.legal, self.measured = encoder.legal(state), state.measured
+        if self.resources.reward.dense:
+            row = torch.arange(len(at), device=at.device)
+            measures = encoder.named(self.measured[row, at][:, None])
+            self.dense = self.resources.reward.at_steps(Steps(chosen[:, None], measures))[:, 0] * reading
         if self.resources.shaping:
             before, self.potential = self.potential, self._potential()
             self.shaping = self.potential - before
@@ -153,8 +167,7 @@ class Slots:
             self.gold_actions[rows, :width] if all(self.has_gold[place] for place in places) else None,
             originals=Originals(found, torch.arange(len(rows), device=CPU)) if known else None,
         )
-        log_probs = self.resources.encoder.finish(self._state.select(rows))
-        return Episodes(sentences, self.actions[rows, :width], log_probs)
+        return self.resources.encoder.episodes(sentences, self.actions[rows, :width], self._state.select(rows))
 
     def _potential(self) -> Tensor:
         """Return (N,) log P(gold | words so far), or of the predicted class if unlabelled; 0 once finished."""
@@ -168,7 +181,7 @@ class Slots:
         if tables is None:
             tables = tuple(table.flatten(0, 1) for table in self._tables)
             index = torch.arange(index.numel(), device=index.device).view_as(index)
-        return EncoderState(tables, index, self.lengths, self.position, self.progress, self.memory)
+        return EncoderState(tables, index, self.lengths, self.position, self.progress, self.memory, self.measured)
 
 
 def columns_of(said: tuple[Tensor, ...]) -> Columns:

@@ -226,13 +226,15 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 f"The episodes in the slots {np.flatnonzero(before).tolist()} have ended: reset them, "
                 'options={"reset_mask": terminated | truncated}, before the next step().'
             )
+        if self._limit is not None:  # a truncated slot ignores its action, which thus moves no other row by a rounding
+            actions = actions.masked_fill(self._at(before), 0)
         with torch.inference_mode():
             self._slots.advance(actions)
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
             observation = self._slots.observe()
         self._taken += 1
         terminated = (self._taken == self._lengths) & ~before
-        reward, done, truncated = self._slots.shaping.clone(), terminated, np.zeros_like(terminated)
+        reward, done, truncated = self._slots.earned, terminated, np.zeros_like(terminated)
         if self._limit is not None:  # a truncated episode earns no reward of the last word, as with `TimeLimit`
             truncated = (self._taken >= self._limit) & ~before
             reward.masked_fill_(self._at(before), 0.0)

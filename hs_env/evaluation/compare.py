@@ -214,7 +214,7 @@ def _best_found(encoder: StructuredEncoder, episodes: Episodes, width: int) -> E
     actions, log_likelihood = beam_search(encoder, episodes.sentences, width)
     better = log_likelihood > episodes.log_likelihood
     actions = torch.where(better[:, None], actions, episodes.actions)
-    return Episodes(episodes.sentences, actions, encoder(episodes.sentences, actions))
+    return encoder.read(episodes.sentences, actions)
 
 
 def _policy(config: ResolvedConfig, encoder: StructuredEncoder) -> str:
@@ -244,6 +244,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "reward": None,
         "reward_parameters": {},
         "reward_dropout": None,
+        "c_net_samples": None,
         "pnet_epochs": None,
         "warm_epochs": run.classifier_updates["warm"] // per_epoch,
         "joint_epochs": run.classifier_updates["joint"] // per_epoch,

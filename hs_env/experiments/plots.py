@@ -49,11 +49,11 @@ def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[
             axes.set_title(corpus)
             axes.grid(alpha=0.3)
             draw(axes, entries)
-        paths.append(_save(figure, folder / f"{name}.svg"))
+        paths.append(save_figure(figure, folder / f"{name}.svg"))
     return paths
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
     """Write a figure; equal figures give equal bytes."""
     out = BytesIO()
     with mpl.rc_context({"svg.hashsalt": "hs-env"}):

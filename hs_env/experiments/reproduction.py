@@ -22,7 +22,9 @@ GRID: Final = _HERE / "reproduce.toml"
 PUBLISHED: Final = _HERE / "published.toml"
 """The published accuracies."""
 
-FOLDERS: Final = {"mr": "mr", "subj": "subj", "sst2": "sst", "sst5": "sst", "ag_news": "ag_news"}
+FOLDERS: Final = {"sst2": "sst", "sst5": "sst"} | {
+    name: name for name in ("mr", "subj", "ag_news", "trec", "cr", "mpqa")
+}
 """Folder of each corpus in the data folder, which is also the name of its data set in `prepare`."""
 
 

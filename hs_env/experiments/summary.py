@@ -45,7 +45,7 @@ class Line:
         low, high: 95% interval of `accuracy`.
         dev_accuracy: Mean accuracy on dev.
         log_likelihood: Mean log-probability of the gold class on test, in nats.
-        phrases, words: Phrases, and words retained, per sentence of test.
+        phrases, words: Phrases, and words retained or read, per sentence of test.
         gain: Mean of accuracy minus that of the plain LSTM, over the pairs of runs with the same seed or fold.
         gain_low, gain_high: 95% interval of `gain`.
         p: p value of the paired t test of `gain`, adjusted for all comparisons of the table (Holm).
@@ -182,7 +182,7 @@ def _line(
         dev_accuracy=_mean(runs.scores("dev", "accuracy")),
         log_likelihood=_mean(runs.scores("test", "log_likelihood")),
         phrases=_mean(runs.scores("test", "phrases_per_sentence")),
-        words=_mean(runs.scores("test", "words_retained")),
+        words=_mean(runs.scores("test", "words_retained") or runs.scores("test", "words_read")),
         gain=gain.value,
         gain_low=gain.low,
         gain_high=gain.high,

@@ -3,9 +3,10 @@
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
 from hs_env.models.check import check_encoder
+from hs_env.models.chunk_lstm import ChunkLSTM
 from hs_env.models.classifier import MODELS, Classifier, find_classifier
 from hs_env.models.cnn import CNN
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
@@ -13,6 +14,8 @@ from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier, SentenceClassifier
+from hs_env.models.skim_lstm import SkimLSTM
+from hs_env.models.state import EncoderState
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.shipped import DEFAULT_RUN, shipped_runs
 
@@ -24,6 +27,7 @@ __all__ = [
     "MODELS",
     "AttentiveHSLSTM",
     "BiLSTM",
+    "ChunkLSTM",
     "Classifier",
     "EncoderState",
     "FlatClassifier",
@@ -32,6 +36,7 @@ __all__ = [
     "PlainLSTM",
     "SelfAttentive",
     "SentenceClassifier",
+    "SkimLSTM",
     "StructuredEncoder",
     "TreeLSTM",
     "check_encoder",

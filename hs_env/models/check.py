@@ -10,7 +10,8 @@ from torch.nn.functional import one_hot
 
 from hs_env.compute import CPU, device_of, making_on, seeded
 from hs_env.errors import HsEnvError
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.state import EncoderState
 from hs_env.problems.problem import nearest_legal
 from hs_env.types import SentenceBatch
 
@@ -23,6 +24,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     | values | every method returns tensors of the right shape and dtype |
     | steps | `observe` and `legal` have the right shapes; `advance` changes neither its argument nor finished rows |
     | routes | `encode`, relaxed actions and the lexicon have the result and the gradient of single steps |
+    | measures | the routes measure the same at each word; finished rows keep their measures |
     | legal actions | each word has one that the problem allows; an illegal one is replaced |
     | independence | neither padding nor other sentences change a result |
     | copies | `type(encoder)(**encoder.config())` accepts the weights of the encoder |
@@ -72,6 +74,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
         for one, other in zip(_with_gradient(encoder, result), expected, strict=True):
             same = torch.allclose(one, other, rtol=1e-4, atol=1e-5)
             _require(same, f"{name} has another result or gradient than single steps")
+    _check_measures(encoder, batch, actions)
     with making_on():
         type(encoder)(**encoder.config()).load_state_dict(encoder.state_dict())
 
@@ -79,7 +82,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
 def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
     """Check the type, shape and dtype that each method returns."""
     vectors, where = encoder.words(batch)
-    tables = encoder.tables(vectors)
+    tables = encoder.tables_of(vectors, batch.tokens[batch.mask])
     _require(
         isinstance(tables, tuple) and all(isinstance(table, Tensor) and len(table) == len(vectors) for table in tables),
         f"tables() gave {_described(tables)}, expected a tuple of tensors of {len(vectors)} rows, one per word",
@@ -102,6 +105,23 @@ def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
         _require(
             isinstance(value, Tensor) and value.shape == shape, f"{name} gave {_described(value)}, expected {shape}"
         )
+
+
+def _check_measures(encoder: StructuredEncoder, batch: SentenceBatch, actions: Tensor) -> None:
+    """Check that all routes measure the same, and nothing after the end."""
+    start = encoder.start(batch, len(actions) // len(batch))
+    steps = encoder.unroll(start, actions.shape[1], lambda t, _: actions[:, t]).measured
+    shape = (*actions.shape, len(encoder.measures))
+    _require(
+        (tuple(steps.shape), steps.dtype) == (shape, torch.float32), f"measure() must give (R, {shape[2]}) float32"
+    )
+    _require(not steps[~batch.mask.repeat_interleave(len(actions) // len(batch), 0)].any(), "it measures after the end")
+    relaxed = one_hot(actions, encoder.problem.num_actions).float()
+    for name, found in {
+        "encode_measured()": encoder.encode_measured(batch, actions)[1],
+        "relaxed actions": encoder.unroll(start, actions.shape[1], lambda t, _: relaxed[:, t]).measured,
+    }.items():
+        _require(torch.allclose(found, steps, rtol=1e-4, atol=1e-5), f"{name} has other measures than single steps")
 
 
 def _described(value: object) -> str:

@@ -17,6 +17,7 @@ from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError, shown
 from hs_env.models.attentive_hs_lstm import AttentiveHSLSTM
 from hs_env.models.bilstm import BiLSTM
+from hs_env.models.chunk_lstm import ChunkLSTM
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.hm.classifier import HMLSTMClassifier
@@ -28,6 +29,7 @@ from hs_env.models.rounded import to_float32, to_int8
 from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
+from hs_env.models.skim_lstm import SkimLSTM
 from hs_env.models.tree_lstm import TreeLSTM
 from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry
@@ -44,7 +46,9 @@ MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)
 MODELS.register("phrase_modules.v1")(PhraseModuleNetwork)
 MODELS.register("id_lstm.v1")(IDLSTM)
+MODELS.register("skim_lstm.v1")(SkimLSTM)
 MODELS.register("tree_lstm.v1")(TreeLSTM)
+MODELS.register("chunk_lstm.v1")(ChunkLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)
 MODELS.register("bilstm.v1")(BiLSTM)
 MODELS.register("hm_lstm.v1")(HMLSTMClassifier)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
@@ -12,75 +11,10 @@ from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError
 from hs_env.models.sentence import SentenceParameters
+from hs_env.models.state import EncoderState
 from hs_env.models.words import WordVectorLayer
 from hs_env.problems.problem import Problem, nearest_legal
-from hs_env.types import SentenceBatch
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderState:
-    """State of R sentences that are processed word by word.
-
-    Attributes:
-        tables: Tensors with one row per word, shared by the R sentences (see `StructuredEncoder.tables`).
-        table_index: (R, T) int64 row of each word in `tables`.
-        lengths: (R,) int64 number of words.
-        position: (R,) int64 position of the word to be decided; the length once a sentence is finished.
-        progress: (R,) int64 summary of the actions so far, for `Problem.legal`.
-        memory: (R, M) float32 state of the encoder itself.
-    """
-
-    tables: tuple[Tensor, ...]
-    table_index: Tensor
-    lengths: Tensor
-    position: Tensor
-    progress: Tensor
-    memory: Tensor
-
-    def __len__(self) -> int:
-        return self.table_index.shape[0]
-
-    def select(self, rows: slice | Tensor) -> EncoderState:
-        """Return the state of some rows; a slice copies nothing."""
-        return EncoderState(
-            self.tables,
-            self.table_index[rows],
-            self.lengths[rows],
-            self.position[rows],
-            self.progress[rows],
-            self.memory[rows],
-        )
-
-    def joined(self, other: EncoderState) -> EncoderState:
-        """Return the rows of this state, followed by those of another one with the same tables."""
-        return EncoderState(
-            self.tables,
-            torch.cat([self.table_index, other.table_index]),
-            torch.cat([self.lengths, other.lengths]),
-            torch.cat([self.position, other.position]),
-            torch.cat([self.progress, other.progress]),
-            torch.cat([self.memory, other.memory]),
-        )
-
-    def index_at(self, position: Tensor) -> Tensor:
-        """Return the rows of `tables`, (R,) int64, of the words at `position` (R,); after the end, of the last word."""
-        return self.table_index.gather(1, torch.minimum(position, self.lengths - 1)[:, None]).squeeze(1)
-
-    @property
-    def left(self) -> Tensor:
-        """Number of words after the one to be decided, (R,) int64; negative once a sentence is finished."""
-        return self.lengths - self.position - 1
-
-    @property
-    def at_last_word(self) -> Tensor:
-        """Whether the word to be decided is the last one, (R,) bool."""
-        return self.position + 1 == self.lengths
-
-    @property
-    def reading(self) -> Tensor:
-        """Whether there is a word to decide, (R,) bool."""
-        return self.position < self.lengths
-
+from hs_env.types import Episodes, SentenceBatch
 
 Decide = Callable[[int, EncoderState], Tensor]
 """Function that chooses the actions at word t of R sentences: hard ones (R,), or relaxed ones."""
@@ -107,9 +41,13 @@ class StructuredEncoder(nn.Module, ABC):
     Hard actions are integers from 0 to k - 1. Relaxed actions are (R, k) weights of the k outcomes; for k = 2 they may
     be the (R,) weights of action 1.
 
+    An encoder may also measure something at each word, such as the loss of its prediction of the next word, for rewards
+    that come at each step (`hs_env.rewards.DenseReward`). It then names its `measures` and defines `measure`.
+
     Attributes:
         title: Name in tables.
         problem: Decision problem that the actions solve.
+        measures: Names of the numbers that it measures at each word; most encoders have none.
         Parameters: Dataclass of the parameters that a user chooses (`TrainConfig.model_parameters`). The call
             `kind(vocabulary_size, num_classes, embedding_size, **parameters)` makes a new encoder.
         num_classes: C, number of classes.
@@ -119,6 +57,7 @@ class StructuredEncoder(nn.Module, ABC):
 
     title: ClassVar[str] = "structured encoder"
     problem: ClassVar[Problem]
+    measures: ClassVar[tuple[str, ...]] = ()
     Parameters: ClassVar[type[Any]] = SentenceParameters
     num_classes: int
     state_size: int
@@ -182,6 +121,25 @@ class StructuredEncoder(nn.Module, ABC):
         """Return class log-probabilities, (R, C), for hard actions (R, T), R = B * S; override it by faster code."""
         return self._step_by_step(batch, actions)
 
+    def penalised(self, batch: SentenceBatch, actions: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what `forward` returns, and a scalar that training adds to the loss, or None."""
+        return self(batch, actions), None
+
+    def tables_of(self, vectors: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Return `tables`; override it if they also depend on the token ids (n,) int64 of the n words."""
+        return self.tables(vectors)
+
+    def measure(self, memory: Tensor) -> Tensor:
+        """Return what was measured in the last step, (R, measures) float32, from the (R, M) memory after it."""
+        return memory[:, :0]
+
+    def encode_measured(self, batch: SentenceBatch, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `encode` returns, and the measures, (R, T, measures) float32; override it by faster code."""
+        if not self.measures:
+            return self.encode(batch, actions), torch.zeros(*actions.shape, 0, device=actions.device)
+        state = self._unrolled(batch, actions)
+        return self.finish(state), state.measured
+
     # All the rest ---------------------------------------------------------------------------------------------------
 
     @final
@@ -193,12 +151,15 @@ class StructuredEncoder(nn.Module, ABC):
         """Return the state before the first decision, with `samples` consecutive rows per sentence."""
         vectors, index = self.words(batch)
         lengths = batch.lengths.repeat_interleave(samples)
-        return self.begin(self.tables(vectors), index.repeat_interleave(samples, 0), lengths)
+        tables = self.tables_of(vectors, batch.tokens[batch.mask])
+        return self.begin(tables, index.repeat_interleave(samples, 0), lengths)
 
     def begin(self, tables: tuple[Tensor, ...], table_index: Tensor, lengths: Tensor) -> EncoderState:
         """Return the state before the first decision; `table_index` (R, T) is the row of each word in `tables`."""
         nothing = torch.zeros_like(lengths)
-        return EncoderState(tables, table_index, lengths, nothing, nothing, self.initial(tables, table_index[:, 0]))
+        memory = self.initial(tables, table_index[:, 0])
+        measured = memory.new_zeros(*table_index.shape, len(self.measures))
+        return EncoderState(tables, table_index, lengths, nothing, nothing, memory, measured)
 
     def lexicon(self) -> tuple[Tensor, ...] | None:
         """Return the tables of the whole vocabulary, indexed by token id. Valid only in eval mode (no dropout).
@@ -206,7 +167,7 @@ class StructuredEncoder(nn.Module, ABC):
         The result is None if the vector of a word depends on its sentence.
         """
         vectors = self.words.lexicon()
-        return None if vectors is None else self.tables(vectors)
+        return None if vectors is None else self.tables_of(vectors, torch.arange(len(vectors), device=vectors.device))
 
     def advance(self, state: EncoderState, actions: Tensor, *, assume_legal: bool = False) -> EncoderState:
         """Apply an action to each row and move to the next word.
@@ -230,7 +191,15 @@ class StructuredEncoder(nn.Module, ABC):
             actions = actions if relaxed else taken
         memory = (self.mix if relaxed else self.move if actions.is_cpu else self.choose)(state, actions)
         position = state.position + state.reading
-        return EncoderState(state.tables, state.table_index, state.lengths, position, progress, memory)
+        measured = self._measured(state, memory) if self.measures else state.measured
+        return EncoderState(state.tables, state.table_index, state.lengths, position, progress, memory, measured)
+
+    def _measured(self, state: EncoderState, memory: Tensor) -> Tensor:
+        """Return the measures of all words, (R, T, measures), given the memory after the action at this word."""
+        width, values = state.measured.shape[1], self.measure(memory)[:, None]
+        at = state.position.clamp(max=width - 1)[:, None, None].expand_as(values)
+        kept = torch.where(state.reading[:, None, None], values, state.measured.gather(1, at))
+        return state.measured.scatter(1, at, kept)
 
     def unroll(
         self,
@@ -279,10 +248,30 @@ class StructuredEncoder(nn.Module, ABC):
             raise HsEnvError(f"Relaxed actions of {k} actions need shape (R, {words}, {k}); got {shape}.")
         return (self._step_by_step if relaxed else self.encode)(batch, actions)
 
+    @final
+    def read(self, batch: SentenceBatch, actions: Tensor) -> Episodes:
+        """Return the episodes of legal hard actions, (R, T) int64, by the fastest route; R = B * S as in `forward`."""
+        log_probs, measured = self.encode_measured(batch, actions)
+        return Episodes(batch.repeat(len(actions) // len(batch)), actions, log_probs, self.named(measured))
+
+    @final
+    def episodes(self, sentences: SentenceBatch, actions: Tensor, state: EncoderState) -> Episodes:
+        """Return episodes of R sentences, with their actions so far and their state."""
+        return Episodes(sentences, actions, self.finish(state), self.named(state.measured[:, : actions.shape[1]]))
+
+    @final
+    def named(self, measured: Tensor) -> dict[str, Tensor]:
+        """Return measures, (..., measures), by name."""
+        return dict(zip(self.measures, measured.unbind(-1), strict=True)) if self.measures else {}
+
     def _step_by_step(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
         """Compute `forward` word by word."""
+        return self.finish(self._unrolled(batch, actions))
+
+    def _unrolled(self, batch: SentenceBatch, actions: Tensor) -> EncoderState:
+        """Return the state after given actions."""
         state = self.start(batch, actions.shape[0] // len(batch))
-        return self.finish(self.unroll(state, actions.shape[1], lambda t, _: actions[:, t]))
+        return self.unroll(state, actions.shape[1], lambda t, _: actions[:, t])
 
 
 def legal_weights(legal: Tensor, weights: Tensor) -> Tensor:

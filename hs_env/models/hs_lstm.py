@@ -8,10 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.lstm import LSTM, lstm_cell, pack
 from hs_env.models.rows import put, rows_of, take
 from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.state import EncoderState
 from hs_env.problems.segmentation import END, INSIDE, SEGMENTATION
 from hs_env.types import SentenceBatch
 

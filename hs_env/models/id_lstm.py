@@ -5,15 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
-from hs_env.models.lstm import LSTM
 from hs_env.models.rows import put, rows_of, take
-from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.selected_words import SelectedWordsLSTM
+from hs_env.models.state import EncoderState
 from hs_env.problems.distillation import DISTILLATION, RETAIN, retained_words
-from hs_env.types import SentenceBatch
 
 
-class IDLSTM(SentenceClassifier, StructuredEncoder):
+class IDLSTM(SelectedWordsLSTM):
     """One LSTM over the words that are retained, a softmax on its last state.
 
     With actions `DELETE` and `RETAIN`, and `(+)` for concatenation::
@@ -26,22 +24,13 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
     The last word is always retained if no other word is. The memory holds c, h, and a flag that tells whether a word
     has been retained. Under relaxed actions the flag is the probability that any word is retained, if each action is an
     independent probability.
-
-    Arguments as for `SentenceClassifier`. The observation has width D = 2d + e.
     """
 
     title, problem = "ID-LSTM", DISTILLATION
 
-    def build(self, embedding_size: int, hidden_size: int) -> None:
-        """See `SentenceClassifier.build`."""
-        self.state_size = 2 * hidden_size + embedding_size
-        self.word_level = LSTM(embedding_size, hidden_size)
-
-    # Step by step ----------------------------------------------------------------------------------------------------
-
-    def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """Return the projection (n, 4d) and the vector (n, e) of each word."""
-        return self.word_level.project(vectors), vectors
+    def selected(self, actions: Tensor, lengths: Tensor) -> Tensor:
+        """See `SelectedWordsLSTM.selected`."""
+        return retained_words(actions, lengths)
 
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
         """Return a zero memory."""
@@ -77,24 +66,3 @@ class IDLSTM(SentenceClassifier, StructuredEncoder):
         share = torch.lerp(actions, torch.ones_like(actions), forced) * state.reading
         deleted, retained = self.outcomes(state)
         return torch.lerp(deleted, retained, share[:, None])
-
-    def finish(self, state: EncoderState) -> Tensor:
-        """Return class log-probabilities, (R, C), from h_L."""
-        return self.classify(state.memory[:, self.hidden_size : 2 * self.hidden_size])
-
-    # Known actions ---------------------------------------------------------------------------------------------------
-
-    def encode(self, batch: SentenceBatch, actions: Tensor) -> Tensor:
-        """See `StructuredEncoder.encode`.
-
-        The LSTM runs over the retained words of each row only. Samples of a sentence share the projections of its
-        words, and samples that retain the same words are computed once.
-        """
-        samples = actions.shape[0] // len(batch)
-        retained = retained_words(actions, batch.lengths.repeat_interleave(samples))
-        sentence = torch.arange(len(batch), device=actions.device).repeat_interleave(samples)
-        distinct, row = torch.cat([sentence[:, None], retained], 1).unique(dim=0, return_inverse=True)
-        sentence, retained = distinct[:, 0], distinct[:, 1:].bool()
-        vectors, where = self.words(batch)
-        h = self.word_level.last(self.word_level.project(vectors), where[sentence][retained], retained.sum(1))
-        return self.classify(h.index_select(0, row))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.encoder import EncoderState
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.lstm import LSTM, pack
+from hs_env.models.state import EncoderState
 from hs_env.problems.modules import ASSERT, CONTRAST, MODULES, NEGATE, SCALE
 
 MOST_OCTAVES = 2.0

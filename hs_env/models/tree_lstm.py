@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hs_env.models.encoder import EncoderState, StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.rows import rows_of, take
 from hs_env.models.sentence import SentenceClassifier
+from hs_env.models.state import EncoderState
 from hs_env.models.tree_cell import Children, TreeCell
 from hs_env.problems.composition import COMPOSITION, tree_nodes
 from hs_env.types import SentenceBatch
@@ -125,12 +126,9 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
     def _leaves(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         """Return distinct word vectors, (n, e), and the row of each word in them, (B, T) int64."""
         dropout = self.training and (self.words.dropout.p or self.words.word_dropout.p)
-        lexicon = None if dropout else self.words.lexicon()
-        if lexicon is None:
-            vectors, where = self.words(batch)
-            return vectors, where
         tokens, where = batch.tokens.unique(return_inverse=True)
-        return lexicon[tokens], where
+        vectors = None if dropout else self.words.lookup(tokens)
+        return self.words(batch) if vectors is None else (vectors, where)
 
 
 def _height(state: EncoderState) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,10 @@ class WordVectorLayer(nn.Module, ABC):
         """Add contextual vectors to the batch if an encoder has to compute them, so that it does so only once."""
         return batch
 
+    def lookup(self, tokens: Tensor) -> Tensor | None:
+        """Return one vector for each of some token ids, int64, before dropout; None if they depend on the sentence."""
+        return None
+
     @abstractmethod
     def lexicon(self) -> Tensor | None:
         """Return the vectors of all words, (V, e) float32 by token id; None if they depend on the sentence."""
@@ -56,8 +61,22 @@ class WordVectorLayer(nn.Module, ABC):
         return vectors * self.word_dropout(vectors.new_ones(len(vectors), 1)), where
 
 
+class Deferred(Protocol):
+    """Training that updates the rows of a table of word vectors only when they are read."""
+
+    def catch_up(self, tokens: Tensor | None = None) -> None:
+        """Do the missed updates of the rows with these token ids, int64 of any shape; None is all rows."""
+
+
 class WordEmbedding(WordVectorLayer):
-    """Trainable word vectors, looked up by token id."""
+    """Trainable word vectors, looked up by token id.
+
+    Attributes:
+        weight: Vectors, (V, e) float32.
+        deferred: Training that updates rows when they are read; the gradient is then sparse. None for other training.
+    """
+
+    deferred: Deferred | None = None
 
     def __init__(self, vocabulary_size: int, embedding_size: int, dropout: float, word_dropout: float) -> None:
         super().__init__(vocabulary_size, embedding_size, dropout, word_dropout)
@@ -67,10 +86,18 @@ class WordEmbedding(WordVectorLayer):
 
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """See `WordVectorLayer.vectors`."""
-        return nn.functional.embedding(batch.tokens[batch.mask], self.weight)
+        return self.lookup(batch.tokens[batch.mask])
+
+    def lookup(self, tokens: Tensor) -> Tensor:
+        """See `WordVectorLayer.lookup`."""
+        if self.deferred is not None:
+            self.deferred.catch_up(tokens)
+        return nn.functional.embedding(tokens, self.weight, sparse=self.deferred is not None)
 
     def lexicon(self) -> Tensor:
         """See `WordVectorLayer.lexicon`."""
+        if self.deferred is not None:
+            self.deferred.catch_up()
         return self.weight
 
 

@@ -14,10 +14,12 @@ PROBLEMS: Final[Registry[Problem]] = Registry(
     group="hs_env.problems",
     first_version=0,  # environments begin at v0
     own={
+        "chunking.v0": "hs_env.problems.chunking:CHUNKING",
         "composition.v0": "hs_env.problems.composition:COMPOSITION",
         "information_distillation.v0": "hs_env.problems.distillation:DISTILLATION",
         "phrase_modules.v0": "hs_env.problems.modules:MODULES",
         "phrase_segmentation.v0": "hs_env.problems.segmentation:SEGMENTATION",
+        "skimming.v0": "hs_env.problems.skimming:SKIMMING",
     },
 )
 """Decision problems by versioned name, from which `environment_id` derives the id of the environment."""

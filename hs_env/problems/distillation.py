@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
-from hs_env.problems.problem import Column, EnvironmentText, Part, Problem, Spans, TrainingDefaults, one_row
+from hs_env.problems.problem import (
+    Column,
+    EnvironmentText,
+    Part,
+    Problem,
+    Spans,
+    TrainingDefaults,
+    one_row,
+    selection_parts,
+)
 from hs_env.types import DELETE, RETAIN
 
 __all__ = ["DELETE", "DISTILLATION", "RETAIN", "InformationDistillation", "retained_words"]
@@ -107,13 +115,7 @@ class InformationDistillation(Problem):
         """See `Problem.parts`; groups runs of retained and of deleted words."""
         row, length = one_row(actions)
         kept = retained_words(row, length) if finished else row == RETAIN
-        runs = [[at for at, _ in run] for _, run in groupby(enumerate(kept[0].tolist()), lambda each: each[1])]
-        return [
-            Part(run[0], run[-1] + 1, "retained", RETAIN)
-            if kept[0, run[0]]
-            else Part(run[0], run[-1] + 1, "deleted", DELETE)
-            for run in runs
-        ]
+        return selection_parts(kept[0].tolist(), RETAIN, DELETE)
 
 
 DISTILLATION: Final = InformationDistillation()

@@ -28,7 +28,7 @@ _TEMPLATE: Final = """\
 beyond them are clipped. After the last word, the observation is the state that was classified.
 
 ## Rewards
-0 at every word except the last. At the last word, by default, {rewarded}; the argument `reward` selects another. For a
+{timing} {rewarded}; the argument `reward` selects another. For a
 text without a label, the predicted class replaces the gold class.
 
 With `shaping=True`, each step's reward includes the change of the potential `log P(gold | the words read so far)`. The
@@ -145,6 +145,7 @@ def environment_page(name: str, problem: Problem) -> str:
         description=text.description,
         legality=text.legality,
         observation=text.observation,
+        timing=text.timing,
         rewarded=text.rewarded,
         potential=text.potential,
         corpus=text.corpus,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -155,6 +156,7 @@ class EnvironmentText:
         information: Rows of the table of infos after the last word: key, type, meaning.
         references: Papers.
         history: Changes of each version.
+        timing: When the default reward comes, with the words before its formula.
         reward_parameters: Example of parameters of the default reward, as Python source.
     """
 
@@ -171,6 +173,7 @@ class EnvironmentText:
     information: tuple[tuple[str, str, str], ...]
     references: str
     history: str = "* v0: initial version"
+    timing: str = "0 at every word except the last. At the last word, by default,"
     reward_parameters: str = "{}"
 
 
@@ -407,6 +410,21 @@ class Problem(ABC):
         """List of the actions for messages: `INSIDE (0) or END (1)`."""
         *first, last = map(self.expected, range(self.num_actions))
         return f"{', '.join(first)} or {last}"
+
+
+def selection_parts(kept: Sequence[bool], keep: int | None = None, leave: int | None = None) -> list[Part]:
+    """Return the runs of kept words and the runs of the others, for a problem that selects words.
+
+    Args:
+        kept: Whether each word so far is kept.
+        keep: Action of the kept words, if they have one in common.
+        leave: Action of the other words, likewise.
+    """
+    runs = [[at for at, _ in run] for _, run in groupby(enumerate(kept), lambda each: each[1])]
+    return [
+        Part(run[0], run[-1] + 1, "retained", keep) if kept[run[0]] else Part(run[0], run[-1] + 1, "deleted", leave)
+        for run in runs
+    ]
 
 
 def _outermost(spans: Sequence[tuple[int, int]], length: int) -> list[Part]:

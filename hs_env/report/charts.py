@@ -27,6 +27,7 @@ _CURVES: Final = {
     "reward": "reward on dev",
     "phrases_per_sentence": "phrases per sentence",
     "share_retained": "share of words retained",
+    "share_read": "share of words read",
 }
 """Entries of a run's history that are drawn if the history has them, with the titles of their charts."""
 

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 from hs_env import ranks
 from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.sentence import FlatClassifier
+from hs_env.models.words import WordEmbedding
+from hs_env.training.deferred import LARGE, DeferredRows
 
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
@@ -38,6 +41,7 @@ class ClassifierOptimizer(Generic[M]):
         fast: Trained model.
         slow: Slow copy.
         updates: Number of updates so far.
+        rows: Updates of the word vectors of a large vocabulary; None if all are updated at once.
     """
 
     def __init__(
@@ -54,11 +58,12 @@ class ClassifierOptimizer(Generic[M]):
         self.optimizer = torch.optim.AdamW(_groups(model, weight_decay), weight_decay=0.0)
         self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
         self.class_weights = class_weights
+        self.rows = self._deferred() if _vocabulary_size(model) >= LARGE and ranks.count() == 1 else None
 
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
 
-        A flat classifier may add a penalty to it, see `FlatClassifier.penalised`.
+        A model may add a penalty to it, see `StructuredEncoder.penalised` and `FlatClassifier.penalised`.
 
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """
@@ -68,7 +73,10 @@ class ClassifierOptimizer(Generic[M]):
             group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
         self.fast.train()
         model = self.fast
-        log_probs, penalty = model.penalised(*inputs) if isinstance(model, FlatClassifier) else (model(*inputs), None)
+        if isinstance(model, FlatClassifier | StructuredEncoder):
+            log_probs, penalty = model.penalised(*inputs)
+        else:
+            log_probs, penalty = model(*inputs), None
         if self.class_weights is None:
             loss = nn.functional.nll_loss(log_probs, labels)
         else:
@@ -79,13 +87,35 @@ class ClassifierOptimizer(Generic[M]):
             ranks.require_one("A penalty that depends on all sentences of a batch")
         (loss if penalty is None else loss + penalty).backward()
         ranks.reduce_gradients(self.fast.parameters())
-        norm = nn.utils.clip_grad_norm_(self.fast.parameters(), self.clip_norm)
+        norm = self._step(learning_rate)
+        return {"loss": loss.item(), "gradient_norm": norm.item()}
+
+    def _step(self, learning_rate: float) -> Tensor:
+        """Clip the gradient, take the step, and let the slow copy follow. Return the norm of the gradient."""
+        large = None if self.rows is None else self.rows.weight
+        trained = [*self.fast.parameters(), *([] if self.rows is None else [self.rows.gradient()])]
+        norm = nn.utils.clip_grad_norm_(trained, self.clip_norm)
         with making_on():
             self.optimizer.step()
+        if self.rows is not None:
+            self.rows.step(learning_rate)
         with torch.no_grad():
             for slow, fast in zip(self.slow.parameters(), self.fast.parameters(), strict=True):
-                slow.lerp_(fast, self.tau)
-        return {"loss": loss.item(), "gradient_norm": norm.item()}
+                if fast is not large:
+                    slow.lerp_(fast, self.tau)
+        return norm
+
+    def _deferred(self) -> DeferredRows:
+        """Let rows of word vectors be updated when they are read."""
+        fast, slow = self.fast.words, self.slow.words
+        assert isinstance(fast, WordEmbedding) and isinstance(slow, WordEmbedding)  # noqa: PT018
+        return DeferredRows(fast, slow, self.optimizer, self.tau)
+
+    def settled(self) -> M:
+        """Return the slow copy after all updates of its word vectors, as it is saved."""
+        if self.rows is not None:
+            self.rows.settle()
+        return self.slow
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of both copies and of the optimiser, and the number of updates."""
@@ -94,6 +124,7 @@ class ClassifierOptimizer(Generic[M]):
             "slow": self.slow.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "updates": self.updates,
+            **({} if self.rows is None else {"rows": self.rows.state_dict()}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -102,6 +133,19 @@ class ClassifierOptimizer(Generic[M]):
         self.slow.load_state_dict(state["slow"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.updates = operator.index(state.get("updates", 0))  # checkpoints of older versions lack it
+        missed = state.get("rows")
+        if self.rows is not None:
+            self.rows.load_state_dict(missed)
+        elif missed is not None:  # saved by one process, and resumed by several
+            rows = self._deferred()
+            rows.load_state_dict(missed)
+            rows.detach()
+
+
+def _vocabulary_size(model: nn.Module) -> int:
+    """Return the number of trained word vectors that a model has, 0 if it has none."""
+    words = getattr(model, "words", None)
+    return words.vocabulary_size if isinstance(words, WordEmbedding) else 0
 
 
 def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

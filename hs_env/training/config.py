@@ -37,6 +37,7 @@ LATER: Final[dict[str, Any]] = {
     "min_updates": 0,
     "decay_share": 0.0,
     "device": "cpu",
+    "c_net_samples": None,
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
@@ -49,6 +50,7 @@ LATER_AGENT: Final = LATER_MODEL | {
     "updates": None,
     "clip": None,
     "ratio": None,
+    "discount": None,
     "optimizer": "adam",
     "policy": "actions",
     "reader": "none",
@@ -79,14 +81,14 @@ class TrainConfig:
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
     trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
-    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `tree_lstm`. Classifiers
-    without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they train for the epochs of the warm
-    start and of joint training."""
+    """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `skim_lstm`, `tree_lstm`
+    and `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they
+    train for the epochs of the warm start and of joint training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
     """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, `all_retain` for
-    ID-LSTM, `left_branching` for trees."""
+    ID-LSTM, `read_all` for skimming, `left_branching` for trees."""
     reward: str | None = None
     """Reward, such as `log_likelihood - 0.3 * phrases` (see `hs-env rewards`). Default for phrases: the reward of
     HS-LSTM's paper. Default for ID-LSTM: the log-likelihood and a bonus for deletions that adapts to a target share."""
@@ -99,10 +101,14 @@ class TrainConfig:
     """Parameters of the agent, such as `{"estimator": "disarm", "samples": 3}`. `hs-env agents` lists them."""
     reward_dropout: bool | None = None
     """Whether the rewards of `reinforce` come from a classifier with dropout, so that it predicts training sentences no
-    better than other ones. Default: only for ID-LSTM, where deleted words would otherwise seem to cost nothing."""
+    better than other ones. Default: only for ID-LSTM and skimming, where deleted words would otherwise seem to cost
+    nothing."""
     init_from: str | None = None
     """Folder of a finished run to start from: the weights of its classifier and its agent. Then joint training comes
     first, unless `warm_epochs` or `pnet_epochs` is set. On the command line, its options are the defaults."""
+    c_net_samples: int | None = None
+    """Number of the sampled episodes per sentence that the C-Net trains on in joint training, at most `agent.samples`;
+    by default all of them."""
     class_weights: Literal["none", "balanced"] = "none"
     """Weights of the classes in the loss of the C-Net, in every stage. `balanced` gives all classes the same total
     weight, so that rare ones are learned. Rewards have no weights."""
@@ -111,7 +117,8 @@ class TrainConfig:
     learning_rate: float = 2e-3
     """Learning rate of the C-Net (Adam) in the warm start."""
     joint_learning_rate: float | None = None
-    """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM 1e-4, for trees 1e-3."""
+    """Learning rate of the C-Net (Adam) in joint training; by default 5e-4, for ID-LSTM and skimming 1e-4, for
+    trees 1e-3."""
     decay_share: float = 0.0
     """Share of the updates of joint training, at the end, in which the learning rates of C-Net and `reinforce` decrease
     linearly to 1/50; 0 keeps them constant."""
@@ -122,9 +129,9 @@ class TrainConfig:
     clip_norm: float = 5.0
     """Maximum norm of the gradient of the C-Net, including a fine-tuned encoder."""
     warm_epochs: int | None = None
-    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM 10, for trees 1."""
+    """Maximum number of epochs of the warm start; by default 5, for ID-LSTM and skimming 10, for trees 1."""
     pnet_epochs: int | None = None
-    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM 2, for trees 0."""
+    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM and skimming 2, for trees 0."""
     joint_epochs: int | None = None
     """Maximum number of epochs of joint training; by default 4."""
     min_updates: int | None = None
@@ -146,7 +153,8 @@ class TrainConfig:
     """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
     resumed and used on another."""
     checkpoint_seconds: float = 60.0
-    """Seconds between two checkpoints within an epoch; one is also written after every epoch."""
+    """Seconds between two checkpoints within an epoch; one is also written after every epoch. The time grows if writing
+    one takes more than a twentieth of it. 0 writes one after every update."""
 
     def __post_init__(self) -> None:
         """Check all values.
@@ -164,6 +172,7 @@ class TrainConfig:
                 "pnet_epochs": (0, 1e6),
                 "joint_epochs": (0, 1e6),
                 "min_updates": (0, 1e9),
+                "c_net_samples": (1, 1e6),
             }.items()
             if getattr(self, name) is not None
         }
@@ -221,6 +230,12 @@ class TrainConfig:
         parameters = parse_parameters(agent.parameters, self.agent_parameters, f"the agent {self.agent!r}")
         if self.reward_dropout and not agent.reward_dropout:
             raise HsEnvError(f"{self.agent!r} takes no rewards under dropout. Leave --reward-dropout out.")
+        sampled = getattr(parameters, "samples", 1)
+        if self.c_net_samples is not None and self.c_net_samples > sampled:
+            raise HsEnvError(
+                f"c_net_samples must be at most the episodes per sentence of {self.agent!r}, which are {sampled}; got "
+                f"{self.c_net_samples}."
+            )
         fresh = self.init_from is None
         values = {
             "warm_start": default.warm_start,
@@ -235,7 +250,7 @@ class TrainConfig:
 
     def _for_flat_classifier(self) -> dict[str, Any]:
         """Return the fields of a classifier without actions."""
-        for name in ("agent", "warm_start", "reward", "reward_dropout", "agent_parameters"):
+        for name in ("agent", "warm_start", "reward", "reward_dropout", "agent_parameters", "c_net_samples"):
             if (given := getattr(self, name)) and given != getattr(TrainConfig, name, None):
                 flag = f"--{name.replace('_', '-')}"
                 raise HsEnvError(f"The model {self.model!r} takes no actions and has no {name}. Leave {flag} out.")

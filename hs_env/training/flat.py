@@ -71,4 +71,4 @@ class FlatTrainer(ClassifierTrainer):
 
     def save_result(self) -> None:
         """Save the slow copy."""
-        self.save_classifier(self.classifier.slow)
+        self.save_classifier(self.classifier.settled())

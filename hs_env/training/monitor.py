@@ -21,6 +21,7 @@ _SHOWN = {
     "reward": "reward {:.3f}",
     "phrases_per_sentence": "{:.1f} phrases",
     "words_retained": "{:.1f} words retained",
+    "words_read": "{:.1f} words read",
     "tree_depth": "depth {:.1f}",
     "bits_per_character": "{:.3f} bits per character",
     "boundaries_1": "{:.1%} boundaries",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from hs_env.corpora.layouts import split_files
 from hs_env.corpora.spec import divide
 from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
@@ -17,7 +18,7 @@ def absolute(path: str | Path) -> str:
 
 
 def located(name: str, registered: Iterable[str]) -> str:
-    """Return the name of a corpus or text; if it is the path of a file or folder, the absolute path.
+    """Return the name of a corpus or text; if it is the path of a file, a folder or files of splits, the absolute one.
 
     Args:
         name: Registered name, `hf:NAME`, or path, perhaps followed by `:` and settings.
@@ -26,7 +27,8 @@ def located(name: str, registered: Iterable[str]) -> str:
     path, settings = divide(name)
     first = name.partition(":")[0]
     named = {*registered, *(full.rpartition(".v")[0] for full in registered)}
-    if name.startswith(PREFIX) or not exists(path) or (first in named and "/" not in name and os.sep not in name):
+    there = exists(path) or split_files(path)
+    if name.startswith(PREFIX) or not there or (first in named and "/" not in name and os.sep not in name):
         return name
     return f"{absolute(path)}:{settings}" if settings else absolute(path)
 

@@ -24,6 +24,9 @@ from hs_env.training.monitor import Monitor
 
 CHECKPOINT = "checkpoint.safetensors"
 
+_PAUSE = 20
+"""Least time between two checkpoints within an epoch, in times of the seconds that writing one took."""
+
 Callback = Callable[[Mapping[str, Any]], object]
 """Function that is called with each new entry of the history, after its checkpoint. It may raise an error to stop."""
 
@@ -112,7 +115,8 @@ class StagedTrainer(ABC, Generic[Unit]):
         folder: Folder of the run.
         console: Console that shows progress.
         device: Device that it trains on.
-        checkpoint_seconds: Seconds between two checkpoints within an epoch.
+        checkpoint_seconds: Seconds between two checkpoints within an epoch, more if writing takes over a twentieth of
+            them; 0 writes one after each update.
         patience: Number of epochs without a better score that ends a stage.
 
     Attributes:
@@ -147,7 +151,7 @@ class StagedTrainer(ABC, Generic[Unit]):
     ) -> None:
         self.folder, self.device = folder, device
         self.console = Console(quiet=True) if ranks.rank() else console
-        self._checkpoint_seconds, self._patience = checkpoint_seconds, patience
+        self._checkpoint_seconds, self._pause, self._patience = checkpoint_seconds, checkpoint_seconds, patience
         self.progress = Progress()
         self._best: dict[str, Any] = {}
         self._restored = False
@@ -254,7 +258,7 @@ class StagedTrainer(ABC, Generic[Unit]):
             for name, value in metrics.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
             monitor.update(progress.updates, metrics, read)
-            if monotonic() - self._saved > self._checkpoint_seconds:
+            if monotonic() - self._saved > self._pause:
                 self.save_checkpoint()
 
     def _evaluate(self, stage: Stage, monitor: Monitor) -> None:
@@ -289,8 +293,11 @@ class StagedTrainer(ABC, Generic[Unit]):
         self.progress.cpu_seconds = process_time() - self._cpu_begun
         parts = {name: part.state_dict() for name, part in {**self.learned, **self.adapted}.items()}
         state = {"data": self.data_digest, "progress": asdict(self.progress), **parts, "best": self._best}
+        begun = monotonic()
         save_state(self.folder / CHECKPOINT, "checkpoint", state)
         self._saved = monotonic()
+        if self._checkpoint_seconds:
+            self._pause = max(self._checkpoint_seconds, _PAUSE * (self._saved - begun))
 
     def load_checkpoint(self) -> None:
         """Restore the last checkpoint, if the run was not stopped before its first one.

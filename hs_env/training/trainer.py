@@ -88,8 +88,8 @@ class Trainer(ClassifierTrainer):
         factor = self.rate_factor(self.stages[-1])
         self.agent.scale_rate(factor)
         episodes, metrics = self._agent_update(batch, generator)
-        rate, labels = factor * self.config.joint_learning_rate, episodes.sentences.labels
-        return metrics | _prefixed("c_net", self.classifier.update(rate, labels, batch, episodes.actions))
+        rate, kept = factor * self.config.joint_learning_rate, episodes.first(self.config.c_net_samples, len(batch))
+        return metrics | _prefixed("c_net", self.classifier.update(rate, kept.sentences.labels, batch, kept.actions))
 
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
         self.reward.set_progress(self._policy_progress())
@@ -106,7 +106,8 @@ class Trainer(ClassifierTrainer):
         if ranks.current() is None:
             return episodes
         sentences = self.data.splits["train"].batch(ranks.gathered(episodes.sentences.indices).cpu())
-        return Episodes(sentences, ranks.gathered(episodes.actions), ranks.gathered(episodes.log_probs))
+        measures = {name: ranks.gathered(values) for name, values in episodes.measures.items()}
+        return Episodes(sentences, ranks.gathered(episodes.actions), ranks.gathered(episodes.log_probs), measures)
 
     def _policy_progress(self) -> float:
         """Return how much of the P-Net's training is done, from 0 to 1."""
@@ -135,7 +136,7 @@ class Trainer(ClassifierTrainer):
 
     def save_result(self) -> None:
         """Save the slow copy and the P-Net."""
-        self.save_classifier(self.classifier.slow)
+        self.save_classifier(self.classifier.settled())
         self.agent.save(self.folder / AGENT)
 
 

@@ -25,6 +25,7 @@ from hs_env.vectors.streams import WIDEST, Source
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")
 _BOUND: Final = 0.25
 """Bound a of random vectors from U(-a, a) if no pretrained vector is found (Kim 2014)."""
+_CHUNK: Final = 8192  # words for which random vectors are drawn at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ def load_vectors(
     generator = np.random.default_rng(seed)
     folder = None if data_dir is None else expand(data_dir)
     parts = [_load_sources(names, words, generator, folder) for names in _parse_spec(os.fspath(spec))]
+    if len(parts) == 1:
+        return parts[0]
     return WordVectors(np.hstack([part.matrix for part in parts]), np.any([part.found for part in parts], axis=0))
 
 
@@ -123,7 +126,10 @@ def _load_sources(
             raise HsEnvError(f"The word vectors {name!r} hold values that are not finite.")
         found |= new
     bound = float(known[found].std()) * 3**0.5 if found.any() else _BOUND
-    matrix: NDArray[np.float32] = generator.uniform(-bound, bound, known.shape).astype(np.float32)
+    matrix: NDArray[np.float32] = np.empty(known.shape, np.float32)
+    for start in range(0, len(words), _CHUNK):  # a million float64 vectors would take as much memory as all the rest
+        part = matrix[start : start + _CHUNK]
+        part[:] = generator.uniform(-bound, bound, part.shape)
     matrix[found] = known[found]
     matrix[PADDING : PADDING + 1] = 0.0
     return WordVectors(matrix, found)

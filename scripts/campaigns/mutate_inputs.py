@@ -72,6 +72,7 @@ def corpora() -> dict[str, Input]:
     formats = {
         "a.tsv": table("\t"), "a.csv": table(","), "b.csv": table(";", quote='"'), "c.csv": table(",", False),
         "a.txt": table("\t", False), "a.json": value, "a.jsonl": lines(), "b.jsonl": named, "c.jsonl": bounds,
+        "a.all": "".join(f"{label} {text}\n" for text, label in ROWS).encode(),
     }  # fmt: skip
     formats |= {f"{name}.gz": gzip.compress(content) for name, content in formats.items()}
     found = {

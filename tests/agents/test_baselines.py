@@ -8,14 +8,17 @@ import torch
 from hs_env.agents import BASELINES, Decision, Heuristic, PolicyInput, baselines_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import HSLSTM, IDLSTM, PhraseModuleNetwork, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, ChunkLSTM, PhraseModuleNetwork, SkimLSTM, TreeLSTM
+from hs_env.problems.chunking import CHUNKING
 from hs_env.problems.composition import COMPOSITION
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.modules import MODULES
 from hs_env.problems.segmentation import SEGMENTATION, PhraseSegmentation
+from hs_env.problems.skimming import SKIMMING
 from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder
 
+KINDS = (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork, ChunkLSTM)
 GOLD_PHRASES = ("gold", "gold_phrases", "random_modules")
 WORDS = "the movie is not very good , but i liked the cast .".split()
 
@@ -83,7 +86,11 @@ def test_trees(name, sentence, expected):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for kind in (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork) for name in baselines_for(kind.problem)],
+    [
+        (name, kind)
+        for kind in (HSLSTM, IDLSTM, TreeLSTM, PhraseModuleNetwork, SkimLSTM, ChunkLSTM)
+        for name in baselines_for(kind.problem)
+    ],
 )
 def test_every_baseline_reads_any_batch(name, kind):
     encoder, batch = make_encoder(kind), make_batch([5, 1, 8])
@@ -91,8 +98,17 @@ def test_every_baseline_reads_any_batch(name, kind):
     sampled = rollout(encoder, agent, batch, samples=2, generator=torch.Generator().manual_seed(0))
     actions, sentences = sampled.episodes.actions, sampled.episodes.sentences
     assert not (actions * ~sentences.mask).any()
-    assert (actions.any(1) | (sentences.lengths == 1)).all()
+    assert (actions.any(1) | (sentences.lengths == 1)).all() or name == "read_all.v1"
     assert (sampled.log_probs <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("read_all", "a b c d e f g h i"), ("first_half", "a b c d e"), ("skip_always", "a e i")],
+)
+def test_words_that_skimming_reads(name, read):
+    words = "a b c d e f g h i".split()
+    assert SKIMMING.describe(words, taken(name, SkimLSTM, words))["read"] == read.split()
 
 
 def test_each_problem_has_its_baselines():
@@ -100,7 +116,9 @@ def test_each_problem_has_its_baselines():
     assert baselines_for(COMPOSITION) == ["balanced.v1", "gold.v1", "left_branching.v1", "random.v1"]
     own = {"gold_phrases.v1", "random_modules.v1"}
     assert {*baselines_for(MODULES)} == {*baselines_for(SEGMENTATION)} | own
-    problems = (SEGMENTATION, DISTILLATION, COMPOSITION, MODULES)
+    assert baselines_for(SKIMMING) == ["first_half.v1", "random.v1", "read_all.v1", "skip_always.v1"]
+    assert baselines_for(CHUNKING) == ["all_end.v1", "all_inside.v1", "every_k.v1", "random.v1", "spaces.v1"]
+    problems = (SEGMENTATION, DISTILLATION, COMPOSITION, MODULES, SKIMMING, CHUNKING)
     assert {name for each in problems for name in baselines_for(each)} == {*BASELINES}
     with pytest.raises(HsEnvError, match=r"'all_end' is for phrase segmentation.*: all_retain, content_words"):
         make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)

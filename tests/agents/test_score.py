@@ -11,12 +11,15 @@ from torch import Tensor
 
 from hs_env.agents import ESTIMATORS, LogitPolicy, PNet, Reinforce, ReinforceParameters, rollout
 from hs_env.agents.estimators import GRPO, PPO, ExpectedReward, LeaveOneOut, Score, ScoreFunction
-from hs_env.agents.estimators.score import evaluated
+from hs_env.agents.estimators.exact import Exact
+from hs_env.agents.estimators.score import Baseline, discounted, evaluated
 from hs_env.errors import HsEnvError
+from hs_env.models import ChunkLSTM
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.problems.segmentation import SEGMENTATION
-from hs_env.rewards import HSLSTMReward, LogLikelihood
+from hs_env.rewards import ChunkGain, DenseReward, HSLSTMReward, LogLikelihood
 from hs_env.storage import load_state, save_state
+from hs_env.types import Steps
 from tests.builders import make_batch, make_encoder
 from tests.ternary import STRESSED, make_stressed_encoder
 
@@ -252,3 +255,87 @@ def test_settings_replace_those_of_the_preset() -> None:
 def test_unusable_settings_are_errors(values: dict[str, object], message: str) -> None:
     with pytest.raises(HsEnvError, match=message):
         ReinforceParameters(**values)  # type: ignore[arg-type]
+
+
+# A discount ----------------------------------------------------------------------------------------------------------
+
+
+def make_dense(samples: int, lengths: list[int]) -> ExpectedReward:
+    """Lines of characters with rewards at each step, and a policy far from uniform."""
+    encoder = make_encoder(ChunkLSTM).requires_grad_(False)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        policy = PNet(encoder.state_size, 4)
+        torch.nn.init.normal_(policy.layers[-1].weight, std=1.0)
+    return ExpectedReward(encoder, policy, make_batch(lengths), ChunkGain(price=0.2), samples)
+
+
+@pytest.mark.parametrize("baseline", ["leave_one_out", "group_mean", "batch_mean"])
+def test_a_discount_gives_each_step_its_advantage(baseline: Baseline) -> None:
+    """Computed anew from the formula, with loops."""
+    expected = make_dense(3, [6, 1, 4])
+    estimate = LeaveOneOut(baseline=baseline, discount=0.7).estimate(expected, generator())
+    rewards, log_probs = estimate.earned.steps, estimate.sampled.log_probs
+    lengths = estimate.sampled.episodes.sentences.lengths.tolist()
+    assert rewards is not None
+    total = torch.zeros(())
+    for row, length in enumerate(lengths):
+        group = range(row // 3 * 3, row // 3 * 3 + 3)
+        for t in range(length):
+            for k in range(t, length):
+                others = {
+                    "leave_one_out": [other for other in group if other != row],
+                    "group_mean": list(group),
+                    "batch_mean": [other for other, its in enumerate(lengths) if its > k],
+                }[baseline]
+                surplus = rewards[row, k] - rewards[others, k].mean()
+                total = total + 0.7 ** (k - t) * surplus * log_probs[row, t]
+    wanted = gradient(total / len(lengths), expected)
+    torch.testing.assert_close(gradient(estimate.objective, expected), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_without_discounting_it_is_the_gradient_of_the_whole_reward() -> None:
+    expected = make_dense(2000, [5])
+    exact = gradient(Exact().estimate(replace(expected, samples=1)).objective, expected)
+    found = gradient(LeaveOneOut(discount=1.0).estimate(expected, generator()).objective, expected)
+    assert (found - exact).norm() < 0.1 * exact.norm()
+    whole = gradient(LeaveOneOut().estimate(expected, generator()).objective, expected)
+    assert (whole - exact).norm() > (found - exact).norm(), "earlier rewards are noise"
+
+
+def test_a_discount_of_a_sparse_reward_fades_towards_the_start() -> None:
+    expected = make_expected()
+    mask = expected.batch.repeat(4).mask
+    estimate = LeaveOneOut(discount=0.5).estimate(expected, generator())
+    steps = estimate.earned.by_step(mask)
+    torch.testing.assert_close(steps.sum(1), estimate.earned.total)
+    assert (steps != 0).sum(1).tolist() == [1] * len(mask)
+    torch.testing.assert_close(discounted(steps, 0.5)[0, 0], 0.5**4 * estimate.earned.total[0])
+
+
+def test_a_discount_needs_a_baseline_of_steps() -> None:
+    with pytest.raises(HsEnvError, match="A discount gives each step an advantage"):
+        ReinforceParameters(estimator="self_critical", discount=0.9)
+    with pytest.raises(HsEnvError, match="discount"):
+        ReinforceParameters(discount=1.5)
+    assert ReinforceParameters(baseline="batch_mean", discount=0.9, samples=1).samples == 1
+
+
+class Silence(DenseReward):
+    """-1 for each chunk."""
+
+    def step_terms(self, steps: Steps) -> dict[str, Tensor]:
+        return {"chunks": -steps.closing.float()}
+
+
+def test_reinforce_learns_from_rewards_of_steps() -> None:
+    encoder, batch = make_encoder(ChunkLSTM).requires_grad_(False), make_batch([9, 6, 12, 8])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        parameters = ReinforceParameters(samples=4, discount=0.5, learning_rate=0.05, entropy_bonus=0.0)
+        agent = Reinforce(encoder.state_size, encoder.problem, parameters)
+    earned = [
+        agent.update(encoder, batch, Silence(), generator=generator(step)).metrics["reward"] for step in range(15)
+    ]
+    assert earned[0] < -3.0
+    assert earned[-1] > -2.3  # the first and the last character always end a chunk

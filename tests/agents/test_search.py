@@ -10,7 +10,7 @@ import torch
 from hs_env.agents import beam_search, best_actions, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import HSLSTM, IDLSTM, TreeLSTM
+from hs_env.models import HSLSTM, IDLSTM, SkimLSTM, TreeLSTM
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import make_reward
@@ -47,7 +47,7 @@ def test_a_long_sentence_is_refused():
             best_actions(make_encoder(kind), make_batch([length]), make_reward("log_likelihood"))
 
 
-@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM, TreeLSTM])
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM, SkimLSTM, TreeLSTM])
 def test_a_wide_beam_tries_everything(kind):
     encoder, batch = make_encoder(kind), make_batch([4, 1, 6, 9, 2])
     _, greatest = best_actions(encoder, batch, make_reward("log_likelihood"))
@@ -57,7 +57,7 @@ def test_a_wide_beam_tries_everything(kind):
     torch.testing.assert_close(beam_search(encoder, batch, width)[1][short], greatest[short])
 
 
-@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM, TreeLSTM])
+@pytest.mark.parametrize("kind", [HSLSTM, IDLSTM, SkimLSTM, TreeLSTM])
 @pytest.mark.parametrize("width", [1, 3, 2**7])
 def test_what_a_beam_finds_is_legal_and_worth_what_it_says(kind, width):
     encoder, batch = make_encoder(kind, seed=3), make_batch([7, 1, 2, 12, 12, 3])

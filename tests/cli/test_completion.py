@@ -35,7 +35,7 @@ def script(tmp_path_factory):
         (["train", "--warm-start", "fun"], {"function_words"}),
         (["train", "--agent.estimator", "re"], {"rebar", "relax"}),
         (["train", "--agent.st"], {"--agent.steps"}),  # of another agent than the default one
-        (["segment", "--run", "movie_reviews_"], {"movie_reviews_id_lstm", "movie_reviews_plain_lstm"}),
+        (["segment", "--run", "movie_reviews_s"], {"movie_reviews_skim_lstm"}),
         (["evaluate", "--format", "c"], {"csv"}),
         (["corpora", "phrases_"], {"phrases_deep"}),
         (["lm", "s"], {"sample", "show"}),

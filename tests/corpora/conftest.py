@@ -25,9 +25,9 @@ def write_rows() -> WriteRows:
 
 @pytest.fixture
 def data_dir(tmp_path: Path, write_rows: WriteRows) -> Path:
-    """A folder with tiny mr/, subj/, sst/ and ag_news/."""
+    """A folder with a tiny folder of each published data set."""
     root = tmp_path / "data"
-    for name in ("mr", "subj"):
+    for name in ("mr", "subj", "cr", "mpqa"):
         write_rows(root / name / "all.jsonl.gz", [(f"{name} it's {i}", i % 2) for i in range(40)])
         (root / name / "folds.json").write_text(json.dumps({"n_folds": 10, "fold": [i // 2 % 10 for i in range(40)]}))
     for name, classes in (("sst2", 2), ("sst5", 5)):
@@ -36,4 +36,6 @@ def data_dir(tmp_path: Path, write_rows: WriteRows) -> Path:
             write_rows(root / "sst" / f"{name}.{split}.jsonl.gz", rows)
     for split in ("train_subset", "test"):
         write_rows(root / "ag_news" / f"{split}.jsonl.gz", [(f"AG {split} {i}", i % 4) for i in range(80)])
+    for split in ("train", "test"):
+        write_rows(root / "trec" / f"{split}.jsonl.gz", [(f"TREC {split} {i}", i % 6) for i in range(60)])
     return root

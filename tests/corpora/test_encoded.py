@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from tempfile import TemporaryFile
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hs_env.corpora import Vocabulary
+from hs_env.corpora import Vocabulary, encoded
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.problems.segmentation import INSIDE
@@ -71,3 +72,20 @@ def test_bad_indices() -> None:
 def test_the_package_does_not_import_torch() -> None:
     code = "import sys, hs_env.corpora; assert not {'torch', 'pandas', 'gensim', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("gold", [True, False])
+def test_a_large_split_is_mapped_from_a_file_and_equal(gold: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [("a", "b"), ("c", "unknown", "a"), ("b",)]
+    sentences = [Sentence(each, 0, (0,) * (len(each) - 1) + (1,) if gold else None) for each in words]
+    plain = EncodedSplit.from_sentences(sentences, VOCABULARY)
+    files = [TemporaryFile() for _ in range(2)]  # noqa: SIM115
+    monkeypatch.setattr(encoded, "TemporaryFile", files.pop)
+    monkeypatch.setattr(encoded, "MAPPED", 5)
+    mapped = EncodedSplit.from_sentences(sentences, VOCABULARY)
+    assert len(files) == (0 if gold else 1)
+    for name in ("tokens", "offsets", "lengths", "labels", *(["gold_actions"] if gold else [])):
+        one, two = getattr(plain, name), getattr(mapped, name)
+        assert one.dtype == two.dtype
+        assert torch.equal(one, two)
+    assert torch.equal(mapped.batch(torch.tensor([2, 1])).tokens, plain.batch(torch.tensor([2, 1])).tokens)

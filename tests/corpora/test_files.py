@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hs_env.corpora import label_names, read_rows, to_sentences
+from hs_env.corpora import RowFormat, label_names, read_rows, to_sentences
 from hs_env.errors import HsEnvError
 from hs_env.types import Sentence
 
@@ -33,6 +33,7 @@ def write(path: Path, data: str | bytes) -> Path:
         (".csv", 'text,label\r"a, ""b""",0\rc,1'),  # line ends of an old Mac
         (".Tsv", 'text\tlabel\ra, "b"\t0\rc\t1\r'),
         (".JSONL", '{"text": "a, \\"b\\"", "label": 0}\r{"text": "c", "label": 1}\r'),
+        (".all", '0 a, "b"\n\n1\tc \r\n'),
     ],
 )
 def test_formats(tmp_path: Path, suffix: str, data: str, packed: str) -> None:
@@ -146,12 +147,41 @@ def test_broken_files(tmp_path: Path) -> None:
         with pytest.raises(HsEnvError, match=f"{name}, line [0-9]+: broken or truncated gzip"):
             read_rows(path)
     latin = write(tmp_path / "latin.jsonl", GOOD_LINE.encode() + '{"text": "caf\u00e9"}'.encode("latin-1"))
-    with pytest.raises(HsEnvError, match=r"latin.jsonl, line 2: not UTF-8 \(.* at byte 13"):
+    with pytest.raises(
+        HsEnvError, match=r"latin.jsonl, line 2: not UTF-8 \(.* at byte 13.*latin.jsonl:encoding=latin-1"
+    ):
         read_rows(latin)
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("data.jsonl", '{"text": "caf\u00e9", "label": 0}\n'),
+        ("data.csv", "text;label\ncaf\u00e9;0\n"),
+        ("data.tsv.gz", "text\tlabel\ncaf\u00e9\t0\n"),
+        ("data.all", "0 caf\u00e9\n"),
+    ],
+)
+def test_other_encodings(tmp_path: Path, name: str, data: str, encoding: str) -> None:
+    path = write(tmp_path / name, data.encode(encoding))
+    assert [row.text for row in read_rows(path, RowFormat(encoding=encoding))] == ["caf\u00e9"]
+
+
+def test_a_label_without_a_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.all", "0 a\n1 \n")
+    with pytest.raises(HsEnvError, match=r"line 2: the text is empty; .* --skip-bad-rows"):
+        read_rows(path)
+    faults: list[HsEnvError] = []
+    assert len(read_rows(path, skipped=faults)) == len(faults) == 1
+    with pytest.raises(HsEnvError, match="no column 'review'; the columns are 'label', 'text'"):
+        read_rows(path, RowFormat(text="review"))
+
+
 def test_utf_16(tmp_path: Path) -> None:
-    with pytest.raises(HsEnvError, match=r"line 1: not UTF-8 .*; it looks like UTF-16; convert it to UTF-8"):
+    with pytest.raises(
+        HsEnvError, match=r"line 1: not UTF-8 .*; it looks like UTF-16; convert it to UTF-8 \(in Excel.*\)\.$"
+    ):
         read_rows(write(tmp_path / "a.csv", "text,label\na,0\n".encode("utf-16")))
     with pytest.raises(HsEnvError, match=r"line 1: it holds a NUL byte.*UTF-16"):
         read_rows(write(tmp_path / "b.csv", "text,label\na,0\n".encode("utf-16-le")))

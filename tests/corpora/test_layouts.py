@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.corpora import load_corpus
+from hs_env.corpora.loading import corpus_files
 from hs_env.errors import HsEnvError
 
 WriteRows = Callable[..., Path]
@@ -98,25 +99,62 @@ def test_folds(tmp_path: Path, write_rows: WriteRows) -> None:
         load_corpus(str(tmp_path), fold=3)
 
 
+def test_a_single_file_has_ten_folds(tmp_path: Path, write_rows: WriteRows) -> None:
+    path = write_rows(tmp_path / "mine.jsonl", ROWS)
+    folds = [load_corpus(f"{path}:fold={fold}") for fold in range(10)]
+    tested = [sentence for corpus in folds for sentence in corpus.splits["test"]]
+    assert sorted(sentence.words[1] for sentence in tested) == sorted(str(at) for at in range(40))
+    for corpus, after in zip(folds, [*folds[1:], folds[0]], strict=True):
+        assert corpus.counts == {"train": 32, "dev": 4, "test": 4}
+        assert sorted(sentence.label for sentence in corpus.splits["test"]) == [0, 0, 1, 1]
+        assert corpus.splits["dev"] == after.splits["test"]
+    assert folds[3] == load_corpus(path, fold=3) != load_corpus(path)
+    with pytest.raises(HsEnvError, match="at least ten different sentences"):
+        load_corpus(write_rows(tmp_path / "few.jsonl", ROWS[:4] * 9), fold=0)
+
+
+def test_files_of_splits_by_a_pattern(tmp_path: Path, write_rows: WriteRows) -> None:
+    for name in ("a.train.jsonl", "a.valid.jsonl", "b.train.jsonl", "b.test.jsonl"):
+        write_rows(tmp_path / name, ROWS)
+    assert load_corpus(f"{tmp_path}/a.{{split}}.jsonl").counts == {"train": 40, "dev": 40, "test": 0}
+    pattern = tmp_path / "b.{split}.jsonl"
+    assert load_corpus(pattern).counts == load_corpus(f"{pattern}:label=label").counts
+    assert load_corpus(pattern).counts == {"train": 36, "dev": 4, "test": 40}
+    assert corpus_files(str(pattern)) == [tmp_path / "b.test.jsonl", tmp_path / "b.train.jsonl"]
+    for name, message in (
+        ("c.{split}.jsonl", "no file or folder"),
+        ("b.{split}.jsonl:fold=1", "only a single file, or a folder with folds.json, has folds"),
+        ("", "Files such as NAME.train.csv are given as .*/NAME.{split}.csv"),
+    ):
+        with pytest.raises(HsEnvError, match=message):
+            load_corpus(f"{tmp_path}/{name}")
+    (tmp_path / "b.test.jsonl").unlink()
+    with pytest.raises(HsEnvError, match="found the files of train, expected train and test, or train and dev"):
+        load_corpus(pattern)
+    write_rows(tmp_path / "a.dev.jsonl", ROWS)
+    with pytest.raises(HsEnvError, match=r"found several: .*a\.dev\.jsonl, .*a.valid.jsonl"):
+        load_corpus(f"{tmp_path}/a.{{split}}.jsonl")
+
+
 def test_a_fold_in_the_name(tmp_path: Path, write_rows: WriteRows, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    write_rows(tmp_path / "cr" / "all.jsonl", ROWS[:9])
-    (tmp_path / "cr" / "folds.json").write_text(json.dumps({"fold": [0, 1, 2] * 3}))
-    expected = load_corpus("cr", fold=1)
-    for name in ("./cr:fold=1", "cr:fold=1", f"{tmp_path}/cr:fold=1"):
-        assert load_corpus(name).splits == expected.splits != load_corpus("cr").splits
-    assert load_corpus(Path("cr"), fold=1) == expected
+    write_rows(tmp_path / "own" / "all.jsonl", ROWS[:9])
+    (tmp_path / "own" / "folds.json").write_text(json.dumps({"fold": [0, 1, 2] * 3}))
+    expected = load_corpus("own", fold=1)
+    for name in ("./own:fold=1", "own:fold=1", f"{tmp_path}/own:fold=1"):
+        assert load_corpus(name).splits == expected.splits != load_corpus("own").splits
+    assert load_corpus(Path("own"), fold=1) == expected
     for name, message in (
-        ("./cr:fold=3", "folds 0 to 2, got fold 3"),
-        ("./cr:seed=3", "'cr' has no setting 'seed'; its settings: fold"),
-        ("./cr:fold=x", "expected whole numbers"),
+        ("./own:fold=3", "folds 0 to 2, got fold 3"),
+        ("./own:seed=3", "'own' has no setting 'seed'; its settings: fold"),
+        ("./own:fold=x", "expected whole numbers"),
         ("./none:fold=1", "no file or folder 'none'"),
     ):
         with pytest.raises(HsEnvError, match=message):
             load_corpus(name)
-    write_rows(tmp_path / "cr:fold=1" / "train.jsonl", ROWS)
-    write_rows(tmp_path / "cr:fold=1" / "test.jsonl", ROWS)
-    assert load_corpus("./cr:fold=1").counts["train"] == 36  # a folder with this whole name comes first
+    write_rows(tmp_path / "own:fold=1" / "train.jsonl", ROWS)
+    write_rows(tmp_path / "own:fold=1" / "test.jsonl", ROWS)
+    assert load_corpus("./own:fold=1").counts["train"] == 36  # a folder with this whole name comes first
 
 
 @pytest.mark.parametrize(
@@ -146,7 +184,7 @@ def test_bad_folders(tmp_path: Path, write_rows: WriteRows) -> None:
     write_rows(tmp_path / "train.json", ROWS)
     with pytest.raises(HsEnvError, match=r"found several: train.jsonl, train.json"):
         load_corpus(str(tmp_path))
-    with pytest.raises(HsEnvError, match=r"there is no folds.json"):
+    with pytest.raises(HsEnvError, match="fold 1 was asked for, but only a single file"):
         load_corpus(str(tmp_path), fold=1)
     (tmp_path / "folds.json").write_text("{}")
     with pytest.raises(HsEnvError, match=r"no file all.jsonl"):

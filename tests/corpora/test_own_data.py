@@ -136,12 +136,25 @@ def test_bad_settings(tmp_path: Path) -> None:
         ("column=a", "no setting 'column'; its settings: fold, text, label, names, skip_bad_rows"),
         ("label=label,label=text", "the setting 'label' occurs twice"),
         ("label=", "expected settings such as"),
-        ("fold=1", "there is no folds.json"),
+        ("fold=10", "has the folds 0 to 9, got fold 10"),
+        ("encoding=utf-16", "an encoding that extends ASCII, such as utf-8, latin-1 or cp1252, got 'utf-16'"),
+        ("encoding=latin-x", "got 'latin-x'"),
+        ("encoding=hex", "got 'hex'"),
     ):
         with pytest.raises(HsEnvError, match=message):
             load_corpus(f"{path}:{settings}")
     with pytest.raises(HsEnvError, match="has no setting 'text'"):
         load_corpus("phrases", text="review")
+
+
+def test_an_encoding_in_the_spec_is_the_argument(tmp_path: Path) -> None:
+    path = tmp_path / "r.all"
+    path.write_bytes("".join(f"{stars} caf\u00e9 {text}\n" for text, stars in STARS).encode("latin-1"))
+    corpus = load_corpus(path, encoding="latin-1")
+    assert all(sentence.words[0] == "caf\u00e9" for sentence in corpus.splits["train"])
+    assert corpus == load_corpus(f"{path}:encoding=latin-1")
+    row_format = RowFormat(encoding="latin-1")
+    assert RowFormat.from_settings("r.all", row_format.to_settings()) == row_format
 
 
 def test_one_class(tmp_path: Path) -> None:

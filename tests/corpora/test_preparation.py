@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import urllib.request
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 
 from hs_env import cli
 from hs_env.corpora import load_corpus
-from hs_env.corpora.preparation import SOURCES, distinct_phrases, ten_folds
+from hs_env.corpora.preparation import SOURCES, distinct_phrases
 from hs_env.corpora.treebanks import load_treebank
 
 TREES = "(3 (2 (2 The) (2 Rock)) (4 (3 is) (2 8\xa01\\/2)))\n(2 (2 so) (2 so))\n(0 (2 a) (1 mess))\n"
@@ -44,6 +43,11 @@ def downloads(tmp_path: Path) -> Path:
     archive(folder / "trainDevTestTrees_PTB.zip", train_txt=TREES, dev_txt=TREES, test_txt=TREES)
     (folder / "train.csv").write_text(NEWS * 20 + NEWS.replace('"3"', '"1"') * 20)
     (folder / "test.csv").write_text(NEWS)
+    for split in ("train", "test"):
+        questions = "".join(f"{label} Question {at} in a caf\xe9 ?\n" for label in range(6) for at in range(10))
+        (folder / f"TREC.{split}.all").write_bytes(questions.encode("latin-1"))
+    for name in ("custrev.all", "mpqa.all"):
+        (folder / name).write_text("".join(f"{at % 2} phrase  {at}\n" for at in range(40)) + "1 \n")
     return folder
 
 
@@ -66,11 +70,17 @@ def test_every_corpus_can_be_read(tmp_path: Path, downloads: Path, capsys: pytes
     news = load_corpus("ag_news", data_dir=data).splits["test"][0]
     assert " ".join(news.words) == "fears , again workers say they are ' sure ' it did n't help"
     assert news.label == 2
+    assert load_corpus("trec", data_dir=data).splits["test"][0].words[-2:] == ("caf\xe9", "?")
+    assert {name: load_corpus(name, data_dir=data).counts for name in ("trec", "cr:fold=2", "mpqa")} == {
+        "trec": {"train": 54, "dev": 6, "test": 60},
+        "cr:fold=2": {"train": 32, "dev": 4, "test": 4},
+        "mpqa": {"train": 32, "dev": 4, "test": 4},
+    }
     assert len(load_treebank("conll2000", data_dir=data, split="train").sentences) == 2
     assert len(load_treebank("sst", data_dir=data).sentences) == 3
     told = capsys.readouterr().out
     assert "conll2000/test.txt.gz, NOT as the published results have it" in told
-    assert told.splitlines()[-1].startswith(str(data / "conll2000"))
+    assert told.splitlines()[-1].startswith(str(data / "mpqa"))
 
 
 def test_phrases_are_the_nodes_of_trees_each_once() -> None:
@@ -80,15 +90,13 @@ def test_phrases_are_the_nodes_of_trees_each_once() -> None:
     ]  # fmt: skip
 
 
-def test_folds_are_stratified_and_keep_equal_texts_together() -> None:
-    rows = [{"text": f"{number % 170}", "label": int(number > 120)} for number in range(200)]
-    folds = ten_folds(rows)
-    assert folds == ten_folds(rows)
-    for text in {row["text"] for row in rows}:
-        assert len({fold for row, fold in zip(rows, folds, strict=True) if row["text"] == text}) == 1
-    sizes = Counter(folds).values()
-    assert len(sizes) == 10
-    assert max(sizes) - min(sizes) <= 2
+def test_folds_are_those_of_the_file(tmp_path: Path, downloads: Path) -> None:
+    data = prepare(tmp_path, downloads, "cr")
+    for fold in (0, 7):
+        named = load_corpus("cr", data_dir=data, fold=fold)
+        with pytest.warns(UserWarning, match="1 of 41 rows were skipped"):
+            own = load_corpus(downloads / "custrev.all", fold=fold, skip_bad_rows=True)
+        assert named.splits == own.splits
 
 
 def test_what_is_missing_is_fetched_once(tmp_path: Path, downloads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +125,10 @@ def test_faults_say_what_to_do(
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "conll2000")
     assert "cannot be downloaded (no route to host). Copy the file into" in capsys.readouterr().err
+    (downloads / "mpqa.all").write_text("<html> not found\n")
+    with pytest.raises(SystemExit):
+        prepare(tmp_path, downloads, "mpqa")
+    assert "mpqa.all: a label is not a number. Remove the file, and run again." in capsys.readouterr().err
     (downloads / "subjectivity.zip").write_bytes(b"<html>not found</html>")
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "subj")

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hs_env.corpora.splits import SHARES, fold_splits, stratified_split
+from hs_env.corpora.splits import SHARES, fold_splits, stratified_split, ten_folds
 from hs_env.types import Sentence
 
 SENTENCES = st.lists(
@@ -26,6 +26,17 @@ def test_shares_of_every_label() -> None:
     sentences = [Sentence((f"{label}-{i}",), label) for label, size in enumerate((200, 50, 4)) for i in range(size)]
     counts = {split: Counter(s.label for s in part) for split, part in stratified_split(sentences, SHARES).items()}
     assert counts == {"test": {0: 20, 1: 5, 2: 1}, "dev": {0: 20, 1: 5, 2: 1}, "train": {0: 160, 1: 40, 2: 2}}
+
+
+def test_ten_folds_are_stratified_and_keep_equal_sentences_together() -> None:
+    sentences = [Sentence((f"{number % 170}",), int(number > 120)) for number in range(200)]
+    folds = ten_folds(sentences)
+    assert folds == ten_folds(sentences)
+    for words in {sentence.words for sentence in sentences}:
+        assert len({fold for each, fold in zip(sentences, folds, strict=True) if each.words == words}) == 1
+    sizes = Counter(folds).values()
+    assert len(sizes) == 10
+    assert max(sizes) - min(sizes) <= 2
 
 
 def test_folds() -> None:

@@ -157,3 +157,28 @@ def test_arguments_that_are_not_possible() -> None:
         load_corpus("phrases", noise=-1)
     with pytest.raises(HsEnvError, match="Did you mean 'characters'"):
         load_corpus("phrases", tokenisation="character")
+
+
+def test_sentences_are_shortened() -> None:
+    whole = load_corpus(SMALL)
+    first, kept = (load_corpus(f"{SMALL},{name}=0.4") for name in ("first", "kept"))
+    assert first == load_corpus(SMALL, first=0.4)
+    assert kept == load_corpus(SMALL, kept=0.4)
+    rows = zip(*(each.splits["train"] for each in (whole, first, kept)), strict=True)
+    differ = 0
+    for sentence, begun, thin in rows:
+        stay = -(-2 * len(sentence.words) // 5)
+        assert begun == replace(sentence, words=sentence.words[:stay], gold_actions=None)
+        assert (len(thin.words), thin.label, thin.gold_actions) == (stay, sentence.label, None)
+        words = iter(sentence.words)
+        assert all(word in words for word in thin.words)  # in their order
+        differ += begun.words != thin.words
+    assert differ > 30
+    assert load_corpus(f"{SMALL},first=1,kept=1") == whole
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", "-1", "nan", "half"])
+@pytest.mark.parametrize("name", ["first", "kept"])
+def test_a_share_of_the_words_is_above_0_and_at_most_1(name: str, value: str) -> None:
+    with pytest.raises(HsEnvError, match=f"{name} must be a number above 0 and at most 1, got '{value}'"):
+        load_corpus(f"{SMALL},{name}={value}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_flatten, tree_map_only
 
@@ -70,6 +70,7 @@ class SecondDevice(TorchDispatchMode):
 
     def __enter__(self) -> SecondDevice:
         self._patch.setattr(torch, "inference_mode", torch.no_grad)  # tensor subclasses do not support inference mode
+        self._patch.setattr(nn.Module, "to", _moved)
         torch._C._set_only_lift_cpu_tensors(True)  # `torch.tensor` makes its tensor on the CPU, and then moves it
         super().__enter__()
         return self
@@ -87,6 +88,18 @@ class SecondDevice(TorchDispatchMode):
         if asked and (masked or name in _WAITING or (name == "_to_copy" and not isinstance(result, There))):
             self.waits[name] += 1
         return result
+
+
+_to = nn.Module.to
+
+
+def _moved(module: nn.Module, *where: Any, **more: Any) -> nn.Module:
+    """Move a module, whose parameters stay the same objects, as on a GPU: an optimiser may hold them already."""
+    torch.__future__.set_swap_module_params_on_conversion(True)
+    try:
+        return _to(module, *where, **more)
+    finally:
+        torch.__future__.set_swap_module_params_on_conversion(False)
 
 
 def _has_mask(indices: Any) -> bool:

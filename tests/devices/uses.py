@@ -32,6 +32,7 @@ from hs_env.agents import (
     load_agent,
     make_baseline,
     rollout,
+    skim,
 )
 from hs_env.compute import CPU, Device, find_device, seeded
 from hs_env.corpora import Vocabulary
@@ -230,6 +231,16 @@ def use_policy_of_trees(policy: str, reader: str, device: Device, folder: Path) 
     yield from _learning(agent, encoder, batch_on(device), make_reward("log_likelihood"))
 
 
+def use_jumps(device: Device, folder: Path) -> Iterator[Any]:
+    device = find_device(device)
+    encoder = model_on(device, "skim_lstm")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        agent = Reinforce(encoder.state_size, encoder.problem, device=device)
+    episodes = skim(encoder, agent, batch_on(device, encoder.problem))
+    yield episodes.actions, episodes.log_probs
+
+
 def use_baseline(name: str, device: Device, folder: Path) -> Iterator[Any]:
     device, kind = find_device(device), BASELINES.get(name)
     for each in encoders():
@@ -318,6 +329,7 @@ USES: Final[dict[str, Use]] = {
     **{f"estimator {name}": partial(use_estimator, name) for name in ESTIMATORS},
     "policy distances": partial(use_policy_of_trees, "distances", "lstm"),
     "policy word_weights": partial(use_policy_of_trees, "word_weights", "words"),
+    "jumps": use_jumps,
     **{f"baseline {name}": partial(use_baseline, name) for name in BASELINES},
     **{f"search {name}": partial(use_search, name) for name in PROBLEMS},
     **{f"training {name}": partial(use_trainer, *job) for name, job in JOBS.items()},

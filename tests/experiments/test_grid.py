@@ -16,7 +16,9 @@ from hs_env.experiments.summary import load_published
 from hs_env.training.config import ResolvedConfig
 
 ROOT = Path(__file__).parents[2]
-GRIDS = {"reproduce": GRID_FILE} | {name: ROOT / "scripts" / f"{name}.toml" for name in ("gaps", "composition")}
+GRIDS = {"reproduce": GRID_FILE} | {
+    name: ROOT / "scripts" / f"{name}.toml" for name in ("gaps", "composition", "skimming")
+}
 GRID = """
 [settings]
 model_parameters = { hidden_size = 20, dropout = 0.5 }
@@ -103,11 +105,19 @@ def test_faults_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps"), ("composition", "composition")]
+    ("name", "ledger"),
+    [
+        ("reproduce", "ledger"),
+        ("reproduce", "never_tuned"),
+        ("gaps", "gaps"),
+        ("composition", "composition"),
+        ("skimming", "skimming"),
+    ],
 )
 def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, ledger: str) -> None:
     """What is added to configurations must not orphan them."""
     results = Ledger(ROOT / "docs" / "results" / f"{ledger}.jsonl").results()
+    assert results
     assert set(results) <= {cell.key for cell in load_grid(GRIDS[name])}
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hs_env.models import HSLSTM, IDLSTM, AttentiveHSLSTM, PhraseModuleNetwork, StructuredEncoder, TreeLSTM
+from hs_env.models import (
+    HSLSTM,
+    IDLSTM,
+    AttentiveHSLSTM,
+    ChunkLSTM,
+    PhraseModuleNetwork,
+    SkimLSTM,
+    StructuredEncoder,
+    TreeLSTM,
+)
 from hs_env.models.lstm import LSTM
 from hs_env.problems.distillation import RETAIN
 from hs_env.problems.segmentation import END
@@ -98,10 +107,44 @@ def phrase_modules(encoder: PhraseModuleNetwork, tokens: list[int], actions: lis
     return torch.log_softmax(encoder.output.weight @ state + encoder.output.bias, 0)
 
 
+def skim_lstm(encoder: SkimLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities (C,) of one sentence."""
+    c = h = torch.zeros(encoder.hidden_size)
+    at = 0
+    while at < len(tokens):
+        c, h = lstm(encoder.word_level, c, h, encoder.words.weight[tokens[at]])
+        at += {0: 1, 1: len(tokens), 2: 4}[actions[at]]
+    return torch.log_softmax(encoder.output.weight @ h + encoder.output.bias, 0)
+
+
+def chunk_losses(encoder: ChunkLSTM, tokens: list[int], actions: list[int]) -> tuple[Tensor, Tensor]:
+    """Losses of one line, (L, 2) by the early and the late exit, and the last state of the chunk level (d,)."""
+    c = h = torch.zeros(encoder.character_size)
+    chunk_c = chunk_h = torch.zeros(encoder.hidden_size)
+    losses = []
+    for t, (token, following) in enumerate(zip(tokens, [*tokens[1:], 0], strict=True)):
+        c, h = lstm(encoder.character_level, c, h, encoder.words.weight[token])
+        if actions[t] == END or t in (0, len(tokens) - 1):
+            chunk_c, chunk_h = lstm(encoder.chunk_level, chunk_c, chunk_h, h)
+        early = encoder.early.weight @ h + encoder.early.bias
+        mixed = encoder.from_character.weight @ h + encoder.from_character.bias + encoder.from_chunk.weight @ chunk_h
+        late = encoder.late.weight @ torch.tanh(mixed) + encoder.late.bias
+        losses.append(torch.stack([-torch.log_softmax(logits, 0)[following] for logits in (early, late)]))
+    return torch.stack(losses), chunk_h
+
+
+def chunk_lstm(encoder: ChunkLSTM, tokens: list[int], actions: list[int]) -> Tensor:
+    """Class log-probabilities (C,) of one line."""
+    _, chunk_h = chunk_losses(encoder, tokens, actions)
+    return torch.log_softmax(encoder.output.weight @ chunk_h + encoder.output.bias, 0)
+
+
 EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], Tensor]] = {
     HSLSTM: hs_lstm,
     AttentiveHSLSTM: attentive_hs_lstm,
     IDLSTM: id_lstm,
+    SkimLSTM: skim_lstm,
     TreeLSTM: tree_lstm,
     PhraseModuleNetwork: phrase_modules,
+    ChunkLSTM: chunk_lstm,
 }

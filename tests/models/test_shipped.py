@@ -10,8 +10,10 @@ import torch
 
 from hs_env.agents import Agent, load_agent
 from hs_env.corpora import load_corpus
+from hs_env.metrics.definitions import values_of
+from hs_env.metrics.predictions import collect
 from hs_env.metrics.scores import flat_scores, greedy_episodes
-from hs_env.models import DEFAULT_RUN, Classifier, FlatClassifier, StructuredEncoder, shipped_runs
+from hs_env.models import DEFAULT_RUN, Classifier, FlatClassifier, SkimLSTM, StructuredEncoder, shipped_runs
 from hs_env.types import UNKNOWN
 
 GENERATED = ["phrases", "phrases_id_lstm"]
@@ -79,6 +81,20 @@ def test_the_accuracy_of_the_plain_lstm_is_the_noted_one() -> None:
     assert flat_scores(classifier.model, split)["accuracy"] == pytest.approx(classifier.notes["test"], abs=0.003)
     unknown = (split.tokens == UNKNOWN).float().mean().item()
     assert unknown == pytest.approx(classifier.notes["unknown"]["test"], abs=1e-4)
+
+
+def test_the_skim_lstm_is_small_and_reads_a_part_of_the_words() -> None:
+    classifier, agent = load("movie_reviews_skim_lstm")
+    encoder, split = classifier.model, classifier.encode(load_corpus("movie_reviews").splits["test"])
+    assert isinstance(encoder, SkimLSTM)
+    assert agent is not None
+    found = collect(list(greedy_episodes(encoder, agent, split)), encoder.problem)
+    values = values_of(found)
+    assert values["accuracy"] == pytest.approx(classifier.notes["test"], abs=0.003)
+    assert values["accuracy"] > 0.7
+    assert 0.2 < values["share_read"] < 0.8
+    files = shipped_runs()["movie_reviews_skim_lstm"].glob("*.safetensors")
+    assert sum(path.stat().st_size for path in files) < 2**19
 
 
 @pytest.mark.parametrize("name", REVIEWS)

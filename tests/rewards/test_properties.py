@@ -37,6 +37,7 @@ KNOWN = {
     "accuracy.v1": Known(END_ONLY, END_ONLY, 1, 0),
     "boundary_f1.v1": Known(GOLD, INSIDE_ONLY, 1, 0),
     "boundary_rate.v1": Known("0010001001", END_ONLY, -0.016, -0.684),
+    "chunk_gain.v1": Known(INSIDE_ONLY, END_ONLY, -0.02, -0.2),
     "deletion_rate.v1": Known(INSIDE_ONLY, END_ONLY, 0.1 * 0.9, 0),
     "deletions.v1": Known(INSIDE_ONLY, END_ONLY, 0.9, 0),
     "hs_lstm.v1": Known(GOLD, END_ONLY, RIGHT[0] - 0.3 * (0.3 + 0.1 / 0.3), WRONG[0] - 0.3 * 1.1),
@@ -46,6 +47,7 @@ KNOWN = {
     "phrase_length.v1": Known(GOLD, INSIDE_ONLY, -(10 / 3 - 3.16), -(10 - 3.16)),
     "phrases.v1": Known(END_ONLY, INSIDE_ONLY, 1, 0.1),
     "transitions.v1": Known("0101010101", END_ONLY, 0.9, 0),
+    "words_read.v1": Known(INSIDE_ONLY, END_ONLY, 1, 0.1),
 }
 """A new reward needs an entry here."""
 
@@ -102,7 +104,8 @@ def test_padding_changes_nothing(name, lengths, seed, columns):
     tokens, boundaries, actions = (
         torch.cat([each, pad], 1) for each in (sentences.tokens, sentences.gold_actions, episodes.actions)
     )
-    wide = Episodes(replace(sentences, tokens=tokens, gold_actions=boundaries), actions, episodes.log_probs)
+    measures = {name: torch.cat([each, pad.float()], 1) for name, each in episodes.measures.items()}
+    wide = Episodes(replace(sentences, tokens=tokens, gold_actions=boundaries), actions, episodes.log_probs, measures)
     assert torch.equal(reward(wide).total, reward(episodes).total)
     assert torch.equal(reward(rows(wide, torch.tensor([0]))).total, reward(episodes).total[:1])
 

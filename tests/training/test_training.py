@@ -304,6 +304,39 @@ def test_reward_dropout_is_for_reinforce(values, message):
         TrainConfig(**{"reward_dropout": True} | values)
 
 
+def test_the_c_net_trains_on_the_first_samples_of_each_sentence(tmp_path, monkeypatch):
+    """With one of three samples, the P-Net's first update is the same, and the C-Net's is on that sample alone."""
+    seen, update = [], ClassifierOptimizer.update
+
+    def recorded(self, rate, labels, batch, actions):
+        seen.append((labels, batch, actions))
+        return update(self, rate, labels, batch, actions)
+
+    monkeypatch.setattr(ClassifierOptimizer, "update", recorded)
+    config = replace(CONFIG, warm_epochs=0, pnet_epochs=0, joint_epochs=1, batch_size=64)
+    runs = [train(replace(config, c_net_samples=n), tmp_path / str(n), QUIET) for n in (None, 3, 1)]
+    assert_same(*runs[:2])
+    assert runs[2].config.c_net_samples == 1
+    (labels, batch, actions), (label, _, action) = seen[0], seen[6]
+    assert torch.equal(labels, batch.labels.repeat_interleave(3))
+    assert torch.equal(label, batch.labels)
+    assert torch.equal(action, actions[::3])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "c_net_samples must be at most the episodes per sentence of 'reinforce', which are 5; got 6"),
+        ({"agent": "fixed"}, "which are 1; got 6"),
+        ({"model": "plain_lstm"}, "has no c_net_samples"),
+        ({"c_net_samples": 0}, "c_net_samples must be a whole number from 1"),
+    ],
+)
+def test_a_wrong_number_of_samples_is_an_error(values, message):
+    with pytest.raises(HsEnvError, match=message):
+        TrainConfig(**{"c_net_samples": 6} | values)
+
+
 def test_epochs_under_different_multipliers_are_not_compared(tmp_path):
     """The multiplier grows from 0, so that the reward of each epoch is below that of the untrained policy."""
     reward = "phrase_length(target=1.2, weight=0, rate=0.2, tolerance=0.05)"

@@ -171,6 +171,14 @@ def test_paths_are_kept_absolute(vectors, located, place, monkeypatch):
     assert replace(CONFIG, corpus="phrases:train=20").resolve().located().corpus == "phrases:train=20"
 
 
+def test_a_pattern_of_files_is_kept_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pattern = "a.{split}.csv:encoding=latin-1"
+    assert replace(CONFIG, corpus=pattern).resolve().located().corpus == pattern
+    (tmp_path / "a.train.csv").write_text("text,label\na,0\n", encoding="utf-8")
+    assert replace(CONFIG, corpus=pattern).resolve().located().corpus == f"{tmp_path}/{pattern}"
+
+
 # Types
 
 

@@ -1,0 +1,52 @@
+"""How often a run writes checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hs_env.training import TrainConfig, stages, train
+
+
+@pytest.mark.parametrize(
+    ("seconds", "writing", "expected"),
+    [
+        (60.0, 0.5, [61, 122, 183]),  # at most a twentieth of the time
+        (60.0, 5.0, [61, 162]),  # the first takes 5 seconds, so the next waits for 100
+        (0.0, 5.0, [*range(1, 200)]),
+    ],
+)
+def test_checkpoints_take_a_small_share_of_the_time(
+    seconds: float, writing: float, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update takes a second of a clock that is set by hand."""
+    now, saved = 0.0, []
+
+    def save(path: Path, kind: str, state: dict[str, object]) -> None:
+        nonlocal now
+        now += writing
+        saved.append(state["progress"]["updates"])  # type: ignore[index]
+
+    def update(self: stages.StagedTrainer, stage: stages.Stage, unit: object) -> tuple[dict[str, float], int]:  # type: ignore[type-arg]
+        nonlocal now
+        now += 1.0
+        return {}, 1
+
+    monkeypatch.setattr(stages, "monotonic", lambda: now)
+    monkeypatch.setattr(stages, "save_state", save)
+    monkeypatch.setattr("hs_env.training.classifier_trainer.ClassifierTrainer.update", update)
+    config = TrainConfig(
+        corpus="phrases:train=200,dev=4,test=4",
+        vectors="random:4",
+        model="plain_lstm",
+        model_parameters={"hidden_size": 4},
+        batch_size=1,
+        warm_epochs=1,
+        joint_epochs=0,
+        checkpoint_seconds=seconds,
+    )
+    train(config, tmp_path / "run", Console(quiet=True))
+    assert [each for each in saved if each < 200] == expected
+    assert saved[-1] == 200
