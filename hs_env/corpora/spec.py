@@ -63,13 +63,8 @@ class RowFormat:
             raise HsEnvError(f"The corpus {corpus!r} has no setting {strange[0]!r}; its settings: {known}.")
         skip = yes_or_no(f"The corpus {corpus!r}", "skip_bad_rows", settings.get("skip_bad_rows", "no"))
         names = tuple(unquote(name) for name in settings["names"].split("|")) if "names" in settings else ()
-<<<<<<< HEAD
-        columns = {key: unquote(settings[key]) for key in ("text", "label") if key in settings}
-        return cls(**columns, names=names, skip_bad_rows=skip)
-=======
         texts = {key: unquote(settings[key]) for key in ("text", "label", "encoding") if key in settings}
-        return cls(**texts, names=names, skip_bad_rows=_YES[skip])
->>>>>>> main
+        return cls(**texts, names=names, skip_bad_rows=skip)
 
     def to_settings(self) -> dict[str, str]:
         """Return the settings that differ from the defaults; the inverse of `from_settings`."""
