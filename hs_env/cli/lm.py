@@ -23,8 +23,12 @@ from hs_env.language.config import PRESETS
 from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.language.scores import RATIOS
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
+
+WIDTH: Final = 120
+"""Width of the table of scores, in characters."""
 
 join_lines(LMConfig)
 
@@ -180,9 +184,16 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
         kinds = list(dict.fromkeys(name.rpartition("_")[0] for name in by_level))
         table = Table("level", *(kind.replace("_", " ") for kind in kinds), box=None, padding=(0, 2, 0, 0))
         for level in sorted({name.rpartition("_")[2] for name in by_level}):
-            shares = (by_level.get(f"{kind}_{level}") for kind in kinds)
-            table.add_row(level, *("—" if share is None else f"{share:.1%}" for share in shares))
-        Console().print(table)
+            shares = [by_level.get(f"{kind}_{level}") for kind in kinds]
+            table.add_row(level, *map(_shown, kinds, shares))
+        Console(width=WIDTH).print(table)
+
+
+def _shown(kind: str, value: float | None) -> str:
+    """Format a score of a level: a share in percent, or a ratio."""
+    if value is None:
+        return "—"
+    return f"{value:.2f}" if kind in RATIOS else f"{value:.1%}"
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {

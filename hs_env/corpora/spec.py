@@ -61,12 +61,10 @@ class RowFormat:
         if strange := sorted(settings.keys() - {"text", "label", "names", "skip_bad_rows", "encoding"}):
             known = "fold, text, label, names, skip_bad_rows, encoding"
             raise HsEnvError(f"The corpus {corpus!r} has no setting {strange[0]!r}; its settings: {known}.")
-        skip = settings.get("skip_bad_rows", "no").lower()
-        if skip not in _YES:
-            raise HsEnvError(f"The corpus {corpus!r}: skip_bad_rows must be yes or no, got {skip!r}.")
+        skip = yes_or_no(f"The corpus {corpus!r}", "skip_bad_rows", settings.get("skip_bad_rows", "no"))
         names = tuple(unquote(name) for name in settings["names"].split("|")) if "names" in settings else ()
         texts = {key: unquote(settings[key]) for key in ("text", "label", "encoding") if key in settings}
-        return cls(**texts, names=names, skip_bad_rows=_YES[skip])
+        return cls(**texts, names=names, skip_bad_rows=skip)
 
     def to_settings(self) -> dict[str, str]:
         """Return the settings that differ from the defaults; the inverse of `from_settings`."""
@@ -159,6 +157,17 @@ def parse_settings(name: str, text: str) -> dict[str, str]:
             raise HsEnvError(f"{name!r}: the setting {key!r} occurs twice. Remove one.")
         settings[key] = value
     return settings
+
+
+def yes_or_no(owner: str, key: str, value: str) -> bool:
+    """Return the truth value of a setting.
+
+    Raises:
+        HsEnvError: If it is not yes or no.
+    """
+    if value.lower() not in _YES:
+        raise HsEnvError(f"{owner}: {key} must be yes or no, got {value.lower()!r}.")
+    return _YES[value.lower()]
 
 
 def whole_number(name: str, key: str, value: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from hs_env.compute import check_device
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.language.cores import CORES
+from hs_env.language.gates import GateParameters
 from hs_env.language.texts import TEXTS
 from hs_env.models.hm.boundary import Boundary, check_boundary
 from hs_env.models.rate import RateParameters
@@ -21,13 +22,14 @@ PRESETS: Final = Path(__file__).with_name("presets.toml")
 
 
 @dataclass(frozen=True)
-class LMConfig(RateParameters):
+class LMConfig(GateParameters, RateParameters):
     """Train a character language model."""
 
     MAIN: ClassVar[tuple[str, ...]] = (
         "text",
         "data_dir",
         "core",
+        "router",
         "layers",
         "hidden_size",
         "boundary_rate",
@@ -41,7 +43,8 @@ class LMConfig(RateParameters):
     data_dir: Path | None = None
     """Folder with the texts that are not built in."""
     core: str = "hm_lstm"
-    """Recurrent layers: `hm_lstm`, `h_net`, or `lstm`, a stack of plain LSTM layers for comparison."""
+    """Recurrent layers: `hm_lstm`, `h_net`, or for comparison a stack of LSTM layers, plain (`lstm`) or with layer
+    normalisation (`ln_lstm`)."""
     layers: int = 3
     """Number of layers; with H-Net that of its main network, which reads chunks. Its encoder has two more layers and
     its decoder one, which read characters."""
@@ -99,6 +102,9 @@ class LMConfig(RateParameters):
         check_device(self.device)
         CORES.resolve(self.core)
         self.check_rate()
+        self.check_gates()
+        if self.stages > 1 and self.router != "cosine":
+            raise HsEnvError(f"The router {self.router!r} cuts the text once; got stages = {self.stages}. Give 1.")
         check_ranges(
             self,
             layers=(2 if self.core == "hm_lstm" or self.equal_parameters else 1, 100),
@@ -124,6 +130,11 @@ class LMConfig(RateParameters):
         """Return the configuration with absolute paths of text and data."""
         data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
         return replace(self, text=located(self.text, TEXTS), data_dir=data_dir)
+
+    @property
+    def target_rate(self) -> float | None:
+        """Target of the boundary rate: `boundary_rate`, by default that of the core."""
+        return self.boundary_rate or CORES.get(self.core).boundary_rate
 
     @property
     def foreign_code(self) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import ClassVar, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from hs_env.models.h_net.layers import HNet
+from hs_env.models.h_net.routers import RouterName, make_router
+from hs_env.models.h_net.stack import Gates, LSTMStack, Reading
 from hs_env.models.hm.boundary import Boundary, annealed_slope, operation_shares
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
 from hs_env.models.rate import Decisions
@@ -27,12 +30,14 @@ class CoreReading(NamedTuple):
             boundaries.
         state: State after the last character, without gradient.
         decisions: Decisions of the levels, for the control of their rates; empty if gradients are disabled.
+        gates: Sampled boundaries of H-Net with (T, B, units) vectors and (T, B) log-probabilities; None otherwise.
     """
 
     h: Tensor
     boundaries: Tensor | None
     state: State
     decisions: list[Decisions]
+    gates: Gates | None = None
 
 
 class Core(ABC):
@@ -58,13 +63,14 @@ class Core(ABC):
         """Return a new layer from the hidden states to the input of the softmax, of the given width."""
 
     @abstractmethod
-    def read(self, vectors: Tensor, where: Tensor, state: State | None) -> CoreReading:
+    def read(self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor) -> CoreReading:
         """Read T characters of B streams.
 
         Args:
             vectors: (rows, e) inputs. Several characters may share a row.
             where: (T, B) int64, row of each character.
             state: State after the characters before; None at the start of the streams.
+            tokens: (T, B) int64, position of each character in the alphabet.
         """
 
     def anneal(self, epoch: float, slope_per_epoch: float) -> None:  # noqa: B027
@@ -94,6 +100,9 @@ class CoreOptions(NamedTuple):
         layer_norm: Whether HM-LSTM uses layer normalisation.
         boundary: How HM-LSTM decides boundaries.
         stages: Number of times that H-Net cuts the text.
+        router: How H-Net decides boundaries.
+        rate: Boundary rate of H-Net's router; see `make_router`.
+        spaces: Positions of the white-space characters in the alphabet.
     """
 
     input_size: int
@@ -102,6 +111,9 @@ class CoreOptions(NamedTuple):
     layer_norm: bool = True
     boundary: Boundary = "step"
     stages: int = 1
+    router: RouterName = "cosine"
+    rate: float = 0.2
+    spaces: Collection[int] = ()
 
 
 CORES: Final[Registry[type[Core]]] = Registry("core")
@@ -124,7 +136,7 @@ class HMCore(HMLSTM, Core):
         """See `Core.output`."""
         return GatedOutput(self.widths, width)
 
-    def read(self, vectors: Tensor, where: Tensor, state: State | None) -> CoreReading:
+    def read(self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor) -> CoreReading:
         """See `Core.read`."""
         steps, batch = where.shape
         before = None if state is None else HMState(*state)
@@ -169,10 +181,31 @@ class PlainCore(nn.LSTM, Core):
         """See `Core.output`."""
         return nn.Sequential(nn.Linear(self.hidden_size, width), nn.ReLU())
 
-    def read(self, vectors: Tensor, where: Tensor, state: State | None) -> CoreReading:
+    def read(self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor) -> CoreReading:
         """See `Core.read`."""
         h, after = self(nn.functional.embedding(where, vectors), None if state is None else tuple(state))
         return CoreReading(h, None, tuple(part.detach() for part in after), [])
+
+
+@CORES.register("ln_lstm.v1")
+class NormalisedCore(LSTMStack, Core):
+    """A stack of LSTM layers with layer normalisation of their outputs: the layers of H-Net without chunks."""
+
+    title, finds_boundaries = "Layer-normalised LSTM", False
+
+    @classmethod
+    def make(cls, options: CoreOptions) -> NormalisedCore:
+        """See `Core.make`."""
+        return cls(options.input_size, options.hidden_size, options.layers)
+
+    def output(self, width: int) -> nn.Module:
+        """See `Core.output`."""
+        return nn.Sequential(nn.Linear(self.hidden_size, width), nn.ReLU())
+
+    def read(self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor) -> CoreReading:
+        """See `Core.read`."""
+        reading: Reading = self(vectors, where.t().flatten(), _lengths(where), state)
+        return CoreReading(_by_step(reading.output, where), None, reading.state, [])
 
 
 @CORES.register("h_net.v1")
@@ -184,19 +217,29 @@ class HNetCore(HNet, Core):
     @classmethod
     def make(cls, options: CoreOptions) -> HNetCore:
         """See `Core.make`."""
-        return cls(options.input_size, options.hidden_size, options.layers, options.stages)
+        router = make_router(options.router, options.hidden_size, options.rate, options.spaces)
+        return cls(options.input_size, options.hidden_size, options.layers, options.stages, router)
 
     def output(self, width: int) -> nn.Module:
         """See `Core.output`."""
         return nn.Sequential(nn.Linear(self.width, width), nn.ReLU())
 
-    def read(self, vectors: Tensor, where: Tensor, state: State | None) -> CoreReading:
+    def read(self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor) -> CoreReading:
         """See `Core.read`."""
-        steps, batch = where.shape
-        lengths = torch.full((batch,), steps, device=where.device)
-        reading = self(vectors, where.t().flatten(), lengths, state)
+        reading: Reading = self(vectors, where.t().flatten(), _lengths(where), state, tokens.t().flatten())
+        gates = reading.gates
+        if gates is not None:
+            gates = Gates(_by_step(gates.x, where), _by_step(gates.log_probs, where).squeeze(-1))
+        output, boundaries = _by_step(reading.output, where), _by_step(reading.boundaries, where)
+        return CoreReading(output, boundaries, reading.state, reading.decisions, gates)
 
-        def by_step(values: Tensor) -> Tensor:
-            return values.view(batch, steps, -1).transpose(0, 1)
 
-        return CoreReading(by_step(reading.output), by_step(reading.boundaries), reading.state, reading.decisions)
+def _lengths(where: Tensor) -> Tensor:
+    """Return the number of characters of each stream, (B,) int64, for (T, B) characters."""
+    return torch.full(where.shape[1:], where.shape[0], device=where.device)
+
+
+def _by_step(values: Tensor, where: Tensor) -> Tensor:
+    """Return values of (T, B) characters, stored one stream after the other, as (T, B, n)."""
+    steps, batch = where.shape
+    return values.view(batch, steps, -1).transpose(0, 1)

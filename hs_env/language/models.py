@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from hs_env.compute import Device, device_of, find_device, kept_generators, making_on
 from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
-from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, State
+from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, HNetCore, State
 from hs_env.language.texts import encode
 from hs_env.models.rounded import to_float32, to_int8
 from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
@@ -41,6 +42,10 @@ class CharacterLM(nn.Module):
         boundary: How HM-LSTM decides boundaries in training: "step", "sample" or "soft".
         dropout: Dropout probability of the embeddings and of the input of the softmax.
         stages: Number of times that H-Net cuts the text.
+        router: How H-Net decides boundaries; see `hs_env.models.h_net.routers`.
+        rate: Boundary rate of the router.
+        spaces: Positions of the white-space characters in the alphabet, for the router "spaces".
+        early_exit: Whether H-Net also predicts from the vectors below its router.
     """
 
     def __init__(
@@ -55,15 +60,20 @@ class CharacterLM(nn.Module):
         boundary: Any = "step",
         dropout: float = 0.0,
         stages: int = 1,
+        router: Any = "cosine",
+        rate: float = 0.2,
+        spaces: Sequence[int] = (),
+        early_exit: bool = False,
     ) -> None:
         super().__init__()
         self._config = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         self.embedding = nn.Embedding(alphabet_size, embedding_size)
         self.dropout = nn.Dropout(dropout)
-        options = CoreOptions(embedding_size, hidden_size, layers, layer_norm, boundary, stages)
+        options = CoreOptions(embedding_size, hidden_size, layers, layer_norm, boundary, stages, router, rate, spaces)
         self.core: Core = CORES.get(core).make(options)
         self.output = self.core.output(output_size)
         self.softmax = nn.Linear(output_size, alphabet_size)
+        self.early = nn.Linear(hidden_size, alphabet_size) if early_exit else None
 
     def forward(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, Tensor | None, State]:
         """Read T characters of each stream.
@@ -85,8 +95,14 @@ class CharacterLM(nn.Module):
         if self.training and self.dropout.p:  # dropout differs between positions
             vectors = self.dropout(nn.functional.embedding(tokens.flatten(), vectors))
             where = torch.arange(tokens.numel(), device=tokens.device).view(tokens.shape)
-        reading = self.core.read(vectors, where, state)
+        reading = self.core.read(vectors, where, state, tokens)
         return torch.log_softmax(self.softmax(self.dropout(self.output(reading.h))), -1), reading
+
+    def read_early(self, reading: CoreReading) -> Tensor | None:
+        """Return the log-probabilities of the early exit, (T, B, V); None if there is none."""
+        if self.early is None or reading.gates is None:
+            return None
+        return torch.log_softmax(self.early(self.dropout(reading.gates.x)), -1)
 
     @property
     def size(self) -> int:
@@ -98,27 +114,27 @@ class CharacterLM(nn.Module):
         return dict(self._config)
 
 
-def new_model(config: LMConfig, alphabet_size: int) -> CharacterLM:
-    """Return a model for a configuration. Torch's global generator draws its initial weights."""
+def new_model(config: LMConfig, alphabet: str) -> CharacterLM:
+    """Return a model for a configuration and an alphabet. Torch's global generator draws its initial weights."""
     width = config.hidden_size
     if config.core != EQUAL_TO and config.equal_parameters:
-        width = _equal_width(config, alphabet_size)
-    return _make(config, alphabet_size, config.core, width)
+        width = _equal_width(config, alphabet)
+    return _make(config, alphabet, config.core, width)
 
 
-def hm_lstm_size(config: LMConfig, alphabet_size: int) -> int:
+def hm_lstm_size(config: LMConfig, alphabet: str) -> int:
     """Return the number of parameters of the HM-LSTM model for a configuration, whatever its core."""
     with torch.device("meta"):
-        return _make(config, alphabet_size, EQUAL_TO, config.hidden_size).size
+        return _make(config, alphabet, EQUAL_TO, config.hidden_size).size
 
 
-def _equal_width(config: LMConfig, alphabet_size: int) -> int:
+def _equal_width(config: LMConfig, alphabet: str) -> int:
     """Return the width at which the core's number of parameters is closest to that of HM-LSTM."""
-    wanted = hm_lstm_size(config, alphabet_size)
+    wanted = hm_lstm_size(config, alphabet)
     with torch.device("meta"):
 
         def excess(width: int) -> int:
-            return _make(config, alphabet_size, config.core, width).size - wanted
+            return _make(config, alphabet, config.core, width).size - wanted
 
         high = 1
         while excess(high) < 0:
@@ -127,9 +143,23 @@ def _equal_width(config: LMConfig, alphabet_size: int) -> int:
         return min(max(above - 1, 1), above, key=lambda width: abs(excess(width)))
 
 
-def _make(config: LMConfig, alphabet_size: int, core: str, hidden_size: int) -> CharacterLM:
-    widths = (config.layers, hidden_size, config.embedding_size, config.output_size)
-    return CharacterLM(alphabet_size, core, *widths, config.layer_norm, config.boundary, config.dropout, config.stages)
+def _make(config: LMConfig, alphabet: str, core: str, hidden_size: int) -> CharacterLM:
+    return CharacterLM(
+        len(alphabet),
+        core,
+        config.layers,
+        hidden_size,
+        config.embedding_size,
+        config.output_size,
+        config.layer_norm,
+        config.boundary,
+        config.dropout,
+        config.stages,
+        config.router,
+        config.target_rate or 0.2,
+        [place for place, character in enumerate(alphabet) if character.isspace()],
+        CORES.get(core) is HNetCore and config.router == "reinforce" and config.early_exit,
+    )
 
 
 @dataclass(frozen=True)

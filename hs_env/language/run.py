@@ -61,8 +61,8 @@ class LMRun:
         text = load_text(self.config.text, self.config.data_dir)
         parts = {name: getattr(text, name) for name in SPLITS}
         check_data(self.folder, f"text {self.config.text!r}", text_digests(parts))
-        alphabet = self.language_model.alphabet
-        scores = evaluate_lm(self.language_model.model, self.language_model.encode(parts[split]), alphabet=alphabet)
+        model, encoded = self.language_model.model, self.language_model.encode(parts[split])
+        scores = evaluate_lm(model, encoded, alphabet=self.language_model.alphabet, ends=text.word_ends(split))
         with saving(console):
             write_json(self.folder / f"evaluation-{split}.json", scores)
         return scores
@@ -82,4 +82,4 @@ def _load_result(folder: Path, config: LMConfig, history: Any, device: Device) -
 _KIND = RunKind[LMConfig, LMConfig, LMRun](
     "hs-env lm train", "text", lambda config: config, LMConfig.from_json, _new_trainer, _load_result
 )
-train_lm, resume_lm = _KIND.train, _KIND.resume
+train_lm, resume_lm, train_or_resume_lm = _KIND.train, _KIND.resume, _KIND.train_or_resume

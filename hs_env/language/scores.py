@@ -10,16 +10,23 @@ from torch.nn.functional import nll_loss
 
 from hs_env.language.cores import State
 from hs_env.language.models import CharacterLM
+from hs_env.language.segmentation import word_scores
 
 STREAMS = 50
 """Default number of parts of a text that are read in parallel."""
+RATIOS = ("chunk_variation", "enrichment")
+"""Scores of a level that are ratios; the others are shares from 0 to 1."""
 _STRETCH = 100
 _IGNORED = -100  # target that `nll_loss` skips
 
 
 @torch.no_grad()
 def evaluate_lm(
-    model: CharacterLM, text: Tensor, streams: int = STREAMS, alphabet: str | None = None
+    model: CharacterLM,
+    text: Tensor,
+    streams: int = STREAMS,
+    alphabet: str | None = None,
+    ends: Tensor | None = None,
 ) -> dict[str, float]:
     """Predict every character of a text once, except the first one.
 
@@ -31,9 +38,12 @@ def evaluate_lm(
         text: (characters,) int64 positions in the alphabet, at least two.
         streams: Number of parts.
         alphabet: Characters in the order of their numbers, to compare boundaries with white space.
+        ends: (characters,) bool, the last characters of words, to compare boundaries with the words of a text without
+            spaces; needs `alphabet`.
 
     Returns:
-        `bits_per_character`; and for a core with boundaries what `Core.scores` returns, and `space_scores`.
+        `bits_per_character`; and for a core with boundaries what `Core.scores`, `space_scores`, `chunk_scores`
+        and `word_scores` return.
     """
     targets = len(text) - 1
     streams = min(streams, targets)
@@ -42,39 +52,76 @@ def evaluate_lm(
     inputs = torch.cat([text[:-1], text.new_zeros(padding)]).view(streams, length).t()
     outputs = torch.cat([text[1:], text.new_full((padding,), _IGNORED)]).view(streams, length).t()
     state: State | None = None
-    total, boundaries = 0.0, []
+    surprisals, boundaries = [], []
     for start in range(0, length, _STRETCH):
         now = slice(start, start + _STRETCH)
         log_probs, z, state = model(inputs[now], state)
-        total += nll_loss(
-            log_probs.flatten(0, 1), outputs[now].flatten(), reduction="sum", ignore_index=_IGNORED
-        ).item()
+        nats = nll_loss(log_probs.flatten(0, 1), outputs[now].flatten(), reduction="none", ignore_index=_IGNORED)
+        surprisals.append(nats.view_as(outputs[now]).double())
         if z is not None:
             boundaries.append(z)
-    scores = {"bits_per_character": total / targets / math.log(2)}
+    surprisal = torch.cat(surprisals)
+    scores = {"bits_per_character": surprisal.sum().item() / targets / math.log(2)}
     if boundaries:
         found = torch.cat(boundaries)
         scores |= model.core.scores(found)
+        counted = outputs != _IGNORED
         if alphabet is not None:
-            spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)
-            scores |= space_scores(found[outputs != _IGNORED], spaces[inputs[outputs != _IGNORED]])
+            spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)[inputs]
+            scores |= space_scores(found, spaces, counted)
+        scores |= chunk_scores(found, surprisal, counted)
+        if alphabet is not None and ends is not None:
+            lines = inputs == alphabet.find("\n")
+            marks = torch.cat([ends[:-1], ends.new_zeros(padding)]).view(streams, length).t().to(inputs.device)
+            scores |= word_scores(found, marks, lines, counted)
     return scores
 
 
-def space_scores(boundaries: Tensor, spaces: Tensor) -> dict[str, float]:
+def space_scores(boundaries: Tensor, spaces: Tensor, counted: Tensor) -> dict[str, float]:
     """Compare boundaries with the white space of a text.
 
     Args:
-        boundaries: (words, levels) floats, the boundaries after each character; one above 1/2 counts.
-        spaces: (words,) bool, whether a character is white space.
+        boundaries: (T, B, levels) floats, the boundaries after each character; one above 1/2 counts.
+        spaces: (T, B) bool, whether a character is white space.
+        counted: (T, B) bool, True for the characters to count.
 
     Returns:
         For each level, `spaces_found_1`, ... (share of the spaces that have a boundary) and `at_spaces_1`, ... (share
-        of the boundaries that are at a space); 0 where there is nothing to find.
+        of the boundaries that are at a space), and likewise `starts_found_1`, ... and `at_starts_1`, ... for the first
+        characters of words, which follow a space; 0 where there is nothing to find.
     """
+    starts = torch.zeros_like(spaces)
+    starts[1:] = spaces[:-1] & ~spaces[1:]
     scores = {}
-    for level, found in enumerate((boundaries > 0.5).unbind(-1), 1):
-        both = int((found & spaces).sum())
-        scores[f"spaces_found_{level}"] = both / max(int(spaces.sum()), 1)
-        scores[f"at_spaces_{level}"] = both / max(int(found.sum()), 1)
+    for name, wanted in (("spaces", spaces & counted), ("starts", starts & counted)):
+        for level, found in enumerate((boundaries > 0.5).unbind(-1), 1):
+            both = int((found & wanted).sum())
+            scores[f"{name}_found_{level}"] = both / max(int(wanted.sum()), 1)
+            scores[f"at_{name}_{level}"] = both / max(int((found & counted).sum()), 1)
+    return scores
+
+
+def chunk_scores(boundaries: Tensor, surprisal: Tensor, counted: Tensor) -> dict[str, float]:
+    """Describe the chunks between boundaries.
+
+    Args:
+        boundaries: (T, B, levels) floats, the boundaries after each character; one above 1/2 counts.
+        surprisal: (T, B) surprisal of the character after each character.
+        counted: (T, B) bool, True for the characters to count.
+
+    Returns:
+        For each level, `chunk_variation_1`, ... (standard deviation of the chunk lengths over their mean) and
+        `enrichment_1`, ... (mean surprisal of the first characters of chunks over that of the others); 0 where there is
+        nothing to compare. A chunk lies between two boundaries of a stream.
+    """
+    scores: dict[str, float] = {}
+    steps = torch.arange(len(boundaries), device=boundaries.device)[:, None].expand_as(counted).t()
+    for level, z in enumerate((boundaries > 0.5).unbind(-1), 1):
+        found, stream = (z & counted).t(), torch.arange(z.shape[1], device=z.device)[:, None]
+        places, streams = steps[found], stream.expand_as(found)[found]
+        lengths = places.diff()[streams.diff() == 0].double()
+        variation = lengths.std(correction=0) / lengths.mean() if len(lengths) else lengths.sum()
+        first, other = surprisal[z & counted], surprisal[~z & counted]
+        ratio = first.mean() / other.mean() if len(first) and len(other) else surprisal.new_zeros(())
+        scores |= {f"chunk_variation_{level}": variation.item(), f"enrichment_{level}": ratio.item()}
     return scores

@@ -5,6 +5,8 @@
 | `ptb` | `ptb/` | `ptb.char.train.txt`, `ptb.char.valid.txt`, `ptb.char.test.txt`, or the same with `.gz` |
 | `tinyshakespeare` | `tinyshakespeare/` | `input.txt` or `input.txt.gz` |
 | `phrases`, `movie_reviews` | | none: sentences of the built-in corpus of this name, one per line |
+
+`NAME:spaces=no` removes the spaces, and keeps where the words end to evaluate boundaries.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from torch import Tensor
 
 from hs_env.compute import CPU
 from hs_env.corpora import SPLITS, load_corpus
+from hs_env.corpora.spec import take_settings, yes_or_no
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
 from hs_env.storage import StrPath
@@ -44,6 +47,7 @@ class Text:
         dev: Part that selects the best weights.
         test: Part for the final scores.
         source: Origin and licence, in one line.
+        spaced: The text before its spaces were removed; None if they were not.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Text:
     dev: str
     test: str
     source: str = ""
+    spaced: Text | None = None
 
     def __post_init__(self) -> None:
         for split in ("train", "dev", "test"):
@@ -65,10 +70,41 @@ class Text:
         first, second = int(_SHARES[0] * len(whole)), int(sum(_SHARES) * len(whole))
         return cls(name, whole[:first], whole[first:second], whole[second:], source)
 
+    def without_spaces(self) -> Text:
+        """Return the text without white space other than line ends.
+
+        Raises:
+            HsEnvError: If fewer than 2 characters of a part remain.
+        """
+        train, dev, test = ("".join(filter(_stays, part)) for part in (self.train, self.dev, self.test))
+        return Text(f"{self.name}:spaces=no", train, dev, test, self.source, self)
+
+    def word_ends(self, split: str) -> Tensor | None:
+        """Return whether each character of a split is the last one of a word, (characters,) bool on the CPU.
+
+        Returns:
+            None if the spaces were not removed. A line end is no part of a word.
+        """
+        if self.spaced is None:
+            return None
+        whole: str = getattr(self.spaced, split)
+        following = whole[1:] + "\n"
+        ends = [
+            not character.isspace() and after.isspace()
+            for character, after in zip(whole, following, strict=True)
+            if _stays(character)
+        ]
+        return torch.tensor(ends, device=CPU)
+
     @cached_property
     def alphabet(self) -> str:
         """All characters of the three parts, sorted."""
         return "".join(sorted(set(self.train) | set(self.dev) | set(self.test)))
+
+
+def _stays(character: str) -> bool:
+    """Tell whether a character stays in a text without spaces."""
+    return character == "\n" or not character.isspace()
 
 
 def encode(text: str, alphabet: str) -> Tensor:
@@ -90,17 +126,24 @@ def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
     """Load a text.
 
     Args:
-        name: Name in `TEXTS`, or path of a UTF-8 text file, compressed with gzip if it ends in `.gz`.
+        name: Name in `TEXTS`, or path of a UTF-8 text file, compressed with gzip if it ends in `.gz`. After either,
+            `:spaces=no` removes the spaces.
         data_dir: Folder with the folders `ptb/` and `tinyshakespeare/`.
 
     Raises:
         HsEnvError: If there is no such text or file, or it is too short or not UTF-8.
     """
-    name = os.fspath(name)
+    name, settings = take_settings(os.fspath(name), ["spaces"])
+    text = _load(name, None if data_dir is None else Path(data_dir).expanduser())
+    return text if yes_or_no(f"The text {name!r}", "spaces", settings.get("spaces", "yes")) else text.without_spaces()
+
+
+def _load(name: str, data_dir: Path | None) -> Text:
+    """Load a text with its spaces."""
     path, stems = Path(name).expanduser(), {full.rpartition(".v")[0] for full in TEXTS}
     if name not in {*TEXTS, *stems} and (path.suffix or len(path.parts) > 1 or path.is_file()):
         return Text.cut(path.name, "".join(read_lines(path)))
-    return TEXTS.get(name)(None if data_dir is None else Path(data_dir).expanduser())
+    return TEXTS.get(name)(data_dir)
 
 
 @TEXTS.register("ptb.v1")

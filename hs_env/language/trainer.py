@@ -15,7 +15,8 @@ from hs_env import ranks
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
-from hs_env.language.cores import CORES, State
+from hs_env.language.cores import State
+from hs_env.language.gates import policy_loss
 from hs_env.language.models import EQUAL_TO, FILE_NAME, LanguageModel, hm_lstm_size, new_model
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.language.scores import evaluate_lm
@@ -65,8 +66,7 @@ class LMTrainer(StagedTrainer[int]):
         ranks.require_one("A language model")
         super().__init__(folder, console, device, config.checkpoint_seconds)
         self.config, self.text = config, text
-        target = config.boundary_rate or CORES.get(config.core).boundary_rate
-        self.rate = RateParameters(target, config.rate_control, config.rate_weight)
+        self.rate = RateParameters(config.target_rate, config.rate_control, config.rate_weight)
         self.data_name = f"text {config.text!r}"
         self.data_digests = text_digests({"train": text.train, "dev": text.dev, "test": text.test})
         self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
@@ -84,7 +84,7 @@ class LMTrainer(StagedTrainer[int]):
         self.updates_per_pass = length // config.stretch
         self.dev = encode(text.dev, text.alphabet).to(self.device)
         with kept_generators(seed=seed_for(config.seed, "weights")), making_on():
-            self.model = new_model(config, len(text.alphabet))
+            self.model = new_model(config, text.alphabet)
         self.model.to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters())
         self.carried = _Carried(self.device)
@@ -119,10 +119,16 @@ class LMTrainer(StagedTrainer[int]):
         model.train()
         log_probs, reading = model.read(self.inputs[now], self.carried.state)
         self.carried.state = reading.state
-        loss = nn.functional.nll_loss(log_probs.flatten(0, 1), self.targets[now].flatten())
+        late = _cross_entropies(log_probs, self.targets[now])
+        loss = late.mean()
+        total = loss
+        if reading.gates is not None:
+            early = model.read_early(reading)
+            below = None if early is None else _cross_entropies(early, self.targets[now])
+            total = policy_loss(config, late, below, reading.gates.log_probs)
         penalty = rate_loss(self.rate, reading.decisions)
         self.optimizer.zero_grad(set_to_none=True)
-        (loss if penalty is None else loss + penalty).backward()
+        (total if penalty is None else total + penalty).backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         if not norm.isfinite():
             raise HsEnvError(
@@ -140,7 +146,8 @@ class LMTrainer(StagedTrainer[int]):
     def _evaluate_dev(self) -> tuple[dict[str, float], str]:
         """Return scores on dev, and a sample of the model's text with its boundaries."""
         model, prompt = self.model.eval(), self.text.dev[0]
-        scores = evaluate_lm(model, self.dev, alphabet=self.text.alphabet) | model.core.settings()
+        scores = evaluate_lm(model, self.dev, alphabet=self.text.alphabet, ends=self.text.word_ends("dev"))
+        scores |= model.core.settings()
         language_model = LanguageModel(model, self.text.alphabet, {})
         sample = sample_text(language_model, 200, prompt, seed=self.config.seed)
         if model.core.finds_boundaries:
@@ -160,10 +167,15 @@ class LMTrainer(StagedTrainer[int]):
 
     def summary(self) -> str:
         """Return the sizes of text and model."""
-        characters = len(self.text.alphabet)
+        alphabet = self.text.alphabet
         compared = self.config.core != EQUAL_TO
-        hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, characters):,})" if compared else ""
+        hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, alphabet):,})" if compared else ""
         return (
-            f"{len(self.text.train):,} characters for training, {characters} different ones; "
+            f"{len(self.text.train):,} characters for training, {len(alphabet)} different ones; "
             f"{self.model.size:,} parameters{hm_lstm}; {self.updates_per_pass:,} updates per epoch"
         )
+
+
+def _cross_entropies(log_probs: Tensor, targets: Tensor) -> Tensor:
+    """Return the negative log-probabilities of the targets, (T, B) nats, for log_probs (T, B, V)."""
+    return nn.functional.nll_loss(log_probs.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)

@@ -45,6 +45,7 @@ from hs_env.language.sampling import boundaries_in, sample_text
 from hs_env.language.texts import Text
 from hs_env.language.trainer import LMTrainer
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
+from hs_env.models.h_net.routers import RouterName
 from hs_env.models.hm.layers import HMLSTM
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.rewards import make_reward
@@ -280,11 +281,12 @@ def _reading(folder: Path, device: Device) -> Iterator[Any]:
     yield predictor.vectors(["very good", "bad"])
 
 
-def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -> Iterator[Any]:
+def use_language_model(core: str, boundary: Any, router: RouterName, device: Device, folder: Path) -> Iterator[Any]:
     text = Text.cut("fox", "the quick brown fox jumps over the lazy dog. " * 40)
     config = LMConfig(
         core=core,
         boundary=boundary,
+        router=router,
         hidden_size=6,
         embedding_size=4,
         output_size=5,
@@ -306,6 +308,8 @@ def use_language_model(core: str, boundary: Any, device: Device, folder: Path) -
         yield operations_in(loaded, "the quick brown fox")[0].taken
 
 
+ROUTERS: Final[tuple[RouterName, ...]] = ("gumbel", "reinforce", "spaces", "random")
+"""Routers of language models with different parts."""
 JOBS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "hs_lstm": ("hs_lstm", {"pnet_epochs": 1, "weight_decay": 0.1, "curriculum_epochs": 1}),
     "fixed": ("attentive_hs_lstm", {"agent": "fixed"}),
@@ -329,6 +333,7 @@ USES: Final[dict[str, Use]] = {
     **{f"baseline {name}": partial(use_baseline, name) for name in BASELINES},
     **{f"search {name}": partial(use_search, name) for name in PROBLEMS},
     **{f"training {name}": partial(use_trainer, *job) for name, job in JOBS.items()},
-    **{f"language model {name}": partial(use_language_model, name, "sample") for name in CORES},
+    **{f"language model {name}": partial(use_language_model, name, "sample", "cosine") for name in CORES},
+    **{f"router {name}": partial(use_language_model, "h_net", "step", name) for name in ROUTERS},
 }
 """The uses by name."""

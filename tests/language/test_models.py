@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
+from statistics import fmean, pstdev
 
 import pytest
 import torch
 
 from hs_env.language import CharacterLM, LMConfig, evaluate_lm
 from hs_env.language.models import hm_lstm_size, new_model
-from hs_env.language.scores import space_scores
+from hs_env.language.scores import chunk_scores, space_scores
 from tests.language.builders import CONFIG
 
+ALPHABET = " " + "".join(map(chr, range(97, 146)))
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
 def test_stretches_are_read_as_one_text(core: str) -> None:
     torch.manual_seed(0)
     model = CharacterLM(7, core, 3, 6, 5, 4, stages=2).eval()
@@ -23,12 +27,12 @@ def test_stretches_are_read_as_one_text(core: str) -> None:
     first, _, state = model(tokens[:5])
     second, _, _ = model(tokens[5:], state)
     torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-6, rtol=0)
-    assert (z is None) == (core == "lstm")
+    assert (z is None) == (core in ("lstm", "ln_lstm"))
     alone = model(tokens[:, 1:2])[0]
     torch.testing.assert_close(alone, whole[:, 1:2], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
 def test_the_gradient_with_dropout_is_that_of_what_was_dropped(core: str) -> None:
     torch.manual_seed(1)
     model, tokens = CharacterLM(7, core, 2, 6, 5, 4, dropout=0.5), torch.randint(0, 7, (4, 3))
@@ -45,23 +49,23 @@ def test_the_plain_stack_has_as_many_parameters(layers: int, width: int) -> None
     h_net = LMConfig(core="h_net", layers=layers, hidden_size=width, stages=2)
     config = LMConfig(core="lstm", layers=layers, hidden_size=width)
     with torch.device("meta"):
-        wanted = new_model(replace(config, core="hm_lstm"), 50).size
-        assert abs(new_model(config, 50).size / wanted - 1) < 0.005
-        assert abs(new_model(h_net, 50).size / wanted - 1) < 0.02
-        assert new_model(replace(config, equal_parameters=False), 50).core.hidden_size == width
-    assert hm_lstm_size(config, 50) == wanted
+        wanted = new_model(replace(config, core="hm_lstm"), ALPHABET).size
+        assert abs(new_model(config, ALPHABET).size / wanted - 1) < 0.005
+        assert abs(new_model(h_net, ALPHABET).size / wanted - 1) < 0.02
+        assert new_model(replace(config, equal_parameters=False), ALPHABET).core.hidden_size == width
+    assert hm_lstm_size(config, ALPHABET) == wanted
 
 
 @pytest.mark.parametrize("width", [1, 2, 13])
 def test_no_other_width_comes_nearer(width: int) -> None:
     config = replace(CONFIG, core="lstm", hidden_size=width)
-    chosen, wanted = new_model(config, 50), hm_lstm_size(config, 50)
+    chosen, wanted = new_model(config, ALPHABET), hm_lstm_size(config, ALPHABET)
     for other in {max(chosen.core.hidden_size - 1, 1), chosen.core.hidden_size + 1}:
-        size = new_model(replace(config, hidden_size=other, equal_parameters=False), 50).size
+        size = new_model(replace(config, hidden_size=other, equal_parameters=False), ALPHABET).size
         assert abs(size - wanted) >= abs(chosen.size - wanted)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
 @pytest.mark.parametrize("streams", [1, 7, 1000])
 def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams: int) -> None:
     torch.manual_seed(3)
@@ -78,13 +82,39 @@ def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams:
     assert scores["bits_per_character"] == pytest.approx(total / 249 / math.log(2), abs=1e-5)
 
 
-def test_spaces_with_a_boundary_are_counted() -> None:
-    spaces = torch.tensor([0, 0, 1, 0, 1, 0, 0, 1]).bool()
-    first, second = torch.tensor([1.0, 0, 1, 0, 1, 0, 0, 0]), torch.zeros(8)
-    scores = space_scores(torch.stack([first, second], 1), spaces)
+def test_lengths_of_chunks_and_surprisal_at_their_starts_are_those_of_a_naive_computation() -> None:
+    torch.manual_seed(4)
+    z, surprisal = (torch.rand(30, 3, 2) > 0.6).float(), torch.rand(30, 3).double()
+    counted = torch.ones(30, 3, dtype=torch.bool)
+    counted[25:, 2] = False
+    scores = chunk_scores(z, surprisal, counted)
+    for level in (0, 1):
+        lengths, first, other = [], [], []
+        for stream in range(3):
+            places = [t for t in range(30) if z[t, stream, level] and counted[t, stream]]
+            lengths += [after - before for before, after in pairwise(places)]
+            for t in range(30):
+                if counted[t, stream]:
+                    (first if t in places else other).append(surprisal[t, stream].item())
+        assert scores[f"chunk_variation_{level + 1}"] == pytest.approx(pstdev(lengths) / fmean(lengths))
+        assert scores[f"enrichment_{level + 1}"] == pytest.approx(fmean(first) / fmean(other))
+    nothing = chunk_scores(torch.zeros(30, 3, 1), surprisal, counted)
+    assert nothing == {"chunk_variation_1": 0.0, "enrichment_1": 0.0}
+
+
+def test_spaces_and_starts_of_words_with_a_boundary_are_counted() -> None:
+    """The last character is not counted."""
+    spaces = torch.tensor([0, 0, 1, 0, 1, 1, 0, 1, 1]).bool()[:, None]
+    first, second = torch.tensor([1.0, 0, 1, 1, 1, 0, 0, 0, 1]), torch.zeros(9)
+    counted = torch.ones(9, 1, dtype=torch.bool).index_fill(0, torch.tensor([8]), False)
+    scores = space_scores(torch.stack([first, second], 1)[:, None], spaces, counted)
     assert scores == {
-        "spaces_found_1": 2 / 3,
-        "at_spaces_1": 2 / 3,
+        "spaces_found_1": 2 / 4,
+        "at_spaces_1": 2 / 4,
         "spaces_found_2": 0.0,
         "at_spaces_2": 0.0,
+        "starts_found_1": 1 / 2,
+        "at_starts_1": 1 / 4,
+        "starts_found_2": 0.0,
+        "at_starts_2": 0.0,
     }

@@ -53,7 +53,7 @@ def test_h_net_writes_marks_and_resumes_like_the_others(
 
 def test_soft_boundaries_are_seen_where_they_are_above_a_half() -> None:
     torch.manual_seed(0)
-    model = LanguageModel(new_model(replace(CONFIG, boundary="soft"), 5).eval(), "abcde", {})
+    model = LanguageModel(new_model(replace(CONFIG, boundary="soft"), "abcde").eval(), "abcde", {})
     values = model.model(encode("abcdeabcde", "abcde")[:, None])[1][:, 0]
     assert not torch.equal(values, values.round())
     assert torch.equal(boundaries_in(model, "abcdeabcde"), (values > 0.5).long())
@@ -87,7 +87,7 @@ def test_errors_of_sampling_teach(finished: LMRun, text_file: Path) -> None:
     for arguments, message in (((5, ""), "Expected a prompt"), ((5, "ß"), "not among"), ((-1, "a"), "a length from 0")):
         with pytest.raises(HsEnvError, match=message):
             sample_text(model, *arguments)
-    plain = LanguageModel(new_model(replace(CONFIG, core="lstm"), len(model.alphabet)).eval(), model.alphabet, {})
+    plain = LanguageModel(new_model(replace(CONFIG, core="lstm"), model.alphabet).eval(), model.alphabet, {})
     with pytest.raises(HsEnvError, match="hm_lstm"):
         boundaries_in(plain, "fox")
 

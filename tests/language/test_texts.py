@@ -25,6 +25,26 @@ def test_treebank_characters_are_joined(tmp_path: Path) -> None:
     assert text.alphabet == "\n abct"
 
 
+def test_spaces_are_removed_and_word_ends_kept(tmp_path: Path) -> None:
+    path = write(tmp_path, b"a cat\nthe  dog sat\nno\n" * 40)
+    text, whole = load_text(f"{path}:spaces=no"), load_text(path)
+    assert text.test == whole.test.replace(" ", "")
+    assert whole.word_ends("test") is None
+    ends = text.word_ends("test")
+    assert ends is not None
+    assert len(ends) == len(text.test)
+    words, word = [], ""
+    for character, end in zip(text.test, ends.tolist(), strict=True):
+        word += character
+        if end:
+            words.append(word.strip("\n"))
+            word = ""
+    assert words + [word.strip("\n")] * (word != "\n") == whole.test.split()
+    assert load_text(f"{path}:spaces=yes") == whole
+    with pytest.raises(HsEnvError, match="spaces must be yes or no"):
+        load_text(f"{path}:spaces=few")
+
+
 def test_a_file_is_cut_in_order(text_file: Path) -> None:
     text = load_text(str(text_file))
     assert text.train + text.dev + text.test == text_file.read_text()

@@ -1,8 +1,8 @@
-"""Dynamic chunking: where a sequence is cut, and how the chunks' vectors return to its positions.
+"""Dynamic chunking: how the vectors of chunks return to the positions of a sequence.
 
-With x_t the vector at position t, and chunk vectors numbered by j (Hwang, Wang, Gu 2025, section 2.2)::
+With p_t the boundary probability at position t, b_t = 1 at a boundary (see `hs_env.models.h_net.routers`), and chunk
+vectors numbered by j (Hwang, Wang, Gu 2025, section 2.2)::
 
-    p_t = (1 - cos(W_q x_{t-1}, W_k x_t)) / 2,   p_1 = 1;     b_t = 1 if p_t > 1/2, else 0
     z_j = P_j z^_j + (1 - P_j) z_{j-1},   P_j = p at boundary j, clamped to [1e-4, 1 - 1e-4]
     u_t = z of the last boundary at or before t
     c_t = p_t if b_t = 1, else 1 - p_t
@@ -24,39 +24,6 @@ _SMALLEST: Final = 1e-4
 """Distance of P from 0 and 1."""
 
 
-class Router(nn.Module):
-    """Computes the boundary probabilities p.
-
-    Args:
-        width: d, width of the vectors.
-
-    Attributes:
-        query: (d, d) weights of the earlier vector, W_q transposed, initially the identity.
-        key: (d, d) weights of the later vector, W_k transposed, likewise.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.query = nn.Parameter(torch.eye(width))
-        self.key = nn.Parameter(torch.eye(width))
-
-    def forward(self, x: Tensor, lengths: Tensor, before: Tensor | None) -> Tensor:
-        """Return the boundary probabilities, (words,).
-
-        Args:
-            x: (words, d) vectors.
-            lengths: (sequences,) int64, number of vectors of each sequence, at least 1.
-            before: (sequences, d) vectors before the first ones; None at the start of the sequences, where p is 1.
-        """
-        starts = lengths.cumsum(0) - lengths
-        earlier = x.roll(1, 0)
-        if before is not None:
-            earlier = earlier.index_copy(0, starts, before)
-        cosine = nn.functional.cosine_similarity(earlier @ self.query, x @ self.key, dim=1)
-        p = ((1 - cosine) / 2).clamp(0, 1)
-        return p.index_fill(0, starts, 1.0) if before is None else p
-
-
 def counts(chosen: Tensor, lengths: Tensor) -> Tensor:
     """Return the number of True values in each sequence, (sequences,) int64.
 
@@ -67,6 +34,11 @@ def counts(chosen: Tensor, lengths: Tensor) -> Tensor:
     sums = nn.functional.pad(chosen.long().cumsum(0), (1, 0))
     stops = lengths.cumsum(0)
     return sums[stops] - sums[stops - lengths]
+
+
+def sequence_numbers(lengths: Tensor) -> Tensor:
+    """Return the number of the sequence of each word, (words,) int64, for (sequences,) int64 lengths."""
+    return torch.arange(len(lengths), device=lengths.device).repeat_interleave(lengths)
 
 
 def smooth(chunks: Tensor, p: Tensor, lengths: Tensor, before: Tensor) -> Tensor:
@@ -100,7 +72,7 @@ def spread(z: Tensor, p: Tensor, boundaries: Tensor, lengths: Tensor, before: Te
         before: (sequences, d) smoothed vectors before the first chunks, for the positions before the first boundary.
     """
     u = with_first(z, counts(boundaries, lengths), before)
-    sequence = torch.arange(len(lengths), device=z.device).repeat_interleave(lengths)
+    sequence = sequence_numbers(lengths)
     confidence = torch.where(boundaries, p, 1 - p)
     straight = confidence + (1 - confidence).detach()
     return u[boundaries.long().cumsum(0) + sequence] * straight[:, None]

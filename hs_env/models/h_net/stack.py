@@ -14,6 +14,18 @@ State = tuple[Tensor, ...]
 """Recurrent state: tensors with one row per sequence."""
 
 
+class Gates(NamedTuple):
+    """What a policy gradient needs of sampled boundaries.
+
+    Attributes:
+        x: (words, d) vectors below the gate, which the early exit reads.
+        log_probs: (words,) log-probabilities of the decisions, with gradient; 0 at forced boundaries.
+    """
+
+    x: Tensor
+    log_probs: Tensor
+
+
 class Reading(NamedTuple):
     """What `LSTMStack` and `HNet` compute.
 
@@ -24,6 +36,7 @@ class Reading(NamedTuple):
             stages, and the boundaries of a stage are among those of the stage before.
         decisions: Decisions of each stage, if it has read anything.
         computed: Number of layer steps computed: one for each layer and word that the layer read.
+        gates: For sampled boundaries of the first stage, else None.
     """
 
     output: Tensor
@@ -31,6 +44,7 @@ class Reading(NamedTuple):
     boundaries: Tensor
     decisions: list[Decisions]
     computed: int
+    gates: Gates | None = None
 
 
 class LSTMStack(nn.Module):

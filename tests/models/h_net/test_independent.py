@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hs_env.models.h_net.chunking import Router, counts, smooth, spread
+from hs_env.models.h_net.chunking import counts, smooth, spread
+from hs_env.models.h_net.routers import CosineRouter
 from hs_env.models.rate import Decisions, ratio_loss
 
 other = pytest.importorskip("h_net_dynamic_chunking", reason="needs the extra h_net")
@@ -20,7 +21,7 @@ def test_cuts_probabilities_outputs_ratio_loss_and_gradients_agree(seed: int) ->
     torch.manual_seed(seed)
     length, width = 40, 8
     x = torch.randn(length, width, dtype=torch.double).cumsum(0).requires_grad_()
-    router = Router(width).double()
+    router = CosineRouter(width).double()
     with torch.no_grad():
         router.query.copy_(torch.randn(width, width))
         router.key.copy_(torch.randn(width, width))
@@ -31,7 +32,7 @@ def test_cuts_probabilities_outputs_ratio_loss_and_gradients_agree(seed: int) ->
         theirs.to_queries_keys.weight.copy_(torch.cat([router.key.t(), router.query.t()]))
     outputs, inside = theirs(x[None], return_intermediates=True)
     lengths = torch.tensor([length])
-    p = router(x, lengths, None)
+    p = router(x, None, lengths, router.start(x.new_zeros(1, width))).p
     assert torch.equal(p[1:] > 0.5, inside.boundary_mask[0, 1:])
     torch.testing.assert_close(p[1:], inside.probs[0, 1:], atol=1e-6, rtol=0)
 

@@ -1,0 +1,153 @@
+"""Run the comparison of boundaries in character language models, and print its table.
+
+The grid is `scripts/chunking.toml`. Runs that the ledger lacks are trained one after the other; a stopped run resumes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Final
+
+import tyro
+from rich.console import Console
+
+from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.statistics import t_interval
+from hs_env.language import LMConfig
+from hs_env.language.run import train_or_resume_lm
+from hs_env.settings import make_config, merge_settings, read_toml
+
+ROOT: Final = Path(__file__).parents[1]
+GRID: Final = ROOT / "scripts/chunking.toml"
+LEDGER: Final = ROOT / "docs/results/chunking.jsonl"
+IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
+"""Fields of a configuration that do not affect the result of a run."""
+COLUMNS: Final[dict[str, tuple[str, str]]] = {
+    "bits": ("bits_per_character", ".3f"),
+    "rate": ("boundaries_1", ".1%"),
+    "spaces found": ("spaces_found_1", ".1%"),
+    "at spaces": ("at_spaces_1", ".1%"),
+    "starts found": ("starts_found_1", ".1%"),
+    "variation": ("chunk_variation_1", ".2f"),
+    "enrichment": ("enrichment_1", ".2f"),
+    "token F1": ("token_f1_1", ".1%"),
+    "boundary F1": ("boundary_f1_1", ".1%"),
+}
+"""Columns of the table: name of the score, and its format."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run of the grid.
+
+    Attributes:
+        variant: Name of the variant.
+        config: Configuration of the run, which has its seed.
+    """
+
+    variant: str
+    config: LMConfig
+
+    @property
+    def key(self) -> str:
+        """Key of the run in the ledger, and name of its folder. A field with its default value does not affect it."""
+        default = LMConfig().to_json()
+        values = {name: value for name, value in self.config.to_json().items() if name not in IMMATERIAL}
+        differing = {name: value for name, value in values.items() if value != default[name]}
+        digest = hashlib.sha256(json.dumps(differing, sort_keys=True).encode()).hexdigest()[:10]
+        return re.sub(r"[^\w.]+", "-", f"{self.variant}-{self.config.seed}-{digest}")
+
+
+def load_rows(grid: Path, data_dir: Path) -> list[Row]:
+    """Return the runs of a grid: the first seed of every variant, then the second ones, and so on."""
+    tables = read_toml(grid, "grid")
+    rows = []
+    for variant, values in tables["variants"].items():
+        fields = merge_settings(tables["settings"], {"data_dir": data_dir}, values)
+        for seed in range(fields.pop("runs", 1)):
+            rows.append(Row(variant, make_config(LMConfig, fields | {"seed": seed})))
+    return sorted(rows, key=lambda row: row.config.seed)
+
+
+def run(row: Row, folder: Path, console: Console) -> dict[str, Any]:
+    """Train a run and return its entry in the ledger, with scores on dev and test."""
+    done = train_or_resume_lm(row.config, folder, console)
+    return {
+        "key": row.key,
+        "variant": row.variant,
+        "seed": row.config.seed,
+        "parameters": done.language_model.model.size,
+        "cpu_seconds": done.cpu_seconds,
+        "dev": {name: value for name, value in done.history[-1].items() if isinstance(value, float)},
+        "test": done.evaluate("test"),
+        "config": row.config.to_json() | {"data_dir": None},
+    }
+
+
+def table(entries: Sequence[Mapping[str, Any]], split: str) -> str:
+    """Format results as a Markdown table: means over the seeds of each variant, with the 95% interval of the bits."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        groups.setdefault(entry["variant"], []).append(entry)
+    present = {title: each for title, each in COLUMNS.items() if any(each[0] in entry[split] for entry in entries)}
+    lines = [
+        f"| | seeds | {' | '.join(present)} | parameters | CPU seconds |",
+        f"|:--|{'--:|' * (len(present) + 3)}",
+    ]
+    for variant, group in groups.items():
+        cells = [f"`{variant}`", str(len(group))]
+        for name, form in present.values():
+            values = [entry[split][name] for entry in group if name in entry[split]]
+            cells.append(_mean(values, form, name == "bits_per_character"))
+        cells += [f"{group[0]['parameters']:,}", f"{fmean(entry['cpu_seconds'] for entry in group):,.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float], form: str, interval: bool) -> str:
+    """Format a mean, and its interval over runs if there are several; a dash without values."""
+    if not values:
+        return "—"
+    mean = format(fmean(values), form)
+    if not interval or len(values) == 1:
+        return mean
+    found = t_interval(values)
+    return f"{mean} ({found.low:{form}}–{found.high:{form}})"
+
+
+def main(
+    data_dir: Path,
+    grid: Path = GRID,
+    ledger: Path = LEDGER,
+    out: Path = Path("runs/chunking"),
+    runs: bool = True,
+    split: str = "test",
+) -> None:
+    """Train what the ledger lacks, and print the table.
+
+    Args:
+        data_dir: Folder with the folder `ptb/`.
+        grid: File of the grid.
+        ledger: File of the results.
+        out: Folder of the runs.
+        runs: Whether to train; otherwise only the table is printed.
+        split: Part of the text in the table: "dev" or "test".
+    """
+    console, results = Console(stderr=True), Ledger(ledger)
+    rows = load_rows(grid, data_dir)
+    for number, row in enumerate(rows, 1):
+        if runs and row.key not in results.results():
+            console.print(f"{number}/{len(rows)} {row.variant}, seed {row.config.seed}")
+            results.append(run(row, out / row.key, console))
+    found = results.results()
+    print(table([found[row.key] for row in rows if row.key in found], split))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
