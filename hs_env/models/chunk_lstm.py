@@ -71,7 +71,7 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
         return (self.character_level.project(vectors),)
 
     def tables_of(self, vectors: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Return `tables`, and the token id of each character, (words, 1) int64, which is the target of a prediction."""
+        """Return `tables`, and the token id of each character, (words, 1) int64, the target of a prediction."""
         return *self.tables(vectors), tokens[:, None]
 
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:
