@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    return importlib.import_module("chunking")
+    return importlib.import_module("boundaries")
 
 
 def test_the_grid_holds_what_is_compared_with_equal_updates(script: ModuleType) -> None:

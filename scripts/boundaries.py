@@ -1,6 +1,6 @@
 """Run the comparison of boundaries in character language models, and print its table.
 
-The grid is `scripts/chunking.toml`. Runs that the ledger lacks are trained one after the other; a stopped run resumes.
+The grid is `scripts/boundaries.toml`. Runs that the ledger lacks are trained one after the other; a stopped run resumes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from hs_env.language.run import train_or_resume_lm
 from hs_env.settings import make_config, merge_settings, read_toml
 
 ROOT: Final = Path(__file__).parents[1]
-GRID: Final = ROOT / "scripts/chunking.toml"
-LEDGER: Final = ROOT / "docs/results/chunking.jsonl"
+GRID: Final = ROOT / "scripts/boundaries.toml"
+LEDGER: Final = ROOT / "docs/results/boundaries.jsonl"
 IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""
 COLUMNS: Final[dict[str, tuple[str, str]]] = {
@@ -125,7 +125,7 @@ def main(
     data_dir: Path,
     grid: Path = GRID,
     ledger: Path = LEDGER,
-    out: Path = Path("runs/chunking"),
+    out: Path = Path("runs/boundaries"),
     runs: bool = True,
     split: str = "test",
 ) -> None:
