@@ -1,6 +1,6 @@
 """Run the comparison of boundaries in character language models, and print its table.
 
-The grid is `scripts/boundaries.toml`. Runs that the ledger lacks are trained one after the other; a stopped run resumes.
+The grid is `scripts/boundaries.toml`. Runs that the ledger lacks are trained one by one; a stopped run resumes.
 """
 
 from __future__ import annotations
