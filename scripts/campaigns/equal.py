@@ -15,26 +15,32 @@ from ledger import Campaign
 import hs_env
 from hs_env.corpora import load_corpus
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.models import HSLSTM, IDLSTM, Classifier
+from hs_env.models import MODELS, ChunkLSTM, Classifier
+from hs_env.problems import PROBLEMS, environment_id
 
 gymnasium.register_envs(hs_env)
 CORPUS = "phrases:train=50,dev=10,test=10"
-KINDS = {"hs_env/PhraseSegmentation-v0": HSLSTM, "hs_env/InformationDistillation-v0": IDLSTM}
+KINDS = {
+    environment_id(name): next(kind for _, kind in MODELS.items() if getattr(kind, "problem", None) == problem)
+    for name, problem in PROBLEMS.items()
+}
 STEPS = 200
 WORDS = ("very good", "bad", "this story seems not superb", "unheard words, certainly", "good " * 70)
 
 
-def classifiers(folder: Path) -> dict[str, str]:
-    """Save small untrained classifiers; the comparison needs no good ones."""
-    corpus = load_corpus(CORPUS)
-    vocabulary = Vocabulary.from_sentences(corpus.splits["train"])
-    paths = {}
+def resources(folder: Path) -> dict[str, dict[str, str]]:
+    """Return a corpus and a saved untrained classifier for each environment; the comparison needs no good ones."""
+    found = {}
     for name, kind in KINDS.items():
+        corpus_name = CORPUS + ",tokenisation=characters" * (kind is ChunkLSTM)
+        corpus = load_corpus(corpus_name)
+        vocabulary = Vocabulary.from_sentences(corpus.splits["train"])
         torch.manual_seed(0)
         model = kind(len(vocabulary), len(corpus.labels), 6, 8)
-        paths[name] = str(folder / f"{kind.__name__}.safetensors")
-        Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, {}).save(Path(paths[name]))
-    return paths
+        path = folder / f"{kind.__name__}.safetensors"
+        Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, {}).save(path)
+        found[name] = {"corpus": corpus_name, "classifier": str(path)}
+    return found
 
 
 def options_of(rng: np.random.Generator, slots: int, done: np.ndarray | None) -> dict[str, Any]:
@@ -70,14 +76,14 @@ def difference(mine: Any, its: Any) -> str | None:
     return None
 
 
-def compare(seed: int, paths: dict[str, str]) -> tuple[dict[str, Any], str | None]:
+def compare(seed: int, named: dict[str, dict[str, str]]) -> tuple[dict[str, Any], str | None]:
     """Run one random comparison; return its setting and the first difference."""
     rng = np.random.default_rng(seed)
     name = str(rng.choice(list(KINDS)))
     mode = list(AutoresetMode)[rng.integers(3)]
     slots = int(rng.integers(1, 9))
     limit = int(rng.choice([-1, -1, 1, 3, 8]))
-    names: dict[str, Any] = {"corpus": CORPUS, "classifier": paths[name], "shaping": bool(rng.integers(2))}
+    names: dict[str, Any] = {**named[name], "shaping": bool(rng.integers(2))}
     names["render_mode"] = "ansi_list" if rng.random() < 0.2 else None
     setting = {"seed": seed, "id": name, "mode": mode.value, "slots": slots, "limit": limit, **names}
     native = gymnasium.make_vec(name, slots, autoreset_mode=mode, max_episode_steps=limit, **names)
@@ -100,7 +106,7 @@ def compare(seed: int, paths: dict[str, str]) -> tuple[dict[str, Any], str | Non
             found = reset(done)
         elif rng.random() < 0.02:
             found = reset()
-        actions = rng.integers(2, size=slots)
+        actions = rng.integers(native.single_action_space.n, size=slots)
         (*mine, infos), (*its, others) = native.step(actions), singles.step(actions)
         parts = ("observations", "rewards", "terminated", "truncated")
         found = found or difference(
@@ -119,10 +125,10 @@ def main() -> int:
     campaign = Campaign("equal", __doc__)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        paths = classifiers(Path(folder))
+        named = resources(Path(folder))
         for seed in campaign.trials():
             try:
-                setting, found = compare(seed, paths)
+                setting, found = compare(seed, named)
             except Exception as error:  # an error of either side is a finding too
                 setting, found = {"seed": seed}, f"{type(error).__name__}: {error}"
             if found:

@@ -1,4 +1,4 @@
-"""Step a native vector environment for a long time; its memory must stay flat."""
+"""Step native vector environments for a long time; their memory must stay flat."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from ledger import Campaign
 
 import hs_env
+from hs_env.problems import PROBLEMS, environment_id
 
 gymnasium.register_envs(hs_env)
-STEPS: Final = 500
+STEPS: Final = 100
 LEAK: Final = 4.0
 """Growth of memory per 100 trials that counts as a leak, in MiB."""
 WARM_UP: Final = 10
@@ -30,24 +31,25 @@ def resident() -> float:
 
 
 def main() -> int:
-    """Run the campaign: a trial is 500 steps of each mode, with resets, texts and copies of the environment."""
+    """Run the campaign: a trial is 100 steps of each environment and mode, with resets, texts and copies."""
     campaign = Campaign("soak", __doc__)
     torch.set_num_threads(1)
     modes = ("NextStep", "SameStep", "Disabled")
+    names = [environment_id(name) for name in PROBLEMS]
     make = gymnasium.make_vec
-    environments = [make("hs_env/PhraseSegmentation-v0", 16, split="test", autoreset_mode=mode) for mode in modes]
+    environments = [(mode, make(name, 16, split="test", autoreset_mode=mode)) for name in names for mode in modes]
     measured = []
     for seed in campaign.trials():
         rng = np.random.default_rng(seed)
-        for mode, envs in zip(modes, environments, strict=True):
+        for mode, envs in environments:
             envs.reset(seed=seed)
             for _ in range(STEPS):
-                _, _, terminated, truncated, _ = envs.step(rng.integers(2, size=16))
+                _, _, terminated, truncated, _ = envs.step(rng.integers(envs.single_action_space.n, size=16))
                 done = terminated | truncated
                 if mode == "Disabled" and done.any():
                     text = "good " * int(rng.integers(1, 60))
                     envs.reset(options={"reset_mask": done, **({"text": text} if rng.random() < 0.3 else {})})
-        other = make("hs_env/PhraseSegmentation-v0", int(rng.integers(1, 64)), split="test")
+        other = make(names[seed % len(names)], int(rng.integers(1, 64)), split="test")
         other.reset()
         other.close()
         measured.append(resident())

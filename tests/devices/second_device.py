@@ -7,14 +7,17 @@ move something, fails on any machine. The name of the device is one that torch k
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_flatten, tree_map_only
+from torch.utils._pytree import tree_map_only
 
+CPU = torch.device("cpu")
 SECOND = torch.device("lazy:0")
 """The second device."""
 
@@ -82,7 +85,7 @@ class SecondDevice(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func.overloadpacket.__name__
-        asked = any(isinstance(each, There) for each in tree_flatten((args, kwargs))[0])
+        asked = any(isinstance(each, There) for each in _leaves((*args, *(kwargs or {}).values())))
         result = _run(func, args, kwargs or {})
         masked = name in ("index", "index_put", "index_put_") and _has_mask(args[1])
         if asked and (masked or name in _WAITING or (name == "_to_copy" and not isinstance(result, There))):
@@ -106,9 +109,32 @@ def _has_mask(indices: Any) -> bool:
     return any(each is not None and each.dtype == torch.bool for each in indices)
 
 
+def _leaves(arguments: Iterable[Any]) -> Iterator[Any]:
+    """Yield the arguments of an operation, and the members of those that are lists."""
+    for each in arguments:
+        if isinstance(each, list | tuple):
+            yield from each
+        else:
+            yield each
+
+
+def _here(value: Any) -> Any:
+    """Return an argument with the values of its tensors, and the CPU in place of the second device."""
+    if isinstance(value, There):
+        return value.here
+    if isinstance(value, list | tuple):
+        return type(value)(_here(each) for each in value)
+    return CPU if isinstance(value, torch.device) and value == SECOND else value
+
+
+@cache
+def _returns_views(func: Any) -> bool:
+    return any(each.alias_info is not None for each in func._schema.returns)
+
+
 def _run(func: Any, args: Any, kwargs: Any) -> Any:
     name = func.overloadpacket.__name__
-    leaves = tree_flatten((args, kwargs))[0]
+    leaves = [*_leaves(args), *_leaves(kwargs.values())]
     there = any(isinstance(each, There) for each in leaves)
     asked = next((each for each in leaves if isinstance(each, torch.device)), None)
     # As on a GPU, a single number, and the indices of a tensor of the CPU or of the other device, may be elsewhere.
@@ -119,14 +145,14 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
             raise RuntimeError(f"{func} takes tensors of two devices")
     if name == "index" and not isinstance(args[0], There) and there:
         raise RuntimeError(f"{func} takes indices of another device")
-    inner = tree_map_only(There, lambda each: each.here, (args, kwargs))
-    inner = tree_map_only(torch.device, lambda each: torch.device("cpu") if each == SECOND else each, inner)
-    result = func(*inner[0], **inner[1])
+    result = func(*map(_here, args), **{key: _here(value) for key, value in kwargs.items()})
     if asked is not None:
         there = asked.type == SECOND.type
     elif name == "copy_":
         there = isinstance(args[0], There)
     if name == "_local_scalar_dense" or not there:
         return args[0] if name == "copy_" else result
-    wrapped = tree_map_only(Tensor, There, result)
-    return return_and_correct_aliasing(func, args, kwargs, wrapped) if asked is None else wrapped
+    wrapped = There(result) if isinstance(result, Tensor) else tree_map_only(Tensor, There, result)
+    if asked is None and _returns_views(func):
+        return return_and_correct_aliasing(func, args, kwargs, wrapped)
+    return wrapped

@@ -126,7 +126,8 @@ def encoder_for(problem: Any) -> str:
 def use_single_environment(problem: str, device: Device, folder: Path) -> Iterator[Any]:
     env = gymnasium.make(environment_id(problem), split="test", shaping=True, device=device, render_mode="ansi")
     draw = np.random.default_rng(0)
-    observation, info = env.reset(seed=0)
+    yield from env.reset(seed=0)
+    observation, info = env.reset(options={"text": "the movie is not good", "label": 0})
     finished = False
     while not finished:
         yield {"observation": observation, **info}
@@ -282,7 +283,7 @@ def _reading(folder: Path, device: Device) -> Iterator[Any]:
 
 
 def use_language_model(core: str, boundary: Any, router: RouterName, device: Device, folder: Path) -> Iterator[Any]:
-    text = Text.cut("fox", "the quick brown fox jumps over the lazy dog. " * 40)
+    text = Text.cut("fox", "the quick brown fox jumps over the lazy dog. " * 12)
     config = LMConfig(
         core=core,
         boundary=boundary,

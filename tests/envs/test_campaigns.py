@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,11 @@ def test_memory_is_flat(problem: Problem, names: dict[str, Any], mode: Autoreset
     tracemalloc.start()
     try:
         envs.reset(seed=0)
-        use(300)
-        tensors, memory = use(10)
-        tensors_later, memory_later = use(300)
+        use(150)
+        measured = [use(100) for _ in range(4)]
     finally:
         tracemalloc.stop()
-    assert tensors_later <= tensors + 10
-    assert memory_later - memory < 20_000
+    growths = [(later[0] - earlier[0], later[1] - earlier[1]) for earlier, later in pairwise(measured)]
+    # A leak shows in every window. Caches that fill now and then, of this process or its libraries, do not.
+    assert min(tensors for tensors, _ in growths) <= 5
+    assert min(memory for _, memory in growths) < 10_000
