@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
@@ -17,7 +18,7 @@ from uuid import uuid4
 from hs_env.errors import HsEnvError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, dtype
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 """A path as a text or as any object of the `os.PathLike` protocol."""
@@ -154,25 +155,40 @@ def _sealed(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Itera
 
     One tensor at a time is copied, since a checkpoint may have gigabytes.
     """
-    from safetensors.torch import save
-
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
     end = 0
     for name in names:
         tensor = tensors[name]
         begin, end = end, end + tensor.numel() * tensor.element_size()
-        kind = _divided(save({name: tensor.new_empty(0).cpu()}))[0][name]["dtype"]
-        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": [begin, end]}
+        header[name] = {"dtype": _type_name(tensor.dtype), "shape": list(tensor.shape), "data_offsets": [begin, end]}
 
     def bodies() -> Iterator[memoryview]:
-        return (_divided(save({name: tensors[name].contiguous().cpu()}))[1] for name in names)
+        return (_bytes_of(tensors[name]) for name in names)
 
     header["__metadata__"][_DIGEST] = _digest(header, bodies())
     written = _header_bytes(header)
     written += b" " * (-len(written) % 8)
     yield len(written).to_bytes(8, "little") + written
     yield from bodies()
+
+
+@cache
+def _type_name(kind: dtype) -> str:
+    """Return the name of a type in the safetensors format."""
+    from safetensors.torch import save
+    from torch import empty
+
+    name: str = _divided(save({"x": empty(0, dtype=kind, device="cpu")}))[0]["x"]["dtype"]
+    return name
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    from torch import uint8
+
+    from hs_env.compute import to_array
+
+    return memoryview(to_array(tensor.cpu().contiguous().view(-1).view(uint8)))
 
 
 def _divided(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,6 +99,7 @@ def scores(runs: Mapping[int, Mapping[str, Any]], few: bool) -> list[float]:
     return [100 * run["test"]["accuracy"] for run in runs.values()]
 
 
+@cache
 def words_of(corpus: str) -> int:
     """Return the number of words in the test sentences of a corpus."""
     return sum(len(sentence.words) for sentence in load_corpus(corpus).splits["test"])

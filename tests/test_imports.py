@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
     {"ranks"},
-    {"types", "registry", "compute", "storage", "textfile", "shipped"},
+    {"compute"},
+    {"types", "registry", "storage", "textfile", "shipped"},
     {"parameters", "settings"},
     {"problems"},
     {"corpora"},

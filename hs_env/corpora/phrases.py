@@ -33,6 +33,7 @@ label, the generator replaces all its adjectives and qualities by their opposite
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -229,6 +230,11 @@ def phrase_sentence(seed: int, split: str, index: int) -> Sentence:
     return Sentence(tuple(words), label, tuple(boundaries))
 
 
+@lru_cache(maxsize=6)  # a run and its comparison read two corpora of three splits
+def _sentences(seed: int, split: str, size: int) -> tuple[Sentence, ...]:
+    return tuple(phrase_sentence(seed, split, index) for index in range(size))
+
+
 @register_corpus("phrases.v1")
 def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 1000) -> Corpus:
     """Generate `phrases`: sentences of any number, whose labels depend on where phrases end.
@@ -242,8 +248,6 @@ def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 100
             f"phrases: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
             f"{seed=}, {sizes}."
         )
-    splits = {
-        split: tuple(phrase_sentence(seed, split, index) for index in range(size)) for split, size in sizes.items()
-    }
+    splits = {split: _sentences(seed, split, size) for split, size in sizes.items()}
     # `glove` does not change these lower-case words, but it makes sentences that a user types look like them.
     return Corpus("phrases", POLARITY, splits, "glove", best_accuracy=1.0, source="generated; no licence needed")
