@@ -188,7 +188,7 @@ def _bytes_of(tensor: Tensor) -> memoryview:
 
     from hs_env.compute import to_array
 
-    return memoryview(to_array(tensor.cpu().contiguous().view(-1).view(uint8)))
+    return to_array(tensor.cpu().contiguous().view(-1).view(uint8)).data
 
 
 def _divided(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -49,7 +49,7 @@ def test_static_vectors_need_no_extra(tmp_path: Path) -> None:
 @pytest.mark.parametrize("agent", ["reinforce", "ppo"])
 def test_training_needs_no_extra(tmp_path: Path, agent: str) -> None:
     arguments = "train --corpus phrases:train=40,dev=9,test=9 --vectors random:5 --out run --agent"
-    stages = "--warm-epochs 1 --pnet-epochs 1 --joint-epochs 1".split()
+    stages = "--hidden-size 8 --warm-epochs 1 --pnet-epochs 1 --joint-epochs 1".split()
     run(f"from hs_env.cli import main\nmain({[*arguments.split(), agent, *stages]})", tmp_path)
     assert (tmp_path / "run" / "classifier.safetensors").is_file()
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from hs_env.models import MODELS
 from hs_env.settings import load_settings, make_config
 from hs_env.training import TrainConfig, train
 from hs_env.training.config import PRESETS
+from tests.processes import CONTEXT
 
 optuna = pytest.importorskip("optuna")
 
@@ -135,30 +133,33 @@ def test_the_labels_of_the_test_split_change_nothing(tmp_path):
     assert found(tmp_path / "one-out") == found(tmp_path / "other-out")
 
 
+def tune_quietly(config: TrainConfig, folder: Path) -> None:
+    from hs_env.experiments.tuning import tune
+
+    tune(config, RATES, folder, 3, QUIET)
+
+
 @pytest.mark.slow
 def test_a_killed_search_continues_its_trial_and_processes_share_it(tmp_path):
-    script = (
-        "from pathlib import Path\n"
-        "from tests.experiments.test_tuning import CONFIG, QUIET, RATES\n"
-        "from hs_env.experiments.tuning import tune\n"
-        "from dataclasses import replace\n"
-        f"tune(replace(CONFIG, warm_epochs=30, patience=30), RATES, Path({str(tmp_path)!r}), 4, QUIET)\n"
-    )
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    config = replace(CONFIG, warm_epochs=9, patience=9)
 
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-c", script], env=env)
+    def start() -> BaseProcess:
+        process = CONTEXT.Process(target=tune_quietly, args=(config, tmp_path))
+        process.start()
+        return process
 
     first = start()
     while not (tmp_path / "trials" / "0" / "checkpoint.safetensors").exists():
         time.sleep(0.02)
-        assert first.poll() is None
-    first.send_signal(signal.SIGKILL)
-    first.wait()
+        assert first.is_alive()
+    first.kill()
+    first.join()
     assert study_of(tmp_path).trials[0].state.name == "RUNNING"
     both = [start(), start()]
-    assert [process.wait() for process in both] == [0, 0]
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
     trials = study_of(tmp_path).trials
-    assert len(trials) == 4
+    assert len(trials) == 3
     assert all(trial.state.is_finished() for trial in trials)
     assert len((tmp_path / "trials" / "0" / "record.json").read_text().split('"hs_env"')) == 3  # two processes

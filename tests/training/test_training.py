@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +28,7 @@ from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
 from hs_env.training.stages import CHECKPOINT
 from hs_env.training.trainer import Trainer
+from tests.processes import CONTEXT, train_quietly
 from tests.training.stopped import train_almost_to_the_end
 
 CONFIG = TrainConfig(
@@ -151,44 +148,27 @@ def test_another_seed_is_another_run(finished, tmp_path):
     assert not torch.equal(weights(finished)[name], weights(other)[name])
 
 
-PROGRAM = """
-import sys
-from pathlib import Path
-from rich.console import Console
-from hs_env.training import resume, train
-from hs_env.training.config import ResolvedConfig
-import json
-folder = Path(sys.argv[1])
-if (folder / "config.json").exists():
-    resume(folder, Console(quiet=True))
-else:
-    train(ResolvedConfig.from_json(json.loads(sys.argv[2])), folder, Console(quiet=True))
-"""
-
-
 def test_killed_and_resumed_equals_uninterrupted(finished, tmp_path):
     """SIGKILL in each stage, within an epoch; then on to the end."""
     folder = tmp_path / "killed"
-    config = json.dumps(replace(CONFIG, checkpoint_seconds=0.0).resolve().to_json())  # a checkpoint after every update
-    command = [sys.executable, "-c", PROGRAM, str(folder), config]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    config = replace(CONFIG, checkpoint_seconds=0.0)  # a checkpoint after every update
     kills = []
     for updates in (3, 25, 47):  # in the warm start, the P-Net's stage and the joint stage: 20 updates each
-        process = subprocess.Popen(command, env=environment)
+        process = CONTEXT.Process(target=train_quietly, args=(config, folder))
+        process.start()
         try:
             deadline = time.monotonic() + 120
             while _updates_done(folder) < updates:
-                assert process.poll() is None, "the run ended before it was killed"
+                assert process.is_alive(), "the run ended before it was killed"
                 assert time.monotonic() < deadline
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
+                time.sleep(0.01)
         finally:
             process.kill()
-            process.wait()
+            process.join()
         kills.append(_updates_done(folder))
         assert not (folder / "history.json").exists()
     assert kills == sorted(kills)
-    subprocess.run(command, env=environment, check=True)
+    train_quietly(config, folder)
     assert_same(finished, Run.load(folder))
 
 
