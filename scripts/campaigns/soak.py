@@ -15,8 +15,8 @@ import hs_env
 from hs_env.problems import PROBLEMS, environment_id
 
 gymnasium.register_envs(hs_env)
-STEPS: Final = 100
-LEAK: Final = 4.0
+STEPS: Final = 40
+LEAK: Final = 2.0
 """Growth of memory per 100 trials that counts as a leak, in MiB."""
 WARM_UP: Final = 10
 
@@ -31,7 +31,7 @@ def resident() -> float:
 
 
 def main() -> int:
-    """Run the campaign: a trial is 100 steps of each environment and mode, with resets, texts and copies."""
+    """Run the campaign: a trial is 40 steps of each environment and mode, with resets, texts and copies."""
     campaign = Campaign("soak", __doc__)
     torch.set_num_threads(1)
     modes = ("NextStep", "SameStep", "Disabled")

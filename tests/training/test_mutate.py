@@ -20,14 +20,14 @@ def script(monkeypatch):
 
 
 def test_damaged_files_load_or_are_refused(script, tmp_path):
-    assert script("mutate")["campaign"](40, 0, tmp_path) == []
+    assert script("mutate")["campaign"](25, 0, tmp_path) == []
 
 
 @pytest.mark.parametrize("kind", ["corpora", "vectors", "configurations"])
 def test_damaged_inputs_load_or_are_refused(kind, script, tmp_path):
     module: dict[str, Any] = script("mutate_inputs")
     inputs = module["KINDS"][kind]()
-    for seed in range(60):
+    for seed in range(40):
         what, found = module["trial"](inputs, tmp_path / str(seed), Random(seed))
         assert found is None, f"{seed}, {what}"
 

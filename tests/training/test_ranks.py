@@ -101,7 +101,7 @@ def test_agents_that_cannot_share_say_which_can(trained: dict[int, Path], name: 
 
 def test_a_killed_process_ends_all_and_one_process_resumes_the_run(tmp_path: Path) -> None:
     config = TrainConfig(
-        corpus="phrases:train=1000,dev=20,test=20",
+        corpus="phrases:train=400,dev=20,test=20",
         vectors="random:6",
         model_parameters={"hidden_size": 8},
         warm_epochs=2,
