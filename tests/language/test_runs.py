@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +22,7 @@ from hs_env.models.hm.layers import HMLSTM
 from hs_env.storage import load_state, save_state
 from hs_env.training.stages import CHECKPOINT
 from tests.language.builders import CONFIG, QUIET, write
+from tests.processes import CONTEXT
 
 
 def weights(run: LMRun) -> dict[str, Tensor]:
@@ -48,23 +45,22 @@ def test_a_run_leaves_what_it_promises_and_repeats(finished: LMRun, tmp_path: Pa
     assert LMRun.load(finished.folder).config == finished.config
 
 
+def learn_quietly(config: LMConfig, folder: Path) -> None:
+    train_lm(config, folder, QUIET)
+
+
 def test_a_killed_run_resumes_bit_for_bit(text_file: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, text=str(text_file), boundary="sample", dropout=0.2, checkpoint_seconds=0.0)
     whole = train_lm(config, tmp_path / "whole", QUIET)
-    options = [
-        f"--{name.replace('_', '-')}={value}"
-        for name, value in config.to_json().items()
-        if type(value) in (int, float, str)
-    ]
-    command = [sys.executable, "-m", "hs_env.cli", "lm", "train", *options, "--out", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    process = CONTEXT.Process(target=learn_quietly, args=(config, tmp_path / "killed"))
+    process.start()
     checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
-    while process.poll() is None:
+    while process.is_alive():
         if checkpoint.exists() and load_state(checkpoint, "checkpoint")["progress"]["updates"] >= 4:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             break
         time.sleep(0.005)
-    process.wait()
+    process.join()
     assert not (tmp_path / "killed" / "history.json").exists(), "the run was over before it was killed"
     with pytest.raises(HsEnvError, match="--resume"):
         LMRun.load(tmp_path / "killed")
