@@ -19,7 +19,7 @@ run: $(INSTALLED)  ## train HS-LSTM on movie reviews and compare it with the bas
 	$(BIN)/python -m hs_env.cli train $(ARGS)
 
 test: check  ## everything a change must pass; pytest takes PYTEST="-k reward"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(PYTEST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
 test-gpu: $(INSTALLED)  ## the tests that compare a CUDA GPU with the CPU; needs a PyTorch with CUDA in .venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gpu $(PYTEST)

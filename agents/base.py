@@ -69,6 +69,11 @@ class Agent(ABC):
         """Whether a decision depends on the observation; if not, `rollout` chooses all actions without the encoder."""
         return True
 
+    @property
+    def reads_words(self) -> bool:
+        """Whether it has word vectors of its own, by token id, so that it needs the vocabulary it was trained with."""
+        return False
+
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """Return the (R, M) memory at the first word, `samples` consecutive rows per sentence; by default M = 0."""
         return batch.lengths.new_zeros(len(batch) * samples, 0)

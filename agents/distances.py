@@ -185,6 +185,11 @@ class TreePolicy(Agent):
         """See `Agent.observes`."""
         return False
 
+    @property
+    def reads_words(self) -> bool:
+        """See `Agent.reads_words`."""
+        return True
+
     @isolated
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""

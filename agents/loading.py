@@ -7,7 +7,9 @@ from pathlib import Path
 
 from hs_env.compute import device_of
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.models import StructuredEncoder, shipped_runs
+from hs_env.errors import HsEnvError
+from hs_env.models import Classifier, StructuredEncoder, shipped_runs
+from hs_env.models.classifier import FILE_NAME as CLASSIFIER
 from hs_env.storage import StrPath
 
 from .base import Agent, load_agent
@@ -27,11 +29,19 @@ def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, source: S
         trust: Whether a zip file may be loaded. It contains pickles, which can execute any code.
 
     Raises:
-        HsEnvError: If there is no such agent, it is for another decision problem, or a zip file is not trusted.
+        HsEnvError: If there is no such agent, it is for another decision problem, a zip file is not trusted, or its
+            P-Net reads words and was trained in a run with another vocabulary.
     """
     device = device_of(encoder)
     path = shipped_runs().get(os.fspath(source), Path(source))
     if is_zip(path):
         return load_zip(path, trust, device)
     agent = load_agent(path, device)
+    folder = path if path.is_dir() else path.parent
+    if agent.reads_words and (folder / CLASSIFIER).exists() and Classifier.load(folder).vocabulary != vocabulary:
+        raise HsEnvError(
+            f"The P-Net of {path} has a reader, which knows words by their numbers in the vocabulary of its own "
+            "classifier. The words of this classifier have other numbers. Use an agent without a reader, or one that "
+            "was trained with the words of the same corpus."
+        )
     return make_baseline(agent.name, vocabulary, encoder.problem) if isinstance(agent, FixedPolicy) else agent

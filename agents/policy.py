@@ -180,6 +180,11 @@ class LogitPolicy(Agent):
         """See `Agent.observes`."""
         return self.pnet.first.in_features > 0
 
+    @property
+    def reads_words(self) -> bool:
+        """See `Agent.reads_words`."""
+        return self.pnet.reader is not None
+
     @isolated
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""

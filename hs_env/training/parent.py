@@ -89,13 +89,18 @@ class Parent:
                 raise self._unfit(f"its weight {name} is {found}, {expected}; use its model parameters")
             weight.copy_(weights[name])
 
-    def give_policy(self, agent: LearningAgent) -> None:
+    def give_policy(self, agent: LearningAgent, data: TrainingData) -> None:
         """Copy the policy of the parent's agent to a new agent.
 
         Raises:
-            HsEnvError: If the new agent is of another kind or size.
+            HsEnvError: If the new agent is of another kind or size, or reads words of another vocabulary.
         """
         assert self.agent is not None
+        if self.agent.reads_words and self.classifier.vocabulary != data.vocabulary:
+            raise self._unfit(
+                f"its P-Net has a reader, which knows words by their numbers in its vocabulary, and those of "
+                f"{data.corpus.name!r} have other numbers; train on its corpus, or without a reader"
+            )
         try:
             agent.start_from(self.agent)
         except (RuntimeError, HsEnvError) as error:

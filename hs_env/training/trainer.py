@@ -58,7 +58,7 @@ class Trainer(ClassifierTrainer):
         if not self.agent.shares:
             ranks.require_one(f"The agent {config.agent!r} of this configuration")
         if self.origin is not None:
-            self.origin.give_policy(self.agent)
+            self.origin.give_policy(self.agent, data)
         self.learned, self.adapted = {"learner": self.classifier, "agent": self.agent}, {"reward": self.reward}
         joint_score = kind.problem.defaults.joint_score if agent_kind.learns else "log_likelihood"
         by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)

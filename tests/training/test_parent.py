@@ -11,6 +11,8 @@ import torch
 from rich.console import Console
 
 from hs_env import cli
+from hs_env.agents import load_agent_for
+from hs_env.corpora import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.training import Run, TrainConfig, resume, train
 from tests.training.test_training import CONFIG, assert_same, weights
@@ -121,3 +123,17 @@ def test_a_callback_sees_every_epoch_and_may_stop_the_run(parent, tmp_path):
     assert resumed.scores["accuracy"] == kept["accuracy"]
     assert resumed.history[-1]["updates"] == 30
     assert {"reward/log_likelihood", "reward/structure"} <= resumed.scores.keys()
+
+
+def test_a_reader_needs_the_vocabulary_it_was_trained_with(tmp_path):
+    """Another vocabulary of equal size would give each word the vector of another one, without an error."""
+    reading = replace(SHORT, agent_parameters={"samples": 2, "hidden_size": 4, "reader": "words", "reader_size": 3})
+    parent = train(reading, tmp_path / "parent", QUIET)
+    words = parent.classifier.vocabulary.words[2:]
+    reordered = Vocabulary((*words[1:], words[0]))
+    with pytest.raises(HsEnvError, match="has a reader, which knows words by their numbers"):
+        load_agent_for(parent.classifier.model, reordered, parent.folder)
+    assert load_agent_for(parent.classifier.model, parent.classifier.vocabulary, parent.folder).reads_words
+    changes = {"corpus": "phrases:train=160,dev=40,test=40,seed=4", "agent_parameters": reading.agent_parameters}
+    with pytest.raises(HsEnvError, match="its P-Net has a reader, which knows words by their numbers in its vocab"):
+        train(child(parent, **changes), tmp_path / "child", QUIET)
