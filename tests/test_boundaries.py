@@ -30,9 +30,10 @@ def test_the_grid_holds_what_is_compared_with_equal_updates(script: ModuleType) 
     assert {row.config.router for row in rows} == set(get_args(RouterName))
 
 
-def test_the_ledger_holds_results_of_the_grid_and_the_page_states_them(script: ModuleType) -> None:
-    keys = {row.key: row for row in script.load_rows(script.GRID, Path("data"))}
-    results = Ledger(script.LEDGER).results()
+@pytest.mark.parametrize("name", ["boundaries", "segmentation"])
+def test_the_ledger_holds_results_of_the_grid_and_the_page_states_them(script: ModuleType, name: str) -> None:
+    keys = {row.key: row for row in script.load_rows(script.GRID.with_stem(name), Path("data"))}
+    results = Ledger(script.LEDGER.with_stem(name)).results()
     assert results
     assert results.keys() <= keys.keys()
     for key, entry in results.items():
