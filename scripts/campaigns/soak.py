@@ -16,7 +16,7 @@ from hs_env.problems import PROBLEMS, environment_id
 
 gymnasium.register_envs(hs_env)
 STEPS: Final = 40
-LEAK: Final = 2.0
+LEAK: Final = 4.0
 """Growth of memory per 100 trials that counts as a leak, in MiB."""
 LEAST: Final = 50
 """Number of trials whose growth is trusted."""
