@@ -69,7 +69,7 @@ clean:  ## remove .venv, .interop and everything that was built; runs and downlo
 
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,tune]'
+	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[dev,analysis,contextual,tune]'
 	@touch $@
 
 .venv/.site: $(INSTALLED)
