@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 LIBRARIES := agilerl rllib skrl tianshou torchrl zoo
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-gpu check format interop benchmark classifier docs site constraints clean
+.PHONY: help run test test-slow test-gpu check format interop benchmark classifier docs site constraints clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,8 +18,11 @@ help:  ## this list
 run: $(INSTALLED)  ## train HS-LSTM on movie reviews and compare it with the baselines; ARGS="--corpus mr --data-dir DIR"
 	$(BIN)/python -m hs_env.cli train $(ARGS)
 
-test: check  ## everything a change must pass; pytest takes PYTEST="-k reward"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
+test: check  ## lint, types and the tests but for slow ones; pytest takes PYTEST="-k reward"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
+
+test-slow: $(INSTALLED)  ## the slow tests: kills, several processes, notebooks, long pages, damaged files
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow $(PYTEST)
 
 test-gpu: $(INSTALLED)  ## the tests that compare a CUDA GPU with the CPU; needs a PyTorch with CUDA in .venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m gpu $(PYTEST)

@@ -86,6 +86,7 @@ def ledger_with(folder: Path, accuracies: list[float], config: TrainConfig) -> P
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("accuracies", "verdict"), [([0.5, 0.6], "ok  "), ([0.99, 0.98], "FAIL")])
 def test_a_run_of_a_ledger_is_trained_again(
     accuracies: list[float],

@@ -60,7 +60,15 @@ def my_rewards(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
+SLOW = {NLP_TUTORIAL, DECISIONS_TUTORIAL, SB3_PAGE, DOCS / "problems.md"}
+"""Pages whose Python trains for more than a few seconds."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW)) for page in PAGES],
+    ids=[f"{page.parent.name}/{page.stem}" for page in PAGES],
+)
 def test_python_runs(page, tmp_path, monkeypatch, capsys):
     if page.stem == "information_distillation" and "phrases_id_lstm" not in shipped_runs():
         pytest.skip("its default classifier is not shipped")

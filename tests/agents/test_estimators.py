@@ -144,6 +144,7 @@ def total_variance(name: str) -> float:
     return measure(estimator, expected, list(policy.parameters()), 100, copies=4).variance
 
 
+@pytest.mark.slow
 def test_variances_are_ordered() -> None:
     """DisARM is ARM averaged over what it does not need; local expectation averages more."""
     arm, disarm, local = (total_variance(name) for name in ("arm", "disarm", "local_expectation"))

@@ -62,6 +62,7 @@ def usual() -> str:
     return output()
 
 
+@pytest.mark.slow
 def test_settings_of_the_host_change_no_number_and_stay(usual: str) -> None:
     settings = "torch.set_default_dtype(torch.float64); torch.set_default_device('meta'); np.seterr(all='raise')"
     stay = """

@@ -102,6 +102,7 @@ def test_agilerl(capsys: pytest.CaptureFixture[str]) -> None:
     check(example("agilerl_ppo").main(steps=4096), capsys)
 
 
+@pytest.mark.slow
 @pytest.mark.interop
 @needs("optuna")
 def test_rl_zoo3_brings_optuna() -> None:

@@ -218,6 +218,7 @@ def test_killed_and_resumed_equals_uninterrupted(run: Run, config: TrainConfig, 
     assert [epoch["log_likelihood"] for epoch in epochs[0]] == [epoch["log_likelihood"] for epoch in epochs[1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_architectures_learn(kind: str, config: TrainConfig, tmp_path: Path) -> None:
     folder = make_byte_level_encoder(tmp_path / "encoder", kind)

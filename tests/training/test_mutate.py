@@ -19,6 +19,7 @@ def script(monkeypatch):
     return lambda name: runpy.run_path(str(SCRIPTS / f"{name}.py"))
 
 
+@pytest.mark.slow
 def test_damaged_files_load_or_are_refused(script, tmp_path):
     assert script("mutate")["campaign"](25, 0, tmp_path) == []
 
@@ -32,6 +33,7 @@ def test_damaged_inputs_load_or_are_refused(kind, script, tmp_path):
         assert found is None, f"{seed}, {what}"
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_the_command_can_be_repeated(script, tmp_path):
     findings = script("full")["campaign"](tmp_path, ["lm", "table"], lambda writes: [writes // 2])
     assert list(findings) == []

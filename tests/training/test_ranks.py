@@ -77,6 +77,7 @@ def differences(one: Any, two: Any, place: str = "") -> list[str]:
     return [] if one == (pytest.approx(two, rel=1e-4, abs=1e-5) if isinstance(one, float) else two) else [place]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_two_processes_train_the_weights_of_one(trained: dict[int, Path], name: str) -> None:
     one, two = (torch.load(trained[count] / f"{name}.pt", weights_only=False) for count in (1, 2))
@@ -88,17 +89,20 @@ def test_two_processes_train_the_weights_of_one(trained: dict[int, Path], name: 
         assert differences(one[0]["agent"]["pnet"], one[-1]["agent"]["pnet"]), "the policy has learned nothing"
 
 
+@pytest.mark.slow
 def test_the_adaptive_weight_moves(trained: dict[int, Path]) -> None:
     states = torch.load(trained[2] / "adaptive.pt", weights_only=False)
     assert states[0]["reward"] != states[-1]["reward"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_agents_that_cannot_share_say_which_can(trained: dict[int, Path], name: str) -> None:
     message = (trained[2] / f"{name}.txt").read_text()
     assert "cannot train on 2 processes. The agent 'reinforce' with the estimators rloo" in message
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_all_and_one_process_resumes_the_run(tmp_path: Path) -> None:
     config = TrainConfig(
         corpus="phrases:train=400,dev=20,test=20",

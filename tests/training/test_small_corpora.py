@@ -112,6 +112,7 @@ def test_a_curriculum_gets_more_epochs_for_the_minimum_number_of_updates(tmp_pat
     assert warm.epochs > 2
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_defaults_learn_from_500_sentences(corpus: str, tmp_path: Path) -> None:
     def macro_f1(**options: object) -> float:
