@@ -60,7 +60,7 @@ def my_rewards(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "my_rewards", raising=False)
 
 
-SLOW = {NLP_TUTORIAL, DECISIONS_TUTORIAL, SB3_PAGE, DOCS / "problems.md"}
+SLOW = {NLP_TUTORIAL, RL_TUTORIAL, DECISIONS_TUTORIAL, RESEARCH_TUTORIAL, SB3_PAGE, DOCS / "problems.md"}
 """Pages whose Python trains for more than a few seconds."""
 
 

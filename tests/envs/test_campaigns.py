@@ -39,6 +39,7 @@ def test_a_campaign_finds_nothing(name: str, tmp_path: Path) -> None:
     assert not ledger.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", AutoresetMode)
 def test_memory_is_flat(problem: Problem, names: dict[str, Any], mode: AutoresetMode) -> None:
     envs = problem.vector(N, **names, autoreset_mode=mode, max_episode_steps=7)
