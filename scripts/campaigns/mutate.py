@@ -1,25 +1,24 @@
 """Damage the files of small runs at random and read them: each must load, or be refused with one `HsEnvError`.
 
-    python scripts/campaigns/mutate.py --count 3000 --seed 0
-
-Prints a line per fault: any other error, a read that takes longer than 10 seconds, or a file written outside the run.
+A fault is any other error, a read that takes longer than 10 seconds, or a file written outside the run.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
 import tempfile
 import traceback
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from damage import at_most, damaged, replaced
+from ledger import Campaign
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
@@ -127,9 +126,8 @@ def mutate(path: Path, dice: random.Random) -> str:
     return what
 
 
-def campaign(count: int, seed: int, folder: Path) -> list[str]:
-    """Damage and read `count` files, and return the faults."""
-    dice, faults = random.Random(seed), []
+def campaign(seeds: Iterable[int], folder: Path) -> Iterator[str]:
+    """Damage and read a file for each seed, and yield the faults."""
     runs = make_runs(folder / "whole")
     files = [
         (name, path.name)
@@ -138,44 +136,41 @@ def campaign(count: int, seed: int, folder: Path) -> list[str]:
         if path.suffix in (".json", ".safetensors") and not path.name.startswith("evaluation")
     ]
     before = _names(folder)
-    for number in range(count):
+    for seed in seeds:
+        dice = random.Random(seed)
         name, file = dice.choice(files)
         copy = folder / "copy" / name
         shutil.copytree(runs[name], copy)
-        what = f"case {number}, {name}/{file}: {mutate(copy / file, dice)}"
+        what = f"seed {seed}, {name}/{file}: {mutate(copy / file, dice)}"
         try:
             with at_most(SECONDS):
                 read(name, copy)
         except HsEnvError:
             pass
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            faults.append(f"{what}: {type(error).__name__}: {error} ({where.filename}, line {where.lineno})")
-            if isinstance(error, KeyboardInterrupt):
-                raise
+            yield f"{what}: {type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
         shutil.rmtree(folder / "copy")
         if _names(folder) != before:
-            faults.append(f"{what}: files outside of the run were written or removed")
+            yield f"{what}: files outside of the run were written or removed"
             before = _names(folder)
-    return faults
 
 
 def _names(folder: Path) -> set[tuple[str, int]]:
     return {(str(path), path.stat().st_size) for path in folder.rglob("*")}
 
 
-def main() -> None:
-    """Run a campaign and print its faults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=3000, help="number of damaged files")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the damage")
-    arguments = parser.parse_args()
+def main() -> int:
+    """Run the campaign."""
+    chosen = Campaign("mutate", __doc__)
+    warnings.simplefilter("ignore")  # tiny runs predict one class alone
     with tempfile.TemporaryDirectory() as folder:
-        faults = campaign(arguments.count, arguments.seed, Path(folder))
-    print(*faults, sep="\n")
-    print(f"{len(faults)} faults in {arguments.count:,} damaged files")
-    raise SystemExit(bool(faults))
+        for fault in campaign(chosen.trials(), Path(folder)):
+            chosen.report(found=fault)
+    return chosen.exit_code
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
