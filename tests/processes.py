@@ -9,8 +9,7 @@ from typing import Final
 
 from rich.console import Console
 
-from hs_env.training import TrainConfig
-from hs_env.training.run import train_or_resume
+from hs_env.training import TrainConfig, train_or_resume
 
 _METHOD: Final = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 CONTEXT: Final[BaseContext] = multiprocessing.get_context(_METHOD)

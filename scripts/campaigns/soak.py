@@ -56,7 +56,7 @@ def main() -> int:
         measured.append(resident())
     shown = measured[:: max(1, len(measured) // 10)]
     print(f"resident memory in MiB, at ten equal distances: {', '.join(f'{each:.1f}' for each in shown)}")
-    late = measured[len(measured) // 2 :]  # before, the allocator grows to the longest sentences
+    late = measured[len(measured) // 2 :]  # at first the process still grows to the longest sentences
     if len(late) < LEAST:
         print("too short to say whether memory grows")
         return 0
