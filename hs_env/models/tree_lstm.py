@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.encoder import StructuredEncoder, legal_weights
 from hs_env.models.rows import rows_of, take
 from hs_env.models.sentence import SentenceClassifier
 from hs_env.models.state import EncoderState
@@ -85,6 +86,21 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
         moved = self._shifted(nodes, actions - 1)
         moved[:, 0] = torch.where(state.reading[:, None], top, nodes[:, 0])
         return moved.flatten(1)
+
+    def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
+        """Mix the stacks as far down as there can be nodes: after t words there are at most t."""
+        capacity, memory, reading = self.problem.capacity, state.memory, state.reading[:, None]
+        depth = min(capacity, int(state.position.max()) + 2) if memory.is_cpu else capacity
+        stack = memory.unflatten(1, (capacity, -1))[:, :depth]
+        first, second, lower = stack[:, 0], stack[:, 1], pad(stack[:, 2:], (0, 0, 0, 1))
+        word = state.tables[0][state.index_at(state.position)]
+        once = self.parent(first, word)
+        tops = torch.stack([word, once, self.parent(second, once)], 1)
+        weights = legal_weights(self.legal(state), actions)
+        top = torch.where(reading, (tops * weights[:, :, None]).sum(1), first)
+        shift, stay, drop = torch.where(reading, weights, weights.new_tensor([0, 1, 0]))[:, :, None, None].unbind(1)
+        below = shift * stack[:, :-1] + stay * stack[:, 1:] + drop * lower
+        return pad(torch.cat([top[:, None], below], 1).flatten(1), (0, (capacity - depth) * top.shape[1]))
 
     def _shifted(self, nodes: Tensor, by: Tensor) -> Tensor:
         """Return stacks (R, K, 2d) without their `by` (R,) topmost nodes, of which -1 leaves room for one."""
