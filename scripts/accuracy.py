@@ -7,13 +7,13 @@ from pathlib import Path
 import tyro
 
 from hs_env.agents import load_agent, make_baseline
+from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.corpora import load_corpus
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.definitions import metrics_of
 from hs_env.metrics.predictions import collect, collect_flat
 from hs_env.metrics.scores import flat_predictions, greedy_episodes
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
-from hs_env.training.trainer import AGENT
 
 
 def figures_of(run: str, corpus: str, policy: str | None = None) -> dict[str, Interval]:

@@ -31,6 +31,7 @@ import hs_env
 from hs_env.compute import prepare
 from hs_env.corpora import load_corpus
 from hs_env.corpora.vocabulary import Vocabulary
+from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import HSLSTM, Classifier
 from hs_env.storage import write_json
@@ -133,8 +134,10 @@ def single_against_cells(env: gymnasium.Env[Any, Any], d: int, e: int, episodes:
 def collecting(native: VecEnv, dummy: VecEnv, n_steps: int, rounds: int) -> dict[str, float]:
     """Compare the frames per second of PPO's rollouts on both; measure its optimisation separately."""
     seconds: dict[str, list[float]] = {"native": [], "dummy": [], "optimisation": []}
-    models = {"native": PPO("MlpPolicy", native, n_steps=n_steps, gamma=1.0, device="cpu"), "dummy": None}
-    models["dummy"] = PPO("MlpPolicy", dummy, n_steps=n_steps, gamma=1.0, device="cpu")
+    environments = {"native": native, "dummy": dummy}
+    models = {
+        name: PPO("MlpPolicy", env, n_steps=n_steps, gamma=1.0, device="cpu") for name, env in environments.items()
+    }
     for model in models.values():
         model.learn(0)  # collects nothing, but sets up what collect_rollouts() needs
     for number in range(rounds + 1):
@@ -142,7 +145,7 @@ def collecting(native: VecEnv, dummy: VecEnv, n_steps: int, rounds: int) -> dict
             callback = CallbackList([])
             callback.init_callback(model)
             begun = time.perf_counter()
-            model.collect_rollouts(model.env, callback, model.rollout_buffer, n_steps)
+            model.collect_rollouts(environments[name], callback, model.rollout_buffer, n_steps)
             if number:
                 seconds[name].append(time.perf_counter() - begun)
         begun = time.perf_counter()
@@ -166,6 +169,7 @@ def curve(make: Callable[..., VectorEnv[Any, Any, Any]], d: int, steps: int) -> 
         measured = Steps(env, d)
         measured.take(20, count=False)
         measured.take(steps)
+        assert isinstance(env.unwrapped, EncoderVectorEnv)
         memory = env.unwrapped.nbytes / slots
         share = measured.share(gemm_rate(slots, d))
         rows.append({"slots": slots, "steps/s": measured.rate, "share": share, "kB/slot": memory / 1024})
@@ -194,7 +198,7 @@ def benchmark_environments(
     console = Console(width=120)
     with tempfile.TemporaryDirectory() as folder:
         save_classifier(Path(folder), corpus, hidden_size)
-        names = {"corpus": corpus, "classifier": folder}
+        names: dict[str, Any] = {"corpus": corpus, "classifier": folder}
 
         def make(count: int, **more: Any) -> VectorEnv[Any, Any, Any]:
             return gymnasium.make_vec(ID, count, **names, **more)

@@ -18,8 +18,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from hs_env.compute import prepare
-from hs_env.models.h_net.chunking import Router
 from hs_env.models.h_net.layers import DECODER_LAYERS, ENCODER_LAYERS, HNet
+from hs_env.models.h_net.routers import CosineRouter, Routing
+from hs_env.models.h_net.stack import State
 
 
 def size(module: nn.Module) -> int:
@@ -60,7 +61,7 @@ def benchmark_h_net(
     lstm = equal_lstm(size(net), embedding, layers)
     x = torch.randn(steps, batch, embedding)
     flat, lengths = x.transpose(0, 1).flatten(0, 1), torch.full((batch,), steps)
-    index, computed = torch.arange(len(flat)), Router.forward
+    index, computed = torch.arange(len(flat)), CosineRouter.forward
 
     def lstm_step() -> None:
         lstm(x)[0].sum().backward()
@@ -71,10 +72,13 @@ def benchmark_h_net(
         drawn = torch.rand(len(flat), generator=torch.Generator().manual_seed(1))
         p = torch.where(drawn < rate, 0.6, 0.4)
 
-        def given(router: Router, x: Tensor, lengths: Tensor, before: Tensor | None, p: Tensor = p) -> Tensor:
-            return p + 0 * computed(router, x, lengths, before)  # the cost of the router stays
+        def given(
+            router: CosineRouter, x: Tensor, tokens: Tensor | None, lengths: Tensor, state: State, p: Tensor = p
+        ) -> Routing:
+            routing = computed(router, x, tokens, lengths, state)
+            return routing._replace(p=p + 0 * routing.p, chosen=p > 0.5)  # the cost of the router stays
 
-        with patch.object(Router, "forward", given):
+        with patch.object(CosineRouter, "forward", given):
             read = net(flat, index, lengths)
 
             def step() -> None:

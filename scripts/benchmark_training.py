@@ -35,6 +35,7 @@ from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe
 from hs_env.types import SentenceBatch
+from hs_env.vectors import WordVectors
 
 # Sentences per second of the authors' code, on two threads and pinned to one core, which is faster. The machine has two
 # cores and makes 10,044 calls per second of LSTMCell(300, 300) at batch size 1.
@@ -74,7 +75,8 @@ def measure(config: ResolvedConfig, sentences: int, samples: int, batches: int) 
     chosen = [train.batch(indices) for indices in training_batches(train, sentences, config.seed)[:batches]]
     chosen = [batch for batch in chosen if len(batch) == sentences]
     warm_start, reward = make_baseline(config.warm_start, data.vocabulary, SEGMENTATION), HSLSTMReward()
-    d, e = config.model_parameters["hidden_size"], data.vectors.matrix.shape[1]
+    assert isinstance(data.vectors, WordVectors)
+    d, e = int(config.model_parameters["hidden_size"]), data.vectors.matrix.shape[1]
     rate, calls = gemm_rate(sentences * samples, d), cell_calls(d)
 
     def plan(batch: SentenceBatch) -> torch.Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import Literal
 
 import torch
 import tyro
@@ -19,6 +20,7 @@ from hs_env.compute import generator_for, prepare
 from hs_env.corpora import Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.models import MODELS
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.rewards import make_reward
 
 
@@ -26,7 +28,7 @@ def main(
     corpus: str = "movie_reviews",
     model: str = "hs_lstm",
     steps: tuple[int, ...] = (1, 4, 15),
-    readers: tuple[str, ...] = ("none", "bilstm"),
+    readers: tuple[Literal["none", "words", "lstm", "bilstm"], ...] = ("none", "bilstm"),
     hidden_size: int = 100,
     sentences: int = 64,
     samples: int = 5,
@@ -50,6 +52,7 @@ def main(
     vocabulary = Vocabulary.from_sentences(train)
     split = EncodedSplit.from_sentences(train, vocabulary)
     encoder = MODELS.get(model)(len(vocabulary), 10, 50, hidden_size).eval().requires_grad_(False)
+    assert isinstance(encoder, StructuredEncoder)
     batch = split.batch(torch.randperm(len(split))[:sentences])
     reward = make_reward(encoder.problem.defaults.reward)
     table = Table("reader", "steps", "passes", "seconds", title=f"{model}, {corpus}, S = {samples}, one thread")

@@ -10,9 +10,11 @@ import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import gymnasium
 import numpy as np
@@ -25,7 +27,7 @@ import hs_env  # noqa: F401 - registers the environments
 from hs_env.compute import generator_for, prepare
 from hs_env.models import HSLSTM, Classifier, PlainLSTM
 from hs_env.storage import save_state, write_json
-from hs_env.training import TrainConfig, classifier
+from hs_env.training import TrainConfig
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.record import describe
@@ -94,9 +96,8 @@ def measure_updates(words: int, updates: int, deferred: bool) -> dict[str, Any]:
     """Measure updates of a plain LSTM on random words, and one checkpoint; without `deferred`, of all rows at once."""
     prepare(1)
     torch.manual_seed(0)
-    if not deferred:
-        classifier.LARGE = words + 1
-    optimizer = ClassifierOptimizer(PlainLSTM(words, 2, _WIDTH, _HIDDEN, 0.6, 0.2), 0.02, 5.0)
+    with nullcontext() if deferred else patch("hs_env.training.classifier.LARGE", words + 1):
+        optimizer = ClassifierOptimizer(PlainLSTM(words, 2, _WIDTH, _HIDDEN, 0.6, 0.2), 0.02, 5.0)
     batches = [random_batch(words, number) for number in range(updates + 5)]
     for batch in batches[:5]:
         optimizer.update(1e-3, batch.labels, batch)

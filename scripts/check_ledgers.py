@@ -48,7 +48,7 @@ def check(path: Path, number: int, longest: float, data_dir: Path | None) -> boo
         print(f"FAIL {path.name} {key}: {ended.fault}", flush=True)
         return False
     low, high = accepted(results, key)
-    accuracy = ended.result["test"]["accuracy"]
+    accuracy: float = ended.result["test"]["accuracy"]
     verdict = "ok  " if low <= accuracy <= high else "FAIL"
     told = f"{accuracy:.1%}, ledger {results[key]['test']['accuracy']:.1%}, expected {low:.1%} to {high:.1%}"
     print(f"{verdict} {path.name} {key}: {told}", flush=True)

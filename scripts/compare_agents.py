@@ -23,6 +23,7 @@ from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.corpora import load_corpus
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import Classifier
+from hs_env.models.encoder import StructuredEncoder
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import make_reward
 from hs_env.types import SentenceBatch
@@ -52,6 +53,7 @@ def score(agent: Agent) -> float:
     """Return the mean reward of the agent's greedy policy on the test split."""
     generator = torch.Generator().manual_seed(0)
     encoder = frozen_classifier().model
+    assert isinstance(encoder, StructuredEncoder)
     episodes = rollout(encoder, agent, test_sentences(), deterministic=True, generator=generator).episodes
     return make_reward(REWARD)(episodes).total.mean().item()
 
@@ -59,7 +61,7 @@ def score(agent: Agent) -> float:
 def learn(name: str, steps: int, slots: int, seed: int) -> tuple[float, float]:
     """Train an algorithm for some steps; return its score and the seconds of training."""
     env = gymnasium.make_vec("hs_env/PhraseSegmentation-v0", num_envs=slots, autoreset_mode="SameStep")
-    model = sb3_algorithm(name)(env=SB3VecEnv(env), device="cpu", seed=seed, **sb3_defaults()[name])  # type: ignore[call-arg]
+    model = sb3_algorithm(name)(env=SB3VecEnv(env), device="cpu", seed=seed, **sb3_defaults()[name])
     begun = time.perf_counter()
     model.learn(steps)
     return score(SB3Agent(model.policy)), time.perf_counter() - begun

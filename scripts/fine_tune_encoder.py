@@ -94,7 +94,8 @@ class Tuned(nn.Module):
         """Return (B, C) logits; sentences longer than the encoder's limit are truncated."""
         pieces = self.reader.pieces([sentence.words for sentence in sentences])
         states, mask = self.encoder(**pieces).last_hidden_state, pieces["attention_mask"][..., None]
-        return self.head(self.dropout((states * mask).sum(1) / mask.sum(1)))
+        logits: Tensor = self.head(self.dropout((states * mask).sum(1) / mask.sum(1)))
+        return logits
 
 
 def fine_tune(config: FineTuning, console: Console) -> list[dict[str, float]]:

@@ -13,7 +13,7 @@ import torch
 import tyro
 from rich.progress import track
 
-from hs_env.agents import ESTIMATORS, PNet, Reinforce, ReinforceParameters
+from hs_env.agents import ESTIMATORS, PNet, PolicyNet, Reinforce, ReinforceParameters
 from hs_env.agents.estimators import ExpectedReward
 from hs_env.agents.estimators.exact import LONGEST
 from hs_env.agents.estimators.lab import Measured, measure
@@ -29,7 +29,7 @@ def sentences(classifier: Classifier, number: int) -> SentenceBatch:
     return classifier.batch(short[:number])
 
 
-def measured(expected: ExpectedReward, policy: PNet, estimates: int, seed: int) -> dict[str, Measured]:
+def measured(expected: ExpectedReward, policy: PolicyNet, estimates: int, seed: int) -> dict[str, Measured]:
     """Measure all estimators except the exact one; sort them by variance times passes."""
     names = [name for name in ESTIMATORS if name != "exact.v1"]
     results = {}
@@ -99,7 +99,7 @@ def main(
     learner = Reinforce(encoder.state_size, encoder.problem, ReinforceParameters(hidden_size=32))
     for _ in range(updates):
         learner.update(encoder, batch, reward)
-    policies = {
+    policies: dict[str, PolicyNet] = {
         "an untrained policy": PNet(encoder.state_size, 32),
         f"a policy after {updates} updates": learner.pnet,
     }

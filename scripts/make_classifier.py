@@ -159,8 +159,9 @@ def imitate(run: Run, data: TrainingData, steps: int = 600) -> Reinforce:
     agent = Reinforce(encoder.state_size, encoder.problem)
     for _ in range(steps):
         batch = train.batch(torch.randint(len(train), (run.config.batch_size,), generator=generator))
-        gold, seen = batch.gold_actions, []
+        gold = batch.gold_actions
         assert gold is not None
+        seen: list[Tensor] = []
 
         def decide(t: int, state: EncoderState, gold: Tensor = gold, seen: list[Tensor] = seen) -> Tensor:
             seen.append(encoder.observe(state))

@@ -7,8 +7,10 @@ import re
 import textwrap
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import gymnasium
+import numpy as np
 import torch
 from PIL import Image
 
@@ -17,6 +19,7 @@ from hs_env.agents import load_agent_for, rollout
 from hs_env.agents.base import PolicyInput
 from hs_env.corpora.units import unit_of
 from hs_env.envs import classes
+from hs_env.envs.single import EncoderEnv
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.problem import Problem
 
@@ -124,6 +127,7 @@ def episode(name: str) -> list[Image.Image]:
     The sentence is one on which the agent takes more than one kind of action.
     """
     env = gymnasium.make(environment_id(name), split="dev", render_mode="rgb_array")
+    assert isinstance(env.unwrapped, EncoderEnv)
     resources = env.unwrapped.resources
     run = PROBLEMS.get(name).environment.classifier
     agent = load_agent_for(resources.encoder, resources.classifier.vocabulary, run)
@@ -134,14 +138,21 @@ def episode(name: str) -> list[Image.Image]:
         if len(rollout(resources.encoder, agent, batch, deterministic=True).episodes.actions.unique()) > 1:
             break
     observation, info = env.reset(options={"indices": index})
-    memory, frames, finished = agent.begin(batch), [env.render()], False
+    memory, frames, finished = agent.begin(batch), [picture(env)], False
     while not finished:
         legal = torch.from_numpy(info["action_mask"][None]).bool()
         decision = agent.act(PolicyInput(torch.from_numpy(observation[None]), legal, memory))
         observation, _, finished, _, info = env.step(decision.actions.item())
         memory = decision.memory
-        frames.append(env.render())
-    return [Image.fromarray(frame) for frame in frames]
+        frames.append(picture(env))
+    return frames
+
+
+def picture(env: gymnasium.Env[Any, Any]) -> Image.Image:
+    """Render an environment in mode `rgb_array`."""
+    pixels = env.render()
+    assert isinstance(pixels, np.ndarray)
+    return Image.fromarray(pixels)
 
 
 def animation(frames: list[Image.Image]) -> bytes:

@@ -16,7 +16,7 @@ TIMEOUT_S = 600
 
 def executed(path: Path) -> NotebookNode:
     """Return a notebook with the outputs of a run in an empty folder, on one thread."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
     os.environ["OMP_NUM_THREADS"] = "1"
     with TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}

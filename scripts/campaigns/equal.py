@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from ledger import Campaign
 
@@ -88,6 +89,7 @@ def compare(seed: int, named: dict[str, dict[str, str]]) -> tuple[dict[str, Any]
     setting = {"seed": seed, "id": name, "mode": mode.value, "slots": slots, "limit": limit, **names}
     native = gymnasium.make_vec(name, slots, autoreset_mode=mode, max_episode_steps=limit, **names)
     make = lambda: gymnasium.make(name, max_episode_steps=limit, disable_env_checker=True, **names)  # noqa: E731
+    assert isinstance(native.single_action_space, Discrete)
     singles = SyncVectorEnv([make] * slots, autoreset_mode=mode)
 
     def reset(done: np.ndarray | None = None) -> str | None:

@@ -28,7 +28,7 @@ import numpy as np
 from damage import at_most, damaged, replaced
 from ledger import Campaign
 
-from hs_env.corpora import load_corpus, load_treebank
+from hs_env.corpora import Corpus, load_corpus, load_treebank
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.language import LMConfig, LMRun
@@ -75,10 +75,7 @@ def corpora() -> dict[str, Input]:
         "a.all": "".join(f"{label} {text}\n" for text, label in ROWS).encode(),
     }  # fmt: skip
     formats |= {f"{name}.gz": gzip.compress(content) for name, content in formats.items()}
-    found = {
-        name: Input({name: content}, lambda folder, name=name: load_corpus(folder / name))
-        for name, content in formats.items()
-    }
+    found = {name: Input({name: content}, partial(read_corpus, name)) for name, content in formats.items()}
     folds = json.dumps({"fold": [number % 3 for number in range(len(ROWS))]}).encode()
     found["splits"] = Input({"train.csv": table(","), "dev.csv": table(","), "test.csv": table(",")}, load_corpus)
     found["folds"] = Input({"all.jsonl": lines(), "folds.json": folds}, partial(load_corpus, fold=1))
@@ -94,6 +91,10 @@ def corpora() -> dict[str, Input]:
     published |= {f"conll2000/{split}.txt.gz": gzip.compress(CHUNKS.encode()) for split in ("train", "test")}
     found["published"] = Input(published, read_published)
     return found
+
+
+def read_corpus(name: str, folder: Path) -> Corpus:
+    return load_corpus(folder / name)
 
 
 def read_published(folder: Path) -> None:
@@ -125,33 +126,29 @@ def vectors() -> dict[str, Input]:
         "c.txt": text.replace(b" ", b"\t"),
     }
     formats |= {f"{name}.gz": gzip.compress(content) for name, content in formats.items()}
-    found = {
-        name: Input({name: content}, lambda folder, name=name: read_vectors(folder / name))
-        for name, content in formats.items()
-    }
+    found = {name: Input({name: content}, partial(read_vectors, name)) for name, content in formats.items()}
     for name, save in (("a.npz", np.savez), ("b.npz", np.savez_compressed)):
         stream = io.BytesIO()
         save(stream, vectors=values)
         words = {f"{name[0]}.words.txt": "\n".join(WORDS).encode()}
-        found[name] = Input({name: stream.getvalue(), **words}, lambda folder, name=name: read_vectors(folder / name))
-    found["a.zip"] = Input({"a.txt": stream.getvalue()}, lambda folder: read_vectors(folder / "a.txt"))
+        found[name] = Input({name: stream.getvalue(), **words}, partial(read_vectors, name))
+    found["a.zip"] = Input({"a.txt": stream.getvalue()}, partial(read_vectors, "a.txt"))
     return found
 
 
-def read_vectors(path: Path) -> None:
-    load_vectors(path, ["<pad>", "<unk>", *WORDS], seed=0)
+def read_vectors(name: str, folder: Path) -> None:
+    load_vectors(folder / name, ["<pad>", "<unk>", *WORDS], seed=0)
 
 
 def configurations() -> dict[str, Input]:
     """Configurations of runs, grids of runs, and expressions for rewards."""
     config = TrainConfig(corpus="phrases", reward="log_likelihood - 0.1 * transitions", vectors="a.txt,b.txt+random:3")
-    language = LMConfig(text="a.txt") if "text" in LMConfig.__dataclass_fields__ else LMConfig()
     grid = b'[settings]\nbatch_size = 5\nvectors = "random:{number}"\nmodel_parameters.hidden_size = 4\n'
     grid += b'[corpora.mr]\nfolds = 3\n[corpora.phrases]\nseeds = 2\n[variants.one]\nagent = "ppo"\n[variants.two]\n'
     grid += b'model = "cnn"\ncorpora = ["mr"]\n'
     expression = b"log_likelihood + 0.1 * hs_lstm(gamma=0.2) - (phrases * 2 + boundary_f1)"
-    read = {"train": load_config, "lm": LMRun.load}
-    values = {"train": config.resolve().to_json(), "lm": language.to_json()}
+    read: dict[str, Callable[[Path], Any]] = {"train": load_config, "lm": LMRun.load}
+    values = {"train": config.resolve().to_json(), "lm": LMConfig().to_json()}
     files = {name: json.dumps(each).encode() for name, each in values.items()}
     found = {name: Input({"config.json": content}, read[name]) for name, content in files.items()}
     found["grid"] = Input({"grid.toml": grid}, lambda folder: [cell.key for cell in load_grid(folder / "grid.toml")])

@@ -9,6 +9,7 @@ from typing import Final
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from ledger import Campaign
 
 import hs_env
@@ -45,7 +46,9 @@ def main() -> int:
         for mode, envs in environments:
             envs.reset(seed=seed)
             for _ in range(STEPS):
-                _, _, terminated, truncated, _ = envs.step(rng.integers(envs.single_action_space.n, size=16))
+                assert isinstance(envs.single_action_space, Discrete)
+                actions = rng.integers(envs.single_action_space.n, size=16)
+                _, _, terminated, truncated, _ = envs.step(actions)
                 done = terminated | truncated
                 if mode == "Disabled" and done.any():
                     text = "good " * int(rng.integers(1, 60))
