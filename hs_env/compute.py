@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, Literal, ParamSpec, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -87,6 +87,34 @@ def _own_settings() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
+
+
+# Precision -----------------------------------------------------------------------------------------------------------
+
+Precision = Literal["highest", "high", "medium"]
+"""Precision of products of float32 matrices, by the names of `torch.set_float32_matmul_precision`."""
+
+
+def check_precision(name: str | None) -> None:
+    """Check that `name` is a `Precision`, or None.
+
+    Raises:
+        HsEnvError: If it is not.
+    """
+    if name is not None and name not in get_args(Precision):
+        raise HsEnvError(f"The precision is {name!r}, expected {', '.join(get_args(Precision))}.")
+
+
+@contextmanager
+def multiplying(precision: Precision | None) -> Iterator[None]:
+    """Return a context with this precision of products of matrices; None keeps that of the process."""
+    before = torch.get_float32_matmul_precision()
+    if precision is not None:
+        torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 # Devices -------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from hs_env.compute import available_devices, find_device, from_array, kept_generators, seeded, to_array, uniform
+from hs_env.compute import (
+    available_devices,
+    find_device,
+    from_array,
+    kept_generators,
+    multiplying,
+    seeded,
+    to_array,
+    uniform,
+)
 from hs_env.errors import HsEnvError
+from hs_env.language import LMConfig
+from hs_env.training import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 ROOM = ROOT / "hs_env/compute.py"
@@ -97,3 +108,25 @@ def test_arrays_share_memory_with_tensors_of_the_cpu() -> None:
     tensor = torch.zeros(3, requires_grad=True)
     assert array[0] == 1
     assert to_array(tensor).tolist() == [0, 0, 0]
+
+
+def test_precision_of_products_holds_in_its_context_only() -> None:
+    """The precision of the host process is restored, also after an error; None keeps it."""
+
+    def fail() -> None:
+        with multiplying("medium"):
+            assert torch.get_float32_matmul_precision() == "medium"
+            with multiplying(None):
+                assert torch.get_float32_matmul_precision() == "medium"
+            raise KeyError
+
+    assert torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(KeyError):
+        fail()
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+@pytest.mark.parametrize("config", [TrainConfig, LMConfig])
+def test_unknown_precision_is_refused(config: type[TrainConfig] | type[LMConfig]) -> None:
+    with pytest.raises(HsEnvError, match="precision is 'low', expected highest, high, medium"):
+        config(precision="low")  # type: ignore[arg-type]

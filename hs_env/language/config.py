@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from hs_env.compute import check_device
+from hs_env.compute import Precision, check_device, check_precision
 from hs_env.errors import HsEnvError, check_ranges
 from hs_env.language.cores import CORES
 from hs_env.language.gates import GateParameters
@@ -85,6 +85,9 @@ class LMConfig(GateParameters, RateParameters):
     """Seed of all random generators."""
     threads: int = 0
     """Number of threads of torch; 0 keeps torch's default."""
+    precision: Precision | None = None
+    """Precision of the products of matrices in training: `highest` (float32), `high` (TF32 or the like) or `medium`
+    (bfloat16), which are faster on hardware that has them. By default that of PyTorch, which is `highest`."""
     device: str = field(default="auto", compare=False)
     """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
     resumed and used on another."""
@@ -100,6 +103,7 @@ class LMConfig(GateParameters, RateParameters):
         make_plain(self)
         check_boundary(self.boundary)
         check_device(self.device)
+        check_precision(self.precision)
         CORES.resolve(self.core)
         self.check_rate()
         self.check_gates()

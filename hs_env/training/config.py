@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
 from hs_env.agents import AGENTS
-from hs_env.compute import check_device
+from hs_env.compute import Precision, check_device, check_precision
 from hs_env.corpora import CORPORA
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
@@ -38,6 +38,7 @@ LATER: Final[dict[str, Any]] = {
     "decay_share": 0.0,
     "device": "cpu",
     "c_net_samples": None,
+    "precision": None,
 }
 """Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
 
@@ -149,6 +150,9 @@ class TrainConfig:
     """Seed of all random generators."""
     threads: int = 0
     """Number of threads of PyTorch; 0 keeps its default."""
+    precision: Precision | None = None
+    """Precision of the products of matrices in training: `highest` (float32), `high` (TF32 or the like) or `medium`
+    (bfloat16), which are faster on hardware that has them. By default that of PyTorch, which is `highest`."""
     device: str = field(default="auto", compare=False)
     """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
     resumed and used on another."""
@@ -194,6 +198,7 @@ class TrainConfig:
             **optional,
         )
         check_device(self.device)
+        check_precision(self.precision)
         if self.class_weights not in ("none", "balanced"):
             raise unknown_name("class weights", shown(self.class_weights), ("none", "balanced"))
         if self.weight_decay * self.learning_rate >= 1:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from hs_env import ranks
-from hs_env.compute import Device, find_device, prepare
+from hs_env.compute import Device, find_device, multiplying, prepare
 from hs_env.errors import HsEnvError
 from hs_env.storage import HISTORY, StrPath, read_json, what_is, write_json
 from hs_env.training.digests import DATA, check_data
@@ -43,7 +43,8 @@ R = TypeVar("R")
 class RunKind(Generic[Q, C, R]):
     """A kind of run: how to begin, resume and load one.
 
-    `C` has `threads`, `device`, `to_json`, `located` (absolute paths) and `foreign_code` (code outside of hs-env).
+    `C` has `threads`, `precision`, `device`, `to_json`, `located` (absolute paths) and `foreign_code` (code outside of
+    hs-env).
 
     Attributes:
         command: Command that starts a run, such as "hs-env train".
@@ -85,7 +86,7 @@ class RunKind(Generic[Q, C, R]):
         prepare(resolved.threads)
         name = getattr(config, self.data_field)
         made = ranks.from_first(lambda: new_folder(None if folder is None else Path(folder), name))
-        with alone(made):
+        with alone(made), multiplying(resolved.precision):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
     def resume(
@@ -124,7 +125,7 @@ class RunKind(Generic[Q, C, R]):
                 "resume it with --trust."
             )
         prepare(config.threads)
-        with alone(folder):
+        with alone(folder), multiplying(config.precision):
             return self._continue(config, folder, console or Console(stderr=True), callback)
 
     def train_or_resume(
@@ -146,7 +147,7 @@ class RunKind(Generic[Q, C, R]):
         find_device(resolved.device)
         prepare(resolved.threads)
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder, console):
+        with alone(folder, console), multiplying(resolved.precision):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)

@@ -46,11 +46,20 @@ def test_the_record_names_device_and_precision(tmp_path: Path) -> None:
     run = train(CONFIG, tmp_path / "run", QUIET)
     (record,) = read_json(run.folder / "record.json")
     assert record["device"] == "cpu"
-    assert record["precision"].startswith("float32")
+    assert record["precision"] == "float32, highest precision of matrix products"
     assert record["threads"] == torch.get_num_threads()
     # A run that was made on a device that is not here loads all the same.
     write_json(run.folder / "config.json", read_json(run.folder / "config.json") | {"device": "cuda:63"})
     assert Run.load(run.folder, "cpu").classifier.device == torch.device("cpu")
+
+
+def test_training_multiplies_in_its_precision_and_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    seen: list[str] = []
+    config = replace(CONFIG, precision="medium")
+    run = train(config, tmp_path / "run", QUIET, lambda _: seen.append(torch.get_float32_matmul_precision()))
+    assert set(seen) == {"medium"}
+    assert torch.get_float32_matmul_precision() == "highest"
+    assert read_json(run.folder / "record.json")[0]["precision"] == "float32, medium precision of matrix products"
 
 
 def test_a_missing_device_is_an_error_before_anything_is_written(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""Measure what products of lower precision gain in speed here, and what they cost in accuracy.
+
+A processor without such products computes in float32 whatever the precision. For the accuracy, the operands of all
+products are therefore rounded to bfloat16, forwards and backwards, and sums stay float32, as such hardware does.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Final, get_args
+
+import tyro
+from accuracy import figures_of
+from measuring import gemm_rate
+from rich.console import Console
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from hs_env.compute import Precision, multiplying, prepare
+from hs_env.training import TrainConfig, train
+
+_PRODUCTS: Final = {"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm"}
+
+
+class RoundedProducts(TorchDispatchMode):
+    """A mode that rounds the operands of products of matrices to bfloat16; an added matrix keeps float32."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func._schema.name in _PRODUCTS:
+            operands = [operand.bfloat16().float() for operand in args[-2:]]
+            args = (*args[:-2], *operands)
+        return func(*args, **(kwargs or {}))
+
+
+def accuracy(seed: int, rounded: bool, corpus: str) -> float:
+    """Train HS-LSTM with the defaults and return its accuracy on test, in %."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        with RoundedProducts() if rounded else nullcontext():
+            train(TrainConfig(corpus=corpus, seed=seed, threads=1), run, Console(quiet=True))
+        return 100 * figures_of(str(run), corpus)["accuracy"].value
+
+
+def main(corpus: str = "movie_reviews", seeds: int = 3, rows: int = 640, inner: int = 300) -> None:
+    """Print rates of products, and accuracies.
+
+    Args:
+        corpus: Corpus that HS-LSTM is trained on, with its defaults.
+        seeds: Number of seeds.
+        rows: Rows of the left matrix of the products.
+        inner: Columns of it, a quarter of those of the right matrix.
+    """
+    prepare(1)
+    for precision in get_args(Precision):
+        with multiplying(precision):
+            print(f"{precision:8} {gemm_rate(rows, inner) / 1e9:4.0f} GFLOP/s, {rows} x {inner} x {4 * inner}")
+    differences = []
+    for seed in range(seeds):
+        exact, rounded = (accuracy(seed, each, corpus) for each in (False, True))
+        differences.append(rounded - exact)
+        print(f"seed {seed}: {exact:.1f}% in float32, {rounded:.1f}% with products of bfloat16", flush=True)
+    print(f"difference {mean(differences):+.2f} points, standard deviation over seeds {stdev(differences):.2f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
