@@ -130,7 +130,20 @@ class LearningAgent(Agent):
         *,
         generator: torch.Generator | None = None,
     ) -> Update:
-        """Sample episodes on the frozen `encoder` and update the policy once from their rewards."""
+        """Sample episodes on a frozen encoder, and update the policy from their rewards.
+
+        Args:
+            encoder: Encoder, whose weights do not change.
+            batch: B sentences.
+            reward: Reward of the episodes.
+            generator: Source of the random numbers; None is the global generator of torch.
+
+        Returns:
+            The sampled episodes, and numbers to log.
+
+        Raises:
+            HsEnvError: If the gradient or the policy is no longer finite.
+        """
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate of the configuration by a factor from now on.

@@ -121,7 +121,12 @@ class CategoricalChoice(Choice):
 
 
 def choice_of(logits: Tensor, legal: Tensor) -> Choice:
-    """Return the distribution over two actions for logits (R,), or over k for (R, k).
+    """Return the distribution of a policy over the legal actions.
+
+    Args:
+        logits: (R,) of action 1, for two actions, or (R, k).
+        legal: (R, k) bool, at least one True in each row. A row with a single one has no free choice: its action is
+            drawn with probability 1, and its log-probability and entropy are 0.
 
     Raises:
         HsEnvError: If the policy is for another number of actions.

@@ -40,7 +40,11 @@ class PolicyNet(nn.Module, ABC):
 
     @abstractmethod
     def logits(self, batch: SentenceBatch, trajectories: Trajectories) -> Tensor:
-        """Compute the logits of all decisions of sampled episodes, (decisions,) or (decisions, k), in one pass."""
+        """Compute the logits of sampled episodes in one pass.
+
+        Returns:
+            (decisions,) logits of action 1 for two actions, else (decisions, k), in the order of `trajectories`.
+        """
 
 
 class PNet(PolicyNet):

@@ -224,7 +224,7 @@ def within(share: Share | None) -> Iterator[Share | None]:
 
 @contextmanager
 def drawing(size: int, places: Tensor) -> Iterator[None]:
-    """Context in which random numbers are drawn for an axis of `size` rows, of which this process takes `places`."""
+    """Return a context: random numbers are drawn for an axis of `size` rows, of which this process takes `places`."""
     global _drawn
     before, _drawn = _drawn, (size, places)
     try:

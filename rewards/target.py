@@ -126,7 +126,10 @@ class BoundaryRate(_Near):
 @REWARDS.register("phrase_length.v1")
 @dataclass
 class PhraseLength(_Near):
-    """R = -lambda * |L/n - target| for a mean phrase length L/n; lambda is `weight`, or adapts at `rate`."""
+    """R = -lambda * |L/n - target| for n phrases in L words.
+
+    lambda starts at `weight`, and adapts if `rate` is above 0.
+    """
 
     target: float = 3.16
     tolerance: float = 0.2

@@ -135,7 +135,7 @@ class Antithetic(Branching):
 
     @abstractmethod
     def factor(self, walked: Walk) -> Tensor:
-        """Return the (R, T) factor of the difference D."""
+        """Return what the reward of action 1 less that of action 0 is multiplied by at each word, (R, T)."""
 
 
 @ESTIMATORS.register("arm.v1")

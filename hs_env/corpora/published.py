@@ -12,8 +12,9 @@
 | `mpqa` | `mpqa/` | `all.jsonl.gz`, `folds.json` | 10,603 |
 | `ag_news` | `ag_news/` | `train.jsonl.gz` or `train_subset.jsonl.gz`, `test.jsonl.gz` | 7,600 in test |
 
-Instead of `.jsonl.gz` a file may have any suffix that `read_rows` knows. Folds count from 0. Every function raises an
-`HsEnvError` if a folder or file is missing or broken, a sentence has no tree, or there is no such fold or size.
+Instead of `.jsonl.gz` a file may have any suffix that `read_rows` knows. `fold`, from 0 to 9, is the fold that is the
+test split; the next one is the dev split. Every function raises an `HsEnvError` if `data_dir` is None, a folder or file
+is missing or broken, a sentence has no tree, or there is no such fold or size.
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", toke
         raise HsEnvError(f"A treebank has phrases of words, but the classifier reads {unit}. Choose one of words.")
     kind = _KINDS[name]
     if data_dir is None:
-        raise HsEnvError(f"The treebank {name!r} is read from files: give data_dir, the folder that holds {name}/.")
+        raise HsEnvError(
+            f"The treebank {name!r} is read from files: give data_dir, the folder that holds {name}/. "
+            f"`hs-env prepare {name}` makes it."
+        )
     stem = data_dir.expanduser() / name / kind.stem.format(split)
     path = next((path for suffix in (".txt.gz", ".txt") if (path := Path(f"{stem}{suffix}")).is_file()), None)
     if path is None:

@@ -55,7 +55,7 @@ def make_demo(names: Sequence[str], words: int = 0, int8: bool = False) -> str:
 
 
 def page_of(sources: Sequence[Source]) -> str:
-    """Return the page of loaded runs."""
+    """Return the HTML text of the page of loaded runs."""
     word_lists = {"functionWords": FUNCTION_WORDS, "negations": NEGATIONS, "punctuation": PUNCTUATION}
     data = {
         "version": hs_env.__version__,

@@ -98,7 +98,10 @@ class _Runs:
 
 
 def sentence_accuracies(results: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the share of runs that classify each test sentence correctly, among the runs that test on it."""
+    """Return the share, from 0 to 1, of the runs that test on a sentence and classify it correctly.
+
+    There is one value per test sentence, in the order of the first run of each corpus or fold.
+    """
     by_corpus: dict[str, list[NDArray[np.bool_]]] = {}
     for result in results:
         correct = unpack(result["test"]["correct"], result["test"]["sentences"])

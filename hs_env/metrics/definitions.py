@@ -45,7 +45,7 @@ class Metric:
 
 
 def ratio(column: Column) -> Metric:
-    """Return the metric of a column: the ratio of its two counts."""
+    """Return the metric of a column: the ratio of its two counts, 1 where the denominator is 0."""
 
     def statistics(predictions: Predictions) -> FloatArray | None:
         counts = [predictions.count(column.numerator), predictions.count(column.denominator)]

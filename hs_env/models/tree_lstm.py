@@ -48,7 +48,7 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
     # Step by step ----------------------------------------------------------------------------------------------------
 
     def tables(self, vectors: Tensor) -> tuple[Tensor, ...]:
-        """Return the node (n, 2d) and the vector (n, e) of each word."""
+        """Return the nodes (n, 2d) of n words, and their vectors (n, e)."""
         return self.leaf(vectors), vectors
 
     def initial(self, tables: tuple[Tensor, ...], first: Tensor) -> Tensor:

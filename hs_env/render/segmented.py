@@ -79,7 +79,7 @@ class Prediction(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Name and probability of the class."""
+        """Return the name and the probability of the class."""
         return f"{self.name} {self.probability}".rstrip()
 
 

@@ -71,7 +71,7 @@ def annealed_slope(epoch: float, per_epoch: float = 0.04, greatest: float = 5.0)
 
 
 def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return the `noise` of `decide`, (rows, columns), with the dtype and device of `like`."""
+    """Draw the `noise` of `decide`: (rows, columns) numbers from [0, 1), with the dtype and device of `like`."""
     return compute.uniform((rows, columns), generator, like.device, like.dtype)
 
 

@@ -19,7 +19,7 @@ from hs_env.types import SentenceBatch
 
 @dataclass(frozen=True)
 class HMParameters(RateParameters, SentenceParameters):
-    """Parameters of HM-LSTM as a classifier."""
+    """Hold the parameters of HM-LSTM as a classifier."""
 
     layers: int = 3
     """Number of layers, 2 or more."""
