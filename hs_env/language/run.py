@@ -19,7 +19,8 @@ from hs_env.language.trainer import LMTrainer
 from hs_env.registry import unknown_name
 from hs_env.storage import HISTORY, StrPath, write_json
 from hs_env.training.digests import check_data, text_digests
-from hs_env.training.folders import RunKind, saving
+from hs_env.training.folders import saving
+from hs_env.training.run_kind import RunKind
 
 
 @dataclass(frozen=True)

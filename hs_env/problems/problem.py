@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -19,162 +17,26 @@ from torch.nn.utils.rnn import pad_sequence
 
 from hs_env.compute import CPU
 from hs_env.errors import HsEnvError
+from hs_env.problems.descriptions import Column, EnvironmentText, TrainingDefaults
+from hs_env.problems.spans import Part, PartState, Spans, outermost_parts, selection_parts
 from hs_env.types import SentenceBatch, joined
+
+__all__ = [
+    "LONGEST_ENUMERATION",
+    "Column",
+    "EnvironmentText",
+    "Part",
+    "PartState",
+    "Problem",
+    "Spans",
+    "TrainingDefaults",
+    "nearest_legal",
+    "one_row",
+    "selection_parts",
+]
 
 LONGEST_ENUMERATION: Final = 2**16
 """Maximum number of action sequences that `Problem.sequences` enumerates."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spans:
-    """P groups of consecutive words, ordered by row and then by end.
-
-    Attributes:
-        row: (P,) int64 rows (episodes).
-        start: (P,) int64 indices of the first words.
-        stop: (P,) int64 indices after the last words.
-        action: (P,) int64 actions that made the spans.
-    """
-
-    row: Tensor
-    start: Tensor
-    stop: Tensor
-    action: Tensor
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def counts(self, rows: int) -> Tensor:
-        """Return the number of spans in each row, (rows,) int64."""
-        return torch.bincount(self.row, minlength=rows)
-
-    def cover(self, mask: Tensor) -> Tensor:
-        """Return (R, T) bool: the words that are in a span. `mask`, (R, T), gives the shape."""
-        steps = torch.zeros(mask.shape[0], mask.shape[1] + 1, dtype=torch.int64, device=mask.device)
-        one = torch.ones_like(self.row)
-        steps.index_put_((self.row, self.start), one, accumulate=True)
-        steps.index_put_((self.row, self.stop), -one, accumulate=True)
-        return steps.cumsum(1)[:, :-1] > 0
-
-    def by_row(self, rows: int) -> list[list[tuple[int, int]]]:
-        """Return the `(start, stop)` pairs of each row."""
-        found: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
-        for row, start, stop in zip(self.row.tolist(), self.start.tolist(), self.stop.tolist(), strict=True):
-            found[row].append((start, stop))
-        return found
-
-
-PartState: TypeAlias = Literal["phrase", "open", "tree", "retained", "deleted", "unread"]
-"""State of a `Part`."""
-
-
-class Part(NamedTuple):
-    """Consecutive words that a picture shows as one group.
-
-    Attributes:
-        start: Index of the first word.
-        stop: Index after the last word.
-        state: "phrase" is a complete group, "open" a group that the next word may join; "tree" is a group with brackets
-            of its own; "retained" and "deleted" words are kept or deleted; "unread" words have no action yet.
-        action: Action that made the part, or None.
-    """
-
-    start: int
-    stop: int
-    state: PartState
-    action: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the comparison table: the ratio of two counts, summed over the sentences.
-
-    Attributes:
-        name: Key in files and logs.
-        heading: Heading on two lines.
-        numerator: Name of a count of `Problem.counts`, or "words" or "sentences".
-        denominator: Likewise. The ratio is 1 where both sums are 0.
-        factor: Factor of the printed value, 100 for a percentage.
-        decimals: Number of decimals of the printed value.
-        needs: Name of a count; the column is omitted if this count is 0 in all sentences.
-        agreement: Whether the column measures agreement with gold structure; a separate table shows these columns.
-    """
-
-    name: str
-    heading: tuple[str, str]
-    numerator: str
-    denominator: str
-    factor: float = 1
-    decimals: int = 3
-    needs: str = ""
-    agreement: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingDefaults:
-    """Default training settings of a problem.
-
-    Attributes:
-        warm_start: Baseline policy that the C-Net is warm-started on.
-        reward: Reward expression.
-        reward_dropout: Whether the P-Net learns from rewards under the classifier's dropout.
-        warm_epochs: Maximum number of epochs of the warm start.
-        pnet_epochs: Maximum number of epochs of the P-Net alone.
-        joint_learning_rate: Learning rate of the C-Net in joint training.
-        joint_score: Score on dev that selects the best epoch of joint training.
-        pnet_learning_rate: Learning rate of the P-Net (REINFORCE).
-        initial_logits: Approximate initial logit of each action in every state; empty means 0.
-    """
-
-    warm_start: str
-    reward: str
-    reward_dropout: bool = False
-    warm_epochs: int = 5
-    pnet_epochs: int = 1
-    joint_learning_rate: float = 5e-4
-    joint_score: Literal["log_likelihood", "reward"] = "log_likelihood"
-    pnet_learning_rate: float = 5e-3
-    initial_logits: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentText:
-    """Defaults and documentation of a problem's environment. `page.environment_page` builds its page from them.
-
-    Attributes:
-        classifier: Default classifier of corpora whose words it knows: a packaged one by name, a file, or the folder of
-            a run.
-        corpus: Default corpus.
-        reward: Default reward.
-        summary: One sentence in the imperative. All texts are Markdown.
-        description: Description of an episode.
-        meanings: Meanings of the actions, in the order of `Problem.actions`.
-        legality: Rule of legal actions.
-        observation: Contents of the observation.
-        rewarded: Formula of the default reward, with its symbols explained.
-        potential: Words where the potential of `shaping` changes.
-        information: Rows of the table of infos after the last word: key, type, meaning.
-        references: Papers.
-        history: Changes of each version.
-        timing: When the default reward comes, with the words before its formula.
-        reward_parameters: Example of parameters of the default reward, as Python source.
-    """
-
-    classifier: str
-    corpus: str
-    reward: str
-    summary: str
-    description: str
-    meanings: tuple[str, ...]
-    legality: str
-    observation: str
-    rewarded: str
-    potential: str
-    information: tuple[tuple[str, str, str], ...]
-    references: str
-    history: str = "* v0: initial version"
-    timing: str = "0 at every word except the last. At the last word, by default,"
-    reward_parameters: str = "{}"
 
 
 def nearest_legal(legal: Tensor, actions: Tensor) -> Tensor:
@@ -378,7 +240,7 @@ class Problem(ABC):
         if not actions:
             return []
         if self.nested:
-            return _outermost(self.spans_of(actions), len(actions))
+            return outermost_parts(self.spans_of(actions), len(actions))
         spans = self.spans(*one_row(actions))
         found: list[Part] = []
         at = 0
@@ -410,31 +272,3 @@ class Problem(ABC):
         """List of the actions for messages: `INSIDE (0) or END (1)`."""
         *first, last = map(self.expected, range(self.num_actions))
         return f"{', '.join(first)} or {last}"
-
-
-def selection_parts(kept: Sequence[bool], keep: int | None = None, leave: int | None = None) -> list[Part]:
-    """Return the runs of kept words and the runs of the others, for a problem that selects words.
-
-    Args:
-        kept: Whether each word so far is kept.
-        keep: Action of the kept words, if they have one in common.
-        leave: Action of the other words, likewise.
-    """
-    runs = [[at for at, _ in run] for _, run in groupby(enumerate(kept), lambda each: each[1])]
-    return [
-        Part(run[0], run[-1] + 1, "retained", keep) if kept[run[0]] else Part(run[0], run[-1] + 1, "deleted", leave)
-        for run in runs
-    ]
-
-
-def _outermost(spans: Sequence[tuple[int, int]], length: int) -> list[Part]:
-    """Return a tree for each nested span that is in no other one, and for each word that is in no span."""
-    found: list[Part] = []
-    at = 0
-    for start, stop in [*spans, (length, length)]:
-        found += [Part(word, word + 1, "tree") for word in range(at, min(start, stop))]
-        while found and found[-1].start >= start:
-            found.pop()
-        found.append(Part(start, stop, "tree"))
-        at = max(at, stop)
-    return found[:-1]

@@ -24,7 +24,7 @@ from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData, corpus_of
 from hs_env.training.digests import check_data
 from hs_env.training.flat import FlatTrainer
-from hs_env.training.folders import RunKind
+from hs_env.training.run_kind import RunKind
 from hs_env.training.trainer import Trainer
 
 
