@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from hs_env.compute import CPU, device_of, from_array, kept_generators, making_on, to_array
+from hs_env.compute import CPU, device_of, from_array, isolated, kept_generators, making_on, to_array
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models.encoder import StructuredEncoder
@@ -93,6 +93,7 @@ class SB3Learner(SB3Agent, LearningAgent):
         except Exception as error:  # algorithms raise all kinds of errors for bad arguments
             raise HsEnvError(f"{name} does not take the parameters {self.settings.arguments}: {error}") from error
 
+    @isolated
     def update(
         self,
         encoder: StructuredEncoder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.state import EncoderState
@@ -12,6 +13,7 @@ from hs_env.rewards import Reward
 from hs_env.types import SentenceBatch
 
 
+@isolated
 @torch.no_grad()
 def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> tuple[Tensor, Tensor]:
     """Find the actions of the greatest reward by exhaustive search, sentence by sentence.
@@ -31,6 +33,7 @@ def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Rewar
     return actions, greatest
 
 
+@isolated
 @torch.no_grad()
 def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) -> tuple[Tensor, Tensor]:
     """Search for the actions that maximise the log-likelihood of the gold class, with a beam.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.models.skim_lstm import SkimLSTM
 from hs_env.types import Episodes, SentenceBatch
@@ -11,6 +12,7 @@ from hs_env.types import Episodes, SentenceBatch
 from .base import Agent, PolicyInput
 
 
+@isolated
 @torch.no_grad()
 def skim(encoder: SkimLSTM, agent: Agent, batch: SentenceBatch) -> Episodes:
     """Run one episode per sentence with the agent's most probable actions, and visit only the words that are read.

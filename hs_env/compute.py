@@ -36,16 +36,19 @@ CPU: Final = torch.device("cpu")
 _FORKED: Final = isinstance(multiprocessing.current_process(), getattr(multiprocessing.context, "ForkProcess", ()))
 _PROCESS: Final = None if _FORKED else os.getpid()
 _DEVICE: Final = re.compile(r"auto|cpu|cuda(:\d{1,3})?|mps")
+_CASTING: Final = ("cpu", "cuda")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def prepare(threads: int) -> None:
     """Set the number of threads (0 keeps it), and let the process keep the memory of freed tensors.
 
+    A forked child keeps its one thread (see `isolated`).
+
     By default glibc returns large blocks to the system at once. Every batch then waits for new pages; this took a fifth
     of the time of an update.
     """
-    if threads:
+    if threads and not _in_fork():
         torch.set_num_threads(threads)
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
@@ -60,15 +63,15 @@ T = TypeVar("T")
 def isolated(call: Callable[P, T]) -> Callable[P, T]:
     """Decorator: make a call independent of the settings of torch in the host process.
 
-    During the call, new tensors are float32 unless the code names another dtype. In a forked child, torch uses one
-    thread: the threads of the parent do not exist there, so a call that shares its work among them waits forever. All
-    settings are restored after the call. The default device of the host does not matter: the package names a device
-    for every tensor that it makes.
+    During the call, new tensors are float32 unless the code names another dtype, and autocast is off. In a forked
+    child, torch uses one thread: the threads of the parent do not exist there, so a call that shares its work among
+    them waits forever. All settings are restored after the call. The default device of the host does not matter: the
+    package names a device for every tensor that it makes.
     """
 
     @wraps(call)
     def independent(*args: P.args, **kwargs: P.kwargs) -> T:
-        if torch.get_default_dtype() is torch.float32 and os.getpid() == _PROCESS:
+        if torch.get_default_dtype() is torch.float32 and not _in_fork() and not any(map(_casts, _CASTING)):
             return call(*args, **kwargs)
         with _own_settings():
             return call(*args, **kwargs)
@@ -78,15 +81,36 @@ def isolated(call: Callable[P, T]) -> Callable[P, T]:
 
 @contextmanager
 def _own_settings() -> Iterator[None]:
-    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
+    dtype, threads, casting = torch.get_default_dtype(), torch.get_num_threads(), [*filter(_casts, _CASTING)]
     torch.set_default_dtype(torch.float32)
-    if os.getpid() != _PROCESS:
+    if _in_fork():
         torch.set_num_threads(1)
+    for device in casting:
+        torch.set_autocast_enabled(device, False)
     try:
         yield
     finally:
         torch.set_default_dtype(dtype)
         torch.set_num_threads(threads)
+        for device in casting:
+            torch.set_autocast_enabled(device, True)
+
+
+def _in_fork() -> bool:
+    """Tell whether this process is a forked child of one that may have used several threads of torch."""
+    return os.getpid() != _PROCESS
+
+
+def _casts(device: str) -> bool:
+    """Tell whether autocast is on for a kind of device."""
+    return torch.is_autocast_enabled(device)
+
+
+@contextmanager
+def learning(precision: Precision | None) -> Iterator[None]:
+    """Return a context for training: gradients are computed, and products have this precision (see `multiplying`)."""
+    with torch.inference_mode(False), torch.enable_grad(), multiplying(precision):
+        yield
 
 
 # Precision -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any, Final
 import hs_env
 from hs_env.agents import Agent, FixedPolicy, LogitPolicy
 from hs_env.agents.baselines import FUNCTION_WORDS, NEGATIONS, PUNCTUATION
+from hs_env.compute import isolated
 from hs_env.demo.examples import examples_of
 from hs_env.demo.pack import packed
 from hs_env.demo.rewards import described
@@ -36,6 +37,7 @@ _SCRIPTS: Final = (
 """Script files in the order in which they are put together; each uses those before it."""
 
 
+@isolated
 def make_demo(names: Sequence[str], words: int = 0, int8: bool = False) -> str:
     """Return a page that computes classifiers in the browser. It loads nothing, and equal runs give equal pages.
 

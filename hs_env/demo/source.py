@@ -10,7 +10,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from hs_env.agents import BASELINES, Agent, FixedPolicy, LogitPolicy, load_agent
-from hs_env.compute import kept_generators, making_on
+from hs_env.compute import isolated, kept_generators, making_on
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.models import (
@@ -62,6 +62,7 @@ class Source:
     known: int
 
 
+@isolated
 def load_source(name: str, words: int = 0, int8: bool = False) -> Source:
     """Load a run folder, or a run that ships with the package.
 

@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from hs_env.agents import AGENTS, Agent, HMBoundaries, baselines_for, beam_search, make_baseline
-from hs_env.compute import CPU, device_of
+from hs_env.compute import CPU, device_of, isolated
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.classes import ClassReport
@@ -40,6 +40,7 @@ _PLAIN = "plain_lstm"
 """Name of the model, and of its folder in the folder of the run."""
 
 
+@isolated
 def compare(
     run: Run,
     split: str = "test",

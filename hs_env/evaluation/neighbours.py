@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.agents import Agent
+from hs_env.compute import isolated
 from hs_env.corpora import tokenise
 from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError, missing_extra
@@ -50,6 +51,7 @@ class PhraseIndex:
     vectors: NDArray[np.float32]
 
     @classmethod
+    @isolated
     def of(cls, classifier: Classifier, agent: Agent, sentences: Sequence[Sentence]) -> PhraseIndex:
         """Segment sentences and index their distinct phrases.
 
@@ -66,6 +68,7 @@ class PhraseIndex:
                 counts.update(sentences[index].words[start:stop] for start, stop in spans)
         return cls(classifier, dict(counts), phrase_vectors(classifier, list(counts)))
 
+    @isolated
     def nearest(self, text: str, k: int = 10) -> list[Neighbour]:
         """Return the indexed phrases most similar to a phrase, most similar first, without the phrase itself.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hs_env.compute import Device
+from hs_env.compute import Device, isolated
 from hs_env.corpora import Corpus
 from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError
@@ -20,6 +20,7 @@ from hs_env.storage import StrPath
 from hs_env.training.run import Run
 
 
+@isolated
 def compare_runs(runs: Sequence[Run | StrPath], split: str = "test", device: Device = "auto") -> Comparison:
     """Evaluate several runs on the same sentences, and how much each differs from the first one.
 
@@ -50,6 +51,7 @@ def compare_runs(runs: Sequence[Run | StrPath], split: str = "test", device: Dev
     return Comparison(title, rows, caption, tuple(columns.values()))
 
 
+@isolated
 def predictions_of(run: Run, split: str) -> Predictions:
     """Return the predictions of a run, under the greedy decisions of its agent if it has one."""
     model, sentences = run.classifier.model, run.data(split).splits[split]

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from hs_env.agents import Agent, baselines_for, make_baseline
-from hs_env.compute import from_array
+from hs_env.compute import from_array, isolated
 from hs_env.corpora.treebanks import Span, Treebank
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
@@ -34,6 +34,7 @@ COLUMNS: Final = (
 """Columns of the share of phrases that are constituents, and of phrases per sentence that cross a bracket."""
 
 
+@isolated
 def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treebank) -> Comparison:
     """Compare a policy, its own phrases in random order, and the baselines with the brackets of a treebank.
 

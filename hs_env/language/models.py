@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from hs_env.compute import Device, device_of, find_device, kept_generators, making_on
+from hs_env.compute import Device, device_of, find_device, isolated, kept_generators, making_on
 from hs_env.errors import HsEnvError, shown
 from hs_env.language.config import LMConfig
 from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, HNetCore, State
@@ -184,6 +184,7 @@ class LanguageModel:
         """
         return encode(text, self.alphabet).to(device_of(self.model))
 
+    @isolated
     def save(self, path: StrPath, int8: bool = False) -> None:
         """Save as one safetensors file.
 
@@ -196,6 +197,7 @@ class LanguageModel:
         save_state(path, "language model", state | {"alphabet": self.alphabet, "notes": self.notes})
 
     @classmethod
+    @isolated
     def load(cls, path: StrPath, device: Device = "cpu") -> LanguageModel:
         """Load a language model to a device.
 

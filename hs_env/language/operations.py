@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from hs_env.compute import isolated
 from hs_env.errors import HsEnvError
 from hs_env.language.models import LanguageModel
 from hs_env.language.sampling import boundaries_in
@@ -12,6 +13,7 @@ from hs_env.models.hm.layers import HMLSTM
 from hs_env.render import Operations
 
 
+@isolated
 def operations_in(language_model: LanguageModel, text: str) -> tuple[Operations, str]:
     """Return the operations of all layers at the characters of a text, and a note on what the model cannot read.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from hs_env.compute import Device, find_device
+from hs_env.compute import Device, find_device, isolated
 from hs_env.corpora import SPLITS
 from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
@@ -49,6 +49,7 @@ class LMRun:
         """Processor time of the training; 0 if the history does not tell."""
         return max((entry.get("cpu_seconds", 0.0) for entry in self.history), default=0.0)
 
+    @isolated
     def evaluate(self, split: str, console: Console | None = None) -> dict[str, float]:
         """Return scores on "train", "dev" or "test" (see `evaluate_lm`), and save them in the run's folder.
 

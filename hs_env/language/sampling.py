@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hs_env.compute import seeded
+from hs_env.compute import isolated, seeded
 from hs_env.errors import HsEnvError
 from hs_env.language.cores import State
 from hs_env.language.models import LanguageModel
@@ -15,6 +15,7 @@ MARKS = "|‖"
 """Marks after a character with a boundary of level 1 only, and with boundaries of level 1 and 2 (or more)."""
 
 
+@isolated
 @torch.no_grad()
 def boundaries_in(language_model: LanguageModel, text: str, before: str = "") -> Tensor:
     """Return where a model finds boundaries after the characters of a text.
@@ -44,6 +45,7 @@ def boundaries_in(language_model: LanguageModel, text: str, before: str = "") ->
     return boundaries.long()
 
 
+@isolated
 @torch.no_grad()
 def sample_text(
     language_model: LanguageModel, length: int, prompt: str = "\n", temperature: float = 1.0, seed: int = 0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
+from hs_env.compute import isolated
 from hs_env.language.cores import State
 from hs_env.language.models import CharacterLM
 from hs_env.language.segmentation import word_scores
@@ -20,6 +21,7 @@ _STRETCH = 100
 _IGNORED = -100  # target that `nll_loss` skips
 
 
+@isolated
 @torch.no_grad()
 def evaluate_lm(
     model: CharacterLM,

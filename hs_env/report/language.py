@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hs_env.compute import Device
+from hs_env.compute import Device, isolated
 from hs_env.language import LMRun, load_text
 from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
@@ -23,6 +23,7 @@ _SAMPLE: Final = 400
 """Number of characters that are sampled."""
 
 
+@isolated
 def make_language_report(run: LMRun | StrPath, split: str = "test", device: Device = "auto") -> str:
     """Return a page about a language model: scores, learning curves, operations of the layers, a sample, configuration.
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from hs_env.compute import Device
+from hs_env.compute import Device, isolated
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison, Row, compare
 from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
@@ -53,6 +53,7 @@ class Section:
     records: Sequence[Mapping[str, str]]
 
 
+@isolated
 def make_report(
     runs: Sequence[Run | StrPath],
     split: str = "test",

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from rich.console import Console
 
 from hs_env import ranks
-from hs_env.compute import Device, find_device, multiplying, prepare
+from hs_env.compute import Device, find_device, isolated, learning, prepare
 from hs_env.errors import HsEnvError
 from hs_env.storage import HISTORY, StrPath, read_json, write_json
 from hs_env.training.digests import DATA, check_data
@@ -55,6 +55,7 @@ class RunKind(Generic[Q, C, R]):
     new_trainer: Callable[[C, Path, Console], StagedTrainer[Any]]
     load_result: Callable[[Path, C, Any, Device], R]
 
+    @isolated
     def train(
         self,
         config: Q,
@@ -79,9 +80,10 @@ class RunKind(Generic[Q, C, R]):
         prepare(resolved.threads)
         name = getattr(config, self.data_field)
         made = ranks.from_first(lambda: new_folder(None if folder is None else Path(folder), name))
-        with alone(made), multiplying(resolved.precision):
+        with alone(made), learning(resolved.precision):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
+    @isolated
     def resume(
         self,
         folder: StrPath,
@@ -118,9 +120,10 @@ class RunKind(Generic[Q, C, R]):
                 "resume it with --trust."
             )
         prepare(config.threads)
-        with alone(folder), multiplying(config.precision):
+        with alone(folder), learning(config.precision):
             return self._continue(config, folder, console or Console(stderr=True), callback)
 
+    @isolated
     def train_or_resume(
         self, config: Q, folder: StrPath, console: Console | None = None, callback: Callback | None = None
     ) -> R:
@@ -140,7 +143,7 @@ class RunKind(Generic[Q, C, R]):
         find_device(resolved.device)
         prepare(resolved.threads)
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder, console), multiplying(resolved.precision):
+        with alone(folder, console), learning(resolved.precision):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)
@@ -149,6 +152,7 @@ class RunKind(Generic[Q, C, R]):
             config = replace(self.load_config(folder), device=resolved.device)
             return self._continue(config, folder, console, callback)
 
+    @isolated
     def load(self, folder: StrPath, device: Device = "auto") -> R:
         """Load a finished run to a device, whichever it was trained on.
 
