@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hs_env.compute import Device, find_device, isolated, kept_generators, making_on
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, path_text
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers
 from hs_env.problems.problem import Problem
@@ -236,7 +236,7 @@ def load_agent(path: StrPath, device: Device = "cpu") -> Agent:
     Raises:
         HsEnvError: If the file is missing or damaged, or the kind of agent or the device is unknown.
     """
-    path, device = Path(path), find_device(device)
+    path, device = Path(path_text(path, "An agent")), find_device(device)
     path = path / FILE_NAME if path.is_dir() else path
     state = load_state(path, "agent")
     try:

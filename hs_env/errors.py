@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from numbers import Integral, Real
 
@@ -18,6 +19,24 @@ def missing_extra(purpose: str, extra: str) -> HsEnvError:
         extra: Name of the extra.
     """
     return HsEnvError(f'{purpose} need an extra package: pip install "hs-env[{extra}]".')
+
+
+def path_text(value: object, what: str) -> str:
+    """Return a path as a text.
+
+    Args:
+        value: Text or path.
+        what: What the path is of, for the message, such as "The folder of the run".
+
+    Raises:
+        HsEnvError: If it is neither a text nor a path, or no system has such a path.
+    """
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str):
+        raise HsEnvError(f"{what} must be a text or a path, got {shown(value)}.")
+    if "\0" in text:
+        raise HsEnvError(f"{what} contains a NUL character, got {shown(text)}. Remove it.")
+    return text
 
 
 def check_ranges(config: object, **ranges: tuple[float, float]) -> None:

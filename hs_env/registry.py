@@ -15,10 +15,10 @@ from hs_env.errors import HsEnvError
 _VERSIONED = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.v(?P<version>0|[1-9][0-9]*)")
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> HsEnvError:
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> HsEnvError:
     """Build the error for an unknown name; the message suggests the nearest known name."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1) if isinstance(name, str) else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return HsEnvError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names) or 'none'}.")
 

@@ -22,7 +22,9 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
         HsEnvError: If the file is missing or malformed.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise HsEnvError(f"{path} is not a readable {kind}: it is not UTF-8. Convert it to UTF-8.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise HsEnvError(f"{path} is not a readable {kind}: {error}.") from error
 

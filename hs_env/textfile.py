@@ -7,6 +7,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ def file_error(path: Path | str, line: int, fault: str) -> HsEnvError:
 
 
 def read_lines(path: Path, encoding: str = "utf-8", advice: str = "") -> Iterator[str]:
-    """Yield the lines of a text file, plain or gzip (`.gz`), with their line ends but no byte order mark.
+    """Yield the lines of a text file, plain or gzip whatever its name, with their line ends but no byte order mark.
 
     Args:
         path: File to read.
@@ -34,13 +35,17 @@ def read_lines(path: Path, encoding: str = "utf-8", advice: str = "") -> Iterato
     """
     line = 0
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+        with path.open("rb") as file, gzip.open(file) if _is_gzip(file) else file as stream:
             for line, text in enumerate(decode_lines(stream, path, encoding, advice), 1):  # noqa: B007 - the errors below name it
                 yield text
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise file_error(path, line + 1, f"broken or truncated gzip ({error}); fetch the file again") from error
     except OSError as error:
         raise HsEnvError(f"{path}: cannot be read ({error.strerror or error}).") from error
+
+
+def _is_gzip(file: BufferedReader) -> bool:
+    return file.peek(2).startswith(b"\x1f\x8b")
 
 
 def decode_lines(lines: Iterable[bytes], name: Path | str, encoding: str = "utf-8", advice: str = "") -> Iterator[str]:

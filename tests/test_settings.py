@@ -12,7 +12,7 @@ from hs_env import cli
 from hs_env.errors import HsEnvError
 from hs_env.language import LMConfig
 from hs_env.language.config import PRESETS as LM_PRESETS
-from hs_env.settings import load_settings, make_config, merge_settings, to_toml
+from hs_env.settings import load_settings, make_config, merge_settings, read_toml, to_toml
 from hs_env.training import Run, TrainConfig
 from hs_env.training.config import PRESETS
 
@@ -91,3 +91,12 @@ def test_a_run_to_start_from_takes_no_file(capsys):
     with pytest.raises(SystemExit):
         cli.main(["train", "--init-from", str(Path("x")), "--preset", "phrases-small"])
     assert "Leave --preset and --config out" in capsys.readouterr().err
+
+
+def test_toml_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_bytes(b'\xef\xbb\xbfvectors = "random:8"\r\n')
+    assert read_toml(path, "grid") == {"vectors": "random:8"}
+    path.write_text("a = 1", encoding="utf-16")
+    with pytest.raises(HsEnvError, match=r"is not a readable grid: it is not UTF-8\. Convert it"):
+        read_toml(path, "grid")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -50,6 +52,9 @@ COMMANDS: Final = {name: summary for group in GROUPS.values() for name, summary 
 SHELLS: Final = ("bash", "zsh", "fish")
 """Shells that `hs-env --print-completion` writes a script for."""
 
+_NARROWEST: Final = 20
+"""Smallest number of columns that the output is laid out for; in fewer, tables and boxes have no room."""
+
 _HELP: Final = {"-h": False, "--help": False, "--help-all": True}
 """Options that print the help of a command, and whether it is the whole help."""
 
@@ -64,10 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: With status 1 after an error that the user can correct, and with status 2 after wrong usage.
     """
     prepare_streams()
+    if shutil.get_terminal_size().columns < _NARROWEST:
+        os.environ["COLUMNS"] = str(_NARROWEST)
     try:
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _print_warning  # type: ignore[assignment]
+                warnings.filterwarnings("default", module=r"(hs_env|agents|rewards)(\.|$)")  # never an error
                 _start(list(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()
@@ -93,8 +101,11 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _explained(error: Exception) -> Exception:
-    if isinstance(error, OSError) and error.filename is None and (fault := output_fault()):
-        return HsEnvError(f"Standard output cannot be written: {fault}.")
+    if isinstance(error, OSError):
+        if error.filename is not None:
+            return HsEnvError(f"{error.filename} cannot be read or written: {error.strerror}.")
+        if (fault := output_fault()) or error.errno == errno.ENOSPC:  # all files have names in errors
+            return HsEnvError(f"Standard output cannot be written: {fault or error.strerror}.")
     if isinstance(error, RecursionError):
         return HsEnvError("The input is nested too deeply.")
     if isinstance(error, UnicodeEncodeError):

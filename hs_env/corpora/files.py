@@ -220,8 +220,8 @@ def _with_boundaries(row: Row, given: Sequence[object], label: int, tokenisation
     if len(given) != len(words):
         raise file_error(row.path, row.line, f"it has {len(words)} words, but {len(given)} boundaries")
     if any(type(each) is not int or each not in (INSIDE, END) for each in given) or given[-1] != END:
-        fault = f"the boundaries are {list(given)}, expected 1 for the last word of each phrase and 0 for the others"
-        raise file_error(row.path, row.line, f"{fault}, so 1 for the last word")
+        expected = "the integer 1 for the last word of each phrase, so also of the text, and else the integer 0"
+        raise file_error(row.path, row.line, f"the boundaries are {list(given)}, expected {expected}")
     tokens: list[str] = []
     boundaries: list[int] = []
     for piece, boundary in zip(tokenise_words(words, tokenisation), given, strict=True):

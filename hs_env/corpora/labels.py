@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from hs_env.errors import HsEnvError, shown
@@ -33,7 +34,11 @@ def read_label(value: object) -> str:
     elif isinstance(value, bool | int):
         text = str(value).lower()
     elif isinstance(value, float):
-        text = repr(value) if math.isfinite(value) else ""
+        if math.isinf(value):
+            raise ValueError("the label is infinite; expected a text or a finite number")
+        text = "" if math.isnan(value) else repr(value)
+    elif isinstance(value, Decimal):
+        text = f"{value:f}"
     elif value is None:
         text = ""
     else:
@@ -60,6 +65,8 @@ def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
             "expected a few classes. Choose another column of labels."
         )
     try:
+        if any("_" in label for label in found):  # Python takes 1_0 for the number 10
+            return tuple(sorted(found))
         return tuple(sorted(found, key=lambda label: (float(label.replace(",", ".")), label)))
     except ValueError:  # not all are numbers
         return tuple(sorted(found))
@@ -80,6 +87,8 @@ def class_names(labels: Sequence[str], names: Sequence[str], owner: object) -> t
         raise HsEnvError(f"{owner}: every label is {labels[0]!r}; a classifier needs two classes or more.")
     if names and len(names) != len(labels):
         raise HsEnvError(f"{owner}: expected {len(labels)} names, for the labels {_listed(labels)}, got {len(names)}.")
+    if not all(map(str.strip, names)):
+        raise HsEnvError(f"{owner}: a class needs a name that is not blank, got the names {_listed(names)}.")
     return tuple(names or labels)
 
 

@@ -255,7 +255,8 @@ def _read(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:
     else:
         parts = {split: file for split, stems in _STEMS.items() if (file := find_file(path, stems))}
         if "train" not in parts or len(parts) == 1:
-            present = ", ".join(sorted(child.name for child in path.iterdir())[:10]) or "nothing"
+            inside = sorted(f"{child.name}/" if child.is_dir() else child.name for child in path.iterdir())
+            present = ", ".join(inside[:10]) or "nothing"
             expected = "train.* and test.* (or dev.*, or both), or all.* and folds.json"
             other = f"Files such as NAME.train.csv are given as {path / 'NAME.{split}.csv'}"
             raise HsEnvError(f"{path}: a corpus folder holds {expected}; this one holds {present}. {other}.")

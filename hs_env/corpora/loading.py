@@ -36,8 +36,8 @@ def load_corpus(
     fold: int | None = None,
     seed: int = 0,
     sizes: Mapping[str, int] | None = None,
-    text: str | None = None,
-    label: str | None = None,
+    text: str | int | None = None,
+    label: str | int | None = None,
     names: Sequence[str] = (),
     skip_bad_rows: bool = False,
     encoding: str = "utf-8",
@@ -80,7 +80,10 @@ def load_corpus(
         raise HsEnvError(f"A corpus is a name or a path, got {shown(name)}.")
     if not isinstance(fold, int | np.integer | None) or isinstance(fold, bool):
         raise HsEnvError(f"The fold must be a whole number from 0, or None, got {shown(fold)}.")
-    given = {key: value for key, value in {"text": text, "label": label}.items() if value is not None}
+    for column in (text, label):
+        if not isinstance(column, str | int | np.integer | None) or isinstance(column, bool):
+            raise HsEnvError(f"A column is a name, or a number from 1, got {shown(column)}.")
+    given = {key: str(value) for key, value in {"text": text, "label": label}.items() if value is not None}
     chosen = RowFormat(**given, names=tuple(names), skip_bad_rows=skip_bad_rows, encoding=encoding).to_settings()
     variant = Variant(tokenisation, noise, noise_seed, first, kept).to_settings()
     if isinstance(name, str):
@@ -111,11 +114,15 @@ def _load_words(
     if _is_path(name):
         _reject_sizes(name, sizes)
         path, rest = divide(name)
+        if not exists(path):
+            _check_colon(name)
         own = chosen | parse_settings(name, rest)
         if "fold" in own:
             fold = whole_number(name, "fold", own.pop("fold"))
         return corpus_from_path(path, fold=fold, row_format=RowFormat.from_settings(str(path), own))
 
+    if stem not in _names():
+        _check_colon(name)
     builder = CORPORA.get(stem)
     known = inspect.signature(builder).parameters
     named = parse_settings(name, rest)
@@ -126,6 +133,14 @@ def _load_words(
     settings |= {key: whole_number(name, key, value) for key, value in named.items()}
     context = {"seed": seed, "data_dir": None if data_dir is None else Path(data_dir).expanduser()}
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
+
+
+def _check_colon(name: str) -> None:
+    """Refuse the path of a file with a colon and something that is no setting after it."""
+    file, colon, after = name.rpartition(":")
+    if colon and exists(file):
+        example = "'reviews.csv:text=review,label=stars'"
+        raise HsEnvError(f"{name!r}: expected settings such as {example} after the colon, got {after!r}.")
 
 
 def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
@@ -146,8 +161,12 @@ def _is_path(name: str) -> bool:
     path, _ = divide(name)
     if "/" in name or "\\" in name or path.name.lower().endswith(DATA_SUFFIXES):
         return True
-    registered = {versioned.rpartition(".v")[0] for versioned in CORPORA}
-    return name.partition(":")[0] not in {*CORPORA, *registered} and exists(path)
+    return name.partition(":")[0] not in _names() and exists(path)
+
+
+def _names() -> set[str]:
+    """Return the names of the corpora, with and without version."""
+    return {*CORPORA, *(versioned.rpartition(".v")[0] for versioned in CORPORA)}
 
 
 def _from_hugging_face(spec: str, fold: int | None, chosen: Mapping[str, str]) -> Corpus:

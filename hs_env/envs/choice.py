@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hs_env.compute import CPU, to_array
 from hs_env.envs.episode_end import UNLABELLED
 from hs_env.envs.resources import NamedResources, Resources
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.models import Classifier
 from hs_env.registry import unknown_name
 from hs_env.types import SentenceBatch
@@ -37,6 +37,32 @@ class Chosen(NamedTuple):
     words: list[tuple[str, ...]]
     batch: SentenceBatch
     lengths: NDArray[np.int64]
+
+
+def checked_options(options: object) -> Mapping[str, Any]:
+    """Return the options of `reset`, none for None.
+
+    Raises:
+        HsEnvError: If they are no mapping.
+    """
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise HsEnvError(f"The options of reset must be a dict such as {{'indices': 3}}, got {shown(options)}.")
+    return options
+
+
+def checked_seed(seed: object) -> int | None:
+    """Return a seed as a Python integer; None stays None.
+
+    Raises:
+        HsEnvError: If it is not a whole number from 0.
+    """
+    if seed is None:
+        return None
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise HsEnvError(f"The seed must be an integer from 0, or None, got {shown(seed)}.")
+    return int(seed)
 
 
 def choose(

@@ -59,7 +59,7 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
     ) -> NamedResources:
         if unknown:
             raise unknown_name(f"argument of {environment_id(name)}", next(iter(unknown)), _ARGUMENTS)
-        parameters = dict(reward_parameters or {})
+        parameters = {} if reward_parameters is None else reward_parameters
         names = ResourceNames(corpus, classifier, split, data_dir, reward, parameters, shaping, device)
         return find_resources(names, problem)
 

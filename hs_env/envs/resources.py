@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,7 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.loading import corpus_files
 from hs_env.corpora.spec import add_settings, take_settings
 from hs_env.corpora.units import unit_of
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, path_text, shown
 from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.problems.problem import Problem
@@ -53,8 +54,15 @@ class ResourceNames:
 
     def __post_init__(self) -> None:
         for name in ("corpus", "classifier", "data_dir"):
-            if isinstance(path := getattr(self, name), os.PathLike):
-                object.__setattr__(self, name, os.fspath(path))
+            if (path := getattr(self, name)) is not None or name == "corpus":
+                object.__setattr__(self, name, path_text(path, f"The argument {name}"))
+        if not isinstance(self.shaping, bool | np.bool_):
+            raise HsEnvError(f"The argument shaping must be True or False, got {shown(self.shaping)}.")
+        if not isinstance(self.reward_parameters, Mapping):
+            raise HsEnvError(
+                f"The argument reward_parameters must be a dict such as {{'gamma': 0.2}}, got "
+                f"{shown(self.reward_parameters)}."
+            )
 
 
 def _plain_spec() -> property:

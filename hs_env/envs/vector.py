@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from hs_env.compute import from_array, isolated, to_array
-from hs_env.envs.choice import choose
+from hs_env.envs.choice import checked_options, choose
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
@@ -168,7 +168,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             HsEnvError: If options are unknown or wrong, a text has no words, or seeds are not N integers.
             ResetNeeded: If the mask leaves out a slot that has no sentence yet.
         """
-        rows = self._begin_anew(seed, options or {})
+        rows = self._begin_anew(seed, checked_options(options))
         return to_array(self._observe()), infos_of(self._slots.columns(self._at(rows)), rows, self.num_envs)
 
     @isolated
@@ -208,7 +208,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Reset without infos; return observations (N, D) float32 and legal actions (N, k) bool."""
-        self._begin_anew(seed, options or {})
+        self._begin_anew(seed, checked_options(options))
         return self._observe(), self._slots.legal.clone()
 
     @isolated
@@ -400,9 +400,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         if seed is None:
             return [None] * len(rows)
         try:
-            if not isinstance(seed, Sequence | np.ndarray):
-                seed = range(operator.index(seed), operator.index(seed) + self.num_envs)
-            seeds = [None if one is None else operator.index(one) for one in seed]
+            given: Iterable[int | None] = (
+                seed
+                if isinstance(seed, Sequence | np.ndarray)
+                else range(operator.index(seed), operator.index(seed) + self.num_envs)
+            )
+            seeds = [None if one is None else operator.index(one) for one in given]
         except TypeError:
             seeds = []
         if len(seeds) != self.num_envs or min((one for one in seeds if one is not None), default=0) < 0:

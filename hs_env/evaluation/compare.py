@@ -29,9 +29,10 @@ from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
 from hs_env.problems.segmentation import PhraseSegmentation
-from hs_env.storage import HISTORY, StrPath
+from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import MissingVectorsError, TrainingData
+from hs_env.training.digests import DATA, VECTORS
 from hs_env.training.folders import saving
 from hs_env.training.run import Run, train_or_resume
 from hs_env.types import Episodes
@@ -99,11 +100,6 @@ def compare(
         trained = collect_flat(flat_predictions(model, sentences))
     rows, caption, paired = [Row(model.title, intervals(trained), note)], CAPTION, None
     classes = ClassReport.of(model.title, trained, run.classifier.labels)
-    if classes.only_class is not None:
-        warnings.warn(
-            f"{model.title} predicts the class {classes.only_class!r} for all {len(sentences):,} sentences of {split}.",
-            stacklevel=2,
-        )
     if not isinstance(model, PlainLSTM):
         plain = _plain_predictions(run, data, split, console)
         if plain is not None:
@@ -119,6 +115,11 @@ def compare(
         comparison.save(run.folder, stem)
         if run.is_own and stem != (plain_stem := _file_stem(run, split)):  # then the first rows are a plain evaluation
             replace(comparison, rows=own_rows).save(run.folder, plain_stem)
+    if classes.only_class is not None:
+        warnings.warn(
+            f"{model.title} predicts the class {classes.only_class!r} for all {len(sentences):,} sentences of {split}.",
+            stacklevel=3,
+        )
     return comparison
 
 
@@ -224,6 +225,19 @@ def _policy(config: ResolvedConfig, encoder: StructuredEncoder) -> str:
     return f"{made} learned by {kind.title(config.agent_settings)}" if kind.learns else f"{made} of {config.warm_start}"
 
 
+def _warn_without_plain(reason: str, console: Console) -> None:
+    """Warn that a comparison has no plain LSTM."""
+    warning = f"Warning: there is no plain LSTM to compare with, since {reason}"
+    console.print(warning, markup=False, highlight=False, soft_wrap=True)
+
+
+def _same_vectors(*folders: Path) -> bool:
+    """Tell whether runs began with the same word vectors, as far as their folders say."""
+    saved = [read_json(folder / DATA) for folder in folders if (folder / DATA).is_file()]
+    found = {each[VECTORS] for each in saved if isinstance(each, dict) and VECTORS in each}
+    return len(found) < 2
+
+
 def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console) -> Predictions | None:
     """Return the predictions of the run's plain LSTM; it is trained at the first request.
 
@@ -264,12 +278,10 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     except (MissingVectorsError, OSError) as error:
         if finished:
             raise
-        console.print(
-            f"Warning: there is no plain LSTM to compare with, since it cannot be trained: {error}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _warn_without_plain(f"it cannot be trained: {error}", console)
+        return None
+    if not _same_vectors(run.folder, folder):
+        _warn_without_plain("the word vectors have changed since the run began. Restore their file.", console)
         return None
     assert isinstance(plain.classifier.model, FlatClassifier)
     evaluated = replace(plain, noise=run.noise).data(split).splits[split]

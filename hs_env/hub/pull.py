@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, path_text
 from hs_env.hub.contents import MODELS, SHARED, check_run
 from hs_env.hub.hugging_face import PREFIX, Address, client, endpoint, explained, library
 from hs_env.storage import StrPath
@@ -55,10 +54,10 @@ def local(name: StrPath) -> StrPath:
     Raises:
         HsEnvError: See `pull`.
     """
-    name = os.fspath(name)
-    if not name.startswith(PREFIX):
+    text = path_text(name, "A run or classifier")
+    if not text.startswith(PREFIX):
         return name
-    address = Address.parse(name)
+    address = Address.parse(text)
     home = cache_folder() / "hub" / address.repo.replace("/", "--")
     if address.revision and _COMMIT.fullmatch(address.revision) and (home / address.revision).is_dir():
         return home / address.revision

@@ -6,7 +6,6 @@ Weights are compared with their configuration before a network is built, which c
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hs_env.compute import kept_generators
-from hs_env.errors import HsEnvError, shown
+from hs_env.errors import HsEnvError, path_text, shown
 from hs_env.registry import unknown_name
 from hs_env.shipped import shipped_folders
 from hs_env.storage import StrPath
@@ -50,7 +49,7 @@ def find_file(name: StrPath, file_name: str, kind: str) -> Path:
     Raises:
         HsEnvError: If `name` looks like the name of a shipped result and there is none.
     """
-    name = os.fspath(name)
+    name = path_text(name, f"A {kind}")
     shipped = shipped_folders(file_name)
     path = shipped.get(name, Path(name))
     if path.is_dir():

@@ -193,20 +193,28 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         }
         return {"classifier_updates": updates, "epochs": self.progress.history}
 
+    def run(self) -> None:
+        """Train, save the result, and then warn of a classifier that predicts one class alone."""
+        super().run()
+        if self._kept_epoch().get("predicted_classes") == 1 and not ranks.rank():
+            advice = "" if self.config.class_weights == "balanced" else "class_weights='balanced', "
+            warnings.warn(
+                f"{MODELS.get(self.config.model).title} predicts one class alone on dev. Try {advice}more sentences or "
+                "more epochs, and check the labels.",
+                stacklevel=2,
+            )
+
+    def _kept_epoch(self) -> dict[str, Any]:
+        """Return the last epoch of the history whose weights were kept."""
+        return next(entry for entry in reversed(self.progress.history) if entry["best"])
+
     def save_classifier(self, model: Model) -> None:
         """Save a classifier with the words and labels of this run and the scores of the kept epoch.
 
         Equal runs save equal bytes, so the seconds of the epoch are left out, as are the numbers of its updates.
         """
-        best = next(entry for entry in reversed(self.progress.history) if entry["best"])
+        best = self._kept_epoch()
         kept = {name: value for name, value in best.items() if name not in ("seconds", "training")}
-        if best.get("predicted_classes") == 1:
-            advice = "" if self.config.class_weights == "balanced" else "class_weights='balanced', "
-            warnings.warn(
-                f"{model.title} predicts one class alone on dev. Try {advice}more sentences or more epochs, and check "
-                "the labels.",
-                stacklevel=2,
-            )
         vectors = self.data.vectors
         contextual = vectors if isinstance(vectors, ContextualVectors) else None
         if isinstance(model.words, FineTunedWords):  # the saved classifier uses a frozen copy of its encoder

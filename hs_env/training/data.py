@@ -22,7 +22,7 @@ from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.parameters import plain_values
 from hs_env.training.config import ResolvedConfig
-from hs_env.training.digests import corpus_digests
+from hs_env.training.digests import VECTORS, corpus_digests, vector_digest
 from hs_env.types import UNKNOWN, Sentence
 from hs_env.vectors import WordVectors, load_vectors
 from hs_env.vectors.contextual import ContextualVectors, is_contextual, load_contextual
@@ -123,8 +123,9 @@ class TrainingData:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Digests of the corpus, by name (see `corpus_digests`)."""
-        return corpus_digests(self.corpus)
+        """Digests of the corpus, by name (see `corpus_digests`), and of static word vectors."""
+        vectors = {VECTORS: vector_digest(self.vectors)} if isinstance(self.vectors, WordVectors) else {}
+        return corpus_digests(self.corpus) | vectors
 
     @cached_property
     def digest(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from hs_env.corpora import Corpus
 from hs_env.errors import HsEnvError
 from hs_env.storage import read_json
+from hs_env.vectors import WordVectors
 
 DATA: Final = "data.json"
 """Name of the file of digests in the folder of a run."""
@@ -18,6 +20,9 @@ _WORDS: Final = {"sentences": "sentences", "labels": "labels", "splits": "splits
 """What has changed if a digest differs, by its name, for messages. A text's digests have the names of its parts."""
 _ALL: Final = "all"
 """Name of the digest of everything in order."""
+
+VECTORS: Final = "vectors"
+"""Name of the digest of the initial word vectors."""
 
 
 def corpus_digests(corpus: Corpus) -> dict[str, str]:
@@ -44,6 +49,11 @@ def text_digests(parts: Mapping[str, str]) -> dict[str, str]:
     return {name: _digest([part]) for name, part in parts.items()}
 
 
+def vector_digest(vectors: WordVectors) -> str:
+    """Return the digest of the word vectors of a vocabulary."""
+    return hashlib.sha256(vectors.matrix.tobytes()).hexdigest()
+
+
 def _digest(texts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for text in texts:
@@ -52,7 +62,7 @@ def _digest(texts: Iterable[str]) -> str:
 
 
 def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
-    """Check that data is what the run in a folder was started with. Runs older than digests pass.
+    """Check that data is what the run in a folder was started with. Runs without digests pass with a warning.
 
     Args:
         folder: Folder of the run.
@@ -60,18 +70,29 @@ def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
         found: Digests of the data as it is now.
 
     Raises:
-        HsEnvError: If the data has changed; the message says what, and what to do.
+        HsEnvError: If the data has changed, or the digests are damaged; the message says what, and what to do.
     """
     path = folder / DATA
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
+        warnings.warn(
+            f"{folder} has no {DATA}, as runs of old versions have none. So it is not known whether the {name} is that "
+            "of the training.",
+            stacklevel=2,
+        )
         return
     saved = read_json(path)
-    if not isinstance(saved, dict):
-        raise HsEnvError(f"{path} holds no digests of the data of a run. Was it edited?")
-    changed = [key for key in found if key != _ALL and found[key] != saved.get(key)]
+    needed = found.keys() - {VECTORS}  # older runs have no digest of their word vectors
+    if not isinstance(saved, dict) or not all(isinstance(saved.get(key), str) for key in needed):
+        raise HsEnvError(f"{path} does not hold the digests of the data of a run. Was it edited?")
+    if VECTORS in found and saved.get(VECTORS, found[VECTORS]) != found[VECTORS]:
+        raise HsEnvError(
+            f"The word vectors have changed since the run in {folder} began. Restore their file as it was, or train a "
+            "new run."
+        )
+    changed = [key for key in needed if key != _ALL and found[key] != saved[key]]
     if "sentences" in changed:
         changed = ["sentences"]  # then labels and splits differ too
-    if not changed and found.get(_ALL) != saved.get(_ALL):
+    if not changed and _ALL in found and found[_ALL] != saved[_ALL]:
         changed = ["labels of equal sentences, or other gold actions"]
     if changed:
         other = " and other ".join(_WORDS.get(key, f"text in its part {key!r}") for key in changed)

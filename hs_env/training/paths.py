@@ -10,6 +10,7 @@ from hs_env.corpora.layouts import split_files
 from hs_env.corpora.spec import divide
 from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
+from hs_env.vectors.static import divide_sources, find_source
 
 
 def absolute(path: str | Path) -> str:
@@ -43,18 +44,10 @@ def located_vectors(spec: str, data_dir: Path | None) -> str:
         if not at or Path(spec.removeprefix(PREFIX)).expanduser().is_dir():
             model, at, layer = spec.removeprefix(PREFIX), "", ""
         return f"{PREFIX}{absolute(model)}{at}{layer}" if Path(model).expanduser().is_dir() else spec
-    if found := _file(spec, data_dir):
-        return found
-    sources = [part.split(",") for part in spec.split("+")]
-    paths = [[_file(source, data_dir) or source for source in part] for part in sources]
-    if any(sign in path for part in paths for path in part for sign in "+,"):
-        return spec  # such a path could not be told from two sources
-    return "+".join(",".join(part) for part in paths)
+    folder = None if data_dir is None else data_dir.expanduser()
 
+    def place(source: str) -> str:
+        found = find_source(source, folder)
+        return source if found is None else absolute(found)
 
-def _file(source: str, data_dir: Path | None) -> str | None:
-    """Return the absolute path of the file of a source of word vectors, or None."""
-    for folder in (Path(), *([] if data_dir is None else [data_dir.expanduser()])):
-        if (path := folder / Path(source).expanduser()).is_file():
-            return absolute(path)
-    return None
+    return "+".join(",".join(map(place, part)) for part in divide_sources(spec, folder))

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.compute import Device, find_device, isolated, learning, prepare
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, path_text
 from hs_env.storage import HISTORY, StrPath, read_json, write_json
 from hs_env.training.digests import DATA, check_data
 from hs_env.training.folders import CONFIG, RECORD, alone, check_empty, new_folder, no_run
@@ -79,7 +79,7 @@ class RunKind(Generic[Q, C, R]):
         find_device(resolved.device)  # an unknown one is an error before anything is written
         prepare(resolved.threads)
         name = getattr(config, self.data_field)
-        made = ranks.from_first(lambda: new_folder(None if folder is None else Path(folder), name))
+        made = ranks.from_first(lambda: new_folder(None if folder is None else _path(folder), name))
         with alone(made), learning(resolved.precision):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
@@ -108,7 +108,7 @@ class RunKind(Generic[Q, C, R]):
             HsEnvError: If the folder holds no run, the data has changed, there is no such device, or the run names code
                 that is not trusted.
         """
-        folder = Path(folder)
+        folder = _path(folder)
         config = self.load_config(folder)
         config = config if device is None else replace(config, device=str(device))
         find_device(config.device)
@@ -135,7 +135,7 @@ class RunKind(Generic[Q, C, R]):
             HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
         """
         ranks.require_one("A run that may have begun before")
-        folder, resolved = Path(folder), self.resolve(config).located()
+        folder, resolved = _path(folder), self.resolve(config).located()
         console = console or Console(stderr=True)
         if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
             self._check_same(folder, resolved)
@@ -160,7 +160,7 @@ class RunKind(Generic[Q, C, R]):
             HsEnvError: If the folder holds no run, or one that is not finished, or there is no such device.
         """
         device = find_device(device)
-        folder = Path(folder)
+        folder = _path(folder)
         config = self.load_config(folder)
         prepare(config.threads)
         if not (folder / HISTORY).exists():
@@ -173,7 +173,7 @@ class RunKind(Generic[Q, C, R]):
         Raises:
             HsEnvError: If there is none, or it is not valid.
         """
-        folder = Path(folder)
+        folder = _path(folder)
         path = folder / CONFIG
         if not path.is_file():
             raise HsEnvError(f"{no_run(folder)} Start one with: {self.command}")
@@ -233,3 +233,7 @@ class RunKind(Generic[Q, C, R]):
             resume = f"{self.command} --resume {trainer.folder}"
             raise type(error)(f"{error} Resume under torchrun with any number of processes: {resume}") from error
         return self.load(trainer.folder, trainer.device)
+
+
+def _path(folder: StrPath) -> Path:
+    return Path(path_text(folder, "The folder of a run")).expanduser()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.corpora.vocabulary import SPECIAL_WORDS
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, path_text, shown
 from hs_env.registry import unknown_name
 from hs_env.types import PADDING
 from hs_env.vectors.contextual import is_contextual
@@ -25,6 +25,7 @@ from hs_env.vectors.streams import WIDEST, Source
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")
 _BOUND: Final = 0.25
 """Bound a of random vectors from U(-a, a) if no pretrained vector is found (Kim 2014)."""
+_MOST_SOURCES: Final = 100
 _CHUNK: Final = 8192  # words for which random vectors are drawn at once
 
 
@@ -84,19 +85,43 @@ def load_vectors(
         HsEnvError: If there is no such source, a package is missing, a file is broken, or A and B of `A,B` differ in
             width.
     """
+    text = path_text(spec, "The name of word vectors")
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise HsEnvError(f"The seed must be a whole number from 0, got {shown(seed)}.")
     generator = np.random.default_rng(seed)
-    folder = None if data_dir is None else expand(data_dir)
-    parts = [_load_sources(names, words, generator, folder) for names in _parse_spec(os.fspath(spec))]
+    folder = None if data_dir is None else expand(path_text(data_dir, "data_dir"))
+    parts = [_load_sources(names, words, generator, folder) for names in divide_sources(text, folder)]
     if len(parts) == 1:
         return parts[0]
     return WordVectors(np.hstack([part.matrix for part in parts]), np.any([part.found for part in parts], axis=0))
 
 
-def _parse_spec(spec: str) -> list[list[str]]:
-    """Split `A,B+C` into [[A, B], [C]]: lists whose vectors are concatenated, each in order of preference."""
-    if os.path.isfile(expand(spec)):  # the name of a file may contain '+' and ','
-        return [[spec]]
-    return [part.split(",") for part in spec.split("+")]
+def divide_sources(spec: str, data_dir: Path | None = None) -> list[list[str]]:
+    """Divide `A,B+C` into [[A, B], [C]]: lists whose vectors are concatenated, each in order of preference.
+
+    The name of a file may contain '+' and ','. So the longest beginning that is the name of a file is one source.
+
+    Raises:
+        HsEnvError: If there are more than a hundred sources.
+    """
+    if (count := spec.count("+") + spec.count(",")) > _MOST_SOURCES:
+        raise HsEnvError(f"The name of word vectors has {count:,} signs '+' and ',', at most {_MOST_SOURCES} are read.")
+    parts: list[list[str]] = [[]]
+    while True:
+        ends = [*(at for at, sign in enumerate(spec) if sign in "+,"), len(spec)]
+        end = next((end for end in reversed(ends) if find_source(spec[:end], data_dir)), ends[0])
+        parts[-1].append(spec[:end])
+        if end == len(spec):
+            return parts
+        if spec[end] == "+":
+            parts.append([])
+        spec = spec[end + 1 :]
+
+
+def find_source(name: str, data_dir: Path | None) -> Path | None:
+    """Return the file of a source: in the working directory, or else in `data_dir`; None if there is none."""
+    folders = [Path.cwd(), *([] if data_dir is None else [data_dir])]
+    return next((each for folder in folders if os.path.isfile(each := folder / expand(name))), None)
 
 
 def _load_sources(
@@ -156,9 +181,8 @@ def _read_source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
     if reader is None:
         known = ("glove-6b-50d", "random:50", "hf:MODEL@LAYER", *(f"FILE{suffix}" for suffix in VECTOR_READERS))
         raise unknown_name("word vectors", spec, known)
-    folders = [Path.cwd(), *([] if data_dir is None else [data_dir])]
-    found = next((each for folder in folders if os.path.isfile(each := folder / expand(spec))), None)
+    found = find_source(spec, data_dir)
     if found is None:
-        looked = " and ".join(map(str, folders))
+        looked = " and ".join(map(str, [Path.cwd(), *([] if data_dir is None else [data_dir])]))
         raise HsEnvError(f"There is no file of word vectors {spec!r} (looked in {looked}).")
     return reader(found, wanted)

@@ -72,7 +72,8 @@ def _layout(path: Path, first: Lines) -> tuple[int | None, int]:
         return _header(path, first, after)
     width = _most_common(numbers)
     if not width:
-        raise file_error(path, number, "0 numbers after the word, expected some")
+        commas = "; put blanks between the numbers, and write them with points" if b"," in line else ""
+        raise file_error(path, number, f"0 numbers after the word, expected some{commas}")
     if numbers[0] < width:  # a line with too many numbers is refused when it is read
         header = "; a header would be two whole numbers, words and width" if len(fields) <= 3 else ""
         like = first[numbers.index(width)][0]

@@ -171,3 +171,25 @@ def test_deep_nesting_is_an_error_of_one_line(capsys, monkeypatch):
         cli.main([])
     assert stopped.value.code == 1
     assert "nested too deeply" in capsys.readouterr().err
+
+
+def test_a_terminal_without_room_for_a_box_still_gets_the_help():
+    done = run("evaluate --help", COLUMNS="3")
+    assert done.returncode == 0
+    assert b"more options" in done.stdout
+
+
+def test_warnings_are_never_errors_of_a_command():
+    done = run('segment --run phrases "zzz qqq xxx"', PYTHONWARNINGS="error")
+    assert done.returncode == 0
+    assert b"does not know 100% of the words" in done.stderr
+
+
+def test_errors_of_the_system_name_what_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(f'predict --run phrases "a good film" --out {tmp_path / "file" / "labels.tsv"}')
+    assert done.returncode == 1
+    assert b"file" in done.stderr
+    assert b"Errno" not in done.stderr
+    if Path("/dev/full").exists():
+        assert b"Standard output cannot be written: No space left" in run('segment "a good film" > /dev/full').stderr

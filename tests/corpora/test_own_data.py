@@ -1,12 +1,16 @@
 """Files as users have them: other columns, other labels, other separators, and rows with faults."""
 
+import gzip
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hs_env.corpora import Corpus, RowFormat, load_corpus
+from hs_env.corpora.labels import read_label
 from hs_env.corpora.spec import add_settings, divide, parse_settings
 from hs_env.errors import HsEnvError
 
@@ -200,3 +204,45 @@ def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "r.parquet").write_bytes(b"PAR1")
     with pytest.raises(HsEnvError, match=r'r.parquet: Parquet files need an extra .*"hs-env\[parquet\]"'):
         load_corpus(tmp_path / "r.parquet")
+
+
+def test_a_column_is_a_name_or_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("good film,1\nbad film,0\n")
+    by_text = load_corpus(path, text="1", label="2")
+    assert load_corpus(path, text=1, label=np.int64(2)).splits == by_text.splits  # type: ignore[arg-type]
+    with pytest.raises(HsEnvError, match=r"A column is a name, or a number from 1, got 1\.5"):
+        load_corpus(path, text=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", ["text", ""])
+def test_settings_without_a_value_are_named(tmp_path: Path, settings: str) -> None:
+    path = write(tmp_path / "a.csv", "text,label", [("good", 1), ("bad", 0)])
+    with pytest.raises(HsEnvError, match=f"after the colon, got '{settings}'"):
+        load_corpus(f"{path}:{settings}")
+
+
+def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,label", [("good film", 1), ("bad film", 0)])
+    plain, packed = tmp_path / "b.csv.gz", tmp_path / "c.csv"
+    plain.write_bytes(path.read_bytes())
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert load_corpus(plain).splits == load_corpus(packed).splits == load_corpus(path).splits
+
+
+def test_labels_that_look_like_numbers(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text,label", [("a", "1_0"), ("b", "9"), ("c", "10")])
+    assert load_corpus(path).labels == ("10", "1_0", "9")  # texts, in alphabetical order
+    with pytest.raises(HsEnvError, match="a class needs a name that is not blank"):
+        load_corpus(path, names=["a", " ", "c"])
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": Infinity}\n')
+    with pytest.raises(HsEnvError, match="the label is infinite"):
+        load_corpus(tmp_path / "a.jsonl")
+    assert read_label(Decimal("2.00")) == read_label(2) == "2"
+
+
+def test_a_folder_in_place_of_a_file_is_shown_as_one(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").mkdir()
+    write(tmp_path / "test.csv", "text,label", [("a", 1), ("b", 0)])
+    with pytest.raises(HsEnvError, match=r"this one holds test\.csv, train\.csv/"):
+        load_corpus(tmp_path)

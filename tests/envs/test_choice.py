@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from hs_env.envs.classes import PhraseSegmentationEnv
+from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.errors import HsEnvError
 from hs_env.problems.segmentation import END, INSIDE
 from tests.envs.builders import PHRASES, TEXT, Problem, read
@@ -73,3 +75,49 @@ def test_option_text(env: PhraseSegmentationEnv) -> None:
 def test_bad_options(env: PhraseSegmentationEnv, options: dict[str, Any], message: str) -> None:
     with pytest.raises(HsEnvError, match=re.escape(message)):
         env.reset(options=options)
+
+
+@pytest.mark.parametrize("options", ["foo", [1], 5])
+def test_options_are_a_mapping(env: PhraseSegmentationEnv, options: Any) -> None:
+    with pytest.raises(HsEnvError, match="The options of reset must be a dict"):
+        env.reset(options=options)
+    vector = EncoderVectorEnv(env._resources, 2)
+    with pytest.raises(HsEnvError, match="The options of reset must be a dict"):
+        vector.reset(options=options)
+
+
+def test_seeds_of_any_integer_type_begin_the_same_sentences(env: PhraseSegmentationEnv) -> None:
+    vector = EncoderVectorEnv(env._resources, 1)
+    for seed in (3, np.int64(3), np.uint8(3)):
+        index = env.reset(seed=seed)[1]["index"]  # type: ignore[arg-type]
+        assert index == env.reset(seed=3)[1]["index"] == vector.reset(seed=seed)[1]["index"][0]  # type: ignore[arg-type]
+    for seed in (-1, 1.5, "x", True):
+        with pytest.raises(HsEnvError, match=re.escape(f"The seed must be an integer from 0, or None, got {seed!r}")):
+            env.reset(seed=seed)  # type: ignore[arg-type]
+    with pytest.raises(HsEnvError, match="The seed is -1, expected"):
+        vector.reset(seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"corpus": None}, "The argument corpus must be a text or a path, got None"),
+        ({"corpus": "a\0b"}, "The argument corpus contains a NUL character"),
+        ({"classifier": 5}, "The argument classifier must be a text or a path, got 5"),
+        ({"data_dir": 5}, "The argument data_dir must be a text or a path, got 5"),
+        ({"split": None}, "Unknown split None"),
+        ({"reward_parameters": [1]}, "The argument reward_parameters must be a dict"),
+        ({"shaping": "no"}, "The argument shaping must be True or False, got 'no'"),
+        ({"shaping": 1}, "The argument shaping must be True or False, got 1"),
+    ],
+)
+def test_arguments_of_a_wrong_type(names: dict[str, Any], arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(HsEnvError, match=re.escape(message)):
+        PhraseSegmentationEnv(**names | arguments)
+
+
+def test_environments_ignore_autocast(env: PhraseSegmentationEnv) -> None:
+    usual, _ = env.reset(seed=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        np.testing.assert_array_equal(env.reset(seed=1)[0], usual)
+        assert torch.is_autocast_enabled("cpu")

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from hs_env.agents import FixedPolicy, Reinforce, SB3Agent, SB3Learner, load_agent
 from hs_env.agents.baselines import Random
 from hs_env.errors import HsEnvError
+from hs_env.evaluation import compare
 from hs_env.metrics.scores import policy_scores
 from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import HSLSTMReward
@@ -559,3 +561,48 @@ def test_the_rate_of_joint_training_decreases_at_the_end(model, tmp_path, monkey
     assert [rates[:20], rates[20:31]] == [[5.0] * 20, [1.0] * 11]
     assert rates[31:] == pytest.approx([0.02 + 0.98 * left for left in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)])
     assert factors == ([] if model == "plain_lstm" else pytest.approx(rates[20:]))
+
+
+def test_other_word_vectors_are_noticed(tmp_path, monkeypatch):
+    vectors = tmp_path / "a.txt"
+    vectors.write_text("good 1 2\nfilm 3 4\n")
+    config = replace(CONFIG, vectors=str(vectors))
+    run = train(config, tmp_path / "run", QUIET)
+    assert [row.name for row in compare(run, console=QUIET).rows[:2]] == ["HS-LSTM", "plain LSTM"]
+    shutil.rmtree(tmp_path / "run" / "plain_lstm")
+    vectors.write_text("good 1 9\nfilm 3 4\n")
+    console = Console(file=io.StringIO(), width=200)
+    for _ in range(2):  # also if the plain LSTM has been trained
+        assert "plain LSTM" not in [row.name for row in compare(run, console=console).rows]
+    assert console.file.getvalue().count("the word vectors have changed since the run began") == 2
+    train_almost_to_the_end(config, tmp_path / "other")
+    vectors.write_text("good 1 2\nfilm 3 4\n")
+    with pytest.raises(HsEnvError, match=r"The word vectors have changed since the run in .*other began"):
+        resume(tmp_path / "other", QUIET)
+
+
+def test_missing_and_damaged_digests(finished, tmp_path):
+    run = Run.load(shutil.copytree(finished.folder, tmp_path / "run"))
+    path = run.folder / "data.json"
+    digests = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in digests.items() if name != "vectors"}))
+    run.data()  # as in a run that is older than the digest of vectors
+    for damaged in ("[]", "{}", '{"sentences": 1}'):
+        path.write_text(damaged)
+        with pytest.raises(HsEnvError, match=r"data\.json does not hold the digests"):
+            run.data()
+    path.unlink()
+    with pytest.warns(UserWarning, match=r"has no data\.json"):
+        run.data()
+    path.symlink_to("nowhere")
+    with pytest.raises(HsEnvError, match=r"data\.json"):
+        run.data()
+
+
+def test_a_warning_that_is_an_error_loses_no_run(tmp_path):
+    config = replace(CONFIG, corpus="phrases:train=8,dev=1,test=2")  # one class on dev
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="predicts one class alone"):
+            train(config, tmp_path / "run", QUIET)
+    assert Run.load(tmp_path / "run").classifier.labels == ("negative", "positive")

