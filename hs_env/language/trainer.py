@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -59,6 +60,7 @@ class LMTrainer(StagedTrainer[int]):
     """
 
     unit = "characters"
+    history_types = MappingProxyType({"bits_per_character": float})
 
     def __init__(
         self, config: LMConfig, text: Text, folder: Path, console: Console, device: torch.device = CPU

@@ -126,6 +126,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         adapted: Objects that only checkpoints save and restore, by name.
         data_name: Name of the data in error messages, such as "text 'ptb'".
         data_digests: Digests of the data by name, saved with the run. A run resumes only on the same data.
+        history_types: Types of the values that each entry of the history must have, by name.
         data_digest: Digest that checkpoints hold, which covers the encoder of contextual word vectors too.
         callback: Called after each evaluation, or None.
         parent: Run that this one continues, for its record; empty if it starts from the beginning.
@@ -139,6 +140,7 @@ class StagedTrainer(ABC, Generic[Unit]):
     adapted: Mapping[str, Stateful]
     data_name: str
     data_digests: Mapping[str, str]
+    history_types: ClassVar[Mapping[str, type]] = {"best": bool}
     data_digest: str
 
     def __init__(
@@ -316,7 +318,7 @@ class StagedTrainer(ABC, Generic[Unit]):
             )
         try:
             self.progress, self._best = Progress(**state["progress"]), state["best"]
-            check_progress(self.progress, len(self.stages))
+            check_progress(self.progress, len(self.stages), self.history_types)
             if not isinstance(self._best, dict):
                 raise TypeError("the best weights are no mapping")
             if self.progress.best is not None and not self.learned.keys() <= self._best.keys():
@@ -343,8 +345,8 @@ class StagedTrainer(ABC, Generic[Unit]):
         )
 
 
-def check_progress(progress: Progress, stages: int) -> None:
-    """Check the types and ranges of a progress that was loaded from a file.
+def check_progress(progress: Progress, stages: int, history_types: Mapping[str, type]) -> None:
+    """Check the types and ranges of a progress that was loaded from a file, for a trainer with so many stages.
 
     Raises:
         HsEnvError: If a value is wrong; the message names its field.
@@ -362,3 +364,9 @@ def check_progress(progress: Progress, stages: int) -> None:
         raise HsEnvError("sums must have a number per name")
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise HsEnvError("history must be a list of evaluations")
+    for name, kind in history_types.items():
+        if not all(type(entry.get(name)) is kind for entry in history):
+            raise HsEnvError(f"each evaluation of the history must have a {kind.__name__} {name!r}")
+    done = progress.stage == stages or progress.best is not None
+    if done and not any(entry.get("best", True) for entry in history):
+        raise HsEnvError("the history must have an evaluation that is the best")

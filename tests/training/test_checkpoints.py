@@ -1,4 +1,4 @@
-"""How often a run writes checkpoints."""
+"""How often a run writes checkpoints, and which ones it refuses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hs_env.training import TrainConfig, stages, train
+from hs_env.errors import HsEnvError
+from hs_env.storage import load_state, save_state
+from hs_env.training import TrainConfig, resume, stages, train
+from tests.training.stopped import train_almost_to_the_end
 
 
 @pytest.mark.parametrize(
@@ -50,3 +53,22 @@ def test_checkpoints_take_a_small_share_of_the_time(
     train(config, tmp_path / "run", Console(quiet=True))
     assert [each for each in saved if each < 200] == expected
     assert saved[-1] == 200
+
+
+@pytest.mark.parametrize("damage", ["no best", "best is a text", "no evaluation"])
+def test_a_checkpoint_with_a_damaged_history_is_refused(damage: str, tmp_path: Path) -> None:
+    config = TrainConfig(
+        corpus="phrases:train=40,dev=4,test=4", vectors="random:4", model="plain_lstm", warm_epochs=1, joint_epochs=1
+    )
+    train_almost_to_the_end(config, tmp_path / "run")
+    path = tmp_path / "run" / stages.CHECKPOINT
+    state = load_state(path, "checkpoint")
+    history = state["progress"]["history"]
+    assert history
+    if damage == "no evaluation":
+        history.clear()
+    for entry in history:
+        entry["best"] = False if damage == "no best" else "yes"
+    save_state(path, "checkpoint", state)
+    with pytest.raises(HsEnvError, match=r"checkpoint\.safetensors is damaged .*(history|evaluation)"):
+        resume(tmp_path / "run", Console(quiet=True))
