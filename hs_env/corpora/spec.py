@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -16,6 +17,15 @@ from hs_env.storage import exists
 
 _PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
 _RESERVED: Final = re.compile(r"[%,=:/\\|\n]")
+_NO_ENCODINGS: Final = (
+    "unicode_escape",
+    "unicode-escape",
+    "raw_unicode_escape",
+    "raw-unicode-escape",
+    "idna",
+    "punycode",
+)
+"""Codecs of Python that are not the encoding of any text file."""
 _YES: Final = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
 
 
@@ -83,6 +93,8 @@ def _extends_ascii(encoding: str) -> bool:
     """Return whether Python has this encoding of texts, and it has the bytes of ASCII, as line ends need them."""
     ascii_bytes = bytes(range(128))
     try:
+        if codecs.lookup(encoding).name.replace("_", "-") in _NO_ENCODINGS:
+            return False
         return ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
     except (LookupError, ValueError):
         return False

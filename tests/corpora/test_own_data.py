@@ -246,3 +246,9 @@ def test_a_folder_in_place_of_a_file_is_shown_as_one(tmp_path: Path) -> None:
     write(tmp_path / "test.csv", "text,label", [("a", 1), ("b", 0)])
     with pytest.raises(HsEnvError, match=r"this one holds test\.csv, train\.csv/"):
         load_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf-16"])
+def test_codecs_that_no_text_file_has(encoding: str) -> None:
+    with pytest.raises(HsEnvError, match="Expected an encoding that extends ASCII"):
+        RowFormat(encoding=encoding)

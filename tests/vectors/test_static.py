@@ -193,3 +193,8 @@ def test_arguments_of_a_wrong_type(spec: Any, seed: Any, message: str) -> None:
 def test_decimal_commas_are_named(tmp_path: Path) -> None:
     with pytest.raises(HsEnvError, match="0 numbers after the word, expected some; put blanks between the numbers"):
         load_vectors(text(tmp_path / "a.txt", "good 0,1 0,2\n"), WORDS, seed=0)
+
+
+def test_vectors_of_zeros_leave_room_for_random_ones(tmp_path: Path) -> None:
+    matrix = load_vectors(text(tmp_path / "a.txt", "good 0 0\n"), WORDS, seed=0).matrix
+    assert np.abs(matrix[WORDS.index("zyzzq")]).min() > 0
