@@ -63,6 +63,8 @@ class ResourceNames:
                 f"The argument reward_parameters must be a dict such as {{'gamma': 0.2}}, got "
                 f"{shown(self.reward_parameters)}."
             )
+        object.__setattr__(self, "shaping", bool(self.shaping))
+        object.__setattr__(self, "reward_parameters", dict(self.reward_parameters))
 
 
 def _plain_spec() -> property:

@@ -234,8 +234,7 @@ def _warn_without_plain(reason: str, console: Console) -> None:
 def _same_vectors(*folders: Path) -> bool:
     """Tell whether runs began with the same word vectors, as far as their folders say."""
     saved = [read_json(folder / DATA) for folder in folders if (folder / DATA).is_file()]
-    found = {each[VECTORS] for each in saved if isinstance(each, dict) and VECTORS in each}
-    return len(found) < 2
+    return len({str(each[VECTORS]) for each in saved if isinstance(each, dict) and VECTORS in each}) < 2
 
 
 def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console) -> Predictions | None:

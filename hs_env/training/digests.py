@@ -82,7 +82,8 @@ def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
         return
     saved = read_json(path)
     needed = found.keys() - {VECTORS}  # older runs have no digest of their word vectors
-    if not isinstance(saved, dict) or not all(isinstance(saved.get(key), str) for key in needed):
+    whole = isinstance(saved, dict) and needed <= saved.keys()
+    if not whole or not all(isinstance(digest, str) for digest in saved.values()):
         raise HsEnvError(f"{path} does not hold the digests of the data of a run. Was it edited?")
     if VECTORS in found and saved.get(VECTORS, found[VECTORS]) != found[VECTORS]:
         raise HsEnvError(

