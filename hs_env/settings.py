@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.registry import unknown_name
 
 P = TypeVar("P")
@@ -27,6 +27,18 @@ def read_toml(path: Path, kind: str) -> dict[str, Any]:
         raise HsEnvError(f"{path} is not a readable {kind}: it is not UTF-8. Convert it to UTF-8.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise HsEnvError(f"{path} is not a readable {kind}: {error}.") from error
+
+
+def check_tables(path: Path, name: str, value: object, nested: bool = False) -> None:
+    """Check that a value of a TOML file is a table; if `nested`, one of tables.
+
+    Raises:
+        HsEnvError: If it is not; the message has the path, the name and the value.
+    """
+    if not isinstance(value, Mapping):
+        raise HsEnvError(f"{path}: {name} must be a table, [{name}{'.NAME' * nested}], got {shown(value)}.")
+    for inner, table in value.items() if nested else ():
+        check_tables(path, f"{name}.{inner}", table)
 
 
 def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.errors import HsEnvError, shown
-from hs_env.settings import make_config, merge_settings, read_toml
+from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.training.config import LATER, LATER_AGENT, LATER_MODEL, ResolvedConfig, TrainConfig
 
 _IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
@@ -109,12 +109,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise HsEnvError(f"{path}: the tables are settings, corpora and variants, got {sorted(strange)[0]!r}.")
     if not grid.get("corpora") or not grid.get("variants"):
         raise HsEnvError(f"{path}: a grid needs at least one [corpora.NAME] and one [variants.NAME].")
-    if not isinstance(grid.get("settings", {}), Mapping):
-        raise HsEnvError(f"{path}: [settings] must be a table of fields, got {shown(grid['settings'])}.")
-    for kind in ("corpora", "variants"):
-        tables = grid[kind]
-        if not isinstance(tables, Mapping) or not all(isinstance(table, Mapping) for table in tables.values()):
-            raise HsEnvError(f"{path}: {kind} must be tables such as [{kind}.NAME], got {shown(tables)}.")
+    for kind in ("settings", "corpora", "variants"):
+        check_tables(path, kind, grid.get(kind, {}), nested=kind != "settings")
     for name, variant in grid["variants"].items():
         chosen = variant.get("corpora", [])
         if not isinstance(chosen, list) or not all(isinstance(corpus, str) for corpus in chosen):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hs_env.errors import HsEnvError
-from hs_env.settings import make_config, merge_settings, read_toml
+from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.training.config import TrainConfig
 
 SPACE: Final = Path(__file__).with_name("space.toml")
@@ -63,6 +63,8 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
     tables = read_toml(path, "search space")
     if strange := tables.keys() - {"all", "models", "agents"}:
         raise HsEnvError(f"{path}: the tables are all, models.NAME and agents.NAME, got {sorted(strange)[0]!r}.")
+    for kind, value in tables.items():
+        check_tables(path, kind, value, nested=kind != "all")
     resolved = config.resolve()
     layers = [tables.get("all", {})]
     for kind, name in (("models", resolved.model), ("agents", resolved.agent)):
@@ -70,6 +72,8 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
         layers.append(named.get(name) or named.get(name.partition(".")[0], {}))
     space: dict[str, Range] = {}
     for field, value in merge_settings(*layers).items():
+        if field in _NESTED:
+            check_tables(path, field, value)
         inner = {f"{field}.{name}": each for name, each in value.items()} if field in _NESTED else {field: value}
         space |= {name: _range(f"{path}, {name}", each) for name, each in inner.items()}
     if not space:

@@ -51,6 +51,10 @@ def test_the_space_of_the_package_fits_every_agent(agent):
     ("text", "message"),
     [
         ("[other]", "the tables are all, models.NAME and agents.NAME, got 'other'"),
+        ("all = 3", r"all must be a table, \[all\], got 3"),
+        ("models = 3", r"models must be a table, \[models.NAME\], got 3"),
+        ("models = {hs_lstm = 3}", r"models.hs_lstm must be a table"),
+        ("[all]\nmodel_parameters = 3", r"model_parameters must be a table"),
         ("[models.cnn]\nbatch_size = { choices = [1] }", "names no field for the model 'plain_lstm'"),
         ("[all]\nbatch_size = 3", "expected choices = "),
         ("[all]\nbatch_size = { low = 3, high = 1 }", "expected choices = "),
