@@ -52,7 +52,7 @@ def main(corpus: str = "movie_reviews", seeds: int = 3, rows: int = 640, inner: 
 
     Args:
         corpus: Corpus that HS-LSTM is trained on.
-        seeds: Number of seeds.
+        seeds: Number of seeds, at least 2.
         rows: Rows of the left matrix of the products.
         inner: Columns of it, a quarter of those of the right matrix.
     """

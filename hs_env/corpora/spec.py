@@ -17,14 +17,7 @@ from hs_env.storage import exists
 
 _PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
 _RESERVED: Final = re.compile(r"[%,=:/\\|\n]")
-_NO_ENCODINGS: Final = (
-    "unicode_escape",
-    "unicode-escape",
-    "raw_unicode_escape",
-    "raw-unicode-escape",
-    "idna",
-    "punycode",
-)
+_NO_ENCODINGS: Final = ("unicode-escape", "raw-unicode-escape", "idna", "punycode")
 """Codecs of Python that are not the encoding of any text file."""
 _YES: Final = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
 

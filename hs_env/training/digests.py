@@ -51,7 +51,7 @@ def text_digests(parts: Mapping[str, str]) -> dict[str, str]:
 
 def vector_digest(vectors: WordVectors) -> str:
     """Return the digest of the word vectors of a vocabulary."""
-    return hashlib.sha256(vectors.matrix.tobytes()).hexdigest()
+    return hashlib.sha256(vectors.matrix.data).hexdigest()
 
 
 def _digest(texts: Iterable[str]) -> str:
