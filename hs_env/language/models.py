@@ -86,17 +86,20 @@ class CharacterLM(nn.Module):
             Log-probabilities of the next characters, (T, B, V) float32; boundaries, (T, B, levels) float32, or None
             for a core without boundaries; and the state after the last character, without gradient.
         """
-        log_probs, reading = self.read(tokens, state)
-        return log_probs, reading.boundaries, reading.state
+        reading = self.read(tokens, state)
+        return reading.log_probs, reading.boundaries, reading.state
 
-    def read(self, tokens: Tensor, state: State | None = None) -> tuple[Tensor, CoreReading]:
-        """Return log-probabilities as `forward` does, and all that the core computed."""
+    def read(self, tokens: Tensor, state: State | None = None) -> CoreReading:
+        """Read characters as `forward` does, and return all that the core computed."""
         vectors, where = self.embedding.weight, tokens  # each character of the alphabet is projected only once
         if self.training and self.dropout.p:  # dropout differs between positions
             vectors = self.dropout(nn.functional.embedding(tokens.flatten(), vectors))
             where = torch.arange(tokens.numel(), device=tokens.device).view(tokens.shape)
-        reading = self.core.read(vectors, where, state, tokens)
-        return torch.log_softmax(self.softmax(self.dropout(self.output(reading.h))), -1), reading
+        return self.core.read(vectors, where, state, tokens, self._predict)
+
+    def _predict(self, h: Tensor) -> Tensor:
+        """Return log-probabilities of the next character, (..., V), for hidden states (..., units)."""
+        return torch.log_softmax(self.softmax(self.dropout(self.output(h))), -1)
 
     def read_early(self, reading: CoreReading) -> Tensor | None:
         """Return the log-probabilities of the early exit, (T, B, V); None if there is none."""

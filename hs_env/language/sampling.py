@@ -20,16 +20,17 @@ MARKS = "|‖"
 def boundaries_in(language_model: LanguageModel, text: str, before: str = "") -> Tensor:
     """Return where a model finds boundaries after the characters of a text.
 
-    H-Net has a boundary after the first character that it reads, whatever follows.
+    H-Net has a boundary after the first character that it reads, whatever follows. A segmental model has one where a
+    boundary is more probable than none, given the whole text.
 
     Args:
-        language_model: Model whose core finds boundaries: "hm_lstm" or "h_net".
+        language_model: Model whose core finds boundaries: "hm_lstm", "h_net" or "segmental".
         text: Text of one character or more.
         before: Text that the model reads first, as context.
 
     Returns:
-        (characters, levels) int64, 1 for a boundary: a column for each layer of HM-LSTM except the top one, or for each
-        stage of H-Net.
+        (characters, levels) int64, 1 for a boundary: a column for each layer of HM-LSTM except the top one, for each
+        stage of H-Net, or one for a segmental model.
 
     Raises:
         HsEnvError: If the text is empty or has unknown characters, or the model has no boundaries.
@@ -39,9 +40,10 @@ def boundaries_in(language_model: LanguageModel, text: str, before: str = "") ->
     z = language_model.model(language_model.encode(before + text)[:, None])[1]
     if z is None:
         raise HsEnvError(
-            f"{language_model.model.core.title} has no boundaries. Use a model whose core is 'hm_lstm' or 'h_net'."
+            f"{language_model.model.core.title} has no boundaries. Use a model whose core is 'hm_lstm', 'h_net' or "
+            "'segmental'."
         )
-    boundaries: Tensor = z[len(before) :, 0] > 0.5  # "soft" boundaries are between 0 and 1
+    boundaries: Tensor = z[len(before) :, 0] > 0.5  # "soft" and segmental boundaries are between 0 and 1
     return boundaries.long()
 
 

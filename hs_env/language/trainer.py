@@ -119,9 +119,9 @@ class LMTrainer(StagedTrainer[int]):
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate_at(number)
         model.train()
-        log_probs, reading = model.read(self.inputs[now], self.carried.state)
+        reading = model.read(self.inputs[now], self.carried.state)
         self.carried.state = reading.state
-        late = _cross_entropies(log_probs, self.targets[now])
+        late = _cross_entropies(reading.log_probs, self.targets[now])
         loss = late.mean()
         total = loss
         if reading.gates is not None:

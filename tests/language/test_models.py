@@ -18,7 +18,7 @@ from tests.language.builders import CONFIG
 ALPHABET = " " + "".join(map(chr, range(97, 146)))
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net", "segmental"])
 def test_stretches_are_read_as_one_text(core: str) -> None:
     torch.manual_seed(0)
     model = CharacterLM(7, core, 3, 6, 5, 4, stages=2).eval()
@@ -32,7 +32,7 @@ def test_stretches_are_read_as_one_text(core: str) -> None:
     torch.testing.assert_close(alone, whole[:, 1:2], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net", "segmental"])
 def test_the_gradient_with_dropout_is_that_of_what_was_dropped(core: str) -> None:
     torch.manual_seed(1)
     model, tokens = CharacterLM(7, core, 2, 6, 5, 4, dropout=0.5), torch.randint(0, 7, (4, 3))
@@ -65,7 +65,7 @@ def test_no_other_width_comes_nearer(width: int) -> None:
         assert abs(size - wanted) >= abs(chosen.size - wanted)
 
 
-@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net"])
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net", "segmental"])
 @pytest.mark.parametrize("streams", [1, 7, 1000])
 def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams: int) -> None:
     torch.manual_seed(3)
