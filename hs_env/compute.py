@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -107,10 +108,27 @@ def _casts(device: str) -> bool:
 
 
 @contextmanager
-def learning(precision: Precision | None) -> Iterator[None]:
-    """Return a context for training: gradients are computed, and products have this precision (see `multiplying`)."""
-    with torch.inference_mode(False), torch.enable_grad(), multiplying(precision):
+def learning(precision: Precision | None, threads: int) -> Iterator[None]:
+    """Return a context for training: gradients are computed, and the process is as `multiplying` and `prepare` say.
+
+    Trainings in several threads of a process take turns, because they share the global generators of torch.
+    """
+    with _TURN, torch.inference_mode(False), torch.enable_grad(), multiplying(precision):
+        prepare(threads)
         yield
+
+
+_TURN = threading.RLock()
+
+
+def _renew_turn() -> None:
+    """Forget, in a forked child, the threads of the parent."""
+    global _TURN
+    _TURN = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turn)
 
 
 # Precision -----------------------------------------------------------------------------------------------------------

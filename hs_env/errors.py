@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from numbers import Integral, Real
+from pathlib import Path
 
 
 class HsEnvError(ValueError):
@@ -37,6 +38,19 @@ def path_text(value: object, what: str) -> str:
     if "\0" in text:
         raise HsEnvError(f"{what} contains a NUL character, got {shown(text)}. Remove it.")
     return text
+
+
+def expand(path: str | os.PathLike[str]) -> Path:
+    """Return a path with `~` or `~USER` replaced by the home folder.
+
+    Raises:
+        HsEnvError: If the home folder is unknown.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        given = os.fspath(path)
+        raise HsEnvError(f"The home folder in {given!r} is unknown. Set HOME, or give the whole path.") from error
 
 
 def check_ranges(config: object, **ranges: tuple[float, float]) -> None:

@@ -33,6 +33,8 @@ class Reward(ABC):
     """
 
     name: str
+    source = "its method terms()"
+    """What an error of the user's code is in, for messages."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Name the class after itself, unless it sets `name`."""
@@ -140,20 +142,26 @@ class Reward(ABC):
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct its method terms().") from error
+            raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct {self.source}.") from error
         if not isinstance(terms, Mapping) or not terms:
             came = type(terms).__name__ if not isinstance(terms, Mapping) else "none"
             raise HsEnvError(f"The reward {self.name!r} must return a dict of at least one named term, got {came}.")
         return terms
 
     def _checked(self, key: str, value: Any, episodes: Episodes) -> Tensor:
-        from torch import Tensor
+        from torch import Tensor, strided
 
         where = f"The term {key!r} of the reward {self.name!r}"
-        if not isinstance(value, Tensor) or value.shape != (len(episodes),) or not value.is_floating_point():
-            came = f"{tuple(value.shape)} of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        device = episodes.log_probs.device
+        good_kind = isinstance(value, Tensor) and value.is_floating_point() and value.layout == strided
+        if not good_kind or value.shape != (len(episodes),) or value.device != device:
+            came = type(value).__name__
+            if isinstance(value, Tensor):
+                layout = "" if value.layout == strided else f", {value.layout}"
+                came = f"{tuple(value.shape)} of {value.dtype} on {value.device}{layout}"
             raise HsEnvError(
-                f"{where} must be a float tensor of shape ({len(episodes)},), one value per episode; got {came}."
+                f"{where} must be a dense float tensor of shape ({len(episodes)},) on {device}, one value per episode; "
+                f"got {came}."
             )
         amounts: Tensor = value.float()
         if not (good := amounts.isfinite()).all():

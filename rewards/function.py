@@ -116,6 +116,8 @@ class FunctionReward(Reward):
         HsEnvError: If the function takes positional arguments only, or has no such parameter.
     """
 
+    source = "the function"
+
     def __init__(self, function: Callable[..., Sequence[float | None]], name: str = "", /, **parameters: Any) -> None:
         self.function, self.parameters = function, parameters
         self.term: str = getattr(function, "__name__", type(function).__name__)

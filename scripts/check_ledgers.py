@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import tyro
@@ -43,7 +44,7 @@ def check(path: Path, number: int, longest: float, data_dir: Path | None) -> boo
     key = sorted(results)[number % len(results)]
     config = replace(ResolvedConfig.from_json(results[key]["config"]), data_dir=data_dir).located()
     with tempfile.TemporaryDirectory() as folder:
-        ended = launch_here(config, Path(folder) / key)
+        ended = launch_here(config, Path(folder) / key, Event())
     if ended.result is None:
         print(f"FAIL {path.name} {key}: {ended.fault}", flush=True)
         return False

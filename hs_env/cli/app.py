@@ -7,17 +7,20 @@ import errno
 import os
 import re
 import shutil
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import hs_env
-from hs_env.cli.streams import output_fault, prepare_streams
-from hs_env.errors import HsEnvError
+from hs_env.cli.streams import discard_output, output_fault, prepare_streams
+from hs_env.errors import HsEnvError, expand
 from hs_env.registry import unknown_name
 
 GROUPS: Final = {
@@ -66,26 +69,54 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run `hs-env` with these arguments, or with those of the process.
 
     Raises:
-        SystemExit: With status 1 after an error that the user can correct, and with status 2 after wrong usage.
+        SystemExit: With status 1 after an error that the user can correct, with status 2 after wrong usage, and with
+            128 and the number of the signal after SIGINT, SIGTERM or SIGHUP.
     """
     prepare_streams()
     if shutil.get_terminal_size().columns < _NARROWEST:
         os.environ["COLUMNS"] = str(_NARROWEST)
     try:
         try:
-            with warnings.catch_warnings():
+            with _told_by_signals(), warnings.catch_warnings():
                 warnings.showwarning = _print_warning  # type: ignore[assignment]
                 warnings.filterwarnings("default", module=r"(hs_env|agents|rewards)(\.|$)")  # never an error
                 _start(list(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        output_fault()
+        discard_output()
         raise SystemExit(0) from None
     except (HsEnvError, OSError, RecursionError, UnicodeEncodeError) as error:
         _fail(_explained(error))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as stop:
+        raise SystemExit(128 + (stop.number if isinstance(stop, _Ended) else signal.SIGINT)) from None
+
+
+class _Ended(KeyboardInterrupt):
+    """Raised where the process is when a signal tells it to end: files and messages are those of an interrupt."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextmanager
+def _told_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the command as Ctrl-C does, unless they are ignored or handled already."""
+
+    def end(number: int, _: object) -> None:
+        raise _Ended(number)
+
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    told = [number for name in names if (number := getattr(signal, name, None)) is not None]
+    told = [number for number in told if signal.getsignal(number) == signal.SIG_DFL]
+    for number in told:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in told:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _fail(error: Exception) -> NoReturn:
@@ -102,6 +133,8 @@ def _fail(error: Exception) -> NoReturn:
 
 def _explained(error: Exception) -> Exception:
     if isinstance(error, OSError):
+        if isinstance(error, FileNotFoundError) and not _has_working_folder():
+            return HsEnvError("The working folder does not exist any more. Change to another one.")
         if error.filename is not None:
             return HsEnvError(f"{error.filename} cannot be read or written: {error.strerror}.")
         if (fault := output_fault()) or error.errno == errno.ENOSPC:  # all files have names in errors
@@ -116,6 +149,14 @@ def _explained(error: Exception) -> Exception:
             "Rename the file, or set PYTHONUTF8=1."
         )
     return error
+
+
+def _has_working_folder() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _start(given: list[str]) -> None:
@@ -158,6 +199,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
 def _run(command: str, arguments: Sequence[str]) -> None:
     import tyro
+    from rich.console import Console
 
     from hs_env.cli.help import print_help
 
@@ -178,11 +220,33 @@ def _run(command: str, arguments: Sequence[str]) -> None:
     else:
         function = getattr(module, command)
         prepared = _texts_last(function, arguments)
+    setattr(Console, "on_broken_pipe", _raise_broken_pipe)  # noqa: B010 - rich would end the process with status 1
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.primitive_rule(_home_rule)
     asked = next((each for each in prepared[: (*prepared, "--").index("--")] if each in _HELP), None)
     if asked is None:
-        tyro.cli(function, prog=prog, args=prepared)
+        tyro.cli(function, prog=prog, args=prepared, registry=registry)
     else:
         print_help(function, prog, _HELP[asked])
+
+
+def _raise_broken_pipe(_: object) -> NoReturn:
+    raise BrokenPipeError
+
+
+def _home_rule(info: Any) -> Any:
+    """Let `~` at the start of a path be the home folder: shells do not expand it in `--out=~/runs`."""
+    import tyro
+
+    if info.type is not Path:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda given: expand(given[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    )
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

@@ -43,6 +43,15 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def discard_output() -> None:
+    """Discard what the standard streams have not written yet, and all that follows, if nobody reads it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def output_fault() -> str | None:
     """Flush standard output. If that fails, return the reason, and discard what is not written yet."""
     try:

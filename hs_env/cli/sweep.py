@@ -88,6 +88,10 @@ def run_grid(
 
     if options.address is not None and options.engine != "ray":
         raise HsEnvError("--address is for --engine ray.")
+    for name, low in (("runs", 0), ("jobs", 1)):
+        number = getattr(options, name)
+        if number is not None and number < low:
+            raise HsEnvError(f"--{name} must be {low} or more, got {number}.")
     console, ledger = Console(stderr=True), Ledger(out / "ledger.jsonl")
     cells = with_vectors(load_grid(grid, options.data_dir), options.vectors)
     wanted = choose_cells(cells, corpora, options.model)

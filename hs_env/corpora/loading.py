@@ -25,7 +25,7 @@ from hs_env.corpora.hugging_face import corpus_from_hugging_face
 from hs_env.corpora.layouts import corpus_from_path, split_files
 from hs_env.corpora.spec import RowFormat, divide, parse_settings, take_settings, whole_number
 from hs_env.corpora.variants import SETTINGS, Variant
-from hs_env.errors import HsEnvError, shown
+from hs_env.errors import HsEnvError, expand, shown
 from hs_env.storage import exists
 
 
@@ -107,7 +107,7 @@ def _load_words(
     stem, _, rest = spec.partition(":")
     if not isinstance(name, str):
         _reject_sizes(spec, sizes)
-        return corpus_from_path(Path(name).expanduser(), fold=fold, row_format=RowFormat.from_settings(spec, chosen))
+        return corpus_from_path(expand(name), fold=fold, row_format=RowFormat.from_settings(spec, chosen))
     if stem == "hf":
         _reject_sizes(name, sizes)
         return _from_hugging_face(rest, fold, chosen)
@@ -131,7 +131,7 @@ def _load_words(
         has = ", ".join(key for key in known if key != "data_dir") or "none"
         raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
     settings |= {key: whole_number(name, key, value) for key, value in named.items()}
-    context = {"seed": seed, "data_dir": None if data_dir is None else Path(data_dir).expanduser()}
+    context = {"seed": seed, "data_dir": None if data_dir is None else expand(data_dir)}
     return builder(**{key: value for key, value in context.items() if key in known} | settings)
 
 

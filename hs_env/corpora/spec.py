@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, expand
 from hs_env.storage import exists
 
 _PATH: Final = re.compile(r"(?P<path>.+?):(?P<settings>[a-z_]+=[^/\\]*)", re.DOTALL)
@@ -114,7 +114,7 @@ def _to_path(name: str) -> Path:
     except UnicodeEncodeError:  # in a locale of ASCII; names of files are nevertheless UTF-8
         with suppress(UnicodeEncodeError):
             name = os.fsdecode(name.encode("utf-8", "surrogateescape"))
-    return Path(name).expanduser()
+    return expand(name)
 
 
 def add_settings(name: str, settings: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from hs_env.corpora.tokenisation import tokenise_words
 from hs_env.corpora.units import unit_of
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, expand
 from hs_env.registry import unknown_name
 from hs_env.textfile import read_lines
 from hs_env.types import END, INSIDE, Sentence
@@ -69,7 +69,7 @@ def load_treebank(name: str, *, data_dir: Path | None, split: str = "test", toke
             f"The treebank {name!r} is read from files: give data_dir, the folder that holds {name}/. "
             f"`hs-env prepare {name}` makes it."
         )
-    stem = data_dir.expanduser() / name / kind.stem.format(split)
+    stem = expand(data_dir) / name / kind.stem.format(split)
     path = next((path for suffix in (".txt.gz", ".txt") if (path := Path(f"{stem}{suffix}")).is_file()), None)
     if path is None:
         raise HsEnvError(f"The {split} split of the treebank {name!r} is read from {stem}.txt.gz, but there is none.")

@@ -23,7 +23,7 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.loading import corpus_files
 from hs_env.corpora.spec import add_settings, take_settings
 from hs_env.corpora.units import unit_of
-from hs_env.errors import HsEnvError, path_text, shown
+from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.problems.problem import Problem
@@ -157,7 +157,7 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     device, reward = find_device(names.device), make_reward(names.reward, **names.reward_parameters)
     if names.classifier is not None:  # errors in names come before the corpus is loaded
         _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier, device)), problem)
-    data_dir = None if names.data_dir is None else Path(names.data_dir).expanduser().resolve()
+    data_dir = None if names.data_dir is None else expand(names.data_dir).resolve()
     corpus_key = names.corpus, data_dir, _stamp(corpus_files(names.corpus, data_dir))
     corpus = _corpus(corpus_key)
     if names.split not in corpus.splits:

@@ -271,9 +271,13 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     try:
         if folder.is_symlink() and not finished:
             raise PermissionError(f"{folder} is a link, and a run writes only into its own folder")
-        if not folder.exists():
-            console.print("Plain LSTM to compare with")
-        plain = train_or_resume(config, folder, console)
+        try:
+            if not folder.exists():
+                console.print("Plain LSTM to compare with")
+            plain = train_or_resume(config, folder, console)
+        except KeyboardInterrupt:
+            console.print(f"The run itself is finished. Compare it with: hs-env evaluate {run.folder}", markup=False)
+            raise
     except (MissingVectorsError, OSError) as error:
         if finished:
             raise

@@ -71,8 +71,8 @@ class Ledger:
         for number, line in enumerate(lines, 1):
             try:
                 entry = json.loads(line)
-                if not isinstance(entry, dict) or "key" not in entry:
-                    raise ValueError("expected a JSON object with a key")
+                if not isinstance(entry, dict) or not isinstance(entry.get("key"), str):
+                    raise ValueError("expected a JSON object whose key is a text")
             except ValueError as error:
                 raise HsEnvError(f"{self.path}, line {number}: {error}. Was the ledger edited?") from error
             entries.append(entry)

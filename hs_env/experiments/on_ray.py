@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hs_env.errors import HsEnvError, missing_extra
-from hs_env.experiments.runner import Ended, Launch, run_here
+from hs_env.experiments.runner import PATIENCE, Ended, Launch, run_here
 from hs_env.training.config import ResolvedConfig
 
 try:
@@ -56,12 +57,16 @@ def _check(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
-def _launch(config: ResolvedConfig, folder: Path) -> Ended:
+def _launch(config: ResolvedConfig, folder: Path, stopped: threading.Event) -> Ended:
     """Run a configuration as a task, with absolute paths, because a node has another working folder."""
     gpus = int(config.device.startswith("cuda"))
     task = ray.remote(max_calls=1, num_cpus=max(config.threads, 1), num_gpus=gpus)(_work)
     try:
-        ended: Ended = ray.get(task.remote(config.located(), folder.absolute()))
+        found = task.remote(config.located(), folder.absolute())
+        while not ray.wait([found], timeout=PATIENCE)[0]:
+            if stopped.is_set():
+                ray.cancel(found, force=True)
+        ended: Ended = ray.get(found)
     except ray.exceptions.RayError as error:
         return Ended(None, f"was lost: {' '.join(str(error).split())}", killed=True)
     return ended

@@ -48,6 +48,19 @@ def result_of(run: Run) -> dict[str, Any]:
     }
 
 
+def is_result(value: Any) -> bool:
+    """Tell whether a JSON value has what tables, curves and tests need of a result."""
+    try:
+        test = value["test"]
+        numbers = [value["cpu_seconds"], value["dev"]["accuracy"], test["accuracy"], test["log_likelihood"]]
+        epochs = [epoch["accuracy"] for epoch in value["epochs"]]
+        unpack(test["correct"], test["sentences"])
+        kinds = isinstance(value["record"], list) and isinstance(value["config"]["corpus"], str)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return kinds and all(isinstance(each, float | int) for each in (*numbers, *epochs))
+
+
 def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
     model, sentences = run.classifier.model, data.splits[split]
     more: dict[str, Any] = {}

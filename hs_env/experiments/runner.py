@@ -15,9 +15,10 @@ from typing import Any
 
 from rich.console import Console
 
+from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
-from hs_env.experiments.result import result_of
+from hs_env.experiments.result import is_result, result_of
 from hs_env.storage import read_json, write_atomically
 from hs_env.training import train_or_resume
 from hs_env.training.config import ResolvedConfig
@@ -44,8 +45,12 @@ class Ended:
     killed: bool = False
 
 
-Launch = Callable[[ResolvedConfig, Path], Ended]
-"""Function that runs a configuration in a folder, in a process of its own, and waits for its end."""
+Launch = Callable[[ResolvedConfig, Path, threading.Event], Ended]
+"""Function that runs a configuration in a folder, in a process of its own, and waits for its end. The event tells it to
+kill the process."""
+
+PATIENCE = 0.2
+"""Seconds between two looks at the event."""
 
 
 def run_cells(
@@ -59,7 +64,8 @@ def run_cells(
     """Run the cells that have no result in the ledger.
 
     A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more;
-    then the failure is added to the ledger, and the other cells go on. Only this process writes to the ledger.
+    then the failure is added to the ledger, and the other cells go on. An interrupt stops all runs. Only this process
+    writes to the ledger.
 
     Args:
         cells: Cells to run.
@@ -80,10 +86,10 @@ def run_cells(
 
     def attempt(cell: Cell) -> tuple[Cell, float, Ended]:
         begun, start = time.monotonic(), launch or launch_here
-        ended = start(cell.config, folder(cell))
+        ended = start(cell.config, folder(cell), stopped)
         if ended.result is None and not stopped.is_set():
             console.print(f"{_told(folder(cell), ended)}; it is tried once more", **_PLAIN)
-            ended = start(cell.config, folder(cell))
+            ended = start(cell.config, folder(cell), stopped)
         return cell, time.monotonic() - begun, ended
 
     with ThreadPoolExecutor(max(jobs, 1)) as pool:
@@ -98,9 +104,11 @@ def run_cells(
                 shown = f"{folder(cell).name} took {seconds:.0f} s" if good else told
                 rest = f", {left}" if number < len(missing) else ""
                 console.print(f"{number}/{len(missing)} {shown}{rest}", **_PLAIN)
-        except BaseException:
+        except BaseException as error:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                console.print("Stopped. Repeat the command to continue.")
             raise
     return faults
 
@@ -113,24 +121,37 @@ def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
         spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - used}
         content = json.dumps(spent | result_of(trained), ensure_ascii=False, allow_nan=False)
         write_atomically(folder / RESULT, content.encode())
-    result: dict[str, Any] = read_json(folder / RESULT)
+    try:
+        result: dict[str, Any] = read_json(folder / RESULT)
+    except HsEnvError:
+        result = {}
+    if not is_result(result):
+        raise HsEnvError(f"{folder / RESULT} is damaged. Remove it, and repeat the command.")
     return result
 
 
-def launch_here(config: ResolvedConfig, folder: Path) -> Ended:
-    """Run a configuration in its own process on this machine."""
+def launch_here(config: ResolvedConfig, folder: Path, stopped: threading.Event) -> Ended:
+    """Run a configuration in its own process on this machine; see `Launch`."""
     log = Path(f"{folder}.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         command = [sys.executable, "-m", WORKER, str(folder)]
-        given = json.dumps(config.to_json()).encode()
-        state = subprocess.run(command, input=given, stdout=file, stderr=subprocess.STDOUT).returncode
+        given: bytes | None = json.dumps(config.to_json()).encode()
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT) as process:
+            while process.returncode is None:
+                try:
+                    process.communicate(given, timeout=PATIENCE)
+                except subprocess.TimeoutExpired:
+                    given = None  # what is not written yet is written by the next call
+                    if stopped.is_set():
+                        process.terminate()
+        state = process.returncode
     if state == 0:
         return Ended(read_json(folder / RESULT))
     if state < 0:
         return Ended(None, f"was killed by signal {-state}", killed=True)
     last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-    return Ended(None, last or f"no message, exit status {state}")
+    return Ended(None, last or f"exit status {state}, and no message in {log}. Is the disk full?")
 
 
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}

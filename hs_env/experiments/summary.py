@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
-from hs_env.experiments.result import unpack
+from hs_env.experiments.result import is_result, unpack
 from hs_env.experiments.statistics import holm, interquartile_mean, paired_test, t_interval
 from hs_env.metrics.bootstrap import Interval
 
@@ -145,9 +145,20 @@ def _groups(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], _R
         grouped.setdefault((cell.corpus, cell.variant), []).append(cell)
     corpora = list(dict.fromkeys(corpus for corpus, _ in grouped))
     return {
-        place: _Runs(len(group), {cell.number: results[cell.key] for cell in group if cell.key in results})
+        place: _Runs(len(group), {cell.number: _checked(results, cell.key) for cell in group if cell.key in results})
         for place, group in sorted(grouped.items(), key=lambda item: corpora.index(item[0][0]))
     }
+
+
+def _checked(results: Results, key: str) -> Mapping[str, Any]:
+    """Return a result that has what the table needs.
+
+    Raises:
+        HsEnvError: If it has not.
+    """
+    if not is_result(results[key]):
+        raise HsEnvError(f"The result {key!r} in the ledger is damaged. Remove its line, and repeat the command.")
+    return results[key]
 
 
 def _line(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ from hs_env.training.time_left import TimeLeft
 try:
     import optuna
     from optuna.trial import FrozenTrial, Trial, TrialState
+    from sqlalchemy import URL
+    from sqlalchemy.exc import SQLAlchemyError
 except ImportError as error:
     raise missing_extra("Searches", "tune") from error
 
@@ -38,8 +41,9 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
 
     The first trial has the values of the configuration itself, as far as the space has them. Every trial is a run in
     `OUT/trials`, whose log-likelihood on dev is reported after each epoch. A trial that is worse than the median of the
-    others at the same epoch is stopped, from the third epoch on. Several processes may share a study. If a process is
-    killed, the next one continues its trial from the checkpoint.
+    others at the same epoch is stopped, from the third epoch on. A trial that fails counts as a bad one; but if the
+    first trial fails, or a file cannot be written, the search ends, and the same command continues it. Several
+    processes may share a study. If a process is killed, the next one continues its trial from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.
@@ -52,9 +56,16 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
         File of the best configuration, for `hs-env train --config`.
 
     Raises:
-        HsEnvError: If the folder holds another search, or no trial has finished.
+        HsEnvError: If the folder holds another search, the first trial fails, or no trial has finished.
     """
+    if trials < 1:
+        raise HsEnvError(f"The number of trials must be 1 or more, got {trials}.")
     console = console or Console(stderr=True)
+    with _naming_storage(out):
+        return _tune(config, space, out, trials, console)
+
+
+def _tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Console) -> Path:
     study = _open(config, space, out)
     left = TimeLeft(enough=1)
     left.begin(trials - len(_ended(study)))
@@ -62,6 +73,9 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
         trial, values, lock = claimed
         try:
             state = _run(study, trial, with_values(config, values), out)
+        except KeyboardInterrupt:
+            console.print("Stopped. Repeat the command to continue.")
+            raise
         finally:
             lock.release()
         left.update()
@@ -78,6 +92,20 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
     return out / BEST
 
 
+@contextmanager
+def _naming_storage(out: Path) -> Iterator[None]:
+    """Turn errors of the study's file into one that names it."""
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        cause = error.__cause__ or error
+        reason = getattr(cause, "orig", None) or cause
+        raise HsEnvError(
+            f"The study in {out / STORAGE} cannot be read or written: {reason}. Is the disk full, or is it no study of "
+            "hs-env? Then move the file away, or choose another folder (--out)."
+        ) from error
+
+
 def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
     """Create or load the study of a folder, and check that it is the same search."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -85,7 +113,7 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
     (out / "trials").mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock"):
         study = optuna.create_study(
-            storage=f"sqlite:///{(out / STORAGE).absolute()}",
+            storage=str(URL.create("sqlite", database=str((out / STORAGE).absolute()))),
             study_name="hs-env",
             direction="maximize",
             load_if_exists=True,
@@ -154,7 +182,9 @@ def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> s
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             return "was pruned"
-        except (HsEnvError, OSError) as error:
+        except HsEnvError as error:
+            if trial.number == 0:  # the configuration itself does not work, and the trial is repeated with the command
+                raise
             trial.set_user_attr("error", str(error))
             study.tell(trial, state=TrialState.FAIL)
             return f"failed: {error}"

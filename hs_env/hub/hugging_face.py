@@ -44,6 +44,7 @@ def library() -> ModuleType:
     """
     try:
         import huggingface_hub
+        import huggingface_hub.errors  # not an attribute until it is imported
     except ImportError as error:
         raise missing_extra("Runs on the Hugging Face hub", "hub") from error
     return huggingface_hub

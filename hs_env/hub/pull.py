@@ -40,9 +40,7 @@ def pull(name: str, out: StrPath) -> Path:
     """
     address, out = Address.parse(name), Path(out)
     _check_free(out)
-    with explained(address):
-        commit = str(client().model_info(address.repo, revision=address.revision).sha)
-    return _download(address.repo, commit, out)
+    return _download(address.repo, _commit(address), out)
 
 
 def local(name: StrPath) -> StrPath:
@@ -61,14 +59,19 @@ def local(name: StrPath) -> StrPath:
     home = cache_folder() / "hub" / address.repo.replace("/", "--")
     if address.revision and _COMMIT.fullmatch(address.revision) and (home / address.revision).is_dir():
         return home / address.revision
-    with explained(address):
-        commit = str(client().model_info(address.repo, revision=address.revision).sha)
+    commit = _commit(address)
     if not _COMMIT.fullmatch(commit):
         raise HsEnvError(f"The hub at {endpoint()} names no commit of {address.repo}.")
     if not (home / commit).is_dir():
         with suppress(FileExistsError):  # another process has downloaded it meanwhile
             _download(address.repo, commit, home / commit)
     return home / commit
+
+
+def _commit(address: Address) -> str:
+    """Ask the hub for the commit that an address means."""
+    with explained(address):
+        return str(client().model_info(address.repo, revision=address.revision).sha)
 
 
 def _check_free(out: Path) -> None:

@@ -43,8 +43,8 @@ class LMConfig(GateParameters, RateParameters):
     data_dir: Path | None = None
     """Folder with the texts that are not built in."""
     core: str = "hm_lstm"
-    """Recurrent layers: `hm_lstm`, `h_net`, `segmental`, which sums over all segmentations, or for comparison a stack of
-    LSTM layers, plain (`lstm`) or with layer normalisation (`ln_lstm`)."""
+    """Recurrent layers: `hm_lstm`, `h_net`, `segmental`, which sums over all segmentations, or for comparison a stack
+    of LSTM layers, plain (`lstm`) or with layer normalisation (`ln_lstm`)."""
     layers: int = 3
     """Number of layers; with H-Net that of its main network, which reads chunks. Its encoder has two more layers and
     its decoder one, which read characters. A segmental model has one more layer, which writes the segments."""

@@ -24,7 +24,7 @@ from torch import Tensor
 from hs_env.compute import CPU
 from hs_env.corpora import SPLITS, load_corpus
 from hs_env.corpora.spec import take_settings, yes_or_no
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, expand
 from hs_env.registry import Registry
 from hs_env.storage import StrPath
 from hs_env.textfile import read_lines
@@ -134,13 +134,13 @@ def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
         HsEnvError: If there is no such text or file, or it is too short or not UTF-8.
     """
     name, settings = take_settings(os.fspath(name), ["spaces"])
-    text = _load(name, None if data_dir is None else Path(data_dir).expanduser())
+    text = _load(name, None if data_dir is None else expand(data_dir))
     return text if yes_or_no(f"The text {name!r}", "spaces", settings.get("spaces", "yes")) else text.without_spaces()
 
 
 def _load(name: str, data_dir: Path | None) -> Text:
     """Load a text with its spaces."""
-    path, stems = Path(name).expanduser(), {full.rpartition(".v")[0] for full in TEXTS}
+    path, stems = expand(name), {full.rpartition(".v")[0] for full in TEXTS}
     if name not in {*TEXTS, *stems} and (path.suffix or len(path.parts) > 1 or path.is_file()):
         return Text.cut(path.name, "".join(read_lines(path)))
     return TEXTS.get(name)(data_dir)

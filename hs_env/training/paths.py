@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hs_env.corpora.layouts import split_files
 from hs_env.corpora.spec import divide
+from hs_env.errors import expand
 from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
 from hs_env.vectors.static import divide_sources, find_source
@@ -15,7 +16,7 @@ from hs_env.vectors.static import divide_sources, find_source
 
 def absolute(path: str | Path) -> str:
     """Return an absolute path. Links are kept, and `~` is the home folder."""
-    return os.path.abspath(Path(path).expanduser())
+    return os.path.abspath(expand(path))
 
 
 def located(name: str, registered: Iterable[str]) -> str:
@@ -41,10 +42,10 @@ def located_vectors(spec: str, data_dir: Path | None) -> str:
     """
     if spec.startswith(PREFIX):
         model, at, layer = spec.removeprefix(PREFIX).rpartition("@")
-        if not at or Path(spec.removeprefix(PREFIX)).expanduser().is_dir():
+        if not at or expand(spec.removeprefix(PREFIX)).is_dir():
             model, at, layer = spec.removeprefix(PREFIX), "", ""
-        return f"{PREFIX}{absolute(model)}{at}{layer}" if Path(model).expanduser().is_dir() else spec
-    folder = None if data_dir is None else data_dir.expanduser()
+        return f"{PREFIX}{absolute(model)}{at}{layer}" if expand(model).is_dir() else spec
+    folder = None if data_dir is None else expand(data_dir)
 
     def place(source: str) -> str:
         found = find_source(source, folder)

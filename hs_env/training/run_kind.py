@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.compute import Device, find_device, isolated, learning, prepare
-from hs_env.errors import HsEnvError, path_text
+from hs_env.errors import HsEnvError, expand, path_text
 from hs_env.storage import HISTORY, StrPath, read_json, write_json
 from hs_env.training.digests import DATA, check_data
 from hs_env.training.folders import CONFIG, RECORD, alone, check_empty, new_folder, no_run
@@ -77,10 +77,9 @@ class RunKind(Generic[Q, C, R]):
         """
         resolved = self.resolve(config).located()
         find_device(resolved.device)  # an unknown one is an error before anything is written
-        prepare(resolved.threads)
         name = getattr(config, self.data_field)
         made = ranks.from_first(lambda: new_folder(None if folder is None else _path(folder), name))
-        with alone(made), learning(resolved.precision):
+        with alone(made), learning(resolved.precision, resolved.threads):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
     @isolated
@@ -119,8 +118,7 @@ class RunKind(Generic[Q, C, R]):
                 f"The run in {folder} executes code outside of hs-env: {config.foreign_code}. If you trust its origin, "
                 "resume it with --trust."
             )
-        prepare(config.threads)
-        with alone(folder), learning(config.precision):
+        with alone(folder), learning(config.precision, config.threads):
             return self._continue(config, folder, console or Console(stderr=True), callback)
 
     @isolated
@@ -141,9 +139,8 @@ class RunKind(Generic[Q, C, R]):
             self._check_same(folder, resolved)
             return self.load(folder, resolved.device)
         find_device(resolved.device)
-        prepare(resolved.threads)
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder, console), learning(resolved.precision):
+        with alone(folder, console), learning(resolved.precision, resolved.threads):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)
@@ -236,4 +233,4 @@ class RunKind(Generic[Q, C, R]):
 
 
 def _path(folder: StrPath) -> Path:
-    return Path(path_text(folder, "The folder of a run")).expanduser()
+    return expand(path_text(folder, "The folder of a run"))

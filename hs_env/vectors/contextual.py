@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, expand
 from hs_env.vectors.feature_store import FeatureStore
-from hs_env.vectors.folders import expand
 from hs_env.vectors.pieces import PieceEncoder, configuration, digest_of, model_files, model_folder
 
 if TYPE_CHECKING:

@@ -5,21 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hs_env.errors import HsEnvError
-
-
-def expand(path: str | os.PathLike[str]) -> Path:
-    """Return a path with `~` replaced by the home folder.
-
-    Raises:
-        HsEnvError: If the home folder is unknown.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise HsEnvError(
-            f"The home folder in {os.fspath(path)!r} is unknown. Set HOME, or give the whole path."
-        ) from error
+from hs_env.errors import HsEnvError, expand
 
 
 def cache_folder() -> Path:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hs_env.errors import HsEnvError
-from hs_env.vectors.folders import expand
+from hs_env.errors import HsEnvError, expand
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.corpora.vocabulary import SPECIAL_WORDS
-from hs_env.errors import HsEnvError, path_text, shown
+from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.registry import unknown_name
 from hs_env.types import PADDING
 from hs_env.vectors.contextual import is_contextual
 from hs_env.vectors.files import VECTOR_READERS, read_glove_package, reader_of
-from hs_env.vectors.folders import expand
 from hs_env.vectors.streams import WIDEST, Source
 
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")

@@ -134,3 +134,12 @@ def test_help_of_an_argument_is_one_line_of_its_docstring(name):  # tyro would p
     for argument in docstring_parser.parse_from_object(function_of(name)).params:
         assert argument.description.endswith("."), argument.arg_name
         assert "\n" not in argument.description, argument.arg_name
+
+
+def test_the_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cli.main(["demo", "phrases_id_lstm", "--out=~/demo.html"])
+    assert (tmp_path / "demo.html").is_file()
+    with pytest.raises(SystemExit):
+        cli.main(["demo", "phrases_id_lstm", "--out=~nobody-here/demo.html"])
+    assert "The home folder in '~nobody-here/demo.html' is unknown" in " ".join(capsys.readouterr().err.split("│"))

@@ -76,8 +76,9 @@ def test_closed_and_full_streams(arguments, status, message):
     assert bool(done.stderr) is bool(message)
 
 
-def test_the_reader_of_the_output_ends_first():
-    done = run("corpora phrases | true; echo ${PIPESTATUS[0]}")
+@pytest.mark.parametrize("command", ["corpora phrases", "models"])
+def test_the_reader_of_the_output_ends_first(command):
+    done = run(f"{command} | true; echo ${{PIPESTATUS[0]}}")
     assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 

@@ -58,9 +58,10 @@ def test_it_is_rewritten_as_a_whole_and_the_old_file_is_kept(tmp_path: Path) -> 
     assert (ledger.path.read_bytes(), (tmp_path / "ledger.jsonl.bak").read_bytes()) == (after, before)
 
 
-def test_a_line_that_is_no_entry_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ledger.jsonl").write_text('{"key": "a"}\n[1]\n')
-    with pytest.raises(HsEnvError, match="line 2: expected a JSON object with a key"):
+@pytest.mark.parametrize("line", ["[1]", "{}", '{"key": ["a"]}'])
+def test_a_line_that_is_no_entry_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").write_text(f'{{"key": "a"}}\n{line}\n')
+    with pytest.raises(HsEnvError, match="line 2: expected a JSON object whose key is a text"):
         Ledger(tmp_path / "ledger.jsonl").entries()
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.reproduction import choose_cells, provide_data, with_vectors
-from hs_env.experiments.runner import RESULT, run_here
+from hs_env.experiments.runner import RESULT, Ended, run_here
 from hs_env.training.classifier import ClassifierOptimizer
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +35,7 @@ model = "plain_lstm"
 [variants.broken]
 vectors = "nowhere.txt"
 """
+KILLED = Ended(None, "was killed by signal 9", killed=True)
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def test_a_failed_run_is_named_and_the_others_go_on(grid, tmp_path, monkeypatch,
     assert "1 runs have no result" in told
     assert "| plain_lstm | 1 † | **" in shown.out
     # What failed is tried again, and nothing else; a kill is no failure.
-    monkeypatch.setattr(subprocess, "run", lambda command, **more: subprocess.CompletedProcess(command, -9))
+    monkeypatch.setattr("hs_env.experiments.runner.launch_here", lambda *_: KILLED)
     with pytest.raises(SystemExit):
         cli.main([*grid, "--jobs", "1"])
     shown = capsys.readouterr().err
@@ -104,11 +103,11 @@ def test_what_is_wanted_can_be_named(grid, tmp_path, monkeypatch, capsys):
     (tmp_path / "grid.toml").write_text(GRID.replace("seeds = 1", "seeds = 4"))
     asked = []
 
-    def run(command, input, **_):
-        asked.append(json.loads(input)["seed"])
-        return subprocess.CompletedProcess(command, -9)
+    def launch(config, folder, stopped):
+        asked.append(config.seed)
+        return KILLED
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("hs_env.experiments.runner.launch_here", launch)
     with pytest.raises(SystemExit):
         cli.main([*grid, "--model", "plain_lstm", "--runs", "2", "--jobs", "1"])
     assert "2 runs to do, 1 at a time; 0 are done" in capsys.readouterr().err

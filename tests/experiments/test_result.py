@@ -235,6 +235,25 @@ def test_what_has_no_result_has_no_line() -> None:
     assert to_markdown([]) == ""
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test": {}},
+        {"dev": None},
+        {"cpu_seconds": "9"},
+        {"config": []},
+        {"epochs": [{}]},
+        {"test": entry(0.5, "", correct="x")},
+    ],
+)
+def test_a_damaged_result_is_named(change: dict[str, Any]) -> None:
+    cells, results = grid()
+    key = cells[0].key
+    results[key] = results[key] | change
+    with pytest.raises(HsEnvError, match=rf"The result '{key}' in the ledger is damaged"):
+        summarise(cells, results, {})
+
+
 def test_markdown_and_csv() -> None:
     found = list(lines().values())
     text = to_markdown(found)

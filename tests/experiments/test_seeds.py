@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from hs_env import cli
 from hs_env.errors import HsEnvError
-from hs_env.experiments.runner import WORKER, run_here
+from hs_env.experiments.runner import Ended, run_here
 from hs_env.experiments.seeds import train_seeds
 from hs_env.experiments.statistics import t_interval
 from hs_env.training import Run, TrainConfig
-from hs_env.training.config import ResolvedConfig
 
 CONFIG = TrainConfig(
     corpus="phrases:train=48,dev=20,test=20",
@@ -29,22 +26,19 @@ CONFIG = TrainConfig(
 QUIET = Console(quiet=True)
 
 
+KILLED = Ended(None, "was killed by signal 9", killed=True)
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """The seeds whose processes are started; each trains in this process, and that of `killed` is killed before."""
-    seeds, killed, real = [], set(), subprocess.run
+    seeds, killed = [], set()
 
-    def run(command, *positional, **given):
-        if WORKER not in command:
-            return real(command, *positional, **given)
-        config = ResolvedConfig.from_json(json.loads(given["input"]))
+    def launch(config, folder, stopped):
         seeds.append(config.seed)
-        if config.seed in killed:
-            return subprocess.CompletedProcess(command, -9)
-        run_here(config, Path(command[-1]))
-        return subprocess.CompletedProcess(command, 0)
+        return KILLED if config.seed in killed else Ended(run_here(config, folder))
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("hs_env.experiments.runner.launch_here", launch)
     return seeds, killed
 
 

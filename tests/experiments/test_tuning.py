@@ -123,6 +123,46 @@ def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_pat
     assert study_of(tmp_path).trials[5].user_attrs["error"] == "no room"
 
 
+def test_folders_with_signs_of_an_address_hold_their_own_study(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    for name in ("a?1", "a?3", "b%41#c"):
+        tune(CONFIG, RATES, tmp_path / name, 1, QUIET)
+        assert (tmp_path / name / "study.db").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"a?1", "a?3", "b%41#c"}
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0 and no more", b"[text]\n" * 200])
+def test_a_damaged_study_is_named(content, tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    (tmp_path / "study.db").write_bytes(content)
+    with pytest.raises(HsEnvError, match=r"study\.db cannot be read or written: .*choose another folder"):
+        tune(CONFIG, RATES, tmp_path, 1, QUIET)
+
+
+def test_a_search_whose_configuration_fails_can_be_repeated(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    corpus = tmp_path / "later.tsv"
+    config = replace(CONFIG, corpus=str(corpus))
+    for _ in range(2):
+        with pytest.raises(HsEnvError, match="later.tsv"):
+            tune(config, RATES, tmp_path / "out", 1, QUIET)
+    corpus.write_text(
+        "label\ttext\n" + "".join(f"{n % 2}\tfilm {n} is {'good' if n % 2 else 'bad'}\n" for n in range(90))
+    )
+    assert tune(config, RATES, tmp_path / "out", 1, QUIET).is_file()
+
+
+def test_a_search_needs_a_trial(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    with pytest.raises(HsEnvError, match="must be 1 or more, got 0"):
+        tune(CONFIG, RATES, tmp_path / "out", 0, QUIET)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_labels_of_the_test_split_change_nothing(tmp_path):
     from hs_env.experiments.tuning import tune
 

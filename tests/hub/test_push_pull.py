@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +26,13 @@ TEXTS = ["the film is good", "the film is bad"]
 
 def everything(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_errors_are_known_to_a_process_that_has_imported_nothing_else(tmp_path: Path) -> None:
+    code = "import hs_env; hs_env.load('hf:ann/small')"
+    given = os.environ | {"HF_ENDPOINT": "http://localhost:9", "HS_ENV_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=given)
+    assert "HsEnvError: The hub at http://localhost:9 cannot be reached" in done.stderr
 
 
 @pytest.mark.parametrize("lfs_from", [10**9, 2000], ids=["plain", "lfs"])

@@ -145,8 +145,10 @@ class _Broken(Reward):
         (lambda e: {"odd": 1.0}, r"got float"),
         (
             lambda e: {"odd": torch.ones(5, dtype=torch.int64)},
-            r"'odd'.* must be a float tensor of shape .*got \(5,\) of torch.int64",
+            r"'odd'.* must be a dense float tensor of shape .*got \(5,\) of torch.int64",
         ),
+        (lambda e: {"odd": torch.ones(5, device="meta")}, r"on cpu, .*got \(5,\) of torch.float32 on meta"),
+        (lambda e: {"odd": torch.ones(5).to_sparse()}, r"got .* on cpu, torch.sparse_coo"),
         (lambda e: {"odd": torch.full((5,), 1e300, dtype=torch.float64)}, r"'odd' .* is inf for sentence 0"),
         (lambda e: {"odd": e.log_probs}, r"got \(5, 3\) of torch.float32"),
         (lambda e: None, r"'broken.v1' must return a dict .*got NoneType"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -99,3 +100,13 @@ sys.exit(child.exitcode)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "history.json").exists()
+
+
+def test_trainings_in_threads_take_turns(usual: tuple[object, ...], tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(3) as pool:
+        runs = list(pool.map(lambda name: train(CONFIG, tmp_path / name, QUIET), "abc"))
+    for run in runs:
+        torch.testing.assert_close(run.classifier.model.state_dict(), usual[0], rtol=0, atol=0)
+    assert torch.equal(torch.get_rng_state(), state)
