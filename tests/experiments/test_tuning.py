@@ -147,7 +147,7 @@ def test_a_search_whose_configuration_fails_can_be_repeated(tmp_path):
     corpus = tmp_path / "later.tsv"
     config = replace(CONFIG, corpus=str(corpus))
     for _ in range(2):
-        with pytest.raises(HsEnvError, match="later.tsv"):
+        with pytest.raises(HsEnvError, match=r"later\.tsv"):
             tune(config, RATES, tmp_path / "out", 1, QUIET)
     corpus.write_text(
         "label\ttext\n" + "".join(f"{n % 2}\tfilm {n} is {'good' if n % 2 else 'bad'}\n" for n in range(90))
