@@ -170,7 +170,7 @@ class LMTrainer(StagedTrainer[int]):
     def summary(self) -> str:
         """Return the sizes of text and model."""
         alphabet = self.text.alphabet
-        compared = self.config.core != EQUAL_TO
+        compared = self.config.core != EQUAL_TO and self.config.equal_parameters
         hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, alphabet):,})" if compared else ""
         return (
             f"{len(self.text.train):,} characters for training, {len(alphabet)} different ones; "

@@ -58,7 +58,7 @@ class Decisions:
     """The binary decisions of one level on a batch, without forced ones.
 
     Attributes:
-        boundaries: (words,) floats, 1 for a boundary, else 0.
+        boundaries: (words,) floats, 1 for a boundary, else 0; between them if soft.
         p: (words,) floats, with gradient: the probability of a boundary, or what stands for it.
         scores: (words,) floats, with gradient: p is a rising function of them.
         sequence: (words,) int64, number of the sequence that each decision belongs to.
@@ -87,7 +87,8 @@ def binomial_loss(decisions: Decisions, target: float) -> Tensor:
     _, sequence, lengths = decisions.sequence.unique(return_inverse=True, return_counts=True)
     n = lengths.to(straight.dtype)
     counts = torch.zeros_like(n).index_add(0, sequence, straight)
-    losses: Tensor = -torch.distributions.Binomial(n, n.new_tensor(target)).log_prob(counts) / n
+    binomial = torch.distributions.Binomial(n, n.new_tensor(target), validate_args=False)  # soft counts are no integers
+    losses: Tensor = -binomial.log_prob(counts) / n
     return losses.mean()
 
 

@@ -45,6 +45,12 @@ def test_a_run_leaves_what_it_promises_and_repeats(finished: LMRun, tmp_path: Pa
     assert LMRun.load(finished.folder).config == finished.config
 
 
+@pytest.mark.parametrize("core", ["lstm", "ln_lstm", "h_net", "segmental"])
+def test_one_layer_is_enough_without_an_equal_hm_lstm(core: str, text_file: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, text=str(text_file), core=core, layers=1, equal_parameters=False, updates=2)
+    assert train_lm(config, tmp_path / "run", QUIET).evaluate("test")["bits_per_character"] > 0
+
+
 def learn_quietly(config: LMConfig, folder: Path) -> None:
     train_lm(config, folder, QUIET)
 

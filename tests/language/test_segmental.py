@@ -12,6 +12,7 @@ from torch import Tensor
 from hs_env.language import CharacterLM
 from hs_env.language.cores import SegmentalCore, segmental
 from hs_env.models.lstm import lstm_cell
+from hs_env.models.rate import Control, RateParameters, rate_loss
 
 LONGEST = 3
 
@@ -118,3 +119,22 @@ def test_without_ends_a_segment_has_its_greatest_length(model: CharacterLM) -> N
     z = model(torch.randint(0, 5, (7, 1)))[1]
     assert z[:, 0, 0].round().tolist() == [0, 0, 1, 0, 0, 1, 0]
     assert math.isclose(z.sum().item(), 2, abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("control", ["ratio", "binomial", "controller"])
+@pytest.mark.parametrize("target", [0.45, 0.8])
+def test_the_rate_goes_to_its_target(control: Control, target: float, model: CharacterLM) -> None:
+    text = torch.randint(0, 5, (40, 4))
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+
+    def rate() -> float:
+        return model.read(text).decisions[0].rate
+
+    before = rate()
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = rate_loss(RateParameters(target, control, 1.0), model.read(text).decisions)
+        assert loss is not None
+        loss.backward()
+        optimizer.step()
+    assert abs(rate() - target) < min(0.1, abs(before - target))
