@@ -37,15 +37,15 @@ SEGMENTS = LMConfig(
     text="movie_reviews:spaces=no",
     core="segmental",
     layers=1,
-    hidden_size=96,
+    hidden_size=128,
     equal_parameters=False,
     embedding_size=32,
     output_size=64,
     batch_size=32,
     learning_rate=4e-3,
-    updates=600,
+    updates=1200,
     decay_share=0.34,
-    evaluate_every=200,
+    evaluate_every=300,
     threads=1,
 )
 MODELS = {"characters": (DEFAULT_MODEL, CHARACTERS), "segments": ("movie_reviews_segments", SEGMENTS)}
