@@ -109,9 +109,13 @@ def _casts(device: str) -> bool:
 
 @contextmanager
 def learning(precision: Precision | None, threads: int) -> Iterator[None]:
-    """Return a context for training: gradients are computed, and the process is as `multiplying` and `prepare` say.
+    """Return a context for training, in which gradients are computed.
 
     Trainings in several threads of a process take turns, because they share the global generators of torch.
+
+    Args:
+        precision: Precision of products of matrices; see `multiplying`.
+        threads: Number of threads of torch; 0 keeps it.
     """
     with _TURN, torch.inference_mode(False), torch.enable_grad(), multiplying(precision):
         prepare(threads)
@@ -122,7 +126,7 @@ _TURN = threading.RLock()
 
 
 def _renew_turn() -> None:
-    """Forget, in a forked child, the threads of the parent."""
+    """Replace the lock in a forked child: a thread that exists only in the parent may hold it."""
     global _TURN
     _TURN = threading.RLock()
 

@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hs_env.errors import HsEnvError
 from hs_env.registry import Registry
@@ -33,8 +33,8 @@ class Reward(ABC):
     """
 
     name: str
-    source = "its method terms()"
-    """What an error of the user's code is in, for messages."""
+    _blamed: ClassVar[str] = "its method terms()"
+    """Part of the user's code that messages about errors name."""
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Name the class after itself, unless it sets `name`."""
@@ -142,7 +142,7 @@ class Reward(ABC):
             raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
-            raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct {self.source}.") from error
+            raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct {self._blamed}.") from error
         if not isinstance(terms, Mapping) or not terms:
             came = type(terms).__name__ if not isinstance(terms, Mapping) else "none"
             raise HsEnvError(f"The reward {self.name!r} must return a dict of at least one named term, got {came}.")

@@ -116,7 +116,7 @@ class FunctionReward(Reward):
         HsEnvError: If the function takes positional arguments only, or has no such parameter.
     """
 
-    source = "the function"
+    _blamed = "the function"
 
     def __init__(self, function: Callable[..., Sequence[float | None]], name: str = "", /, **parameters: Any) -> None:
         self.function, self.parameters = function, parameters

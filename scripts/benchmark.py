@@ -1,4 +1,4 @@
-"""Measure speed next to yardsticks: `training`, `environments`, `vocabulary`, `hm_lstm` or `h_net`."""
+"""Measure speed next to yardsticks: `training`, `environments`, `vocabulary`, `hm_lstm`, `h_net` or `segmental`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import tyro
 from benchmark_environments import benchmark_environments
 from benchmark_h_net import benchmark_h_net
 from benchmark_hm_lstm import benchmark_hm_lstm
+from benchmark_segmental import benchmark_segmental
 from benchmark_training import benchmark_training
 from benchmark_vocabulary import benchmark_vocabulary
 
@@ -17,5 +18,6 @@ if __name__ == "__main__":
             "vocabulary": benchmark_vocabulary,
             "hm_lstm": benchmark_hm_lstm,
             "h_net": benchmark_h_net,
+            "segmental": benchmark_segmental,
         }
     )

@@ -41,10 +41,11 @@ def rows() -> Iterator[list[str]]:
         test = f"{100 * found.value:.1f}% ({100 * found.low:.1f}–{100 * found.high:.1f})"
         yield [f"`{name}`", classifier.model.title, f"`{corpus}`", size(folder), f"{100 * dev(notes):.1f}%", test]
     for name, folder in shipped_language_models().items():
-        notes = LanguageModel.load(name).notes
+        language_model = LanguageModel.load(name)
+        notes, kind = language_model.notes, f"{language_model.model.core.title} on characters"
         low, high = notes["intervals"]["test"]
         test = f"{notes['test']:.3f} ({low:.3f}–{high:.3f}) bits per character"
-        yield [f"`{name}`", "HM-LSTM on characters", f"`{notes['corpus']}`", size(folder), f"{notes['dev']:.3f}", test]
+        yield [f"`{name}`", kind, f"`{notes['corpus']}`", size(folder), f"{notes['dev']:.3f}", test]
 
 
 def dev(notes: dict[str, Any]) -> float:

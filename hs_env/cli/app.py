@@ -77,23 +77,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ["COLUMNS"] = str(_NARROWEST)
     try:
         try:
-            with _told_by_signals(), warnings.catch_warnings():
+            with _signals_as_interrupts(), warnings.catch_warnings():
                 warnings.showwarning = _print_warning  # type: ignore[assignment]
                 warnings.filterwarnings("default", module=r"(hs_env|agents|rewards)(\.|$)")  # never an error
                 _start(list(sys.argv[1:] if arguments is None else arguments))
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        discard_output()
-        raise SystemExit(0) from None
+        raise SystemExit(0 if discard_output() else 1) from None
     except (HsEnvError, OSError, RecursionError, UnicodeEncodeError) as error:
         _fail(_explained(error))
     except KeyboardInterrupt as stop:
-        raise SystemExit(128 + (stop.number if isinstance(stop, _Ended) else signal.SIGINT)) from None
+        raise SystemExit(128 + (stop.number if isinstance(stop, _Terminated) else signal.SIGINT)) from None
 
 
-class _Ended(KeyboardInterrupt):
-    """Raised where the process is when a signal tells it to end: files and messages are those of an interrupt."""
+class _Terminated(KeyboardInterrupt):
+    """Raised by the handler of SIGTERM and SIGHUP. A KeyboardInterrupt, so that commands end as after Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -101,11 +100,11 @@ class _Ended(KeyboardInterrupt):
 
 
 @contextmanager
-def _told_by_signals() -> Iterator[None]:
+def _signals_as_interrupts() -> Iterator[None]:
     """Let SIGTERM and SIGHUP interrupt the command as Ctrl-C does, unless they are ignored or handled already."""
 
     def end(number: int, _: object) -> None:
-        raise _Ended(number)
+        raise _Terminated(number)
 
     names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
     told = [number for name in names if (number := getattr(signal, name, None)) is not None]
@@ -116,7 +115,8 @@ def _told_by_signals() -> Iterator[None]:
         yield
     finally:
         for number in told:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is end:  # else a command has replaced it for good
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _fail(error: Exception) -> NoReturn:

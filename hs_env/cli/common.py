@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env.cli.streams import is_unicode
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, expand
 from hs_env.parameters import describe_fields
 from hs_env.shipped import shipped_runs
 from hs_env.storage import write_atomically
@@ -41,7 +41,7 @@ def load_policy(run: str, device: str) -> tuple[Classifier, StructuredEncoder, A
     classifier = Classifier.load(run, device)
     if not isinstance(classifier.model, StructuredEncoder):
         raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
-    return classifier, classifier.model, load_agent(shipped_runs().get(run, Path(run)) / AGENT, device)
+    return classifier, classifier.model, load_agent(shipped_runs().get(run, expand(run)) / AGENT, device)
 
 
 def print_comparison(comparison: Comparison, format: Format = "table") -> None:

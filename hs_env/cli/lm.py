@@ -92,7 +92,7 @@ def sample(
     show: str | None = None,
     device: str = "auto",
 ) -> None:
-    """Sample text, and mark the boundaries that HM-LSTM or H-Net finds in it.
+    """Sample text, and mark the boundaries that the model finds in it.
 
     The mark | follows a boundary of the first level, and ‖ one that is also a boundary of the second level.
 

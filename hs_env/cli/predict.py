@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import tyro
 
 from hs_env.cli.streams import input_lines
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, expand
 from hs_env.shipped import DEFAULT_RUN
 from hs_env.storage import write_atomically
 
@@ -48,6 +48,7 @@ def predict(
     from hs_env.inference import load
     from hs_env.inference.texts import watched
 
+    file, out = (name if name == _STREAM else str(expand(name)) for name in (file, out))
     suffix = ".tsv" if out == _STREAM else Path(out).suffix.lower()
     if suffix not in _FORMATS:
         raise HsEnvError(f"{out}: expected a name that ends in {', '.join(_FORMATS)}, or - for standard output.")

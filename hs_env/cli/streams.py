@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 from hs_env.errors import HsEnvError
 from hs_env.textfile import decode_lines, has_surrogates, text_lines
@@ -43,23 +44,31 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def discard_output() -> None:
-    """Discard what the standard streams have not written yet, and all that follows, if nobody reads it."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def discard_output() -> bool:
+    """Discard what the standard streams cannot write, and all that follows.
+
+    Returns:
+        Whether standard error still works, so that no message is lost.
+    """
+    _flushed(sys.stdout)
+    return _flushed(sys.stderr) is None
 
 
 def output_fault() -> str | None:
     """Flush standard output. If that fails, return the reason, and discard what is not written yet."""
+    return _flushed(sys.stdout) or (os.strerror(errno.EBADF) if isinstance(sys.stdout, _Closed) else None)
+
+
+def _flushed(stream: TextIO) -> str | None:
+    """Flush a stream. If that fails, return the reason, and let the stream write nowhere."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
         return error.strerror or str(error)
-    return os.strerror(errno.EBADF) if isinstance(sys.stdout, _Closed) else None
+    return None
 
 
 def is_unicode(stream: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import traceback
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hs_env.errors import HsEnvError, missing_extra
-from hs_env.experiments.runner import PATIENCE, Ended, Launch, run_here
+from hs_env.experiments.runner import POLL_SECONDS, Ended, Launch, run_here
 from hs_env.training.config import ResolvedConfig
 
 try:
@@ -41,13 +42,25 @@ def ray_cluster(address: str | None = None) -> Iterator[tuple[Launch, int]]:
     """
     try:
         _check(address)
-        ray.init(address, log_to_driver=False, include_dashboard=None if address else False)
+        with _kept_handler():
+            ray.init(address, log_to_driver=False, include_dashboard=None if address else False)
     except (OSError, ValueError, RuntimeError) as error:
         raise HsEnvError(f"There is no Ray cluster at {address}: {error}. Start one with: ray start --head") from error
     try:
         yield _launch, int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _kept_handler() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces by one that ends the process at once."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _check(address: str | None) -> None:
@@ -63,7 +76,7 @@ def _launch(config: ResolvedConfig, folder: Path, stopped: threading.Event) -> E
     task = ray.remote(max_calls=1, num_cpus=max(config.threads, 1), num_gpus=gpus)(_work)
     try:
         found = task.remote(config.located(), folder.absolute())
-        while not ray.wait([found], timeout=PATIENCE)[0]:
+        while not ray.wait([found], timeout=POLL_SECONDS)[0]:
             if stopped.is_set():
                 ray.cancel(found, force=True)
         ended: Ended = ray.get(found)

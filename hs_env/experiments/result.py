@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -53,12 +54,12 @@ def is_result(value: Any) -> bool:
     try:
         test = value["test"]
         numbers = [value["cpu_seconds"], value["dev"]["accuracy"], test["accuracy"], test["log_likelihood"]]
-        epochs = [epoch["accuracy"] for epoch in value["epochs"]]
-        unpack(test["correct"], test["sentences"])
+        numbers += [epoch[name] for epoch in value["epochs"] for name in ("epoch", "accuracy")]
+        whole = len(base64.b64decode(test["correct"])) == -(-test["sentences"] // 8)
         kinds = isinstance(value["record"], list) and isinstance(value["config"]["corpus"], str)
     except (KeyError, TypeError, ValueError):
         return False
-    return kinds and all(isinstance(each, float | int) for each in (*numbers, *epochs))
+    return whole and kinds and all(type(each) in (int, float) and math.isfinite(each) for each in numbers)
 
 
 def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,11 @@ class Ended:
 
 
 Launch = Callable[[ResolvedConfig, Path, threading.Event], Ended]
-"""Function that runs a configuration in a folder, in a process of its own, and waits for its end. The event tells it to
-kill the process."""
+"""Function that runs a configuration in a folder, in a process of its own, and waits for its end. Once the event is
+set, it ends the process."""
 
-PATIENCE = 0.2
-"""Seconds between two looks at the event."""
+POLL_SECONDS = 0.2
+"""Seconds between two checks of the event."""
 
 
 def run_cells(
@@ -63,9 +64,9 @@ def run_cells(
 ) -> list[str]:
     """Run the cells that have no result in the ledger.
 
-    A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more;
-    then the failure is added to the ledger, and the other cells go on. An interrupt stops all runs. Only this process
-    writes to the ledger.
+    A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more.
+    A second failure is added to the ledger; a second kill is not, so the next call tries again. The other cells go on.
+    An interrupt stops all runs. Only this process writes to the ledger.
 
     Args:
         cells: Cells to run.
@@ -136,15 +137,20 @@ def launch_here(config: ResolvedConfig, folder: Path, stopped: threading.Event) 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         command = [sys.executable, "-m", WORKER, str(folder)]
-        given: bytes | None = json.dumps(config.to_json()).encode()
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT) as process:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            assert process.stdin is not None
+            with suppress(BrokenPipeError), process.stdin as given:  # it may have ended already
+                given.write(json.dumps(config.to_json()).encode())
             while process.returncode is None:
-                try:
-                    process.communicate(given, timeout=PATIENCE)
-                except subprocess.TimeoutExpired:
-                    given = None  # what is not written yet is written by the next call
-                    if stopped.is_set():
-                        process.terminate()
+                if stopped.is_set():
+                    process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_SECONDS)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         state = process.returncode
     if state == 0:
         return Ended(read_json(folder / RESULT))

@@ -84,7 +84,7 @@ def _tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Co
         console.print(told, highlight=False, soft_wrap=True, markup=False)
     finished = [each for each in study.get_trials(deepcopy=False) if each.state == TrialState.COMPLETE]
     if not finished:
-        raise HsEnvError(f"No trial of {len(_ended(study))} has finished; trial 0: {_fault(study.trials[0])}")
+        raise HsEnvError(f"No trial of {len(study.trials)} has finished: {_told(study)}.")
     best = study.best_trial
     text = f"# Trial {best.number} of {len(study.trials)}: {SCORE} {best.value:.4f} on dev.\n"
     text += to_toml(_changed(with_values(config, best.params)))
@@ -200,8 +200,10 @@ def _ended(study: optuna.Study) -> list[FrozenTrial]:
     return [each for each in study.get_trials(deepcopy=False) if each.state.is_finished()]
 
 
-def _fault(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get("error", trial.state.name.lower()))
+def _told(study: optuna.Study) -> str:
+    """Tell the state of each trial, and the error of those that failed."""
+    states = [str(each.user_attrs.get("error", each.state.name.lower())) for each in study.get_trials(deepcopy=False)]
+    return "; ".join(f"trial {number} {state}" for number, state in enumerate(states))
 
 
 def _changed(config: TrainConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from rich.console import Console
+
 from hs_env.errors import HsEnvError, path_text
 from hs_env.hub.contents import MODELS, SHARED, check_run
 from hs_env.hub.hugging_face import PREFIX, Address, client, endpoint, explained, library
@@ -69,7 +71,8 @@ def local(name: StrPath) -> StrPath:
 
 
 def _commit(address: Address) -> str:
-    """Ask the hub for the commit that an address means."""
+    """Return the commit of an address. Says first what is asked: without a network the library tries for long."""
+    Console(stderr=True).print(f"Asking {endpoint()} for {address.repo}", markup=False, highlight=False, soft_wrap=True)
     with explained(address):
         return str(client().model_info(address.repo, revision=address.revision).sha)
 

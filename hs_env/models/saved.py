@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hs_env.compute import kept_generators
-from hs_env.errors import HsEnvError, path_text, shown
+from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.registry import unknown_name
 from hs_env.shipped import shipped_folders
 from hs_env.storage import StrPath
@@ -51,7 +51,7 @@ def find_file(name: StrPath, file_name: str, kind: str) -> Path:
     """
     name = path_text(name, f"A {kind}")
     shipped = shipped_folders(file_name)
-    path = shipped.get(name, Path(name))
+    path = shipped.get(name, expand(name))
     if path.is_dir():
         return path / file_name
     if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:

@@ -79,7 +79,7 @@ class RunKind(Generic[Q, C, R]):
         find_device(resolved.device)  # an unknown one is an error before anything is written
         name = getattr(config, self.data_field)
         made = ranks.from_first(lambda: new_folder(None if folder is None else _path(folder), name))
-        with alone(made), learning(resolved.precision, resolved.threads):
+        with learning(resolved.precision, resolved.threads), alone(made):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
     @isolated
@@ -118,7 +118,7 @@ class RunKind(Generic[Q, C, R]):
                 f"The run in {folder} executes code outside of hs-env: {config.foreign_code}. If you trust its origin, "
                 "resume it with --trust."
             )
-        with alone(folder), learning(config.precision, config.threads):
+        with learning(config.precision, config.threads), alone(folder):
             return self._continue(config, folder, console or Console(stderr=True), callback)
 
     @isolated
@@ -140,7 +140,7 @@ class RunKind(Generic[Q, C, R]):
             return self.load(folder, resolved.device)
         find_device(resolved.device)
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder, console), learning(resolved.precision, resolved.threads):
+        with learning(resolved.precision, resolved.threads), alone(folder, console):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)

@@ -41,10 +41,10 @@ model = "plain_lstm"
 """
 
 
-def wait_for(path: Path) -> None:
+def wait_for(folder: Path, pattern: str) -> None:
     end = time.monotonic() + 120
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} has not come"
+    while not [*folder.glob(pattern)]:
+        assert time.monotonic() < end, f"{pattern} has not come"
         time.sleep(0.05)
 
 
@@ -65,9 +65,7 @@ def test_a_signal_to_a_sweep_stops_its_runs(number: int, status: int, tmp_path: 
     command = [sys.executable, "-m", "hs_env.cli", "sweep", str(grid), "--out", str(out), "--jobs", "1"]
     given = os.environ | {"PYTHONPATH": str(ROOT)}
     sweep = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=given, start_new_session=True)
-    wait_for(out / "cells")
-    while not [*out.glob("cells/*/config.json")]:
-        time.sleep(0.05)
+    wait_for(out, "cells/*/config.json")
     workers = psutil.Process(sweep.pid).children()
     sweep.send_signal(number)  # to this process alone
     errors = sweep.communicate(timeout=60)[1]
@@ -82,7 +80,7 @@ def test_a_training_that_is_told_to_end_says_how_to_resume(tmp_path: Path) -> No
     command += ["--vectors", "random:4", "--warm-epochs", "100000", "--patience", "100000", "--out", "run"]
     given = os.environ | {"PYTHONPATH": str(ROOT)}
     training = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=given, cwd=tmp_path)
-    wait_for(tmp_path / "run" / "config.json")
+    wait_for(tmp_path, "run/config.json")
     training.send_signal(signal.SIGTERM)
     errors = training.communicate(timeout=60)[1]
     assert training.returncode == 143

@@ -32,6 +32,7 @@ def test_errors_are_known_to_a_process_that_has_imported_nothing_else(tmp_path: 
     code = "import hs_env; hs_env.load('hf:ann/small')"
     given = os.environ | {"HF_ENDPOINT": "http://localhost:9", "HS_ENV_CACHE": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=given)
+    assert done.stderr.startswith("Asking http://localhost:9 for ann/small\n")
     assert "HsEnvError: The hub at http://localhost:9 cannot be reached" in done.stderr
 
 

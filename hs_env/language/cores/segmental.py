@@ -1,23 +1,23 @@
 """A segmental language model: it sums over all segmentations of a text, so that no boundary is decided.
 
 A text is a sequence of segments of 1 to L characters. The context network reads all characters; g_j is its vector
-after j characters. An LSTM of its own writes the segment that begins there: it reads g_j first, and then the characters
-of the segment. With q_k its distribution of character k + 1, and e_k the probability that the segment ends after
-k characters (e_L = 1)::
+after j characters. A second LSTM generates the segment that starts after character j: its first input is g_j, its
+later inputs are the characters of the segment. After k characters of a segment, q_k is the distribution of its next
+character, and e_k the probability that it ends there; e_L = 1. So::
 
     p(x_{j+1} ... x_{j+k} is a segment) = prod_{i<k} q_i(x_{j+i+1})  prod_{0<i<k} (1 - e_i)  e_k
 
 The probability of the text is the sum over its segmentations of the products of these (Sun and Deng 2018; Kawakami,
-Dyer and Blunsom 2019, without their lexicon and length penalty). It is computed character by character. w_t(k) is
-the probability, given the first t characters, that the last k of them are the beginning of an unfinished segment;
-w_t(0) is that of a boundary after character t::
+Dyer and Blunsom 2019, without the lexicon and length penalty of the latter). It is computed character by character. For
+k from 0 to L - 1, w_t(k) is the probability, given the first t characters, that the last k of them are the beginning of
+an unfinished segment; w_t(0) is that of a boundary after character t::
 
     p(x_{t+1} | x_1 ... x_t) = sum_k w_t(k) q_k(x_{t+1})
     a(k + 1) = w_t(k) q_k(x_{t+1}) / p(x_{t+1} | x_1 ... x_t)
     w_{t+1}(k) = a(k) (1 - e_k) for k > 0,    w_{t+1}(0) = sum_k a(k) e_k
 
 All log-likelihoods are exact, and autograd differentiates them: unlike routers and policies, this model needs no
-estimator. The cost is that of L LSTM steps per character.
+estimator. Each character costs L steps of the second LSTM and L softmaxes.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ LONGEST: Final = 10
 
 @CORES.register("segmental.v1")
 class SegmentalCore(nn.Module, Core):
-    """The context network, the LSTM that writes segments, and the sum over segmentations; see the module's docstring.
+    """The context network, the LSTM that generates segments, and the sum over segmentations; see the module.
 
-    A boundary is the probability of one given all characters that are read at once, those after it included.
+    `boundaries[t]` is the probability of a boundary after character t, given all T characters of the call. So it
+    depends on how a text is cut into calls, while `log_probs` does not. `decisions` hold the probability given the
+    characters up to t.
 
-    The state has those of the context network; c and h of the LSTM of each open segment, (L B, d); and log w_t, (L B,).
-    Row k B + b is the segment of stream b that has k characters.
+    The state consists of the state of the context network; c and h of the LSTM of each open segment, (L B, d) each; and
+    log w_t, (L B,). Row k B + b is the open segment of stream b that has k characters.
 
     Args:
         input_size: e, width of the inputs.
@@ -85,67 +87,76 @@ class SegmentalCore(nn.Module, Core):
         batch = where.shape[1]
         *context, c, h, log_w = self.start(batch) if state is None else state
         below = self.context(vectors, where.t().flatten(), lengths_of(where), tuple(context))
-        written, after = self._write(vectors, where, by_step(below.output, where), (c, h))
-        open_h = torch.cat([h.view(1, LONGEST, batch, -1), written])  # (T + 1, L, B, d)
+        generated, after = self._generate(vectors, where, by_step(below.output, where), (c, h))
+        open_h = torch.cat([h.view(1, LONGEST, batch, -1), generated])  # (T + 1, L, B, d)
         log_q = predict(open_h)
-        read = log_q[:-1].gather(-1, tokens[:, None, :, None].expand(-1, LONGEST, -1, -1)).squeeze(-1)
+        observed = log_q[:-1].gather(-1, tokens[:, None, :, None].expand(-1, LONGEST, -1, -1)).squeeze(-1)
         scores = self.end(open_h[1:, 1:]).squeeze(-1)  # (T, L - 1, B)
         log_end, log_on = logsigmoid(scores), logsigmoid(-scores)
-        steps = _filter(log_w.view(LONGEST, batch), read, log_end, log_on)
+        steps = _filter(log_w.view(LONGEST, batch), observed, log_end, log_on)
         log_probs = torch.logsumexp(steps[..., None] + log_q[1:], 1)
-        boundaries = _smooth(steps.detach(), read.detach(), log_end.detach(), log_on.detach())
+        boundaries = _smooth(steps.detach(), observed.detach(), log_end.detach(), log_on.detach())
         carried = (*below.state, *after, steps[-1].detach().flatten())
-        return CoreReading(log_probs, boundaries[..., None], carried, [_decisions(steps[:, 0])])
+        return CoreReading(
+            log_probs, boundaries[..., None], carried, [_decisions(steps)] if torch.is_grad_enabled() else []
+        )
 
-    def _write(self, vectors: Tensor, where: Tensor, g: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, State]:
-        """Run the LSTM of all segments that begin at the characters read, and of those that were open before.
+    def _generate(
+        self, vectors: Tensor, where: Tensor, g: Tensor, state: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the LSTM of all segments that start after the characters read, and of those that were open before.
+
+        Args:
+            vectors: See `Core.read`.
+            where: See `Core.read`.
+            g: (T, B, d) vectors of the context network.
+            state: c and h of the segments that were open before, (L B, d) each.
 
         Returns:
             Hidden states of the segments that are open after each character, by their length from 0, (T, L, B, d); and
-            c and h of those after the last character, without gradient.
+            c and h of those after the last character, (L B, d) each, without gradient.
         """
         steps, batch = where.shape
         device = where.device
-        begun = torch.arange(steps * batch, device=device)
-        opened = torch.arange((LONGEST - 1) * batch, device=device)  # the longest ones must end
-        old = len(begun)
-        # A segment that begins after character i (from 0) reads its context, then the characters after i. One that was
-        # open and has k characters reads the characters from the first one on.
-        lengths = torch.cat([steps - begun // batch, LONGEST - 1 - opened // batch])
-        lengths = lengths.clamp(max=torch.where(torch.arange(len(lengths), device=device) < old, LONGEST, steps))
-        first, stream = torch.cat([begun // batch, opened * 0]), torch.cat([begun, opened]) % batch
-        sequence, step, sizes = pack(lengths)
-        character = where.flatten()[(first[sequence] + step) * batch + stream[sequence]]
-        row = torch.where((step == 0) & (sequence < old), sequence, old + character)
+        # Segments are numbered: first the T B new ones, that of stream b after character i (from 0) as i B + b; then
+        # those that were open, with k characters as T B + k B + b. The longest ones must end, and are left out.
+        new = steps * batch
+        own, old = torch.arange(new, device=device), torch.arange((LONGEST - 1) * batch, device=device)
+        lengths = torch.cat([(steps - own // batch).clamp(max=LONGEST), (LONGEST - 1 - old // batch).clamp(max=steps)])
+        first = torch.cat([own // batch, torch.zeros_like(old)])
+        stream = torch.cat([own, old]) % batch
+        # Step s of a segment reads character first + s. But a new one first reads its context, at step 0.
+        segment, step, sizes = pack(lengths)
+        character = where.flatten()[(first[segment] + step) * batch + stream[segment]]
+        row = torch.where((step == 0) & (segment < new), segment, new + character)
         projected = torch.cat([self.begin(g.flatten(0, 1)), self.segment.project(vectors)])
-        order = sequence[: len(lengths)]
-        before = tuple(torch.cat([part.new_zeros(old, self.hidden_size), part[: len(opened)]])[order] for part in state)
-        h, last = self.segment.resume(projected, row, sizes, (before[0], before[1]))
+        order = segment[: len(lengths)]  # of the segments in the packed layout
+        c, h = (torch.cat([part.new_zeros(new, self.hidden_size), part[: len(old)]])[order] for part in state)
+        packed, last = self.segment.resume(projected, row, sizes, (c, h))
 
-        place = torch.empty(len(lengths), LONGEST, dtype=torch.long, device=device)
-        place[sequence, step] = torch.arange(len(sequence), device=device)
+        # After character t, the open segment of length k started after character t - k, or is an old one if t < k.
         time, length = torch.arange(steps, device=device)[:, None], torch.arange(LONGEST, device=device)
-        begins = time - length  # character after which an open segment begins; below 0 if it was open before
-        number = torch.where(begins >= 0, begins, steps - 1 - begins)[..., None] * batch + torch.arange(
-            batch, device=device
-        )
-        at = torch.where(begins >= 0, length, time)[..., None]
+        start = time - length
+        group = torch.where(start >= 0, start, steps - 1 - start)
+        number = group[..., None] * batch + torch.arange(batch, device=device)  # (T, L, B)
+        its_step = torch.where(start >= 0, length, time)[..., None]
+        place = torch.empty(len(lengths), LONGEST, dtype=torch.long, device=device)
+        place[segment, step] = torch.arange(len(segment), device=device)  # packed row of a step of a segment
         rank = torch.empty_like(order).index_copy_(0, order, torch.arange(len(order), device=device))
-        kept = rank[number[-1].flatten()]
-        return h[place[number, at]], tuple(part[kept] for part in last)
+        return packed[place[number, its_step]], tuple(part[rank[number[-1].flatten()]] for part in last)
 
 
-def _filter(log_w: Tensor, read: Tensor, log_end: Tensor, log_on: Tensor) -> Tensor:
+def _filter(log_w: Tensor, observed: Tensor, log_end: Tensor, log_on: Tensor) -> Tensor:
     """Return log w after each character, (T, L, B).
 
     Args:
         log_w: (L, B) log w before the first character.
-        read: (T, L, B) log q_k of the characters read.
+        observed: (T, L, B) log q_k of the characters read.
         log_end: (T, L - 1, B) log e_k for k from 1.
         log_on: (T, L - 1, B) log (1 - e_k) for k from 1.
     """
     steps = []
-    for now, end, on in zip(read, log_end, log_on, strict=True):
+    for now, end, on in zip(observed, log_end, log_on, strict=True):
         joint = log_w + now
         joint = joint - torch.logsumexp(joint, 0)
         ended = torch.cat([joint[:-1] + end, joint[-1:]])
@@ -154,7 +165,7 @@ def _filter(log_w: Tensor, read: Tensor, log_end: Tensor, log_on: Tensor) -> Ten
     return torch.stack(steps)
 
 
-def _smooth(steps: Tensor, read: Tensor, log_end: Tensor, log_on: Tensor) -> Tensor:
+def _smooth(steps: Tensor, observed: Tensor, log_end: Tensor, log_on: Tensor) -> Tensor:
     """Return the probability of a boundary after each character given all T characters, (T, B).
 
     With r_t(k) the probability of the characters after t if k characters of a segment are open,
@@ -162,25 +173,24 @@ def _smooth(steps: Tensor, read: Tensor, log_end: Tensor, log_on: Tensor) -> Ten
 
     Args:
         steps: (T, L, B) log w after each character.
-        read: See `_filter`.
+        observed: See `_filter`.
         log_end: See `_filter`.
         log_on: See `_filter`.
     """
     rest = torch.zeros_like(steps[-1])
     found = [steps[-1, 0].exp()]
     for t in range(len(steps) - 1, 0, -1):
-        ended = rest[:1].expand_as(rest)
-        on = torch.logaddexp(log_end[t] + rest[:1], log_on[t] + rest[1:])
-        rest = read[t] + torch.cat([on, ended[-1:]])
+        shorter = torch.logaddexp(log_end[t] + rest[:1], log_on[t] + rest[1:])
+        rest = observed[t] + torch.cat([shorter, rest[:1]])  # the longest ones must end
         rest = rest - rest.amax(0)
         both = steps[t - 1] + rest
         found.append((both[0] - torch.logsumexp(both, 0)).exp())
     return torch.stack(found[::-1])
 
 
-def _decisions(log_p: Tensor) -> Decisions:
-    """Return boundaries with log-probabilities (T, B), given the characters up to each, as decisions."""
-    streams = torch.arange(log_p.shape[1], device=log_p.device).expand_as(log_p)
-    log_p = log_p.flatten().clamp(max=-1e-6)
-    p = log_p.exp()
-    return Decisions(p.detach(), p, log_p - torch.log(-torch.expm1(log_p)), streams.flatten())
+def _decisions(steps: Tensor) -> Decisions:
+    """Return the boundaries given the characters up to each, as decisions, from `_filter`'s (T, L, B)."""
+    scores = (steps[:, 0] - torch.logsumexp(steps[:, 1:], 1)).flatten()  # the w of a character sum to 1
+    streams = torch.arange(steps.shape[2], device=steps.device).expand_as(steps[:, 0])
+    p = torch.sigmoid(scores)
+    return Decisions(p.detach(), p, scores, streams.flatten())
