@@ -40,6 +40,8 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "boundary F1": ("boundary_f1_1", ".1%"),
 }
 """Columns of the table: name of the score, and its format."""
+WITH_INTERVAL: Final = ("bits_per_character", "token_f1_1")
+"""Scores whose mean has its interval over the seeds."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def run(row: Row, folder: Path, console: Console) -> dict[str, Any]:
 
 
 def table(entries: Sequence[Mapping[str, Any]], split: str) -> str:
-    """Format results as a Markdown table: means over the seeds of each variant, with the 95% interval of the bits."""
+    """Format results as a Markdown table: means over the seeds of each variant, some of them with 95% intervals."""
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault(entry["variant"], []).append(entry)
@@ -104,7 +106,7 @@ def table(entries: Sequence[Mapping[str, Any]], split: str) -> str:
         cells = [f"`{variant}`", str(len(group))]
         for name, form in present.values():
             values = [entry[split][name] for entry in group if name in entry[split]]
-            cells.append(_mean(values, form, name == "bits_per_character"))
+            cells.append(_mean(values, form, name in WITH_INTERVAL))
         cells += [f"{group[0]['parameters']:,}", f"{fmean(entry['cpu_seconds'] for entry in group):,.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
