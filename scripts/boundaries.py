@@ -33,6 +33,7 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "rate": ("boundaries_1", ".1%"),
     "spaces found": ("spaces_found_1", ".1%"),
     "at spaces": ("at_spaces_1", ".1%"),
+    "ends found": ("ends_found_1", ".1%"),
     "starts found": ("starts_found_1", ".1%"),
     "variation": ("chunk_variation_1", ".2f"),
     "enrichment": ("enrichment_1", ".2f"),

@@ -89,13 +89,16 @@ def space_scores(boundaries: Tensor, spaces: Tensor, counted: Tensor) -> dict[st
 
     Returns:
         For each level, `spaces_found_1`, ... (share of the spaces that have a boundary) and `at_spaces_1`, ... (share
-        of the boundaries that are at a space), and likewise `starts_found_1`, ... and `at_starts_1`, ... for the first
-        characters of words, which follow a space; 0 where there is nothing to find.
+        of the boundaries that are at a space), and likewise `ends_found_1`, ... and `at_ends_1`, ... for the last
+        characters of words, which a space follows, and `starts_found_1`, ... and `at_starts_1`, ... for the first ones,
+        which follow a space; 0 where there is nothing to find.
     """
-    starts = torch.zeros_like(spaces)
+    ends, starts = torch.zeros_like(spaces), torch.zeros_like(spaces)
+    ends[:-1] = ~spaces[:-1] & spaces[1:]
     starts[1:] = spaces[:-1] & ~spaces[1:]
     scores = {}
-    for name, wanted in (("spaces", spaces & counted), ("starts", starts & counted)):
+    for name, places in (("spaces", spaces), ("ends", ends), ("starts", starts)):
+        wanted = places & counted
         for level, found in enumerate((boundaries > 0.5).unbind(-1), 1):
             both = int((found & wanted).sum())
             scores[f"{name}_found_{level}"] = both / max(int(wanted.sum()), 1)
