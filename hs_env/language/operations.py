@@ -27,7 +27,10 @@ def operations_in(language_model: LanguageModel, text: str) -> tuple[Operations,
         HsEnvError: If the model knows no character of the text, or is no HM-LSTM.
     """
     if not isinstance(core := language_model.model.core, HMLSTM):
-        raise HsEnvError(f"UPDATE, COPY and FLUSH are operations of HM-LSTM; the core of this model is {core.title}.")
+        raise HsEnvError(
+            f"UPDATE, COPY and FLUSH are operations of HM-LSTM; the core of this model is {core.title}. "
+            "`hs-env lm sample RUN --show TEXT` marks the boundaries of any core that has them."
+        )
     known, note = known_text(text, language_model.alphabet)
     before = "\n" if "\n" in language_model.alphabet else ""
     z = boundaries_in(language_model, before + known)[:, None].float()

@@ -39,7 +39,7 @@ def script(tmp_path_factory):
         (["evaluate", "--format", "c"], {"csv"}),
         (["corpora", "phrases_"], {"phrases_deep"}),
         (["lm", "s"], {"sample", "show"}),
-        (["lm", "show", "--run", "movie"], {"movie_reviews_characters"}),
+        (["lm", "show", "--run", "movie"], {"movie_reviews_characters", "movie_reviews_segments"}),
         (["hub", "p"], {"push", "pull"}),
         (["hub", "card", "phrases_h"], {"phrases_hm_lstm"}),
         (["lm", "sample", "--te"], {"--temperature"}),
