@@ -1,4 +1,4 @@
-"""Find the folders of the user: their home and the cache."""
+"""Find the cache folder of the user."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ class CoreReading(NamedTuple):
 
     Attributes:
         log_probs: (T, B, V) log-probabilities of the character after each character.
-        boundaries: (T, B, levels) floats, lowest level first: 0 or 1, or between them if soft. None for a core without
-            boundaries.
+        boundaries: (T, B, levels) floats, lowest level first: 0 or 1, or between them if soft. Those of a segmental
+            model depend on all T characters. None for a core without boundaries.
         state: State after the last character, without gradient.
         decisions: Decisions of the levels, for the control of their rates; empty if gradients are disabled.
         gates: Sampled boundaries of H-Net with (T, B, units) vectors and (T, B) log-probabilities; None otherwise.
