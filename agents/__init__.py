@@ -26,7 +26,7 @@ from .choice import BinaryChoice, CategoricalChoice, Choice, choice_of
 from .distances import DistanceNet, TreeNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
-from .hm_boundaries import HMBoundaries
+from .learned_boundaries import LearnedBoundaries
 from .legality import Legality
 from .loading import load_agent_for
 from .module_baselines import GoldPhrases, RandomModules
@@ -56,8 +56,8 @@ __all__ = [
     "FirstHalf",
     "FixedPolicy",
     "GoldPhrases",
-    "HMBoundaries",
     "Heuristic",
+    "LearnedBoundaries",
     "LearningAgent",
     "Legality",
     "LogitPolicy",

@@ -18,7 +18,7 @@ from hs_env.cli.settings import SettingsOptions
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.metrics.scores import hierarchy_examples, segmented_examples
-from hs_env.models import HMLSTMClassifier, StructuredEncoder
+from hs_env.models import NestedClassifier, StructuredEncoder
 from hs_env.models.classifier import ENCODER
 from hs_env.render import to_ansi, to_text
 from hs_env.training import run as runs
@@ -101,7 +101,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
 def _print_examples(run: runs.Run) -> None:
     """Print some sentences of dev, segmented or distilled by the trained model."""
     model = run.classifier.model
-    if isinstance(model, HMLSTMClassifier):
+    if isinstance(model, NestedClassifier):
         examples = hierarchy_examples(model, *run.data("dev").examples())
     elif isinstance(model, StructuredEncoder) and run.agent is not None:
         examples = segmented_examples(model, run.agent, *run.data("dev").examples())

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import torch
 from rich.console import Console
 
-from hs_env.agents import AGENTS, Agent, HMBoundaries, baselines_for, beam_search, make_baseline
+from hs_env.agents import AGENTS, Agent, LearnedBoundaries, baselines_for, beam_search, make_baseline
 from hs_env.compute import CPU, device_of, isolated
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
@@ -66,7 +66,8 @@ def compare(
         oracle: Width of a beam search for the actions that make the gold class most probable. Its row shows what a
             perfect P-Net could at least gain on this classifier. It takes about `4 * oracle` times as long as the
             policy; 0 skips it.
-        policies: Folders of HM-LSTM runs, whose lowest boundaries are used as policies on the run's classifier.
+        policies: Folders of runs of HM-LSTM or H-Net, whose lowest boundaries are used as policies on the run's
+            classifier.
         samples: Sampled action sequences per sentence, for a row with their mean class probabilities; 0 skips it.
         agents: Other agents by name, each for a row with its decisions on the run's classifier.
 
@@ -89,7 +90,7 @@ def compare(
         sampled, baselines = _readings(model, run.agent, sentences, samples), _baselines(model, data, split)
         wished = [
             *_others(model, agents, sentences),
-            *_hm_boundaries(model, data, split, folders),
+            *_learned_boundaries(model, data, split, folders),
             *_oracle(model, episodes, oracle),
         ]
         if model.problem.covers:
@@ -176,17 +177,15 @@ def _others(encoder: StructuredEncoder, agents: Mapping[str, Agent], sentences: 
     return rows
 
 
-def _hm_boundaries(encoder: StructuredEncoder, data: TrainingData, split: str, folders: Sequence[Path]) -> list[Row]:
-    """Return rows of the lowest boundaries of trained HM-LSTMs, on the run's own classifier."""
+def _learned_boundaries(
+    encoder: StructuredEncoder, data: TrainingData, split: str, folders: Sequence[Path]
+) -> list[Row]:
+    """Return rows of the lowest boundaries that trained flat classifiers find, on the run's own classifier."""
     rows = []
     for folder in folders:
-        found = collect(
-            greedy_episodes(
-                encoder, HMBoundaries.load(data.vocabulary, folder, device_of(encoder)), data.splits[split]
-            ),
-            encoder.problem,
-        )
-        rows.append(Row("HM-LSTM boundaries", intervals(found), f"{folder.name}, same classifier"))
+        policy = LearnedBoundaries.load(data.vocabulary, folder, device_of(encoder))
+        found = collect(greedy_episodes(encoder, policy, data.splits[split]), encoder.problem)
+        rows.append(Row(f"{policy.model.title} boundaries", intervals(found), f"{folder.name}, same classifier"))
     return rows
 
 

@@ -22,7 +22,7 @@ from hs_env.inference.text_prediction import TextPrediction
 from hs_env.inference.texts import check_texts, chunks, watched
 from hs_env.inference.vectors import phrase_vectors, sentence_vectors
 from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
-from hs_env.models import HSLSTM, Classifier, HMLSTMClassifier, StructuredEncoder, find_classifier
+from hs_env.models import HSLSTM, Classifier, NestedClassifier, StructuredEncoder, find_classifier
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented
 from hs_env.render.episodes import hierarchies, segmented, undecided
@@ -104,7 +104,7 @@ class Predictor:
     def span_name(self) -> str | None:
         """Name of the spans in a `TextPrediction`: "phrases", "retained", or None without decisions."""
         model = self.model
-        if isinstance(model, HMLSTMClassifier):
+        if isinstance(model, NestedClassifier):
             return "phrases"
         return model.problem.span[1] if isinstance(model, StructuredEncoder) else None
 
@@ -214,7 +214,7 @@ class Predictor:
             for episodes in greedy_episodes(model, self.agent, split):
                 decided = segmented(episodes, sentences, labels, problem=model.problem, gold=False)
                 yield episodes.sentences.indices, episodes.log_probs, decided
-        elif isinstance(model, HMLSTMClassifier):
+        elif isinstance(model, NestedClassifier):
             for batch, log_probs, boundaries in hierarchy_predictions(model, split):
                 yield batch.indices, log_probs, hierarchies(batch, log_probs, boundaries, sentences, labels, gold=False)
         else:

@@ -15,8 +15,7 @@ from hs_env.compute import CPU, generator_for, to_array
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
-from hs_env.models import FlatClassifier, HMLSTMClassifier, StructuredEncoder
-from hs_env.models.hm.boundary import operation_shares
+from hs_env.models import FlatClassifier, NestedClassifier, StructuredEncoder
 from hs_env.render import Segmented
 from hs_env.render.episodes import hierarchies, segmented
 from hs_env.rewards import Reward
@@ -90,13 +89,13 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
 
 
 def hierarchy_predictions(
-    model: HMLSTMClassifier, split: EncodedSplit
+    model: NestedClassifier, split: EncodedSplit
 ) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
-    """Yield the sentences of a split in batches, with what `HMLSTMClassifier.parse` returns for each."""
+    """Yield the sentences of a split in batches, with (B, C) class log-probabilities and (B, T, levels) boundaries."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
-            log_probs, boundaries = model.parse(batch)
-        yield batch, log_probs, boundaries
+            reading = model.read(batch)
+        yield batch, reading.log_probs, reading.boundaries
 
 
 def flat_scores(model: FlatClassifier, split: EncodedSplit, class_weights: Tensor | None = None) -> dict[str, float]:
@@ -119,21 +118,21 @@ def _classifier_scores(predictions: Predictions, class_weights: Tensor | None) -
     return scores
 
 
-def hierarchy_scores(model: HMLSTMClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Compute phrases of the lowest level per sentence, and `operation_shares` over all words but the last.
+def hierarchy_scores(model: NestedClassifier, split: EncodedSplit) -> dict[str, float]:
+    """Compute phrases of the lowest level per sentence, and `NestedClassifier.scores` of all words but the last.
 
-    The last word always ends a phrase. Without it, a collapsed boundary detector shows a rate of exactly 0 or 1.
+    The last word always ends a phrase. Without it, a level that has collapsed shows a rate of exactly 0 or 1.
     """
     phrases, decided = 0, 0
     sums: dict[str, float] = defaultdict(float)
-    for batch in split.batches(_BATCH, by_length=True):
-        with torch.no_grad():
-            z = model.boundaries(batch).transpose(0, 1)
+    for batch, _, boundaries in hierarchy_predictions(model, split):
         words = int(batch.lengths.sum()) - len(batch)
-        before_last = torch.arange(len(z), device=z.device)[:, None] < batch.lengths - 1
-        for name, share in operation_shares(z.float(), before_last).items():
-            sums[name] += share * words
-        phrases, decided = phrases + int(z[..., 0].sum()), decided + words
+        positions = torch.arange(batch.mask.shape[1], device=batch.tokens.device)
+        before_last = positions < batch.lengths[:, None] - 1
+        phrases, decided = phrases + int(boundaries[..., 0].sum()), decided + words
+        if words:
+            for name, share in model.scores(boundaries, before_last).items():
+                sums[name] += share * words
     shares = {name: total / max(decided, 1) for name, total in sums.items()}
     return {"phrases_per_sentence": phrases / len(split), **shares}
 
@@ -149,10 +148,10 @@ def segmented_examples(
 
 
 def hierarchy_examples(
-    model: HMLSTMClassifier, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
+    model: NestedClassifier, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
 ) -> list[Segmented]:
-    """Return the first 8 sentences of a split with the nested phrases of HM-LSTM and the predicted classes."""
+    """Return the first 8 sentences of a split with their nested phrases and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split)), device=CPU))
     with torch.no_grad():
-        log_probs, boundaries = model.parse(batch)
-    return list(hierarchies(batch, log_probs, boundaries, sentences, labels))
+        reading = model.read(batch)
+    return list(hierarchies(batch, reading.log_probs, reading.boundaries, sentences, labels))

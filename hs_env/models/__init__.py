@@ -7,9 +7,11 @@ from hs_env.models.chunk_lstm import ChunkLSTM
 from hs_env.models.classifier import MODELS, Classifier, find_classifier
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.h_net.classifier import HNetClassifier
 from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
+from hs_env.models.nested import NestedClassifier
 from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.self_attentive import SelfAttentive
@@ -32,6 +34,8 @@ __all__ = [
     "EncoderState",
     "FlatClassifier",
     "HMLSTMClassifier",
+    "HNetClassifier",
+    "NestedClassifier",
     "PhraseModuleNetwork",
     "PlainLSTM",
     "SelfAttentive",

@@ -20,6 +20,7 @@ from hs_env.models.bilstm import BiLSTM
 from hs_env.models.chunk_lstm import ChunkLSTM
 from hs_env.models.cnn import CNN
 from hs_env.models.encoder import StructuredEncoder
+from hs_env.models.h_net.classifier import HNetClassifier
 from hs_env.models.hm.classifier import HMLSTMClassifier
 from hs_env.models.hs_lstm import HSLSTM
 from hs_env.models.id_lstm import IDLSTM
@@ -52,6 +53,7 @@ MODELS.register("chunk_lstm.v1")(ChunkLSTM)
 MODELS.register("plain_lstm.v1")(PlainLSTM)
 MODELS.register("bilstm.v1")(BiLSTM)
 MODELS.register("hm_lstm.v1")(HMLSTMClassifier)
+MODELS.register("h_net.v1")(HNetClassifier)
 MODELS.register("cnn.v1")(CNN)
 MODELS.register("self_attentive.v1")(SelfAttentive)
 

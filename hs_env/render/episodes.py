@@ -44,14 +44,14 @@ def hierarchies(
     *,
     gold: bool = True,
 ) -> Iterator[Segmented]:
-    """Convert the nested phrases and the predictions of an HM-LSTM for display, row by row.
+    """Convert the nested phrases and the predictions of a `NestedClassifier` for display, row by row.
 
-    A phrase of a level ends where the boundary detectors of that level and of all lower levels fire.
+    A phrase of a level ends where that level and all lower ones have a boundary.
 
     Args:
         batch: Classified sentences.
         log_probs: (B, C) class log-probabilities, and
-        boundaries: (B, T, layers - 1) boundaries, both of `HMLSTMClassifier.parse`.
+        boundaries: (B, T, levels) boundaries, both of `NestedClassifier.read`.
         sentences: Sentences of the split, to which `indices` refer.
         labels: Names of the classes.
         gold: Whether to show the labels of the sentences.

@@ -12,7 +12,7 @@ from hs_env.compute import Device, isolated
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison, Row, compare
 from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
-from hs_env.models import HMLSTMClassifier, StructuredEncoder
+from hs_env.models import NestedClassifier, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented, to_html
 from hs_env.render.episodes import hierarchies, segmented, undecided
@@ -123,7 +123,7 @@ def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]
 
 def _colours(model: Model) -> str:
     """Say what the colours of the words mean."""
-    if not isinstance(model, StructuredEncoder | HMLSTMClassifier):
+    if not isinstance(model, StructuredEncoder | NestedClassifier):
         return ""
     if isinstance(model, StructuredEncoder) and not model.problem.covers:
         return " Retained words are blue, and deleted ones are struck through."
@@ -153,7 +153,7 @@ def _predicted(run: Run, split: str) -> Iterator[tuple[int, Segmented]]:
         for episodes in greedy_episodes(model, run.agent, encoded):
             shown = segmented(episodes, sentences, labels, problem=model.problem)
             yield from zip(episodes.sentences.indices.tolist(), shown, strict=True)
-    elif isinstance(model, HMLSTMClassifier):
+    elif isinstance(model, NestedClassifier):
         for batch, log_probs, boundaries in hierarchy_predictions(model, encoded):
             nested = hierarchies(batch, log_probs, boundaries, sentences, labels)
             yield from zip(batch.indices.tolist(), nested, strict=True)

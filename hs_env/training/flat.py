@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hs_env.compute import kept_generators, seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
-from hs_env.models import FlatClassifier, HMLSTMClassifier
+from hs_env.models import FlatClassifier, NestedClassifier
 from hs_env.render import to_text
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig
@@ -53,18 +53,17 @@ class FlatTrainer(ClassifierTrainer):
         return annealed | {f"c_net/{name}": value for name, value in metrics.items()}
 
     def _anneal(self) -> dict[str, float]:
-        """Set the slope of boundary detectors, if there are any, by the number of epochs so far."""
-        annealed = {}
+        """Adapt a classifier with boundaries to the number of epochs so far, and return what was set."""
+        annealed: dict[str, float] = {}
         for model in (self.classifier.fast, self.classifier.slow):
-            if isinstance(model, HMLSTMClassifier):
-                model.anneal(self.progress.updates / self.updates_per_epoch)
-                annealed = {"boundaries/slope": model.levels.slope}
+            if isinstance(model, NestedClassifier):
+                annealed = model.anneal(self.progress.updates / self.updates_per_epoch)
         return annealed
 
     def _scores(self) -> tuple[dict[str, float], str]:
         model, dev = self.classifier.slow, self.data.splits["dev"]
         scores = flat_scores(model, dev, self.class_weights)
-        if not isinstance(model, HMLSTMClassifier):
+        if not isinstance(model, NestedClassifier):
             return scores, ""
         shown = hierarchy_examples(model, *self.data.examples())
         return scores | hierarchy_scores(model, dev), "\n\n".join(to_text(sentence) for sentence in shown)

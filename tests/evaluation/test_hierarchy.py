@@ -1,4 +1,4 @@
-"""The hierarchy that HM-LSTM finds: nested as its boundaries say, on the command line, and as a policy on HS-LSTM."""
+"""Nested phrases of HM-LSTM and H-Net: as their boundaries say, on the command line, and as a policy on HS-LSTM."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import hs_env
-from hs_env.agents import HMBoundaries
+from hs_env.agents import LearnedBoundaries
 from hs_env.cli import main
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.metrics.scores import hierarchy_scores
-from hs_env.models import Classifier, HMLSTMClassifier
+from hs_env.models import Classifier, HMLSTMClassifier, NestedClassifier
 from hs_env.models.hm.boundary import annealed_slope
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train
@@ -45,6 +45,11 @@ SMALL = {
 @pytest.fixture(scope="module")
 def hm_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(TrainConfig(model="hm_lstm", **SMALL), tmp_path_factory.mktemp("runs") / "hm", QUIET)
+
+
+@pytest.fixture(scope="module", params=["hm_lstm", "h_net"])
+def nested_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(TrainConfig(model=request.param, **SMALL), tmp_path_factory.mktemp("runs") / request.param, QUIET)
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +97,12 @@ def test_ends_that_do_not_fit_are_refused(ends) -> None:
         Segmented(("a", "b"), (1, 1), ends=ends)
 
 
-def test_segment_shows_the_hierarchy(hm_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["segment", "the movie is not very good", "fine", "--run", str(hm_run.folder)])
+def test_segment_shows_the_hierarchy(nested_run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["segment", "the movie is not very good", "fine", "--run", str(nested_run.folder)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("→")[0].replace("[", "").replace("]", "").split() == "the movie is not very good".split()
-    assert lines[1].startswith("[[fine]]  → ")
-    main(["segment", "the movie is not very good", "--json", "--run", str(hm_run.folder)])
+    assert lines[1].lstrip("[").startswith("fine]")
+    main(["segment", "the movie is not very good", "--json", "--run", str(nested_run.folder)])
     found = json.loads(capsys.readouterr().out)
     assert found["text"] == "the movie is not very good"
     assert bracketed(found["phrases"]) == lines[0].split("  → ")[0]
@@ -105,28 +110,31 @@ def test_segment_shows_the_hierarchy(hm_run: Run, capsys: pytest.CaptureFixture[
     assert 0.5 <= found["probability"] <= 1
 
 
-def test_its_boundaries_are_a_policy_for_another_vocabulary(hm_run: Run, hs_run: Run) -> None:
+def test_its_boundaries_are_a_policy_for_another_vocabulary(nested_run: Run, hs_run: Run) -> None:
     other = Classifier.load("phrases")  # knows other words, in another order
     text = "the movie is not very good"
-    own, foreign = (one.batch([one.sentence(text)]) for one in (hm_run.classifier, other))
+    own, foreign = (one.batch([one.sentence(text)]) for one in (nested_run.classifier, other))
     assert not torch.equal(own.tokens, foreign.tokens)
-    assert isinstance(hm_run.classifier.model, HMLSTMClassifier)
-    plan = HMBoundaries(other.vocabulary, hm_run.classifier).plan(foreign)
-    assert torch.equal(plan, hm_run.classifier.model.boundaries(own)[..., 0])
-    comparison = compare(hs_run, "test", QUIET, policies=[hm_run.folder])
-    row = next(row for row in comparison.rows if row.name == "HM-LSTM boundaries")
+    model = nested_run.classifier.model
+    assert isinstance(model, NestedClassifier)
+    plan = LearnedBoundaries(other.vocabulary, nested_run.classifier).plan(foreign)
+    assert torch.equal(plan, model.read(own).boundaries[..., 0])
+    comparison = compare(hs_run, "test", QUIET, policies=[nested_run.folder])
+    row = next(row for row in comparison.rows if row.name == f"{model.title} boundaries")
     assert row.intervals["phrases_per_sentence"].value >= 1
-    with pytest.raises(HsEnvError, match="Only HM-LSTM finds boundaries"):
-        HMBoundaries(other.vocabulary, other)
+    with pytest.raises(HsEnvError, match="Only HM-LSTM and H-Net find boundaries"):
+        LearnedBoundaries(other.vocabulary, other)
     with pytest.raises(HsEnvError, match="takes no phrases from a policy"):
-        compare(hm_run, "test", QUIET, policies=[hm_run.folder])
+        compare(nested_run, "test", QUIET, policies=[nested_run.folder])
 
 
-def test_its_boundaries_drive_the_environments(hm_run: Run) -> None:
+def test_its_boundaries_drive_the_environments(nested_run: Run) -> None:
     gymnasium.register_envs(hs_env)
     classifier = Classifier.load("phrases")
     text = "the movie is not very good"
-    plan = HMBoundaries(classifier.vocabulary, hm_run.classifier).plan(classifier.batch([classifier.sentence(text)]))[0]
+    plan = LearnedBoundaries(classifier.vocabulary, nested_run.classifier).plan(
+        classifier.batch([classifier.sentence(text)])
+    )[0]
     env = gymnasium.make("hs_env/PhraseSegmentation-v0")
     env.reset(options={"text": text, "label": "negative"})
     for action in plan.tolist():
@@ -142,7 +150,7 @@ def test_its_boundaries_drive_the_environments(hm_run: Run) -> None:
 
 
 @pytest.mark.parametrize("stop", [3, 10])  # of 12 updates, 8 of them in the first stage
-def test_stopped_and_resumed_equals_uninterrupted(hm_run: Run, stop, tmp_path, monkeypatch) -> None:
+def test_stopped_and_resumed_equals_uninterrupted(nested_run: Run, stop, tmp_path, monkeypatch) -> None:
     count, update = 0, ClassifierOptimizer.update
 
     def interrupted(self, *arguments):
@@ -154,11 +162,11 @@ def test_stopped_and_resumed_equals_uninterrupted(hm_run: Run, stop, tmp_path, m
 
     monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(replace(hm_run.config, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
+        train(replace(nested_run.config, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
     again = resume(tmp_path / "run", QUIET)
-    for name, value in hm_run.classifier.model.state_dict().items():
+    for name, value in nested_run.classifier.model.state_dict().items():
         assert torch.equal(value, again.classifier.model.state_dict()[name]), name
-    assert epochs_of(hm_run) == epochs_of(again)
+    assert epochs_of(nested_run) == epochs_of(again)
 
 
 def epochs_of(run: Run) -> list[dict[str, Any]]:
@@ -182,7 +190,7 @@ def test_rates_and_operations_are_those_of_the_words(hm_run: Run) -> None:
     assert isinstance(model, HMLSTMClassifier)
     split, counts, words, phrases = data.splits["dev"], Counter[str](), 0, 0
     for row in range(len(split)):
-        z = model.boundaries(split.batch(torch.tensor([row])))[0].tolist()
+        z = model.read(split.batch(torch.tensor([row]))).boundaries[0].tolist()
         phrases += sum(word[0] for word in z)
         before = [0, 0, 0]
         for word in z[:-1]:

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from hs_env.errors import check_ranges
-from hs_env.models.hm.boundary import Boundary, annealed_slope, check_boundary
+from hs_env.models.hm.boundary import Boundary, annealed_slope, check_boundary, operation_shares
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMReading
 from hs_env.models.lstm import pack
-from hs_env.models.rate import RateParameters, rate_loss
-from hs_env.models.sentence import FlatClassifier, SentenceParameters
+from hs_env.models.nested import NestedClassifier, NestedReading
+from hs_env.models.rate import RateParameters
+from hs_env.models.sentence import SentenceParameters
 from hs_env.types import SentenceBatch
 
 
@@ -37,7 +38,7 @@ class HMParameters(RateParameters, SentenceParameters):
         self.check_rate()
 
 
-class HMLSTMClassifier(FlatClassifier):
+class HMLSTMClassifier(NestedClassifier):
     """HM-LSTM over the words with a softmax on its gated output after the last word.
 
     With the hidden states h^l_t of `HMLSTM` and the output module `GatedOutput` of the paper::
@@ -97,44 +98,26 @@ class HMLSTMClassifier(FlatClassifier):
         own = ("layers", "layer_norm", "boundary", "slope_per_epoch")
         return super().config() | {name: getattr(self, name) for name in own} | asdict(self.rate)
 
-    def forward(self, batch: SentenceBatch) -> Tensor:
-        """See `FlatClassifier.forward`."""
-        return self.parse(batch)[0]
-
-    def penalised(self, batch: SentenceBatch) -> tuple[Tensor, Tensor | None]:
-        """See `FlatClassifier.penalised`; the scalar controls the boundary rates.
-
-        It is that of a second pass without dropout: with dropout the detectors vary more, so the rates differ.
-        """
-        if self.rate.boundary_rate is None:
-            return self(batch), None
-        log_probs, dropout = self(batch), self.words.training
-        self.words.eval()
-        reading, sequence, ends, _ = self._scan(batch)
-        self.words.train(dropout)
-        return log_probs, rate_loss(self.rate, self.levels.decisions(reading, sequence, ends))
-
-    def boundaries(self, batch: SentenceBatch) -> Tensor:
-        """Return the boundaries after each word, (B, T, layers - 1) int64, for all layers but the top one.
-
-        A value is 1 for a boundary (a soft one above 1/2) and else 0, also after the last word of the sentence.
-        """
-        return self.parse(batch)[1]
-
-    def parse(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
-        """Return class log-probabilities (see `forward`) and `boundaries`, from one pass over the batch."""
-        reading, _, _, place = self._scan(batch)
+    def read(self, batch: SentenceBatch) -> NestedReading:
+        """See `NestedClassifier.read`; soft boundaries count above 1/2."""
+        reading, sequence, ends, place = self._scan(batch)
         boundaries = (reading.z > 0.5).long()[place] * batch.mask[..., None]
-        return self._classes(reading.h, place, batch), boundaries
+        decisions = self.levels.decisions(reading, sequence, ends)
+        return NestedReading(self._classes(reading.h, place, batch), boundaries, decisions)
 
     def _classes(self, h: Tensor, place: Tensor, batch: SentenceBatch) -> Tensor:
         """Return class log-probabilities, from packed hidden states and the packed row of each word."""
         last = place[torch.arange(len(batch), device=h.device), batch.lengths - 1]
         return self.classify(self.gates(h[last]))
 
-    def anneal(self, epoch: float) -> None:
-        """Set the slope of the detectors for an epoch, counted from 0, which may be a fraction."""
+    def anneal(self, epoch: float) -> dict[str, float]:
+        """See `NestedClassifier.anneal`; sets the slope of the detectors."""
         self.levels.slope = annealed_slope(epoch, self.slope_per_epoch)
+        return {"boundaries/slope": self.levels.slope}
+
+    def scores(self, boundaries: Tensor, counted: Tensor) -> dict[str, float]:
+        """See `NestedClassifier.scores`; adds the shares of the operations UPDATE, COPY and FLUSH of each layer."""
+        return operation_shares(boundaries.transpose(0, 1).float(), counted.t())
 
     def _scan(self, batch: SentenceBatch) -> tuple[HMReading, Tensor, Tensor, Tensor]:
         """Run the layers over the batch.

@@ -1,4 +1,4 @@
-"""The boundaries of an HM-LSTM as a policy for other classifiers."""
+"""The boundaries that HM-LSTM or H-Net has learned, as a policy for other classifiers."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 from hs_env.compute import Device, from_array
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier, HMLSTMClassifier
+from hs_env.models import Classifier, NestedClassifier
 from hs_env.problems.segmentation import PhraseSegmentation
 from hs_env.types import SentenceBatch, WordFeatures
 
 from .baselines import Heuristic
 
 
-class HMBoundaries(Heuristic):
-    """Ends a phrase where the lowest boundary detector of an HM-LSTM fires.
+class LearnedBoundaries(Heuristic):
+    """Ends a phrase where the lowest level of a `NestedClassifier` has a boundary.
 
     Args:
         vocabulary: Vocabulary of the sentences to segment.
-        classifier: HM-LSTM classifier; its vocabulary may be another.
+        classifier: Classifier that finds boundaries by itself; its vocabulary may be another.
 
     Raises:
         HsEnvError: If the classifier is another model.
@@ -33,25 +33,27 @@ class HMBoundaries(Heuristic):
 
     def __init__(self, vocabulary: Vocabulary, classifier: Classifier) -> None:
         super().__init__(vocabulary)
-        if not isinstance(classifier.model, HMLSTMClassifier):
-            raise HsEnvError(f"Only HM-LSTM finds boundaries by itself; the classifier is a {classifier.model.title}.")
+        if not isinstance(classifier.model, NestedClassifier):
+            raise HsEnvError(
+                f"Only HM-LSTM and H-Net find boundaries by themselves; the classifier is a {classifier.model.title}."
+            )
         self.model, self.contextual = classifier.model, classifier.contextual
         ids = list(classifier.vocabulary.encode(vocabulary.words))
         self._ids = torch.tensor(ids, device=classifier.device)
 
     @classmethod
-    def load(cls, vocabulary: Vocabulary, run: str | Path, device: Device = "cpu") -> HMBoundaries:
-        """Load the HM-LSTM of a run of `hs-env train --model hm_lstm`, to the device of the sentences."""
+    def load(cls, vocabulary: Vocabulary, run: str | Path, device: Device = "cpu") -> LearnedBoundaries:
+        """Load the classifier of a run with `--model hm_lstm` or `h_net`, to the device of the sentences."""
         return cls(vocabulary, Classifier.load(run, device))
 
     @torch.no_grad()
     def plan(self, batch: SentenceBatch) -> Tensor:
         """See `Heuristic.plan`."""
         own = replace(batch, tokens=self._ids[batch.tokens], features=self._features(batch))
-        return self.model.boundaries(own)[..., 0]
+        return self.model.read(own).boundaries[..., 0]
 
     def _features(self, batch: SentenceBatch) -> WordFeatures | None:
-        """Return the contextual vectors that the HM-LSTM uses; those of the batch may come from another encoder."""
+        """Return the contextual vectors that the classifier uses; those of the batch may come from another encoder."""
         if self.contextual is None:
             return None
         rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
