@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from hs_env.corpora.spec import add_settings
 from hs_env.errors import HsEnvError, shown
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.training.config import LATER, LATER_AGENT, LATER_MODEL, ResolvedConfig, TrainConfig
@@ -94,7 +95,8 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
                 known = ", ".join(grid["corpora"])
                 raise HsEnvError(f"{path}: the variant {variant!r} names the corpus {corpus!r}; the grid has {known}.")
             for number in range(_runs(path, corpus, grid["corpora"][corpus])):
-                name = f"{corpus}:fold={number}" if "folds" in grid["corpora"][corpus] else corpus
+                folds = "folds" in grid["corpora"][corpus]
+                name = add_settings(corpus, {"fold": str(number)}) if folds else corpus
                 place = {"corpus": name, "seed": number, "data_dir": data_dir}
                 try:
                     cells.append(Cell(corpus, variant, number, _config(number, grid["settings"], own, place)))

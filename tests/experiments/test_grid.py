@@ -17,7 +17,7 @@ from hs_env.training.config import ResolvedConfig
 
 ROOT = Path(__file__).parents[2]
 GRIDS = {"reproduce": GRID_FILE} | {
-    name: ROOT / "scripts" / f"{name}.toml" for name in ("gaps", "composition", "skimming")
+    name: ROOT / "scripts" / f"{name}.toml" for name in ("gaps", "composition", "skimming", "characters")
 }
 GRID = """
 [settings]
@@ -37,6 +37,13 @@ agent_parameters = { samples = 3, hidden_size = 0 }
 def grid(tmp_path: Path, text: str = GRID) -> list[Cell]:
     (tmp_path / "grid.toml").write_text(text)
     return load_grid(tmp_path / "grid.toml", tmp_path)
+
+
+def test_a_fold_joins_the_settings_that_a_corpus_has(tmp_path: Path) -> None:
+    cells = grid(
+        tmp_path, GRID.replace("mr = {", '"mr:tokenisation=characters" = {').replace('["mr"]', "['movie_reviews']")
+    )
+    assert cells[0].config.corpus == "mr:tokenisation=characters,fold=0"
 
 
 def test_cells_are_corpus_by_variant_by_number(tmp_path: Path) -> None:
