@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 
 import tyro
 from accuracy import figures_of
+from benchmark_training import measure
 from measuring import gemm_rate
 from rich.console import Console
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -47,19 +48,29 @@ def accuracy(seed: int, rounded: bool, corpus: str) -> float:
         return 100 * figures_of(str(run), corpus)["accuracy"].value
 
 
-def main(corpus: str = "movie_reviews", seeds: int = 3, rows: int = 640, inner: int = 300) -> None:
-    """Print rates of products, and accuracies.
+def speed(precision: Precision, corpus: str, hidden_size: int) -> str:
+    """Measure a product and the phases of training with 128 sentences and 5 samples each, on one thread."""
+    config = TrainConfig(corpus=corpus, model_parameters={"hidden_size": hidden_size}).resolve()
+    with multiplying(precision):
+        measured = measure(config, 128, 5, 2)
+        rate = gemm_rate(640, hidden_size) / 1e9
+    phases = ", ".join(f"{each['name']} {each['sentences_per_second']:,.0f}/s" for each in measured["phases"])
+    return f"{precision:8} product {rate:4.0f} GFLOP/s, sentences: {phases}"
+
+
+def main(corpus: str = "movie_reviews", seeds: int = 3, hidden_size: int = 300) -> None:
+    """Print speeds at each precision, and accuracies.
 
     Args:
         corpus: Corpus that HS-LSTM is trained on.
-        seeds: Number of seeds, at least 2.
-        rows: Rows of the left matrix of the products.
-        inner: Columns of it, a quarter of those of the right matrix.
+        seeds: Number of seeds, at least 2; with 0, only speeds are measured.
+        hidden_size: Hidden size d whose speed is measured.
     """
     prepare(1)
     for precision in get_args(Precision):
-        with multiplying(precision):
-            print(f"{precision:8} {gemm_rate(rows, inner) / 1e9:4.0f} GFLOP/s, {rows} x {inner} x {4 * inner}")
+        print(speed(precision, corpus, hidden_size), flush=True)
+    if not seeds:
+        return
     differences = []
     for seed in range(seeds):
         exact, rounded = (accuracy(seed, each, corpus) for each in (False, True))
