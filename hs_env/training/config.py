@@ -83,8 +83,8 @@ class TrainConfig:
     trained encoder is saved in the run's folder."""
     model: str = "hs_lstm"
     """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `skim_lstm`, `tree_lstm`
-    and `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`; they
-    train for the epochs of the warm start and of joint training."""
+    and `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`,
+    `h_net`; they train for the epochs of the warm start and of joint training."""
     model_parameters: dict[str, Value] = field(default_factory=dict)
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None

@@ -1,0 +1,91 @@
+"""Print the table of characters and words: accuracy on test sentences, as they are and with typos.
+
+The runs are those of `hs-env sweep scripts/characters.toml --out OUT`. What they score is kept in
+docs/results/characters.jsonl, from which the table is made without them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import tyro
+
+import hs_env
+from hs_env.experiments.grid import load_grid
+from hs_env.experiments.ledger import Ledger
+from hs_env.experiments.statistics import t_interval
+from hs_env.metrics.bootstrap import Interval, intervals
+from hs_env.metrics.predictions import Predictions, collect, collect_flat
+from hs_env.metrics.scores import flat_predictions, greedy_episodes
+from hs_env.models import StructuredEncoder
+from hs_env.training.run import Run
+
+GRID: Final = Path(__file__).with_suffix(".toml")
+RESULTS: Final = Path(hs_env.__file__).parents[1] / "docs" / "results" / "characters.jsonl"
+NOISE: Final = 0.1
+"""Share of the words with a typo."""
+LEVELS: Final = ("boundaries_1", "phrases_per_sentence")
+"""What the table says about phrases, if the model has any."""
+
+
+def predictions(run: Run) -> Predictions:
+    """Predict the test sentences of a run with its own policy."""
+    model, split = run.classifier.model, run.data("test").splits["test"]
+    if isinstance(model, StructuredEncoder):
+        assert run.agent is not None
+        return collect(greedy_episodes(model, run.agent, split), model.problem)
+    return collect_flat(flat_predictions(model, split))
+
+
+def scores(folder: Path, corpus: str, variant: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Score a run on clean and on noisy test sentences."""
+    run = Run.load(folder)
+    noisy = predictions(replace(run, noise=NOISE))
+    found = {name: intervals(each)["accuracy"] for name, each in (("clean", predictions(run)), ("noisy", noisy))}
+    dev = {name: result["dev"][name] for name in LEVELS if name in result["dev"]}
+    values = {name: [each.value, each.low, each.high] for name, each in found.items()}
+    return {"corpus": corpus, "variant": variant, "cpu_seconds": result["cpu_seconds"], **values, **dev}
+
+
+def table(entries: list[dict[str, Any]]) -> str:
+    """Format results as a Markdown table; intervals are over runs if there are several, else over sentences."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for entry in entries:
+        groups.setdefault((entry["corpus"], entry["variant"]), []).append(entry)
+    lines = [
+        "| corpus | | runs | accuracy % | with typos in a tenth of the words | phrases per sentence | seconds |",
+        f"|:--|:--|{'--:|' * 5}",
+    ]
+    for (corpus, variant), group in groups.items():
+        cells = [f"`{corpus}`", f"`{variant}`", str(len(group))]
+        for name in ("clean", "noisy"):
+            values = [entry[name][0] for entry in group]
+            interval = t_interval(values) if len(values) > 1 else Interval(*group[0][name])
+            cells.append(f"{100 * interval.value:.1f} ({100 * interval.low:.1f}–{100 * interval.high:.1f})")
+        phrases = [entry["phrases_per_sentence"] for entry in group if "phrases_per_sentence" in entry]
+        cells.append(f"{sum(phrases) / len(phrases):.1f}" if phrases else "—")
+        cells.append(f"{sum(entry['cpu_seconds'] for entry in group) / len(group):,.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main(out: Path | None = None, data_dir: Path = Path("data")) -> None:
+    """Score the runs of a sweep, if its folder is given, and print the table.
+
+    Args:
+        out: Folder of the sweep.
+        data_dir: Folder of the data sets.
+    """
+    if out is not None:
+        trained = Ledger(out / "ledger.jsonl").results()
+        cells = [cell for cell in load_grid(GRID, data_dir) if cell.key in trained]
+        rows = [scores(out / "cells" / cell.key, cell.corpus, cell.variant, dict(trained[cell.key])) for cell in cells]
+        RESULTS.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    print(table([json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
