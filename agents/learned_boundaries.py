@@ -50,7 +50,7 @@ class LearnedBoundaries(Heuristic):
     def plan(self, batch: SentenceBatch) -> Tensor:
         """See `Heuristic.plan`."""
         own = replace(batch, tokens=self._ids[batch.tokens], features=self._features(batch))
-        return self.model.read(own).boundaries[..., 0]
+        return self.model.parse(own).boundaries[..., 0]
 
     def _features(self, batch: SentenceBatch) -> WordFeatures | None:
         """Return the contextual vectors that the classifier uses; those of the batch may come from another encoder."""

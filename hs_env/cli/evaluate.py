@@ -39,7 +39,7 @@ def evaluate(
         split: Sentences to evaluate on.
         format: Format of the printed comparison. A single run's folder gets JSON and CSV files in any case.
         oracle: Width of a beam search, such as 16, that shows what a perfect P-Net gains at least; 0 skips it.
-        policy: Folders of runs of HM-LSTM or H-Net. Their lowest boundaries segment the sentences for this run's classifier.
+        policy: Folders of runs of HM-LSTM or H-Net. Their boundaries of the lowest level segment the sentences.
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
         agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
         noise: Share of the words that get a typo before evaluation, 0 to 1; by default that of the run's corpus.

@@ -66,7 +66,7 @@ def compare(
         oracle: Width of a beam search for the actions that make the gold class most probable. Its row shows what a
             perfect P-Net could at least gain on this classifier. It takes about `4 * oracle` times as long as the
             policy; 0 skips it.
-        policies: Folders of runs of HM-LSTM or H-Net, whose lowest boundaries are used as policies on the run's
+        policies: Folders of runs of HM-LSTM or H-Net, whose boundaries of the lowest level are policies on the run's
             classifier.
         samples: Sampled action sequences per sentence, for a row with their mean class probabilities; 0 skips it.
         agents: Other agents by name, each for a row with its decisions on the run's classifier.

@@ -94,8 +94,8 @@ def hierarchy_predictions(
     """Yield the sentences of a split in batches, with (B, C) class log-probabilities and (B, T, levels) boundaries."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
-            reading = model.read(batch)
-        yield batch, reading.log_probs, reading.boundaries
+            parse = model.parse(batch)
+        yield batch, parse.log_probs, parse.boundaries
 
 
 def flat_scores(model: FlatClassifier, split: EncodedSplit, class_weights: Tensor | None = None) -> dict[str, float]:
@@ -119,7 +119,7 @@ def _classifier_scores(predictions: Predictions, class_weights: Tensor | None) -
 
 
 def hierarchy_scores(model: NestedClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Compute phrases of the lowest level per sentence, and `NestedClassifier.scores` of all words but the last.
+    """Compute phrases of the lowest level per sentence, and shares of all words but the last (`boundary_shares`).
 
     The last word always ends a phrase. Without it, a level that has collapsed shows a rate of exactly 0 or 1.
     """
@@ -130,9 +130,8 @@ def hierarchy_scores(model: NestedClassifier, split: EncodedSplit) -> dict[str, 
         positions = torch.arange(batch.mask.shape[1], device=batch.tokens.device)
         before_last = positions < batch.lengths[:, None] - 1
         phrases, decided = phrases + int(boundaries[..., 0].sum()), decided + words
-        if words:
-            for name, share in model.scores(boundaries, before_last).items():
-                sums[name] += share * words
+        for name, share in model.boundary_shares(boundaries, before_last).items():
+            sums[name] += share * words
     shares = {name: total / max(decided, 1) for name, total in sums.items()}
     return {"phrases_per_sentence": phrases / len(split), **shares}
 
@@ -153,5 +152,5 @@ def hierarchy_examples(
     """Return the first 8 sentences of a split with their nested phrases and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split)), device=CPU))
     with torch.no_grad():
-        reading = model.read(batch)
-    return list(hierarchies(batch, reading.log_probs, reading.boundaries, sentences, labels))
+        parse = model.parse(batch)
+    return list(hierarchies(batch, parse.log_probs, parse.boundaries, sentences, labels))

@@ -37,7 +37,13 @@ class RateParameters:
     rate_control: Control = "ratio"
     """Loss that moves the share of boundaries to `boundary_rate`: `ratio`, `binomial` or `controller`."""
     rate_weight: float | None = None
-    """Weight of this loss; by default that of its paper: 0.03 for `ratio`, 1 for `binomial`, 0.01 for `controller`."""
+    """Weight of this loss; by default that of its paper: 0.03 for `ratio`, 1 for `binomial`, 0.01 for `controller`.
+    Without any, with 0, the rate has no target."""
+
+    @property
+    def has_target(self) -> bool:
+        """Whether a loss moves the rate to a target."""
+        return self.boundary_rate is not None and self.rate_weight != 0
 
     def check_rate(self) -> None:
         """Check the values.
@@ -107,8 +113,9 @@ _LOSSES: Final[dict[str, tuple[Callable[[Decisions, float], Tensor], float]]] = 
 
 def rate_loss(parameters: RateParameters, levels: list[Decisions]) -> Tensor | None:
     """Return the weighted loss of all levels that decide anything; None without a target or decisions."""
-    if parameters.boundary_rate is None:
+    if not parameters.has_target:
         return None
+    assert parameters.boundary_rate is not None
     loss, default = _LOSSES[parameters.rate_control]
     weight = default if parameters.rate_weight is None else parameters.rate_weight
     losses = [loss(decisions, parameters.boundary_rate) for decisions in levels if len(decisions.boundaries)]

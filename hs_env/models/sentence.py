@@ -106,3 +106,7 @@ class FlatClassifier(SentenceClassifier):
     def penalised(self, batch: SentenceBatch) -> tuple[Tensor, Tensor | None]:
         """Return what `forward` returns, and a scalar that training adds to the loss, or None."""
         return self(batch), None
+
+    def anneal(self, epoch: float) -> dict[str, float]:
+        """Adapt to the epoch of training, counted from 0 and possibly fractional, and return what was set, by name."""
+        return {}

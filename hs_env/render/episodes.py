@@ -51,7 +51,7 @@ def hierarchies(
     Args:
         batch: Classified sentences.
         log_probs: (B, C) class log-probabilities, and
-        boundaries: (B, T, levels) boundaries, both of `NestedClassifier.read`.
+        boundaries: (B, T, levels) boundaries, both of `NestedClassifier.parse`.
         sentences: Sentences of the split, to which `indices` refer.
         labels: Names of the classes.
         gold: Whether to show the labels of the sentences.

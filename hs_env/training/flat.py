@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from hs_env import ranks
 from hs_env.compute import kept_generators, seed_for
 from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
 from hs_env.models import FlatClassifier, NestedClassifier
@@ -36,6 +37,8 @@ class FlatTrainer(ClassifierTrainer):
         with kept_generators(seed=seed_for(config.seed, "weights")):
             model = self.new_model()
         assert isinstance(model, FlatClassifier)
+        if isinstance(model, NestedClassifier) and model.rate.has_target:
+            ranks.require_one("A classifier whose boundary rate has a target (`--rate-weight 0` removes it)")
         self.classifier = self.optimizer(model)
         self.learned, self.adapted = {"learner": self.classifier}, {}
         by_stage, scores = {name: partial(self._update, name) for name in ("warm", "joint")}, self._scores
@@ -53,11 +56,10 @@ class FlatTrainer(ClassifierTrainer):
         return annealed | {f"c_net/{name}": value for name, value in metrics.items()}
 
     def _anneal(self) -> dict[str, float]:
-        """Adapt a classifier with boundaries to the number of epochs so far, and return what was set."""
+        """Adapt the classifier to the number of epochs so far, and return what was set."""
         annealed: dict[str, float] = {}
         for model in (self.classifier.fast, self.classifier.slow):
-            if isinstance(model, NestedClassifier):
-                annealed = model.anneal(self.progress.updates / self.updates_per_epoch)
+            annealed = model.anneal(self.progress.updates / self.updates_per_epoch)
         return annealed
 
     def _scores(self) -> tuple[dict[str, float], str]:

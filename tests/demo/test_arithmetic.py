@@ -100,7 +100,7 @@ def check_flat(source: Source, found: list[dict[str, Any]]) -> None:
         log_probs = source.classifier.model(batch)
     check_close([[exp(each) for each in one["logProbs"]] for one in some], log_probs.double().exp())
     if isinstance(source.classifier.model, HMLSTMClassifier):
-        boundaries = source.classifier.model.read(batch).boundaries.tolist()
+        boundaries = source.classifier.model.parse(batch).boundaries.tolist()
         for each, length, ours in zip(boundaries, batch.lengths.tolist(), some, strict=True):
             assert ours["boundaries"] == each[:length]
 

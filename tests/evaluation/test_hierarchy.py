@@ -118,7 +118,7 @@ def test_its_boundaries_are_a_policy_for_another_vocabulary(nested_run: Run, hs_
     model = nested_run.classifier.model
     assert isinstance(model, NestedClassifier)
     plan = LearnedBoundaries(other.vocabulary, nested_run.classifier).plan(foreign)
-    assert torch.equal(plan, model.read(own).boundaries[..., 0])
+    assert torch.equal(plan, model.parse(own).boundaries[..., 0])
     comparison = compare(hs_run, "test", QUIET, policies=[nested_run.folder])
     row = next(row for row in comparison.rows if row.name == f"{model.title} boundaries")
     assert row.intervals["phrases_per_sentence"].value >= 1
@@ -190,7 +190,7 @@ def test_rates_and_operations_are_those_of_the_words(hm_run: Run) -> None:
     assert isinstance(model, HMLSTMClassifier)
     split, counts, words, phrases = data.splits["dev"], Counter[str](), 0, 0
     for row in range(len(split)):
-        z = model.read(split.batch(torch.tensor([row]))).boundaries[0].tolist()
+        z = model.parse(split.batch(torch.tensor([row]))).boundaries[0].tolist()
         phrases += sum(word[0] for word in z)
         before = [0, 0, 0]
         for word in z[:-1]:

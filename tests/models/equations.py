@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import layer_norm, normalize
 
 from hs_env.models import (
     HSLSTM,
@@ -18,6 +20,8 @@ from hs_env.models import (
     StructuredEncoder,
     TreeLSTM,
 )
+from hs_env.models.h_net.layers import HNet
+from hs_env.models.h_net.stack import LSTMStack
 from hs_env.models.lstm import LSTM
 from hs_env.problems.distillation import RETAIN
 from hs_env.problems.segmentation import END
@@ -148,3 +152,40 @@ EQUATIONS: dict[type[StructuredEncoder], Callable[[Any, list[int], list[int]], T
     PhraseModuleNetwork: phrase_modules,
     ChunkLSTM: chunk_lstm,
 }
+
+
+def stack_outputs(stack: LSTMStack, inputs: list[Tensor]) -> list[Tensor]:
+    """LSTM layers with layer normalisation, one vector after the other."""
+    for layer, norm in zip(stack.layers, stack.norms, strict=True):
+        c = h = inputs[0].new_zeros(stack.hidden_size)
+        outputs = []
+        for x in inputs:
+            c, h = lstm(layer, c, h, x)
+            outputs.append(layer_norm(h, h.shape, norm.weight, norm.bias))
+        inputs = outputs
+    return inputs
+
+
+def h_net(net: HNet | LSTMStack, inputs: list[Tensor]) -> tuple[list[Tensor], list[list[int]]]:
+    """Outputs of one sequence, and its boundaries at each stage: positions in the stage's own sequence."""
+    if isinstance(net, LSTMStack):
+        return stack_outputs(net, inputs), []
+    x = stack_outputs(net.encoder, inputs)
+    p = [x[0].new_tensor(0.0 if net.whole else 1.0)]
+    for before, now in pairwise(x):
+        cosine = normalize(before @ net.router.query, dim=0) @ normalize(now @ net.router.key, dim=0)
+        p.append(((1 - cosine) / 2).clamp(0, 1))
+    if net.whole:
+        p[-1] = x[0].new_tensor(1.0)
+    kept = [t for t, value in enumerate(p) if value > 0.5]
+    chunks, above = h_net(net.main, [x[t] for t in kept])
+    z, mixed = torch.zeros_like(x[0]), []
+    for t, vector in enumerate(x):
+        confidence = 1 - p[t]
+        if t in kept:
+            share = p[t].clamp(1e-4, 1 - 1e-4)
+            z = share * chunks[kept.index(t)] + (1 - share) * z
+            confidence = p[t]
+        straight = 1 + confidence - confidence.detach()
+        mixed.append(straight * z + net.residual.weight @ vector)
+    return stack_outputs(net.decoder, mixed), [kept, *above]

@@ -23,6 +23,7 @@ from hs_env.models.cnn import WIDTHS
 from hs_env.models.self_attentive import HOPS
 from hs_env.types import SentenceBatch
 from tests.builders import make_batch
+from tests.models import equations
 from tests.models.equations import lstm
 
 KINDS = [PlainLSTM, BiLSTM, CNN, SelfAttentive, HMLSTMClassifier, HNetClassifier]
@@ -96,12 +97,7 @@ def hm_lstm(model: HMLSTMClassifier, x: Tensor) -> Tensor:
 
 
 def h_net(model: HNetClassifier, x: Tensor) -> Tensor:
-    """Run the layers word by word; `tests/models/h_net` has tests of the layers themselves."""
-    state = None
-    for word in x:
-        reading = model.levels(word[None], torch.tensor([0]), torch.tensor([1]), state)
-        state = reading.state
-    return reading.output[0]
+    return equations.h_net(model.levels, list(x))[0][-1]
 
 
 EQUATIONS = {

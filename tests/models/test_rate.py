@@ -80,7 +80,7 @@ def test_detectors_of_hm_lstm_reach_the_target_whether_silent_or_loud(control: s
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        lowest = model.eval().read(batch).boundaries[:, :-1, 0].float().mean()
+        lowest = model.eval().parse(batch).boundaries[:, :-1, 0].float().mean()
         assert abs(lowest - 0.3) < 0.06
 
 

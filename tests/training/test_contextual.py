@@ -158,7 +158,7 @@ def test_a_policy_reads_the_vectors_of_its_own_encoder(run: Run, config: TrainCo
     settings = replace(config, model="hm_lstm", vectors=other, agent_parameters={})
     hm_lstm = train(settings, tmp_path / "run", QUIET).classifier
     sentences = TrainingData.load(config.resolve()).corpus.splits["dev"]
-    expected = hm_lstm.model.read(hm_lstm.batch(sentences)).boundaries[..., 0]
+    expected = hm_lstm.model.parse(hm_lstm.batch(sentences)).boundaries[..., 0]
     policy = LearnedBoundaries.load(run.classifier.vocabulary, tmp_path / "run")
     assert torch.equal(policy.plan(run.classifier.batch(sentences)), expected)
     assert torch.equal(policy.plan(replace(run.classifier.batch(sentences), features=None)), expected)

@@ -9,7 +9,8 @@ import torch
 
 from hs_env.errors import check_ranges
 from hs_env.models.h_net.layers import HNet
-from hs_env.models.nested import NestedClassifier, NestedReading
+from hs_env.models.lstm import LSTM
+from hs_env.models.nested import NestedClassifier, Parse
 from hs_env.models.rate import RateParameters
 from hs_env.models.sentence import SentenceParameters
 from hs_env.types import SentenceBatch
@@ -19,9 +20,9 @@ from hs_env.types import SentenceBatch
 class HNetParameters(RateParameters, SentenceParameters):
     """Hold the parameters of H-Net as a classifier."""
 
-    boundary_rate: float | None = 0.2
-    """Target share of boundaries; that of the second stage is a share of the boundaries of the first. None for no
-    target."""
+    boundary_rate: float = 0.2
+    """Target share of the words that end a phrase, unless `rate_weight` is 0. With two stages, the same share of these
+    also end a phrase of the second level."""
     layers: int = 1
     """Number of layers of the main network, which reads the chunks."""
     stages: int = 1
@@ -34,11 +35,14 @@ class HNetParameters(RateParameters, SentenceParameters):
 
 
 class HNetClassifier(NestedClassifier):
-    """H-Net over the words with a softmax on its output at the last word: `P(y|X) = softmax(W HNet(x)_L + b)`.
+    """H-Net over the words, with a softmax on its output at the last word.
 
-    A boundary of H-Net begins a chunk, so a phrase ends at the word before it. The router decides about the end of a
-    phrase when it sees the word after it. It is trained by smoothing and confidence (see `HNet`), from class labels and
-    the target rate.
+    With the output y_L of `HNet` at the last word::
+
+        P(y|X) = softmax(W y_L + b)
+
+    A phrase ends at a word with a boundary, whose vector goes up to the main network, and at the last word. The router
+    learns from the classes, by smoothing and confidence (see `HNet`), and from the target rate.
 
     Args:
         vocabulary_size: V, as for `SentenceClassifier`.
@@ -75,18 +79,21 @@ class HNetClassifier(NestedClassifier):
 
     def build(self, embedding_size: int, hidden_size: int) -> None:
         """See `SentenceClassifier.build`."""
-        self.levels = HNet(embedding_size, hidden_size, self.layers, self.stages)
+        self.levels = HNet(embedding_size, hidden_size, self.layers, self.stages, whole=True)
+        for layer in self.levels.modules():
+            if isinstance(layer, LSTM):  # normalised zeros, of a dropped word, would have huge gradients
+                with torch.no_grad():
+                    layer.bias[3 * hidden_size :].uniform_(-(hidden_size**-0.5), hidden_size**-0.5)
 
     def config(self) -> dict[str, Any]:
         """See `SentenceClassifier.config`."""
         return super().config() | {"layers": self.layers, "stages": self.stages} | asdict(self.rate)
 
-    def read(self, batch: SentenceBatch) -> NestedReading:
-        """See `NestedClassifier.read`."""
+    def parse(self, batch: SentenceBatch, decide: bool = False) -> Parse:
+        """See `NestedClassifier.parse`."""
         vectors, _ = self.words(batch)
         reading = self.levels(vectors, torch.arange(len(vectors), device=vectors.device), batch.lengths)
-        ends = reading.boundaries.roll(-1, 0).long()  # every level begins a chunk at the first word of a sentence
-        boundaries = ends.new_zeros(*batch.tokens.shape, ends.shape[1])
-        boundaries[batch.mask] = ends
+        boundaries = batch.tokens.new_zeros(*batch.tokens.shape, self.stages)
+        boundaries[batch.mask] = reading.boundaries.long()
         log_probs = self.classify(reading.output[batch.lengths.cumsum(0) - 1])
-        return NestedReading(log_probs, boundaries, reading.decisions)
+        return Parse(log_probs, boundaries, reading.decisions if decide else [])

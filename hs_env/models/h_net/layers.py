@@ -34,24 +34,36 @@ class HNet(nn.Module):
     The positions of a sequence may come in several parts. The state carries what one part passes to the next, without
     gradient, so the outputs are those of the whole sequence.
 
+    A sequence begins with a boundary, as in the paper. With `whole` it ends with one instead, so that M reads all;
+    the first position then has none.
+
     Args:
         input_size: e, width of the inputs.
         width: d, width of all layers.
         layers: Number of layers of the innermost main network.
         stages: Number of times that a sequence is cut.
         router: Decides where the first stage has boundaries; None for a new `CosineRouter`, as in all other stages.
+        whole: Whether each sequence comes in one part and ends with a boundary.
 
     Attributes:
         parts: Number of tensors in a state: those of encoder and router, the last z, those of M and the decoder.
     """
 
-    def __init__(self, input_size: int, width: int, layers: int, stages: int = 1, router: Router | None = None) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        width: int,
+        layers: int,
+        stages: int = 1,
+        router: Router | None = None,
+        whole: bool = False,
+    ) -> None:
         super().__init__()
-        self.width, self.stages = width, stages
+        self.width, self.stages, self.whole = width, stages, whole
         self.encoder = LSTMStack(input_size, width, ENCODER_LAYERS)
         self.router = CosineRouter(width) if router is None else router
         self.main: LSTMStack | HNet = (
-            LSTMStack(width, width, layers) if stages == 1 else HNet(width, width, layers, stages - 1)
+            LSTMStack(width, width, layers) if stages == 1 else HNet(width, width, layers, stages - 1, whole=whole)
         )
         self.residual = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.residual.weight)
@@ -119,12 +131,15 @@ class HNet(nn.Module):
     def _route(
         self, x: Tensor, tokens: Tensor | None, lengths: Tensor, state: State, begins: bool
     ) -> tuple[Routing, Tensor]:
-        """Return what the router decides, with a boundary at the start of each sequence, and where it is free."""
+        """Return what the router decides, with the forced boundaries of each sequence, and where it is free."""
         routing = self.router(x, tokens, lengths, state)
         p, chosen, free = routing.p, routing.chosen, torch.ones_like(routing.chosen)
-        if begins:
-            starts = lengths.cumsum(0) - lengths
-            p, chosen, free = (each.index_fill(0, starts, value) for each, value in ((p, 1), (chosen, 1), (free, 0)))
+        stops = lengths.cumsum(0)
+        first, last = stops - lengths, stops - 1
+        forced = [(first, 0), (last, 1)] if self.whole else [(first, 1)] if begins else []
+        for place, value in forced:
+            p, chosen = p.index_fill(0, place, value), chosen.index_fill(0, place, value)
+            free = free.index_fill(0, place, 0)
         return routing._replace(p=p, chosen=chosen), free
 
     def _read_chunks(self, kept: Tensor, lengths: Tensor, state: State, begins: bool) -> Reading:

@@ -12,7 +12,7 @@ from hs_env.errors import check_ranges
 from hs_env.models.hm.boundary import Boundary, annealed_slope, check_boundary, operation_shares
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMReading
 from hs_env.models.lstm import pack
-from hs_env.models.nested import NestedClassifier, NestedReading
+from hs_env.models.nested import NestedClassifier, Parse
 from hs_env.models.rate import RateParameters
 from hs_env.models.sentence import SentenceParameters
 from hs_env.types import SentenceBatch
@@ -98,12 +98,12 @@ class HMLSTMClassifier(NestedClassifier):
         own = ("layers", "layer_norm", "boundary", "slope_per_epoch")
         return super().config() | {name: getattr(self, name) for name in own} | asdict(self.rate)
 
-    def read(self, batch: SentenceBatch) -> NestedReading:
-        """See `NestedClassifier.read`; soft boundaries count above 1/2."""
+    def parse(self, batch: SentenceBatch, decide: bool = False) -> Parse:
+        """See `NestedClassifier.parse`; soft boundaries count above 1/2."""
         reading, sequence, ends, place = self._scan(batch)
         boundaries = (reading.z > 0.5).long()[place] * batch.mask[..., None]
-        decisions = self.levels.decisions(reading, sequence, ends)
-        return NestedReading(self._classes(reading.h, place, batch), boundaries, decisions)
+        decisions = self.levels.decisions(reading, sequence, ends) if decide else []
+        return Parse(self._classes(reading.h, place, batch), boundaries, decisions)
 
     def _classes(self, h: Tensor, place: Tensor, batch: SentenceBatch) -> Tensor:
         """Return class log-probabilities, from packed hidden states and the packed row of each word."""
@@ -111,12 +111,12 @@ class HMLSTMClassifier(NestedClassifier):
         return self.classify(self.gates(h[last]))
 
     def anneal(self, epoch: float) -> dict[str, float]:
-        """See `NestedClassifier.anneal`; sets the slope of the detectors."""
+        """See `FlatClassifier.anneal`; sets the slope of the detectors."""
         self.levels.slope = annealed_slope(epoch, self.slope_per_epoch)
         return {"boundaries/slope": self.levels.slope}
 
-    def scores(self, boundaries: Tensor, counted: Tensor) -> dict[str, float]:
-        """See `NestedClassifier.scores`; adds the shares of the operations UPDATE, COPY and FLUSH of each layer."""
+    def boundary_shares(self, boundaries: Tensor, counted: Tensor) -> dict[str, float]:
+        """See `NestedClassifier.boundary_shares`; adds those of UPDATE, COPY and FLUSH of each layer."""
         return operation_shares(boundaries.transpose(0, 1).float(), counted.t())
 
     def _scan(self, batch: SentenceBatch) -> tuple[HMReading, Tensor, Tensor, Tensor]:

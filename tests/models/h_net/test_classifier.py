@@ -23,17 +23,41 @@ def make_classifier(dropout: float = 0.0, **options: float) -> HNetClassifier:
 
 
 @pytest.mark.parametrize("stages", [1, 2])
-def test_a_phrase_ends_before_each_chunk_and_at_the_last_word(stages: int) -> None:
+def test_a_phrase_ends_with_each_chunk_and_at_the_last_word(stages: int) -> None:
     model, batch = make_classifier(stages=stages).eval(), make_batch(LENGTHS)
-    found = model.read(batch).boundaries
+    torch.nn.init.normal_(model.levels.router.query)  # so that neighbours differ
+    found = model.parse(batch).boundaries
     assert found.shape == (len(LENGTHS), max(LENGTHS), stages)
     for row, length in enumerate(LENGTHS):
         vectors = model.words.weight[batch.tokens[row, :length]]
-        begins = model.levels(vectors, torch.arange(length), torch.tensor([length])).boundaries.long()
-        assert found[row, : length - 1].tolist() == begins[1:].tolist()
+        alone = model.levels(vectors, torch.arange(length), torch.tensor([length])).boundaries.long()
+        assert torch.equal(found[row, :length], alone)
         assert found[row, length - 1].tolist() == [1] * stages
         assert not found[row, length:].any()
-    assert 0 < found[..., 0].sum() < sum(LENGTHS)
+    assert len(LENGTHS) < found[..., 0].sum() < sum(LENGTHS)
+
+
+@pytest.mark.parametrize("stages", [1, 2])
+def test_every_word_counts_before_any_training(stages: int) -> None:
+    """The residual connection is 0 at first, so what counts has gone through the main network."""
+    model, batch = make_classifier(stages=stages).eval(), make_batch([8])
+    before = model(batch)
+    for word in range(8):
+        batch.tokens[0, word] = 29 - batch.tokens[0, word]
+        assert (model(batch) - before).abs().max() > 1e-6, word
+        batch.tokens[0, word] = 29 - batch.tokens[0, word]
+
+
+def test_a_dropped_word_has_no_huge_gradient() -> None:
+    model, batch = make_classifier(stages=2), make_batch([6, 3])
+    with torch.no_grad():
+        model.words.weight.zero_()
+    model(batch)[:, 0].sum().backward()
+    assert all(each.grad is None or each.grad.norm() < 1e3 for each in model.parameters())
+
+
+def test_without_weight_there_is_no_target() -> None:
+    assert make_classifier(boundary_rate=0.2, rate_weight=0.0).penalised(make_batch(LENGTHS))[1] is None
 
 
 def test_the_target_is_reached_from_both_sides() -> None:
@@ -49,22 +73,21 @@ def test_the_target_is_reached_from_both_sides() -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        rate = model.eval().read(batch).boundaries[:, :-1].float().mean()
+        rate = model.eval().parse(batch).boundaries[:, :-1].float().mean()
         assert abs(rate - 0.3) < 0.08
 
 
 def test_the_loss_is_that_of_a_pass_without_dropout() -> None:
     model, batch = make_classifier(dropout=0.5, boundary_rate=0.3), make_batch(LENGTHS)
     penalty = model.train().penalised(batch)[1]
-    expected = rate_loss(model.rate, model.eval().read(batch).decisions)
+    expected = rate_loss(model.rate, model.eval().parse(batch, decide=True).decisions)
     assert penalty is not None
     assert expected is not None
     assert penalty.item() == pytest.approx(expected.item())
     assert make_classifier(boundary_rate=None).penalised(batch)[1] is None
 
 
-def test_the_target_is_that_of_the_paper_of_its_loss_unless_another_is_given() -> None:
+def test_impossible_values_are_refused() -> None:
     assert HNetParameters().boundary_rate == 0.2
-    assert HNetParameters(boundary_rate=None).boundary_rate is None
     with pytest.raises(HsEnvError, match="stages"):
         HNetParameters(stages=3)

@@ -2,74 +2,36 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, normalize
 
 from hs_env.models.h_net.chunking import smooth, with_first
 from hs_env.models.h_net.layers import HNet
-from hs_env.models.h_net.stack import LSTMStack
-from tests.models.equations import lstm
+from tests.models.equations import h_net
 
 LENGTHS = [7, 12, 1, 9]
 
 
-def naive_stack(stack: LSTMStack, inputs: list[Tensor]) -> list[Tensor]:
-    """LSTM layers with layer normalisation, one vector after the other."""
-    for layer, norm in zip(stack.layers, stack.norms, strict=True):
-        c = h = inputs[0].new_zeros(stack.hidden_size)
-        outputs = []
-        for x in inputs:
-            c, h = lstm(layer, c, h, x)
-            outputs.append(layer_norm(h, h.shape, norm.weight, norm.bias))
-        inputs = outputs
-    return inputs
-
-
-def naive(net: HNet | LSTMStack, inputs: list[Tensor]) -> tuple[list[Tensor], list[list[int]]]:
-    """Outputs of one sequence, and its boundaries at each stage: positions in the stage's own sequence."""
-    if isinstance(net, LSTMStack):
-        return naive_stack(net, inputs), []
-    x = naive_stack(net.encoder, inputs)
-    p = [x[0].new_tensor(1.0)]
-    for before, now in pairwise(x):
-        cosine = normalize(before @ net.router.query, dim=0) @ normalize(now @ net.router.key, dim=0)
-        p.append(((1 - cosine) / 2).clamp(0, 1))
-    kept = [t for t, value in enumerate(p) if value > 0.5]
-    chunks, above = naive(net.main, [x[t] for t in kept])
-    z, mixed = torch.zeros_like(x[0]), []
-    for t, vector in enumerate(x):
-        confidence = 1 - p[t]
-        if t in kept:
-            share = p[t].clamp(1e-4, 1 - 1e-4)
-            z = share * chunks[kept.index(t)] + (1 - share) * z
-            confidence = p[t]
-        straight = 1 + confidence - confidence.detach()
-        mixed.append(straight * z + net.residual.weight @ vector)
-    return naive_stack(net.decoder, mixed), [kept, *above]
-
-
-def double_net(stages: int, seed: int = 14) -> tuple[HNet, Tensor]:
+def double_net(stages: int, seed: int = 14, whole: bool = False) -> tuple[HNet, Tensor]:
     """A network with random weights and vectors (words, e)."""
     torch.manual_seed(seed)
-    net = HNet(5, 6, 2, stages).double()
+    net = HNet(5, 6, 2, stages, whole=whole).double()
     for name, parameter in net.named_parameters():
         if "norms" not in name:
             torch.nn.init.normal_(parameter, std=0.6)
     return net, torch.randn(sum(LENGTHS), 5, dtype=torch.double)
 
 
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("stages", [1, 2])
-def test_outputs_boundaries_and_gradients_equal_the_equations(stages: int) -> None:
-    net, vectors = double_net(stages)
+def test_outputs_boundaries_and_gradients_equal_the_equations(stages: int, whole: bool) -> None:
+    net, vectors = double_net(stages, whole=whole)
     read = net(vectors, torch.arange(len(vectors)), torch.tensor(LENGTHS))
     outputs, boundaries = [], torch.zeros_like(read.boundaries)
     start = 0
     for length in LENGTHS:
-        out, kept = naive(net, list(vectors[start : start + length]))
+        out, kept = h_net(net, list(vectors[start : start + length]))
         outputs += out
         places = torch.arange(start, start + length)
         for stage, positions in enumerate(kept):

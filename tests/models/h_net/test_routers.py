@@ -12,7 +12,7 @@ from hs_env.errors import HsEnvError
 from hs_env.models.h_net.layers import HNet
 from hs_env.models.h_net.routers import PERIOD, RouterName, SampledRouter, make_router
 from hs_env.models.h_net.stack import Reading
-from tests.models.h_net.test_h_net import naive_stack
+from tests.models.equations import stack_outputs
 
 LENGTHS = [7, 12, 1, 9]
 WORDS = sum(LENGTHS)
@@ -79,12 +79,12 @@ def test_without_a_gradient_through_p_chunk_vectors_are_held_as_they_are(name: R
     result, start = read(net, inputs), 0
     for length in LENGTHS:
         now = slice(start, start + length)
-        x = naive_stack(net.encoder, list(inputs[now]))
+        x = stack_outputs(net.encoder, list(inputs[now]))
         kept = result.boundaries[now, 0].nonzero().squeeze(1).tolist()
-        chunks = naive_stack(net.main, [x[t] for t in kept])
+        chunks = stack_outputs(net.main, [x[t] for t in kept])
         held = [chunks[sum(place <= t for place in kept) - 1] for t in range(length)]
         mixed = [z + net.residual.weight @ below for z, below in zip(held, x, strict=True)]
-        expected = torch.stack(naive_stack(net.decoder, mixed))
+        expected = torch.stack(stack_outputs(net.decoder, mixed))
         torch.testing.assert_close(result.output[now], expected, atol=1e-12, rtol=0)
         start += length
 

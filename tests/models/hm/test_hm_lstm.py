@@ -307,10 +307,10 @@ def test_boundaries_of_a_sentence_are_independent_of_its_batch() -> None:
     with torch.no_grad():
         model.words.weight.mul_(8)
     batch = make_batch([7, 1, 4, 9, 2, 9, 3])
-    boundaries = model.read(batch).boundaries
+    boundaries = model.parse(batch).boundaries
     assert boundaries.shape == (7, 9, 2)
     for row, length in enumerate(batch.lengths.tolist()):
-        alone = model.read(batch.select(torch.tensor([row])).cropped(length)).boundaries
+        alone = model.parse(batch.select(torch.tensor([row])).cropped(length)).boundaries
         assert torch.equal(boundaries[row, :length], alone[0])
         assert (boundaries[row, length - 1] == 1).all(), "the last word ends a phrase of every level"
         assert (boundaries[row, length:] == 0).all()
