@@ -66,6 +66,8 @@ def main(corpus: str = "movie_reviews", seeds: int = 3, hidden_size: int = 300) 
         seeds: Number of seeds, at least 2; with 0, only speeds are measured.
         hidden_size: Hidden size d whose speed is measured.
     """
+    if seeds == 1:
+        raise SystemExit("Expected 0 seeds, for speeds alone, or at least 2, got 1.")
     prepare(1)
     for precision in get_args(Precision):
         print(speed(precision, corpus, hidden_size), flush=True)

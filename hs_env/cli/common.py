@@ -40,7 +40,7 @@ def load_policy(run: str, device: str) -> tuple[Classifier, StructuredEncoder, A
 
     classifier = Classifier.load(run, device)
     if not isinstance(classifier.model, StructuredEncoder):
-        raise HsEnvError(f"The model of {run} is a {classifier.model.title}, which takes a sentence as it is.")
+        raise HsEnvError(f"The model of {run}, {classifier.model.title}, takes a sentence as it is.")
     return classifier, classifier.model, load_agent(shipped_runs().get(run, expand(run)) / AGENT, device)
 
 

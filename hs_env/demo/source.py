@@ -114,7 +114,7 @@ def _trained(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None
 def _check_model(name: str, classifier: Classifier) -> None:
     if type(classifier.model) not in SHOWN:
         titles = ", ".join(kind.title for kind in SHOWN)
-        raise HsEnvError(f"The model of {name} is a {classifier.model.title}. A demo shows these models: {titles}.")
+        raise HsEnvError(f"A demo cannot show {classifier.model.title}, the model of {name}. It shows: {titles}.")
     if classifier.contextual is not None:
         raise HsEnvError(
             f"The classifier of {name} reads contextual word vectors, whose encoder is too large for a page. Train one "

@@ -33,7 +33,8 @@ class TextPrediction:
         probabilities: Probability of each class.
         actions: Name of the action at each word, such as "INSIDE" and "END"; empty for a classifier without actions.
         span_name: Name of the spans, "phrases" or "retained"; None for a classifier without actions.
-        spans: Spans that the actions make, each as its words joined by spaces. For HM-LSTM nested lists of words.
+        spans: Spans that the actions make, each as its words joined by spaces. For HM-LSTM and H-Net nested lists of
+            words.
         unknown: Share of the words that the classifier does not know, 0 to 1.
         segmented: The same for `hs_env.render`, such as `to_html(prediction.segmented)`; None without words.
     """

@@ -1,4 +1,4 @@
-"""Convert classified sentences for display: finished episodes, phrases of an HM-LSTM, or words without decisions."""
+"""Convert classified sentences for display: finished episodes, nested phrases, or words without decisions."""
 
 from __future__ import annotations
 

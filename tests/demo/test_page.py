@@ -142,8 +142,8 @@ def test_a_file_is_not_overwritten(tmp_path, capsys):
     ("names", "message"),
     [
         ([], "needs one run or more"),
-        (["listops"], "is a Tree-LSTM. A demo shows these models: HS-LSTM, ID-LSTM, plain LSTM, HM-LSTM"),
-        (["phrases_modules"], "A demo shows these models"),
+        (["listops"], "cannot show Tree-LSTM, the model of listops. It shows: HS-LSTM, ID-LSTM, plain LSTM, HM-LSTM"),
+        (["phrases_modules"], "A demo cannot show phrase modules"),
         (["movie_review"], "Did you mean 'movie_reviews'"),
         (["runs/nothing"], "is not the folder of a run: it does not exist"),
     ],

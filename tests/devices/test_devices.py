@@ -73,7 +73,7 @@ def test_the_default_device_of_the_host_does_not_matter(use: str) -> None:
 
 SLOW = {
     *("training id_lstm", "training hm_lstm", "language model lstm.v1", "language model hm_lstm.v1"),
-    *("language model ln_lstm.v1", "router gumbel", "router spaces", "router random"),
+    *("training h_net", "language model ln_lstm.v1", "router gumbel", "router spaces", "router random"),
 }
 """Uses that are slow on the simulated device, and whose parts others use there."""
 

@@ -317,6 +317,7 @@ JOBS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "id_lstm": ("id_lstm", {"pnet_epochs": 1}),
     "tree_lstm": ("tree_lstm", {"pnet_epochs": 1, "warm_start": "random"}),
     "hm_lstm": ("hm_lstm", {}),
+    "h_net": ("h_net", {}),
 }
 USES: Final[dict[str, Use]] = {
     **{f"single {name}": partial(use_single_environment, name) for name in PROBLEMS},

@@ -60,6 +60,7 @@ CONFIGS = {
 REFUSED = {
     "sb3": config(agent="ppo", pnet_epochs=1),
     "rebar": config(agent_parameters=agent("rebar"), pnet_epochs=1),
+    "h_net": config(model="h_net"),
 }
 
 

@@ -66,7 +66,7 @@ def test_environments_read_characters(run: Run) -> None:
         gymnasium.make("hs_env/PhraseSegmentation-v0", corpus="phrases", classifier=str(run.folder))
 
 
-@pytest.mark.parametrize("model", ["plain_lstm", "hm_lstm", "cnn", "id_lstm"])
+@pytest.mark.parametrize("model", ["plain_lstm", "hm_lstm", "h_net", "cnn", "id_lstm"])
 def test_other_models_read_bytes(model: str, tmp_path: Path) -> None:
     agent = CONFIG.agent_parameters if model == "id_lstm" else {}
     flat = {"pnet_epochs": 1 if model == "id_lstm" else None, "joint_epochs": 0}
