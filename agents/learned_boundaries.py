@@ -34,9 +34,7 @@ class LearnedBoundaries(Heuristic):
     def __init__(self, vocabulary: Vocabulary, classifier: Classifier) -> None:
         super().__init__(vocabulary)
         if not isinstance(classifier.model, NestedClassifier):
-            raise HsEnvError(
-                f"Only HM-LSTM and H-Net find boundaries by themselves; the classifier is a {classifier.model.title}."
-            )
+            raise HsEnvError(f"Only HM-LSTM and H-Net find boundaries by themselves, got {classifier.model.title}.")
         self.model, self.contextual = classifier.model, classifier.contextual
         ids = list(classifier.vocabulary.encode(vocabulary.words))
         self._ids = torch.tensor(ids, device=classifier.device)
