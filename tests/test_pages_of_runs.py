@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,12 @@ def test_boundaries_of_language_models(name: str, monkeypatch: pytest.MonkeyPatc
     lines = script.table([found[key] for key in keys if key in found], "test").splitlines()
     assert len(lines) > 8
     assert set(lines) <= set((PAGES / "boundaries.md").read_text(encoding="utf-8").splitlines())
+
+
+def test_characters_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    script = importlib.import_module("characters")
+    entries = [json.loads(line) for line in script.RESULTS.read_text(encoding="utf-8").splitlines()]
+    lines = script.table(entries).splitlines()
+    assert len(lines) > 4
+    assert set(lines) <= set((PAGES / "corpora.md").read_text(encoding="utf-8").splitlines())
