@@ -55,6 +55,12 @@ COMMANDS: Final = {name: summary for group in GROUPS.values() for name, summary 
 SHELLS: Final = ("bash", "zsh", "fish")
 """Shells that `hs-env --print-completion` writes a script for."""
 
+_SPINS: Final = "1000"
+"""Turns of the loop in which a waiting thread of OpenMP (libgomp) occupies its core, before it sleeps.
+
+By default there are so many that two threads starve each other on a machine that does other work as well. OpenMP reads
+the variable when torch is imported.
+"""
 _NARROWEST: Final = 20
 """Smallest number of columns that the output is laid out for; in fewer, tables and boxes have no room."""
 
@@ -73,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             128 and the number of the signal after SIGINT, SIGTERM or SIGHUP.
     """
     prepare_streams()
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     if shutil.get_terminal_size().columns < _NARROWEST:
         os.environ["COLUMNS"] = str(_NARROWEST)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,3 +144,16 @@ def test_the_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cli.main(["demo", "phrases_id_lstm", "--out=~nobody-here/demo.html"])
     assert "The home folder in '~nobody-here/demo.html' is unknown" in " ".join(capsys.readouterr().err.split("│"))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_waiting_threads_sleep_unless_the_user_decides(given, expected, monkeypatch):
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    others = {name: value for name, value in os.environ.items() if name not in names}
+    monkeypatch.setattr(os, "environ", others | given)
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
