@@ -14,40 +14,28 @@ from typing import Any, Final
 import tyro
 
 import hs_env
+from hs_env.evaluation.runs import predictions_of
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.statistics import t_interval
 from hs_env.metrics.bootstrap import Interval, intervals
-from hs_env.metrics.predictions import Predictions, collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes
-from hs_env.models import StructuredEncoder
 from hs_env.training.run import Run
 
 GRID: Final = Path(__file__).with_suffix(".toml")
 RESULTS: Final = Path(hs_env.__file__).parents[1] / "docs" / "results" / "characters.jsonl"
 NOISE: Final = 0.1
 """Share of the words with a typo."""
-LEVELS: Final = ("boundaries_1", "phrases_per_sentence")
-"""What the table says about phrases, if the model has any."""
-
-
-def predictions(run: Run) -> Predictions:
-    """Predict the test sentences of a run with its own policy."""
-    model, split = run.classifier.model, run.data("test").splits["test"]
-    if isinstance(model, StructuredEncoder):
-        assert run.agent is not None
-        return collect(greedy_episodes(model, run.agent, split), model.problem)
-    return collect_flat(flat_predictions(model, split))
 
 
 def scores(folder: Path, corpus: str, variant: str, result: dict[str, Any]) -> dict[str, Any]:
     """Score a run on clean and on noisy test sentences."""
     run = Run.load(folder)
-    noisy = predictions(replace(run, noise=NOISE))
-    found = {name: intervals(each)["accuracy"] for name, each in (("clean", predictions(run)), ("noisy", noisy))}
-    dev = {name: result["dev"][name] for name in LEVELS if name in result["dev"]}
-    values = {name: [each.value, each.low, each.high] for name, each in found.items()}
-    return {"corpus": corpus, "variant": variant, "cpu_seconds": result["cpu_seconds"], **values, **dev}
+    entry: dict[str, Any] = {"corpus": corpus, "variant": variant, "cpu_seconds": result["cpu_seconds"]}
+    for name, each in (("clean", run), ("noisy", replace(run, noise=NOISE))):
+        accuracy = intervals(predictions_of(each, "test"))["accuracy"]
+        entry[name] = [accuracy.value, accuracy.low, accuracy.high]
+    phrases = "phrases_per_sentence"
+    return entry | ({phrases: result["dev"][phrases]} if phrases in result["dev"] else {})
 
 
 def table(entries: list[dict[str, Any]]) -> str:
@@ -76,7 +64,7 @@ def main(out: Path | None = None, data_dir: Path = Path("data")) -> None:
     """Score the runs of a sweep, if its folder is given, and print the table.
 
     Args:
-        out: Folder of the sweep.
+        out: Folder that the sweep wrote.
         data_dir: Folder of the data sets.
     """
     if out is not None:

@@ -180,7 +180,7 @@ def _others(encoder: StructuredEncoder, agents: Mapping[str, Agent], sentences: 
 def _learned_boundaries(
     encoder: StructuredEncoder, data: TrainingData, split: str, folders: Sequence[Path]
 ) -> list[Row]:
-    """Return rows of the lowest boundaries that trained flat classifiers find, on the run's own classifier."""
+    """Return rows of the boundaries of the lowest level that trained runs find, on the run's own classifier."""
     rows = []
     for folder in folders:
         policy = LearnedBoundaries.load(data.vocabulary, folder, device_of(encoder))
