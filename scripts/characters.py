@@ -34,8 +34,7 @@ def scores(folder: Path, corpus: str, variant: str, result: dict[str, Any]) -> d
     for name, each in (("clean", run), ("noisy", replace(run, noise=NOISE))):
         accuracy = intervals(predictions_of(each, "test"))["accuracy"]
         entry[name] = [accuracy.value, accuracy.low, accuracy.high]
-    phrases = "phrases_per_sentence"
-    return entry | ({phrases: result["dev"][phrases]} if phrases in result["dev"] else {})
+    return entry
 
 
 def table(entries: list[dict[str, Any]]) -> str:
@@ -44,8 +43,8 @@ def table(entries: list[dict[str, Any]]) -> str:
     for entry in entries:
         groups.setdefault((entry["corpus"], entry["variant"]), []).append(entry)
     lines = [
-        "| corpus | | runs | accuracy % | with typos in a tenth of the words | phrases per sentence | seconds |",
-        f"|:--|:--|{'--:|' * 5}",
+        "| corpus | | runs | accuracy % | with typos in a tenth of the words | seconds |",
+        f"|:--|:--|{'--:|' * 4}",
     ]
     for (corpus, variant), group in groups.items():
         cells = [f"`{corpus}`", f"`{variant}`", str(len(group))]
@@ -53,8 +52,6 @@ def table(entries: list[dict[str, Any]]) -> str:
             values = [entry[name][0] for entry in group]
             interval = t_interval(values) if len(values) > 1 else Interval(*group[0][name])
             cells.append(f"{100 * interval.value:.1f} ({100 * interval.low:.1f}–{100 * interval.high:.1f})")
-        phrases = [entry["phrases_per_sentence"] for entry in group if "phrases_per_sentence" in entry]
-        cells.append(f"{sum(phrases) / len(phrases):.1f}" if phrases else "—")
         cells.append(f"{sum(entry['cpu_seconds'] for entry in group) / len(group):,.0f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
