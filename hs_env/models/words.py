@@ -139,26 +139,32 @@ class FineTunedWords(WordVectorLayer):
         words: Layer to replace, which gives sizes and dropout probabilities.
         vectors: Pretrained encoder, and the layer of it that gives the vectors.
         vocabulary: Word of each token id.
+
+    Attributes:
+        network: Encoder.
+        layer: Its layer that gives the vectors; 0 is its embeddings.
     """
 
     def __init__(self, words: WordVectorLayer, vectors: ContextualVectors, vocabulary: tuple[str, ...]) -> None:
         super().__init__(words.vocabulary_size, words.embedding_size, words.dropout.p, words.word_dropout.p)
-        self._encoder, self._layer, self._vocabulary = vectors.load(), vectors.layer, vocabulary
+        self._encoder, self.layer, self._vocabulary = vectors.load(), vectors.layer, vocabulary
         self._encoder.model.float()  # in 16 bits small updates would be rounded away
         # Registers the encoder's weights with torch. Deep copies keep it the same object as in `_encoder`.
         self.network: nn.Module = self._encoder.network
 
     def with_features(self, batch: SentenceBatch) -> SentenceBatch:
         """See `WordVectorLayer.with_features`."""
+        if batch.features is not None:
+            return batch
         return replace(batch, features=WordFeatures(self.vectors(batch), batch.lengths.cumsum(0) - batch.lengths))
 
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """See `WordVectorLayer.vectors`."""
         if batch.features is not None:
-            return batch.features.of(batch)
+            return batch.features.of(batch).float()
         rows = zip(batch.tokens.tolist(), batch.lengths.tolist(), strict=True)
         sentences = [[self._vocabulary[token] for token in tokens[:length]] for tokens, length in rows]
-        return self._encoder.word_states(sentences, self._layer)
+        return self._encoder.word_states(sentences, self.layer)
 
     def lexicon(self) -> None:
         """See `WordVectorLayer.lexicon`."""
@@ -166,5 +172,5 @@ class FineTunedWords(WordVectorLayer):
 
     def save(self, folder: Path) -> ContextualVectors:
         """Save the encoder with its current weights to `folder`, and return its vectors."""
-        self._encoder.save(folder, self._layer)
-        return load_contextual(f"{PREFIX}{folder}@{self._layer}")
+        self._encoder.save(folder, self.layer)
+        return load_contextual(f"{PREFIX}{folder}@{self.layer}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
+from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -14,7 +16,7 @@ from hs_env.compute import making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.sentence import FlatClassifier
-from hs_env.models.words import WordEmbedding
+from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.training.deferred import LARGE, DeferredRows
 
 M = TypeVar("M", bound=nn.Module)
@@ -35,6 +37,7 @@ class ClassifierOptimizer(Generic[M]):
         clip_norm: Maximum norm of the gradient.
         weight_decay: Decoupled weight decay of all matrices except word vectors and the encoder.
         encoder_rate: Learning rate of an encoder of words as a share of the model's, after its first 100 updates.
+        encoder_decay: Learning rate of each layer of the encoder as a share of that of the layer above.
         class_weights: (C,) float32 weights of the classes in the loss; None is 1 for all.
 
     Attributes:
@@ -51,11 +54,12 @@ class ClassifierOptimizer(Generic[M]):
         clip_norm: float,
         weight_decay: float = 0.0,
         encoder_rate: float = 0.0,
+        encoder_decay: float = 1.0,
         class_weights: Tensor | None = None,
     ) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(_groups(model, weight_decay), weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(_groups(model, weight_decay, encoder_decay), weight_decay=0.0)
         self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
         self.class_weights = class_weights
         self.rows = self._deferred() if _vocabulary_size(model) >= LARGE and ranks.count() == 1 else None
@@ -70,7 +74,7 @@ class ClassifierOptimizer(Generic[M]):
         self.updates += 1
         share = self.encoder_rate * min(1.0, self.updates / _RISING)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * (share if group.get("encoder") else 1.0)
+            group["lr"] = learning_rate * (share * group["encoder"] if "encoder" in group else 1.0)
         self.fast.train()
         model = self.fast
         if isinstance(model, FlatClassifier | StructuredEncoder):
@@ -104,6 +108,13 @@ class ClassifierOptimizer(Generic[M]):
                 if fast is not large:
                     slow.lerp_(fast, self.tau)
         return norm
+
+    def fix_encoder(self) -> None:
+        """Let the encoder of words learn no more. Both copies then have that of the slow one."""
+        fast, slow = self.fast.words, self.slow.words
+        assert isinstance(fast, nn.Module) and isinstance(slow, nn.Module)  # noqa: PT018
+        fast.load_state_dict(slow.state_dict())
+        fast.requires_grad_(False)
 
     def _deferred(self) -> DeferredRows:
         """Let rows of word vectors be updated when they are read."""
@@ -148,21 +159,43 @@ def _vocabulary_size(model: nn.Module) -> int:
     return words.vocabulary_size if isinstance(words, WordEmbedding) else 0
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Group the weights by whether they decay and belong to an encoder; leave empty groups out."""
+def _groups(model: nn.Module, weight_decay: float, encoder_decay: float) -> list[dict[str, Any]]:
+    """Group the weights by whether they decay, and those of an encoder by learning rate; leave empty groups out.
+
+    The rate of a group of the encoder is `encoder` times that of the layer that gives the vectors.
+    """
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
-    encoder: list[nn.Parameter] = []
+    encoder: dict[str, nn.Parameter] = {}
     for name, weight in model.named_parameters():
         if name.startswith(ENCODER_WEIGHTS):
-            encoder.append(weight)
+            encoder[name] = weight
         elif weight_decay and weight.ndim > 1 and not name.startswith("words."):
             decayed.append(weight)
         else:
             kept.append(weight)
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    top = model.words.layer if isinstance(model.words, FineTunedWords) else 0
+    for weight, depth in zip(encoder.values(), depths_of(encoder), strict=True):
+        by_rate.setdefault(encoder_decay ** max(0, top - depth), []).append(weight)
     groups: list[dict[str, Any]] = [
         {"params": kept},
         {"params": decayed, "weight_decay": weight_decay},
-        {"params": encoder, "encoder": True},
+        *({"params": weights, "encoder": rate} for rate, weights in by_rate.items()),
     ]
     return [group for group in groups if group["params"]]
+
+
+def depths_of(names: Iterable[str]) -> list[int]:
+    """Return the layer that each weight of an encoder belongs to: 0 for embeddings, 1 for the first layer, and so on.
+
+    Args:
+        names: Names of all weights in the encoder's own order. The first number in a name is that of its layer, from 0.
+            Weights without a number belong to the embeddings, or to the top layer if they follow it.
+    """
+    depths, depth = [], 0
+    for name in names:
+        if number := re.search(r"\.(\d+)\.", name):
+            depth = 1 + int(number[1])
+        depths.append(depth)
+    return depths

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import torch
 from rich.console import Console
@@ -14,6 +15,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from hs_env import ranks
 from hs_env.compute import generator_for, making_on, seed_for
+from hs_env.corpora.encoded import EncodedSplit
 from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
@@ -30,6 +32,8 @@ from hs_env.vectors.contextual import ContextualVectors
 M = TypeVar("M", bound=Model)
 Update: TypeAlias = Callable[..., dict[str, float]]
 Evaluate: TypeAlias = Callable[[], tuple[dict[str, float], str]]
+_READ: Final = 64
+"""Sentences that an encoder reads at once."""
 
 
 def balanced_weights(data: TrainingData) -> Tensor:
@@ -48,6 +52,16 @@ def _draws_alone(module: nn.Module) -> bool:
     return isinstance(module, _DropoutNd) and not isinstance(module, ranks.Dropout) and module.p > 0
 
 
+@torch.no_grad()
+def read_in_advance(words: FineTunedWords, split: EncodedSplit) -> EncodedSplit:
+    """Return a split with the vectors of its words, as 16-bit floats like the stored ones that the run is used with."""
+    features = torch.empty(len(split.tokens), words.embedding_size, dtype=torch.float16, device=split.tokens.device)
+    for batch in split.batches(_READ, by_length=True):
+        places = split.offsets[batch.indices][:, None] + torch.arange(batch.tokens.shape[1], device=features.device)
+        features[places[batch.mask]] = words.vectors(replace(batch, features=None)).half()
+    return replace(split, features=features)
+
+
 class ClassifierTrainer(StagedTrainer[Tensor]):
     """Trains on batches of sentences in the stages "warm", "pnet" and "joint". A unit is the indices of a batch.
 
@@ -59,6 +73,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     """
 
     unit = "sentences"
+    classifier: ClassifierOptimizer[Any]
 
     def __init__(self, config: ResolvedConfig, data: TrainingData, folder: Path, console: Console) -> None:
         super().__init__(
@@ -77,8 +92,22 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         """Return the optimiser of a classifier, as the configuration says."""
         config = self.config
         return ClassifierOptimizer(
-            model, config.tau, config.clip_norm, config.weight_decay, config.encoder_rate, self.class_weights
+            model,
+            config.tau,
+            config.clip_norm,
+            config.weight_decay,
+            config.encoder_rate,
+            config.encoder_decay,
+            self.class_weights,
         )
+
+    def begin(self, stage: Stage) -> None:
+        """Fix an encoder of words after the warm start, and let it read all sentences once for the later stages."""
+        words, splits = self.classifier.slow.words, self.data.splits
+        if isinstance(words, FineTunedWords) and stage is not self.stages[0] and splits["train"].features is None:
+            self.classifier.fix_encoder()
+            read = {name: read_in_advance(words, splits[name]) for name in ("train", "dev")}
+            self.data = replace(self.data, splits=splits | read)
 
     def stage(
         self,

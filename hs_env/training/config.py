@@ -30,6 +30,7 @@ LATER: Final[dict[str, Any]] = {
     "reward_dropout": False,
     "weight_decay": 0.0,
     "encoder_rate": 0.0,
+    "encoder_decay": 1.0,
     "curriculum_epochs": 0,
     "curriculum_words": 10,
     "init_from": None,
@@ -79,8 +80,10 @@ class TrainConfig:
     for words that A lacks; `A+B` concatenates the two. `hf:MODEL@LAYER`, not combined with others, is a layer of a
     Hugging Face encoder; the vector of a word then depends on its sentence."""
     encoder_rate: float = 0.0
-    """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. A
-    trained encoder is saved in the run's folder."""
+    """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. It
+    learns in the warm start, and stays as it is after that. It is saved in the run's folder."""
+    encoder_decay: float = 1.0
+    """Learning rate of each layer of the encoder as a share of that of the layer above, such as 0.8."""
     model: str = "hs_lstm"
     """C-Net. Structured encoders: `hs_lstm`, `attentive_hs_lstm`, `phrase_modules`, `id_lstm`, `skim_lstm`, `tree_lstm`
     and `chunk_lstm`. Classifiers without a P-Net: `plain_lstm`, `bilstm`, `cnn`, `self_attentive`, `hm_lstm`,
@@ -183,6 +186,7 @@ class TrainConfig:
         check_ranges(
             self,
             encoder_rate=(0, 1),
+            encoder_decay=(0, 1),
             batch_size=(1, 1e6),
             learning_rate=(1e-12, 10),
             decay_share=(0, 1),
@@ -226,6 +230,8 @@ class TrainConfig:
             given["min_updates"] = MIN_UPDATES if self.warm_epochs is None and self.joint_epochs is None else 0
         given["joint_epochs"] = 4 if self.joint_epochs is None else self.joint_epochs
         resolved = self._for_encoder(kind) if issubclass(kind, StructuredEncoder) else self._for_flat_classifier()
+        if self.encoder_rate and not resolved["warm_epochs"]:
+            raise HsEnvError("An encoder learns in the warm start. Give --warm-epochs 1 or more, or --encoder-rate 0.")
         return ResolvedConfig(**given | resolved)
 
     def _for_encoder(self, kind: type[StructuredEncoder]) -> dict[str, Any]:

@@ -186,6 +186,9 @@ class StagedTrainer(ABC, Generic[Unit]):
         """Return the JSON value of the history file: by default all entries."""
         return self.progress.history
 
+    def begin(self, stage: Stage) -> None:
+        """Prepare for a stage, also for one that is resumed; nothing by default."""
+
     def summary(self) -> str:
         """Return what to show about data and model before training; nothing by default."""
         return ""
@@ -231,6 +234,7 @@ class StagedTrainer(ABC, Generic[Unit]):
 
     def _run_stage(self, stage: Stage, monitor: Monitor) -> None:
         progress = self.progress
+        self.begin(stage)
         if progress.best is None and stage.evaluate_start:
             self._evaluate(stage, monitor)
             self._tell()

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from hs_env.agents import Reinforce, SB3Learner
+from hs_env.agents import Reinforce
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
@@ -22,9 +22,9 @@ from hs_env.models import Classifier, StructuredEncoder
 from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
-from hs_env.training.classifier import ClassifierOptimizer
-from hs_env.training.classifier_trainer import ClassifierTrainer
-from hs_env.types import Sentence
+from hs_env.training.classifier import ClassifierOptimizer, depths_of
+from hs_env.training.classifier_trainer import ClassifierTrainer, read_in_advance
+from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import load_contextual
 from hs_env.vectors.pieces import PieceEncoder
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
@@ -56,6 +56,18 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 @pytest.fixture(scope="module")
 def run(config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return train(config, tmp_path_factory.mktemp("runs") / "run", QUIET)
+
+
+class Mean(nn.Module):
+    """Classifies a sentence by the mean of its word vectors."""
+
+    def __init__(self, words: FineTunedWords) -> None:
+        super().__init__()
+        self.words, self.output = words, nn.Linear(8, 2)
+
+    def forward(self, batch: SentenceBatch) -> Tensor:
+        vectors, where = self.words(batch)
+        return self.output(vectors[where].mean(1)).log_softmax(1)
 
 
 def fine_tuned(spec: str) -> tuple[FineTunedWords, EncodedSplit]:
@@ -122,7 +134,6 @@ def test_the_slow_copy_is_saved(model: str, config: TrainConfig, tmp_path: Path,
 
     def watched(self, classifier):
         seen.append((weights(self.classifier.slow), weights(self.classifier.fast)))
-        assert all(split.features is None for split in self.data.splits.values())
         save(self, classifier)
 
     monkeypatch.setattr(ClassifierTrainer, "save_classifier", watched)
@@ -233,16 +244,7 @@ def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
     words, split = fine_tuned(f"hf:{make_tiny_encoder(tmp_path / 'encoder')}@1")
     batch = split.batch(torch.arange(3))
 
-    class Mean(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.words, self.output = words, nn.Linear(8, 2)
-
-        def forward(self, batch):
-            vectors, where = self.words(batch)
-            return self.output(vectors[where].mean(1)).log_softmax(1)
-
-    optimizer = ClassifierOptimizer(Mean(), 0.1, 5.0, weight_decay=0.5, encoder_rate=0.2)
+    optimizer = ClassifierOptimizer(Mean(words), 0.1, 5.0, weight_decay=0.5, encoder_rate=0.2)
     rates = []
     for _ in range(120):
         before = weights(optimizer.slow)
@@ -260,40 +262,70 @@ def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
     assert [group["weight_decay"] for group in optimizer.optimizer.param_groups] == [0.0, 0.5, 0.0]
 
 
-def test_the_p_net_alone_leaves_it_as_it_is(config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
-    seen: list[dict[str, Tensor]] = []
-    update = Reinforce.update
-
-    def watched(self, encoder, *arguments, **more):
-        seen.append(weights(encoder))
-        return update(self, encoder, *arguments, **more)
-
-    monkeypatch.setattr(Reinforce, "update", watched)
-    train(replace(config, joint_epochs=1), tmp_path / "run", QUIET)
-    assert len(seen) == 8  # four updates a stage
-    assert_equal(seen[0], seen[4])
-    assert all(not torch.equal(weight, seen[5][name]) for name, weight in seen[4].items() if ".layer.0." in name)
-
-
-def test_an_update_of_the_p_net_reads_each_sentence_once(config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
+def test_after_the_warm_start_it_stays_and_reads_each_sentence_once(config: TrainConfig, tmp_path: Path, monkeypatch):
     read: list[int] = []
-    states = PieceEncoder.word_states
+    seen: list[dict[str, Tensor]] = []
+    states, update = PieceEncoder.word_states, Reinforce.update
 
     def counted(self, sentences, layer):
         read.append(len(sentences))
         return states(self, sentences, layer)
 
-    def watched(self, *arguments, **more):
-        read.clear()
-        made = update(self, *arguments, **more)
-        assert not read
-        return made
+    def watched(self, encoder, *arguments, **more):
+        if not seen:
+            # Two epochs of train; before, between and after them dev and 8 examples; train and dev once in advance.
+            assert sum(read) == 2 * 60 + 3 * (20 + 8) + (60 + 20)
+            read.clear()
+        seen.append(weights(encoder))
+        return update(self, encoder, *arguments, **more)
 
-    update = SB3Learner.update
     monkeypatch.setattr(PieceEncoder, "word_states", counted)
-    monkeypatch.setattr(SB3Learner, "update", watched)
-    settings = {"slots": 4, "steps": 8, "samples": 1}
-    train(replace(config, agent="maskable_ppo", agent_parameters=settings, joint_epochs=1), tmp_path / "run", QUIET)
+    monkeypatch.setattr(Reinforce, "update", watched)
+    run = train(config, tmp_path / "run", QUIET)
+    assert len(seen) == 12  # four updates an epoch
+    assert not read
+    assert run.classifier.contextual is not None
+    network = weights(run.classifier.contextual.load().network)
+    encoder = {name: weight for name, weight in seen[0].items() if name.startswith("words.network.")}
+    assert_equal({f"words.network.{name}": weight for name, weight in network.items()}, encoder)
+    for each in seen:
+        assert_equal({name: each[name] for name in encoder}, encoder)
+    assert any(not torch.equal(weight, seen[-1][name]) for name, weight in seen[0].items())
+
+
+def test_the_vectors_that_it_reads_in_advance_are_those_that_are_stored(run: Run, config: TrainConfig) -> None:
+    words, _ = fine_tuned(run_spec(run))
+    assert run.classifier.contextual is not None
+    data = run.data("dev")
+    words._vocabulary = data.vocabulary.words
+    split = read_in_advance(words, data.splits["train"])
+    stored = run.classifier.contextual([each.words for each in data.corpus.splits["train"]])
+    assert split.features is not None
+    torch.testing.assert_close(split.features, torch.from_numpy(stored), atol=2e-3, rtol=2e-3)
+
+
+def test_lower_layers_may_learn_more_slowly(tmp_path: Path) -> None:
+    words, split = fine_tuned(f"hf:{make_tiny_encoder(tmp_path / 'encoder')}@1")
+    optimizer = ClassifierOptimizer(Mean(words), 0.1, 5.0, encoder_rate=0.2, encoder_decay=0.5)
+    for _ in range(100):
+        batch = split.batch(torch.arange(3))
+        optimizer.update(0.01, batch.labels, batch)
+    names = {id(weight): name for name, weight in optimizer.fast.named_parameters()}
+    for group in optimizer.optimizer.param_groups:
+        for name in (names[id(weight)] for weight in group["params"]):
+            # The vectors are the outputs of the first layer.
+            expected = 1.0 if name.startswith("output") else 0.1 if "network.embeddings" in name else 0.2
+            assert group["lr"] == pytest.approx(0.01 * expected), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_layers_of_other_architectures_are_found(kind: str, tmp_path: Path) -> None:
+    network = PieceEncoder.load(make_byte_level_encoder(tmp_path / "encoder", kind)).network
+    names = [name for name, _ in network.named_parameters()]
+    depths = depths_of(names)
+    assert depths == sorted(depths)
+    assert set(depths) == set(range(network.config.num_hidden_layers + 1))
+    assert depths[0] == 0
 
 
 def test_vectors_that_are_looked_up_are_refused() -> None:
@@ -301,6 +333,11 @@ def test_vectors_that_are_looked_up_are_refused() -> None:
         TrainConfig(encoder_rate=0.05)
     with pytest.raises(HsEnvError, match="encoder_rate must be a number from 0 to 1, got -1"):
         TrainConfig(vectors="hf:x", encoder_rate=-1)
+
+
+def test_without_a_warm_start_it_cannot_learn() -> None:
+    with pytest.raises(HsEnvError, match=r"An encoder learns in the warm start\. Give --warm-epochs 1 or more"):
+        TrainConfig(vectors="hf:x", encoder_rate=0.05, warm_epochs=0)
 
 
 def run_spec(run: Run) -> str:
