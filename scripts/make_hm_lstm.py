@@ -12,7 +12,7 @@ from rich.console import Console
 import hs_env
 from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.predictions import collect_flat
-from hs_env.metrics.scores import flat_predictions, flat_scores, hierarchy_scores
+from hs_env.metrics.scores import flat_predictions, flat_scores, nested_scores
 from hs_env.models import Classifier, HMLSTMClassifier
 from hs_env.models.classifier import FILE_NAME as CLASSIFIER
 from hs_env.training.config import TrainConfig
@@ -45,7 +45,7 @@ def make(out: Path, folder: Path, console: Console) -> None:
         accuracy = intervals(found)["accuracy"]
         notes[split], notes["intervals"][split] = accuracy.value, [accuracy.low, accuracy.high]
         notes[f"float32_{split}"] = flat_scores(trained, data.splits[split])["accuracy"]
-    notes["operations"] = hierarchy_scores(rounded.model, data.splits["test"])
+    notes["scores"] = nested_scores(rounded.model, data.splits["test"])
     origin = {"corpus": "phrases", "made_by": "scripts/make_hm_lstm.py"}
     replace(rounded, notes=run.classifier.notes | notes | origin).save(out / CLASSIFIER, int8=True)
     console.print(notes)

@@ -17,7 +17,7 @@ from hs_env.cli.reading import ReadingOptions
 from hs_env.cli.settings import SettingsOptions
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
-from hs_env.metrics.scores import hierarchy_examples, segmented_examples
+from hs_env.metrics.scores import nested_examples, segmented_examples
 from hs_env.models import NestedClassifier, StructuredEncoder
 from hs_env.models.classifier import ENCODER
 from hs_env.render import to_ansi, to_text
@@ -102,7 +102,7 @@ def _print_examples(run: runs.Run) -> None:
     """Print some sentences of dev, segmented or distilled by the trained model."""
     model = run.classifier.model
     if isinstance(model, NestedClassifier):
-        examples = hierarchy_examples(model, *run.data("dev").examples())
+        examples = nested_examples(model, *run.data("dev").examples())
     elif isinstance(model, StructuredEncoder) and run.agent is not None:
         examples = segmented_examples(model, run.agent, *run.data("dev").examples())
     else:

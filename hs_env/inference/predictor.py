@@ -21,11 +21,11 @@ from hs_env.hub import local
 from hs_env.inference.text_prediction import TextPrediction
 from hs_env.inference.texts import check_texts, chunks, watched
 from hs_env.inference.vectors import phrase_vectors, sentence_vectors
-from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
+from hs_env.metrics.scores import flat_predictions, greedy_episodes, nested_predictions
 from hs_env.models import HSLSTM, Classifier, NestedClassifier, StructuredEncoder, find_classifier
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented
-from hs_env.render.episodes import hierarchies, segmented, undecided
+from hs_env.render.episodes import nested_phrases, segmented, undecided
 from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.types import UNKNOWN, Sentence
 
@@ -215,8 +215,12 @@ class Predictor:
                 decided = segmented(episodes, sentences, labels, problem=model.problem, gold=False)
                 yield episodes.sentences.indices, episodes.log_probs, decided
         elif isinstance(model, NestedClassifier):
-            for batch, log_probs, boundaries in hierarchy_predictions(model, split):
-                yield batch.indices, log_probs, hierarchies(batch, log_probs, boundaries, sentences, labels, gold=False)
+            for batch, log_probs, boundaries in nested_predictions(model, split):
+                yield (
+                    batch.indices,
+                    log_probs,
+                    nested_phrases(batch, log_probs, boundaries, sentences, labels, gold=False),
+                )
         else:
             for batch, log_probs in flat_predictions(model, split):
                 yield batch.indices, log_probs, undecided(batch, log_probs, sentences, labels, gold=False)

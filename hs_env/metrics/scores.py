@@ -17,7 +17,7 @@ from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
 from hs_env.models import FlatClassifier, NestedClassifier, StructuredEncoder
 from hs_env.render import Segmented
-from hs_env.render.episodes import hierarchies, segmented
+from hs_env.render.episodes import nested_phrases, segmented
 from hs_env.rewards import Reward
 from hs_env.types import Episodes, Sentence, SentenceBatch
 
@@ -88,9 +88,7 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
         yield batch, log_probs
 
 
-def hierarchy_predictions(
-    model: NestedClassifier, split: EncodedSplit
-) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
+def nested_predictions(model: NestedClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
     """Yield the sentences of a split in batches, with (B, C) class log-probabilities and (B, T, levels) boundaries."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
@@ -118,22 +116,28 @@ def _classifier_scores(predictions: Predictions, class_weights: Tensor | None) -
     return scores
 
 
-def hierarchy_scores(model: NestedClassifier, split: EncodedSplit) -> dict[str, float]:
-    """Compute phrases of the lowest level per sentence, and shares of all words but the last (`boundary_shares`).
+def nested_scores(
+    model: NestedClassifier, split: EncodedSplit, class_weights: Tensor | None = None
+) -> dict[str, float]:
+    """Compute scores of a classifier on a split, its phrases of the lowest level per sentence, and boundary shares.
 
-    The last word always ends a phrase. Without it, a level that has collapsed shows a rate of exactly 0 or 1.
+    The last word always ends a phrase, so the shares (`boundary_shares`) are those of all other words. A level that has
+    collapsed then shows a rate of exactly 0 or 1.
     """
     phrases, decided = 0, 0
     sums: dict[str, float] = defaultdict(float)
-    for batch, _, boundaries in hierarchy_predictions(model, split):
+    classified = []
+    for batch, log_probs, boundaries in nested_predictions(model, split):
+        classified.append((batch, log_probs))
         words = int(batch.lengths.sum()) - len(batch)
         positions = torch.arange(batch.mask.shape[1], device=batch.tokens.device)
         before_last = positions < batch.lengths[:, None] - 1
         phrases, decided = phrases + int(boundaries[..., 0].sum()), decided + words
         for name, share in model.boundary_shares(boundaries, before_last).items():
             sums[name] += share * words
+    scores = _classifier_scores(collect_flat(classified), class_weights)
     shares = {name: total / max(decided, 1) for name, total in sums.items()}
-    return {"phrases_per_sentence": phrases / len(split), **shares}
+    return scores | {"phrases_per_sentence": phrases / len(split)} | shares
 
 
 def segmented_examples(
@@ -146,11 +150,11 @@ def segmented_examples(
     return list(segmented(episodes, sentences, labels, problem=encoder.problem))
 
 
-def hierarchy_examples(
+def nested_examples(
     model: NestedClassifier, split: EncodedSplit, sentences: Sequence[Sentence], labels: Sequence[str]
 ) -> list[Segmented]:
     """Return the first 8 sentences of a split with their nested phrases and the predicted classes."""
     batch = split.batch(torch.arange(min(_SHOWN, len(split)), device=CPU))
     with torch.no_grad():
         parse = model.parse(batch)
-    return list(hierarchies(batch, parse.log_probs, parse.boundaries, sentences, labels))
+    return list(nested_phrases(batch, parse.log_probs, parse.boundaries, sentences, labels))

@@ -35,7 +35,7 @@ def segmented(
     yield from _shown(episodes.sentences, episodes.log_probs, sentences, labels, gold, problem, actions)
 
 
-def hierarchies(
+def nested_phrases(
     batch: SentenceBatch,
     log_probs: Tensor,
     boundaries: Tensor,

@@ -11,11 +11,11 @@ from rich.console import Console
 from hs_env.compute import Device, isolated
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison, Row, compare
-from hs_env.metrics.scores import flat_predictions, greedy_episodes, hierarchy_predictions
+from hs_env.metrics.scores import flat_predictions, greedy_episodes, nested_predictions
 from hs_env.models import NestedClassifier, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented, to_html
-from hs_env.render.episodes import hierarchies, segmented, undecided
+from hs_env.render.episodes import nested_phrases, segmented, undecided
 from hs_env.report.charts import accuracy_chart, learning_curves, reliability_chart
 from hs_env.report.lead import lead
 from hs_env.report.template import Markup, flat, records_of, render
@@ -154,8 +154,8 @@ def _predicted(run: Run, split: str) -> Iterator[tuple[int, Segmented]]:
             shown = segmented(episodes, sentences, labels, problem=model.problem)
             yield from zip(episodes.sentences.indices.tolist(), shown, strict=True)
     elif isinstance(model, NestedClassifier):
-        for batch, log_probs, boundaries in hierarchy_predictions(model, encoded):
-            nested = hierarchies(batch, log_probs, boundaries, sentences, labels)
+        for batch, log_probs, boundaries in nested_predictions(model, encoded):
+            nested = nested_phrases(batch, log_probs, boundaries, sentences, labels)
             yield from zip(batch.indices.tolist(), nested, strict=True)
     else:
         for batch, log_probs in flat_predictions(model, encoded):

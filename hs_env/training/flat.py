@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.compute import kept_generators, seed_for
-from hs_env.metrics.scores import flat_scores, hierarchy_examples, hierarchy_scores
+from hs_env.metrics.scores import flat_scores, nested_examples, nested_scores
 from hs_env.models import FlatClassifier, NestedClassifier
 from hs_env.render import to_text
 from hs_env.training.classifier_trainer import ClassifierTrainer
@@ -64,11 +64,10 @@ class FlatTrainer(ClassifierTrainer):
 
     def _scores(self) -> tuple[dict[str, float], str]:
         model, dev = self.classifier.slow, self.data.splits["dev"]
-        scores = flat_scores(model, dev, self.class_weights)
         if not isinstance(model, NestedClassifier):
-            return scores, ""
-        shown = hierarchy_examples(model, *self.data.examples())
-        return scores | hierarchy_scores(model, dev), "\n\n".join(to_text(sentence) for sentence in shown)
+            return flat_scores(model, dev, self.class_weights), ""
+        shown = nested_examples(model, *self.data.examples())
+        return nested_scores(model, dev, self.class_weights), "\n\n".join(to_text(sentence) for sentence in shown)
 
     def save_result(self) -> None:
         """Save the slow copy."""

@@ -22,7 +22,7 @@ from hs_env.agents import LearnedBoundaries
 from hs_env.cli import main
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
-from hs_env.metrics.scores import hierarchy_scores
+from hs_env.metrics.scores import flat_scores, nested_scores
 from hs_env.models import Classifier, HMLSTMClassifier, NestedClassifier
 from hs_env.models.hm.boundary import annealed_slope
 from hs_env.render import Segmented, to_ansi, to_text
@@ -202,8 +202,10 @@ def test_rates_and_operations_are_those_of_the_words(hm_run: Run) -> None:
             for level in range(2):
                 counts[f"boundaries_{level + 1}"] += word[level]
             before = [*word, 0]
-    scores = hierarchy_scores(model, split)
+    scores = nested_scores(model, split)
     assert scores.pop("phrases_per_sentence") == pytest.approx(phrases / len(split))
+    for name, value in flat_scores(model, split).items():
+        assert scores.pop(name) == value, name
     assert scores == pytest.approx({name: counts[name] / words for name in scores}, abs=1e-6)
     assert {"boundaries_1", "boundaries_2", "copy_3"} <= scores.keys()
     assert hm_run.classifier.notes["copy_3"] == pytest.approx(scores["copy_3"])
