@@ -49,8 +49,8 @@ class Reward(ABC):
         """Compute the reward of each episode.
 
         Raises:
-            HsEnvError: If `terms` fails, or a term has a wrong shape or dtype or is not finite. The message names the
-                reward, the term and the sentence.
+            HsEnvError: If `terms` fails or changes the episodes, or a term has a wrong shape or dtype or is not finite.
+                The message names the reward, the term and the sentence.
         """
         from torch import stack
 
@@ -136,6 +136,7 @@ class Reward(ABC):
 
     def _attempted(self, episodes: Episodes) -> Mapping[str, Any]:
         """Call `terms` and check what it returns, as a plug-in may return anything."""
+        before = _versions(episodes)
         try:
             terms: Any = self.terms(episodes)
         except HsEnvError:  # already names the reward, which may be a part of this one
@@ -143,6 +144,11 @@ class Reward(ABC):
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct {self._blamed}.") from error
+        if _versions(episodes) != before:
+            raise HsEnvError(
+                f"The reward {self.name!r} changes its episodes in place, but the policy learns from them. Change "
+                "copies, such as episodes.actions.clone()."
+            )
         if not isinstance(terms, Mapping) or not terms:
             came = type(terms).__name__ if not isinstance(terms, Mapping) else "none"
             raise HsEnvError(f"The reward {self.name!r} must return a dict of at least one named term, got {came}.")
@@ -172,6 +178,13 @@ class Reward(ABC):
                 "it must be finite."
             )
         return amounts
+
+
+def _versions(episodes: Episodes) -> list[int]:
+    """Return how often each tensor of the episodes was changed in place; those of inference mode do not count it."""
+    sentences = episodes.sentences
+    tensors = (sentences.tokens, sentences.lengths, sentences.labels, episodes.actions, episodes.log_probs)
+    return [each._version for each in (*tensors, *episodes.measures.values()) if not each.is_inference()]
 
 
 class DenseReward(Reward):

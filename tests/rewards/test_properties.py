@@ -11,7 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hs_env.rewards import REWARDS, make_reward
+from hs_env.errors import HsEnvError
+from hs_env.rewards import REWARDS, Reward, make_reward
 from hs_env.types import Episodes
 from tests.rewards.builders import make_episodes, one_sentence, rows
 
@@ -116,3 +117,21 @@ def test_padding_changes_nothing(name, lengths, seed, columns):
 def test_extremes_are_finite(name, actions, log_probs):
     gold = "0" * (len(actions) - 1) + "1"
     assert torch.isfinite(make_reward(name)(one_sentence([actions], [log_probs], gold)).total).all()
+
+
+@pytest.mark.parametrize("part", ["actions", "log_probs", "lengths", "late_loss"])
+def test_a_reward_that_changes_the_episodes_is_refused(part: str) -> None:
+    """The policy would learn from the changed ones."""
+
+    class Spoiler(Reward):
+        def terms(self, episodes: Episodes) -> dict[str, torch.Tensor]:
+            places = {
+                "actions": episodes.actions,
+                "log_probs": episodes.log_probs,
+                "lengths": episodes.sentences.lengths,
+            }
+            (places | dict(episodes.measures))[part][0] += 1
+            return {"spoiled": torch.zeros(len(episodes))}
+
+    with pytest.raises(HsEnvError, match=r"'Spoiler' changes its episodes in place.*episodes\.actions\.clone\(\)"):
+        (Spoiler() - 0.5 * Spoiler())(make_episodes([3, 4]))
