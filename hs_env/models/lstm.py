@@ -171,24 +171,25 @@ class _Scan(torch.autograd.Function):
         state: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor]:
         d = weight_hh.shape[0]
-        gates = projected.index_select(0, index)
+        gates, recurrent = projected.index_select(0, index), weight_hh.clone()
+        for candidate in (gates[:, 3 * d :], recurrent[:, 3 * d :]):
+            candidate.mul_(2)  # tanh as in `fast_tanh`
         c, tanh_c, h = gates.new_empty(3, index.shape[0], d).unbind(0)
-        start = 0
+        minus_one, start = gates.new_full((), -1.0), 0
         for step, size in enumerate(sizes):
             now = slice(start, start + size)
-            a = gates[now]
+            a, new_c, new_tanh = gates[now], c[now], tanh_c[now]
             c_before, h_before = _before(c, h, state, sizes, step, start)
             if h_before is not None:
-                a.addmm_(h_before, weight_hh)
-            a[:, 3 * d :].mul_(2)  # tanh as in `fast_tanh`
-            a.sigmoid_()
-            i, f, o, g = a.chunk(4, 1)
-            g.mul_(2).sub_(1)
-            torch.mul(i, g, out=c[now])
+                a.addmm_(h_before, recurrent)
+            i, f, o, g = a.sigmoid_().chunk(4, 1)
+            torch.add(minus_one, g, alpha=2, out=g)
+            torch.mul(i, g, out=new_c)
             if c_before is not None:
-                c[now].addcmul_(f, c_before)
-            torch.mul(c[now], 2, out=tanh_c[now]).sigmoid_().mul_(2).sub_(1)
-            torch.mul(o, tanh_c[now], out=h[now])
+                new_c.addcmul_(f, c_before)
+            torch.mul(new_c, 2, out=new_tanh).sigmoid_()
+            torch.add(minus_one, new_tanh, alpha=2, out=new_tanh)
+            torch.mul(o, new_tanh, out=h[now])
             start += size
         ctx.save_for_backward(index, weight_hh, gates, c, tanh_c, h)
         ctx.sizes, ctx.rows, ctx.state = sizes, projected.shape[0], state
@@ -204,41 +205,42 @@ class _Scan(torch.autograd.Function):
             )
         index, weight_hh, gates, c, tanh_c, h = ctx.saved_tensors
         sizes, state = ctx.sizes, ctx.state
-        d = weight_hh.shape[0]
-        grad_gates = torch.empty_like(gates)
+        d, first, previous = weight_hh.shape[0], sizes[0], _previous(sizes, h.device)
+        i, f, o, g = gates.chunk(4, 1)
+        # Derivatives by pre-activations, for all words at once: of the new c by those of i, f and g, of h by that of o.
+        # `by_c` is the derivative of h by the new c.
+        slopes = torch.empty_like(gates)
+        by_i, by_f, by_o, by_g = slopes.chunk(4, 1)
+        torch.mul(i, g, out=by_i)
+        torch.mul(o, tanh_c, out=by_o)
+        torch.addcmul(i, by_i, g, value=-1, out=by_g)
+        by_c = torch.addcmul(o, by_o, tanh_c, value=-1)
+        torch.mul(f[:first], torch.zeros_like(c[:first]) if state is None else state[0], out=by_f[:first])
+        torch.mul(f[first:], c[previous], out=by_f[first:])
+        slopes[:, : 3 * d].addcmul_(slopes[:, : 3 * d], gates[:, : 3 * d], value=-1)
         later_size, stop = 0, index.shape[0]
         carried_c = carried_h = gates.new_empty(0, d)
         for step in reversed(range(len(sizes))):
             size = sizes[step]
             now = slice(stop - size, stop)
-            i, f, o, g = gates[now].chunk(4, 1)
-            dh = grad_h[now]
+            dh, dc, out = grad_h[now], by_c[now], slopes[now]
             if later_size:
                 dh = dh.clone()  # grad_h belongs to autograd
                 dh[:later_size] += carried_h
-            dc = dh * o * (1 - tanh_c[now].square())
-            if later_size:
-                dc[:later_size] += carried_c
-            out = grad_gates[now]
-            torch.mul(dc, g, out=out[:, :d])
-            torch.mul(dh, tanh_c[now], out=out[:, 2 * d : 3 * d])
-            torch.mul(dc, i, out=out[:, 3 * d :]).mul_(1 - g.square())
-            earlier = _before(c, h, state, sizes, step, stop - size)[0]
-            if earlier is not None:
-                torch.mul(dc, earlier, out=out[:, d : 2 * d])
-            else:
-                out[:, d : 2 * d].zero_()
-            sigmoids = gates[now, : 3 * d]
-            out[:, : 3 * d].mul_(sigmoids).mul_(1 - sigmoids)
+            dc *= dh
+            dc[:later_size] += carried_c
+            out[:, : 2 * d].view(size, 2, d).mul_(dc[:, None])
+            out[:, 2 * d : 3 * d] *= dh
+            out[:, 3 * d :] *= dc
             if step:
-                carried_h, carried_c = out @ weight_hh.t(), dc * f
+                carried_h, carried_c = out @ weight_hh.t(), dc.mul_(f[now])
             later_size, stop = size, stop - size
+        grad_gates = slopes
         grad_projected = grad_weight = None
         if ctx.needs_input_grad[0]:
             grad_projected = grad_gates.new_zeros(ctx.rows, 4 * d).index_add_(0, index, grad_gates)
         if ctx.needs_input_grad[3]:
-            first = sizes[0]
-            grad_weight = h[_previous(sizes, h.device)].t() @ grad_gates[first:]
+            grad_weight = h[previous].t() @ grad_gates[first:]
             if state is not None:
                 grad_weight.addmm_(state[1].t(), grad_gates[:first])
         return grad_projected, None, None, grad_weight, None
