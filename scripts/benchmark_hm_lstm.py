@@ -22,8 +22,9 @@ from hs_env.language import LMRun, load_text
 from hs_env.language.texts import encode
 from hs_env.models.hm.boundary import decide
 from hs_env.models.hm.inference import Reader
+from hs_env.models.hm.layer_scan import EPSILON, Layer, layers_of
 from hs_env.models.hm.layers import HMLSTM
-from hs_env.models.hm.scan import EPSILON, Layer, ScanPlan, layers_of
+from hs_env.models.hm.plan import ScanPlan
 from hs_env.models.lstm import fast_tanh
 
 

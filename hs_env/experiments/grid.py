@@ -13,7 +13,8 @@ from typing import Any, Final
 from hs_env.corpora.spec import add_settings
 from hs_env.errors import HsEnvError, shown
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
-from hs_env.training.config import LATER, LATER_AGENT, LATER_MODEL, ResolvedConfig, TrainConfig
+from hs_env.training.config import ResolvedConfig, TrainConfig
+from hs_env.training.upgrade import LATER, LATER_AGENT, LATER_MODEL
 
 _IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""

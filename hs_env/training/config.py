@@ -11,7 +11,6 @@ from hs_env.compute import Precision, check_device, check_precision
 from hs_env.corpora import CORPORA
 from hs_env.errors import HsEnvError, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
-from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain, parse_parameters, plain_values
 from hs_env.registry import unknown_name
 from hs_env.training.paths import absolute, located, located_vectors
@@ -25,42 +24,6 @@ MIN_UPDATES: Final = 250
 """Default minimum number of updates of the warm start and of joint training."""
 
 Value = int | float | bool | str
-
-LATER: Final[dict[str, Any]] = {
-    "reward_dropout": False,
-    "weight_decay": 0.0,
-    "encoder_rate": 0.0,
-    "encoder_decay": 1.0,
-    "curriculum_epochs": 0,
-    "curriculum_words": 10,
-    "init_from": None,
-    "class_weights": "none",
-    "min_updates": 0,
-    "decay_share": 0.0,
-    "device": "cpu",
-    "c_net_samples": None,
-    "precision": None,
-}
-"""Fields added later, with the value that reproduces the old behaviour, so older configurations still load."""
-
-LATER_MODEL: Final[dict[str, Any]] = asdict(RateParameters())
-"""The same for the parameters of models."""
-
-LATER_AGENT: Final = LATER_MODEL | {
-    "baseline": None,
-    "scale": None,
-    "updates": None,
-    "clip": None,
-    "ratio": None,
-    "discount": None,
-    "optimizer": "adam",
-    "policy": "actions",
-    "reader": "none",
-    "reader_size": 64,
-    "observe": True,
-    "weight_decay": 0.0,
-}
-"""The same for the parameters of agents."""
 
 
 @dataclass(frozen=True)
@@ -331,7 +294,7 @@ class ResolvedConfig(TrainConfig):
             HsEnvError: If a field is unknown or out of range.
         """
         try:
-            current = LATER | upgraded(values)
+            current = upgraded(values)
             data_dir = current.get("data_dir")
             config = cls(**current | {"data_dir": None if data_dir is None else Path(data_dir)})
         except (KeyError, TypeError, AttributeError, RecursionError) as error:

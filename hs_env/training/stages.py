@@ -6,7 +6,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, process_time
 from types import MappingProxyType
@@ -17,10 +17,11 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.compute import kept_generators
-from hs_env.errors import HsEnvError, check_ranges
+from hs_env.errors import HsEnvError
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
 from hs_env.storage import HISTORY, load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
+from hs_env.training.progress import Progress, check_progress
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -71,37 +72,6 @@ class Stage:
     min_epochs: int = 0
     about: str = ""
     cost: float = 1.0
-
-
-@dataclass
-class Progress:
-    """Position in a run: the next update is number `batch` of epoch `epoch` of stage number `stage`, from 0.
-
-    Attributes:
-        updates: Number of updates done.
-        updates_by_stage: Number of updates done, by the name of the stage.
-        waited: Number of epochs of this stage since the best one.
-        best: Score of the best epoch of this stage (negated if lower is better); None before the first evaluation.
-        scale: Scale of that score: see `StagedTrainer.scale`.
-        sums: Sums of the logged numbers over the updates since the last evaluation.
-        summed: Number of these updates.
-        cpu_seconds: Processor time of training and evaluation. Work after the last checkpoint of a killed process is
-            repeated and counted once.
-        history: One entry per evaluation.
-    """
-
-    stage: int = 0
-    epoch: int = 0
-    batch: int = 0
-    updates: int = 0
-    updates_by_stage: dict[str, int] = field(default_factory=dict)
-    waited: int = 0
-    best: float | None = None
-    scale: dict[str, Any] | None = None
-    sums: dict[str, float] = field(default_factory=dict)
-    summed: int = 0
-    cpu_seconds: float = 0.0
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class StagedTrainer(ABC, Generic[Unit]):
@@ -347,30 +317,3 @@ class StagedTrainer(ABC, Generic[Unit]):
         return HsEnvError(
             f"{self.folder / CHECKPOINT} is damaged or from another version of hs-env: {error}. Start a new run."
         )
-
-
-def check_progress(progress: Progress, stages: int, history_types: Mapping[str, type]) -> None:
-    """Check the types and ranges of a progress that was loaded from a file, for a trainer with so many stages.
-
-    Raises:
-        HsEnvError: If a value is wrong; the message names its field.
-    """
-    counts = ("stage", "epoch", "batch", "updates", "waited", "summed")
-    check_ranges(progress, **dict.fromkeys(counts, (0, 1e15)), cpu_seconds=(0, 1e15))
-    if progress.best is not None:
-        check_ranges(progress, best=(-math.inf, math.inf))
-    updates, history = progress.updates_by_stage, progress.history
-    if progress.stage > stages:
-        raise HsEnvError(f"stage must be at most {stages}, got {progress.stage}")
-    if not isinstance(updates, dict) or not all(type(count) is int for count in updates.values()):
-        raise HsEnvError("updates_by_stage must have a whole number per stage")
-    if not isinstance(progress.sums, dict) or not all(type(value) is float for value in progress.sums.values()):
-        raise HsEnvError("sums must have a number per name")
-    if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
-        raise HsEnvError("history must be a list of evaluations")
-    for name, kind in history_types.items():
-        if not all(type(entry.get(name)) is kind for entry in history):
-            raise HsEnvError(f"each evaluation of the history must have a {kind.__name__} {name!r}")
-    done = progress.stage == stages or progress.best is not None
-    if done and not any(entry.get("best", True) for entry in history):
-        raise HsEnvError("the history must have an evaluation that is the best")

@@ -25,11 +25,12 @@ from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.classifier import ClassifierOptimizer
-from hs_env.training.config import LATER, ResolvedConfig
+from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor
 from hs_env.training.stages import CHECKPOINT
 from hs_env.training.trainer import Trainer
+from hs_env.training.upgrade import LATER
 from tests.processes import CONTEXT, train_quietly
 from tests.training.stopped import train_almost_to_the_end
 

@@ -18,7 +18,8 @@ from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import HSLSTM, MODELS
 from hs_env.storage import load_state, save_state
 from hs_env.training import Run, TrainConfig, train, train_or_resume
-from hs_env.training.config import LATER, ResolvedConfig
+from hs_env.training.config import ResolvedConfig
+from hs_env.training.upgrade import LATER
 
 QUIET = Console(quiet=True)
 OLD: dict[str, Any] = {

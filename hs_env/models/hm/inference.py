@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from hs_env.models.hm.boundary import decide
-from hs_env.models.hm.scan import EPSILON, Layer, ScanPlan
+from hs_env.models.hm.layer_scan import EPSILON, Layer
+from hs_env.models.hm.plan import ScanPlan
 from hs_env.models.lstm import fast_tanh
 
 

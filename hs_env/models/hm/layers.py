@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from hs_env.errors import HsEnvError
 from hs_env.models.hm.boundary import Boundary, check_boundary, hard_sigmoid, uniform
 from hs_env.models.hm.inference import Reader
-from hs_env.models.hm.scan import Scan, ScanPlan, layers_of
+from hs_env.models.hm.layer_scan import layers_of
+from hs_env.models.hm.plan import ScanPlan
+from hs_env.models.hm.scan import Scan
 from hs_env.models.lstm import last_rows
 from hs_env.models.rate import Decisions
 

@@ -1,339 +1,17 @@
 """The differentiable scan of HM-LSTM over sequences of different lengths, with a hand-written gradient.
 
-Layer l at step t computes, with own = z^l_{t-1} (0 in the top layer) and below = z^{l-1}_t (1 in the first layer)::
-
-    sums = [h^l_{t-1} | own h^{l+1}_{t-1} | below h^{l-1}_t] W
-    i, f, o, g, z~ = sigm, sigm, sigm, tanh, hard_sigm of the slices of sums + b
-    copy = (1 - own) (1 - below)
-    update = (1 - own) below
-    c_t = (1 - copy) i g + (copy + update f) c_{t-1}
-    h_t = (1 - copy) o tanh(c_t) + copy h_{t-1}
-
-For boundaries 0 and 1 these are UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5). The formula is
-smooth in between, so it also holds for soft boundaries and gives the straight-through gradient.
-
-Words are packed as `hs_env.models.lstm` explains. The states have one more block of rows than the words: the initial
-states come first, then the states after each packed word. A step over `size` sequences reads the first `size` rows of
-one block and writes the next block. `ScanPlan.places` returns the rows. For sequences of lengths 3, 2 and 1 they are::
-
-    step                          0          1          2
-    packed words      now         0 1 2      3 4        5
-    states before     before      0 1 2      3 4        6
-    states after      current     3 4 5      6 7        8
-
-In this module "units" is the sum of the widths of all layers, and (rows, units) holds the states of all layers side by
-side, lowest layer first.
+`hs_env.models.hm.layer_scan` has the equations of a layer, `hs_env.models.hm.plan` the layout of the words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from hs_env.models.hm.boundary import Boundary, decide, hard_sigmoid_slope
-
-EPSILON = 1e-5
-"""Added to the variance in layer normalisation."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScanPlan:
-    """The layout of B packed sequences, and how boundaries are decided.
-
-    Attributes:
-        widths: Width d of each layer, lowest layer first.
-        sizes: Number of sequences at each step. It never increases, and its sum is the number of words.
-        kind: How boundaries are decided; see `Boundary`.
-        slope: Slope of the hard sigmoid.
-        noise: (words, layers - 1) uniform numbers in [0, 1) to draw boundaries, or None for the threshold 1/2.
-        ends: (words,) bool, packed words after which every layer has a boundary, or None.
-    """
-
-    widths: tuple[int, ...]
-    sizes: list[int]
-    kind: Boundary
-    slope: float
-    noise: Tensor | None
-    ends: Tensor | None
-
-    def boundary(self, detector: Tensor, now: slice, layer: int) -> Tensor:
-        """Compute the boundaries (rows,) of a layer at one step.
-
-        Args:
-            detector: (rows,) pre-activations of the layer's detector.
-            now: Packed words of the step.
-            layer: Number of the layer, from 0.
-        """
-        noise = None if self.noise is None else self.noise[now, layer]
-        boundary = decide(detector, self.slope, self.kind, noise)
-        return boundary if self.ends is None else boundary.masked_fill(self.ends[now], 1)
-
-    def boundary_slope(self, detector: Tensor, now: slice, width: int) -> Tensor:
-        """Return the derivative (rows,) of `boundary`: exact if soft, else the straight-through estimate.
-
-        A boundary acts on all `width` units of a layer, so its gradient is a sum over them. The straight-through
-        estimate is divided by sqrt(width), as Esser et al. (ICLR 2020) scale the gradient of a quantiser's step
-        size. Otherwise, with layer normalisation, gradients grow by ten orders of magnitude over 100 steps.
-        """
-        slope = hard_sigmoid_slope(detector, self.slope)
-        if self.kind != "soft":
-            slope /= width**0.5
-        return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
-
-    def places(self) -> list[_Place]:
-        """Return the rows of each step; the module's docstring has an example."""
-        first, start, before = self.sizes[0], 0, 0
-        places = []
-        for size in self.sizes:
-            now, current = slice(start, start + size), slice(first + start, first + start + size)
-            places.append(_Place(now, current, slice(before, before + size)))
-            before, start = current.start, now.stop
-        return places
-
-
-class _Place(NamedTuple):
-    """The rows of one step.
-
-    Attributes:
-        now: Packed words of the step.
-        current: Rows of the states after the step.
-        before: Rows of the states of the same sequences before the step.
-    """
-
-    now: slice
-    current: slice
-    before: slice
-
-
-class _States(NamedTuple):
-    """The states of all layers and steps.
-
-    Attributes:
-        c: (B + words, units) cell states, the B initial ones first.
-        h: (B + words, units) hidden states, likewise.
-        z: (B + words, layers) boundaries, likewise; always 0 for the top layer.
-        tanh: (words, units) tanh(c), without initial states.
-    """
-
-    c: Tensor
-    h: Tensor
-    z: Tensor
-    tanh: Tensor
-
-
-class _Carried(NamedTuple):
-    """Gradients around one step of the backward pass.
-
-    Attributes:
-        c: (B, units) gradient of the cell states. `Layer.learn` replaces those after the step by those before it.
-        h: (B, units) gradient of the hidden states before the step, to which the layers add.
-        z: (B, layers) gradient of the boundaries before the step, to which the layers add.
-        ending_h: (rows, units) gradient of the hidden states after the step. A layer adds to that of the layer below.
-        ending_z: (rows, layers) gradient of the boundaries after the step, likewise.
-        detectors: (rows, layers - 1) gradient of the pre-activations of the detectors that comes from the loss.
-    """
-
-    c: Tensor
-    h: Tensor
-    z: Tensor
-    ending_h: Tensor
-    ending_z: Tensor
-    detectors: Tensor
-
-
-class Layer:
-    """One layer: its parameters, and the results of its forward pass that its backward pass needs.
-
-    Args:
-        number: Number of the layer, from 0 for the lowest.
-        widths: Width d of each layer, lowest layer first.
-        parameters: Weight, bias and, with layer normalisation, gain of this layer.
-
-    Attributes:
-        width: d, width of this layer.
-        column: Columns of this layer in (rows, units) states.
-        above: Columns of the layer above, or None.
-        below: Columns of the layer below, or None.
-        weight: Weights of the inputs: own state, then the state above, then the state below.
-        bias: (4d + 1,) bias, (4d,) in the top layer.
-        gain: Gain of the layer normalisation, with the shape of the bias; or None.
-        kept: Six tensors of `words` rows: inputs, summed inputs, gates i, f, o, g (4d columns), pre-activations of the
-            detector, and mean and inverse standard deviation of the summed inputs.
-    """
-
-    def __init__(self, number: int, widths: tuple[int, ...], parameters: tuple[Tensor, ...]) -> None:
-        stops = [sum(widths[: layer + 1]) for layer in range(len(widths))]
-        columns = [slice(stop - width, stop) for stop, width in zip(stops, widths, strict=True)]
-        self.number, self.width, self.column = number, widths[number], columns[number]
-        self.above = columns[number + 1] if number + 1 < len(widths) else None
-        self.below = columns[number - 1] if number else None
-        self.weight, self.bias = parameters[:2]
-        self.gain = parameters[2] if len(parameters) > 2 else None
-        self.kept: list[Tensor] = []
-
-    def begin(self, total: int) -> None:
-        """Allocate `kept` for `total` words."""
-        inputs, outputs = self.weight.shape
-        sizes = ((inputs,), (outputs,), (4 * self.width,), (), (1,), (1,))
-        self.kept = [self.weight.new_empty(total, *size) for size in sizes]
-
-    @property
-    def _top_down(self) -> slice:
-        """Columns of this layer's inputs that come from the layer above."""
-        width = 0 if self.above is None else self.above.stop - self.above.start
-        return slice(self.width, self.width + width)
-
-    @property
-    def _bottom_up(self) -> slice:
-        """Columns of this layer's inputs that come from the layer below."""
-        return slice(self._top_down.stop, None)
-
-    # Forward ---------------------------------------------------------------------------------------------------------
-
-    def read(self, plan: ScanPlan, place: _Place, states: _States, projected: Tensor | None) -> None:
-        """Compute one step of this layer; write its new states to `states`.
-
-        Args:
-            plan: Layout of the sequences.
-            place: Rows of the step.
-            states: States of all layers, already computed for the layers below at this step.
-            projected: (rows, 4d + 1) projected inputs of the first layer; None for all other layers.
-        """
-        now, current, before = place
-        c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
-        own = z[before, self.number : self.number + 1]
-        below = z[current, self.number - 1 : self.number]
-        a = self._sums(place, states, own, below, projected)
-        d, gates = self.width, self.kept[2][now]
-        a[:, 3 * d : 4 * d].mul_(2)  # tanh as in `fast_tanh`
-        torch.sigmoid(a[:, : 4 * d], out=gates)
-        i, f, o, g = gates.chunk(4, 1)
-        g.mul_(2).sub_(1)
-        new_c, new_h = c[current, self.column], h[current, self.column]
-        if self.below is None:
-            torch.mul(c[before, self.column], f, out=new_c).mul_(1 - own).addcmul_(i, g)
-            torch.mul(new_c, 2, out=tanh).sigmoid_().mul_(2).sub_(1)
-            torch.mul(o, tanh, out=new_h)
-        else:
-            copy, update = (1 - own) * (1 - below), (1 - own) * below
-            torch.addcmul(copy, f, update, out=new_c).mul_(c[before, self.column]).addcmul_(i * g, 1 - copy)
-            torch.mul(new_c, 2, out=tanh).sigmoid_().mul_(2).sub_(1)
-            torch.mul(h[before, self.column], copy, out=new_h).addcmul_(o * tanh, 1 - copy)
-        if self.above is not None:
-            detector = self.kept[3][now] = a[:, 4 * d]
-            z[current, self.number] = plan.boundary(detector, now, self.number)
-
-    def _sums(self, place: _Place, states: _States, own: Tensor, below: Tensor, projected: Tensor | None) -> Tensor:
-        """Return the pre-activations of a step: summed inputs, normalised if the layer has a gain, plus the bias."""
-        inputs, raw = self.kept[0][place.now], self.kept[1][place.now]
-        inputs[:, : self.width] = states.h[place.before, self.column]
-        if self.above is not None:
-            torch.mul(states.h[place.before, self.above], own, out=inputs[:, self._top_down])
-        if self.below is not None:
-            torch.mul(states.h[place.current, self.below], below, out=inputs[:, self._bottom_up])
-        if projected is None:
-            torch.mm(inputs, self.weight, out=raw)
-        else:
-            torch.addmm(projected, inputs, self.weight, out=raw)
-        if self.gain is None:
-            return raw + self.bias
-        a, mean, scale = torch.native_layer_norm(raw, raw.shape[1:], self.gain, self.bias, EPSILON)
-        self.kept[4][place.now], self.kept[5][place.now] = mean, scale
-        return a
-
-    # Backward --------------------------------------------------------------------------------------------------------
-
-    def learn(self, plan: ScanPlan, place: _Place, states: _States, carried: _Carried, grads: list[Tensor]) -> None:
-        """Compute the gradient of `read` for one step.
-
-        Args:
-            plan: Layout of the sequences.
-            place: Rows of the step.
-            states: States of all layers and steps.
-            carried: Gradients of the states around the step, updated in place.
-            grads: Two tensors with `words` rows, filled for this step: gradients of the pre-activations, and of the
-                summed inputs before layer normalisation.
-        """
-        now, current, before = place
-        c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
-        rows, number = slice(now.stop - now.start), self.number
-        own = z[before, number : number + 1]
-        i, f, o, g = self.kept[2][now].chunk(4, 1)
-        c_before, h_before = c[before, self.column], h[before, self.column]
-        d_sums = grads[0][now]
-        di, df, do, dg = d_sums[:, : 4 * self.width].chunk(4, 1)
-        dh = carried.ending_h[:, self.column]
-        d_own = d_below = torch.zeros_like(own)
-        if self.below is None:
-            fresh_h, update = dh, 1 - own
-            dc = fresh_c = torch.addcmul(carried.c[rows, self.column], dh * o, 1 - tanh.square())
-            keep = f * update
-            d_own = -(dc * c_before * f).sum(1, keepdim=True)
-            later_h = None
-        else:
-            below = z[current, number - 1 : number]
-            copy, update = (1 - own) * (1 - below), (1 - own) * below
-            fresh_h = dh * (1 - copy)
-            dc = torch.addcmul(carried.c[rows, self.column], fresh_h * o, 1 - tanh.square())
-            fresh_c = dc * (1 - copy)
-            keep = torch.addcmul(copy, f, update)
-            d_copy = (dc * torch.addcmul(c_before, i, g, value=-1)).sum(1, keepdim=True)
-            d_copy += (dh * torch.addcmul(h_before, o, tanh, value=-1)).sum(1, keepdim=True)
-            d_update = (dc * c_before * f).sum(1, keepdim=True)
-            d_own = -d_copy * (1 - below) - d_update * below
-            d_below = (d_update - d_copy) * (1 - own)
-            later_h = dh * copy
-        torch.mul(fresh_h, tanh, out=do)
-        torch.mul(dc * c_before, update, out=df)
-        torch.mul(fresh_c, g, out=di)
-        torch.mul(fresh_c, i, out=dg).mul_(1 - g.square())
-        sigmoids = self.kept[2][now, : 3 * self.width]
-        d_sums[:, : 3 * self.width].mul_(sigmoids).mul_(1 - sigmoids)
-        if self.above is not None:
-            straight = plan.boundary_slope(self.kept[3][now], now, self.width)
-            torch.addcmul(carried.detectors[:, number], carried.ending_z[:, number], straight, out=d_sums[:, -1])
-        torch.mul(dc, keep, out=carried.c[rows, self.column])
-
-        d_inputs = self._summed(now, d_sums, grads[1][now]) @ self.weight.t()
-        carried.h[rows, self.column] += d_inputs[:, : self.width]
-        if later_h is not None:
-            carried.h[rows, self.column] += later_h
-        if self.above is not None:
-            part = d_inputs[:, self._top_down]
-            carried.h[rows, self.above].addcmul_(part, own)
-            carried.z[rows, number : number + 1] += d_own + (part * h[before, self.above]).sum(1, keepdim=True)
-        if self.below is not None:
-            part = d_inputs[:, self._bottom_up]
-            carried.ending_h[:, self.below].addcmul_(part, below)
-            d_below += (part * h[current, self.below]).sum(1, keepdim=True)
-            carried.ending_z[:, number - 1 : number] += d_below
-
-    def _summed(self, now: slice, grad: Tensor, out: Tensor) -> Tensor:
-        """Write the gradient of the summed inputs to `out` and return it, from that of the pre-activations."""
-        return out.copy_(grad if self.gain is None else self._normal_backward(now, grad, (True, False, False))[0])
-
-    def _normal_backward(self, rows: slice, grad: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor, ...]:
-        """Return the gradients of the summed inputs, gain and bias of the layer normalisation, those `wanted`."""
-        _, raw, _, _, mean, scale = (tensor[rows] for tensor in self.kept)
-        gradients: tuple[Tensor, ...] = torch.ops.aten.native_layer_norm_backward(
-            grad, raw, grad.shape[1:], mean, scale, self.gain, self.bias, list(wanted)
-        )
-        return gradients
-
-    def parameter_gradients(self, grads: list[Tensor]) -> Iterator[Tensor]:
-        """Yield the gradients of weight, bias and, with layer normalisation, gain."""
-        gates = slice(4 * self.width)  # with the detector's column too, the product would be a third slower
-        inputs, sums = self.kept[0].t(), grads[1]
-        yield torch.cat([inputs @ sums[:, gates], inputs @ sums[:, gates.stop :]], 1)
-        if self.gain is None:
-            yield grads[0].sum(0)
-        else:
-            _, gain, bias = self._normal_backward(slice(None), grads[0], (False, True, True))
-            yield from (bias, gain)
+from hs_env.models.hm.layer_scan import Carried, States, layers_of
+from hs_env.models.hm.plan import ScanPlan
 
 
 class Scan(torch.autograd.Function):
@@ -366,7 +44,7 @@ class Scan(torch.autograd.Function):
         c, h = (torch.cat([start, start.new_empty(total, start.shape[1])]) for start in state[:2])
         z = h.new_zeros(len(h), len(layers))  # the column of the top layer stays 0
         z[:first, :-1] = state[2]
-        states = _States(c, h, z, h.new_empty(total, h.shape[1]))
+        states = States(c, h, z, h.new_empty(total, h.shape[1]))
         for layer in layers:
             layer.begin(total)
         for place in plan.places():
@@ -389,7 +67,7 @@ class Scan(torch.autograd.Function):
             raise RuntimeError("The scan of HM-LSTM has no second derivative. Differentiate it without create_graph.")
         plan: ScanPlan = ctx.plan
         index, *rest = ctx.saved_tensors
-        states, rest = _States(*rest[:4]), rest[4:]
+        states, rest = States(*rest[:4]), rest[4:]
         kept = 6 * len(plan.widths)
         layers = layers_of(plan, rest[kept:])
         for number, layer in enumerate(layers):
@@ -403,7 +81,7 @@ class Scan(torch.autograd.Function):
             ending_z[:, :-1] += grad_z[place.now]
             later[1][rows] = 0
             later[2][rows] = 0
-            carried = _Carried(later[0], later[1], later[2], ending_h, ending_z, grad_detectors[place.now])
+            carried = Carried(later[0], later[1], later[2], ending_h, ending_z, grad_detectors[place.now])
             for layer, grad in zip(reversed(layers), reversed(grads), strict=True):
                 layer.learn(plan, place, states, carried, grad)
         grad_projected = None
@@ -414,10 +92,3 @@ class Scan(torch.autograd.Function):
             part for layer, grad in zip(layers, grads, strict=True) for part in layer.parameter_gradients(grad)
         ]
         return (None, grad_projected, None, None, *of_parameters)
-
-
-def layers_of(plan: ScanPlan, parameters: tuple[Tensor, ...] | list[Tensor]) -> list[Layer]:
-    """Return the layers, lowest first, each with its part of `parameters` (ordered as in `Scan`)."""
-    share = len(parameters) // len(plan.widths)
-    groups = [tuple(parameters[start : start + share]) for start in range(0, len(parameters), share)]
-    return [Layer(number, plan.widths, group) for number, group in enumerate(groups)]

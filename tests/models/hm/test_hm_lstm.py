@@ -13,8 +13,9 @@ from hs_env.errors import HsEnvError
 from hs_env.models import HMLSTMClassifier
 from hs_env.models.hm.boundary import annealed_slope, hard_sigmoid, hard_sigmoid_slope
 from hs_env.models.hm.inference import Reader
+from hs_env.models.hm.layer_scan import EPSILON, layers_of
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
-from hs_env.models.hm.scan import EPSILON, ScanPlan, layers_of
+from hs_env.models.hm.plan import ScanPlan
 from tests.builders import make_batch
 
 WIDTHS = (4, 3, 6)
