@@ -181,10 +181,14 @@ class Reward(ABC):
 
 
 def _versions(episodes: Episodes) -> list[int]:
-    """Return how often each tensor of the episodes was changed in place; those of inference mode do not count it."""
+    """Return how often torch changed each tensor of the episodes in place.
+
+    Changes through NumPy are not counted. Tensors made in inference mode have no counter and are left out.
+    """
     sentences = episodes.sentences
-    tensors = (sentences.tokens, sentences.lengths, sentences.labels, episodes.actions, episodes.log_probs)
-    return [each._version for each in (*tensors, *episodes.measures.values()) if not each.is_inference()]
+    tensors = [sentences.tokens, sentences.lengths, sentences.labels, sentences.indices, sentences.gold_actions]
+    tensors += [episodes.actions, episodes.log_probs, *episodes.measures.values()]
+    return [each._version for each in tensors if each is not None and not each.is_inference()]
 
 
 class DenseReward(Reward):

@@ -207,8 +207,7 @@ class _Scan(torch.autograd.Function):
         sizes, state = ctx.sizes, ctx.state
         d, first, previous = weight_hh.shape[0], sizes[0], _previous(sizes, h.device)
         i, f, o, g = gates.chunk(4, 1)
-        # Derivatives by pre-activations, for all words at once: of the new c by those of i, f and g, of h by that of o.
-        # `by_c` is the derivative of h by the new c.
+        # For all words, with pre-activations a: `slopes` holds dc/da for i, f, g and dh/da for o; `by_c` is dh/dc.
         slopes = torch.empty_like(gates)
         by_i, by_f, by_o, by_g = slopes.chunk(4, 1)
         torch.mul(i, g, out=by_i)
@@ -235,7 +234,7 @@ class _Scan(torch.autograd.Function):
             if step:
                 carried_h, carried_c = out @ weight_hh.t(), dc.mul_(f[now])
             later_size, stop = size, stop - size
-        grad_gates = slopes
+        grad_gates = slopes  # each is by now multiplied by its gradient
         grad_projected = grad_weight = None
         if ctx.needs_input_grad[0]:
             grad_projected = grad_gates.new_zeros(ctx.rows, 4 * d).index_add_(0, index, grad_gates)

@@ -142,7 +142,7 @@ class FineTunedWords(WordVectorLayer):
 
     Attributes:
         network: Encoder.
-        layer: Its layer that gives the vectors; 0 is its embeddings.
+        layer: Number of its layer whose outputs are the vectors; 0 is the embeddings.
     """
 
     def __init__(self, words: WordVectorLayer, vectors: ContextualVectors, vocabulary: tuple[str, ...]) -> None:

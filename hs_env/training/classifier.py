@@ -72,9 +72,9 @@ class ClassifierOptimizer(Generic[M]):
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """
         self.updates += 1
-        share = self.encoder_rate * min(1.0, self.updates / _RISING)
+        encoder_rate = self.encoder_rate * min(1.0, self.updates / _RISING)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * (share * group["encoder"] if "encoder" in group else 1.0)
+            group["lr"] = learning_rate * (encoder_rate * group["share"] if "share" in group else 1.0)
         self.fast.train()
         model = self.fast
         if isinstance(model, FlatClassifier | StructuredEncoder):
@@ -105,16 +105,17 @@ class ClassifierOptimizer(Generic[M]):
             self.rows.step(learning_rate)
         with torch.no_grad():
             for slow, fast in zip(self.slow.parameters(), self.fast.parameters(), strict=True):
-                if fast is not large:
+                if fast is not large and fast.requires_grad:
                     slow.lerp_(fast, self.tau)
         return norm
 
-    def fix_encoder(self) -> None:
-        """Let the encoder of words learn no more. Both copies then have that of the slow one."""
+    def freeze_encoder(self) -> None:
+        """Freeze the encoder of words. Both copies then hold the weights of the slow one."""
         fast, slow = self.fast.words, self.slow.words
-        assert isinstance(fast, nn.Module) and isinstance(slow, nn.Module)  # noqa: PT018
+        assert isinstance(fast, FineTunedWords) and isinstance(slow, FineTunedWords)  # noqa: PT018
         fast.load_state_dict(slow.state_dict())
-        fast.requires_grad_(False)
+        for weight in fast.requires_grad_(False).parameters():
+            self.optimizer.state.pop(weight, None)
 
     def _deferred(self) -> DeferredRows:
         """Let rows of word vectors be updated when they are read."""
@@ -162,7 +163,7 @@ def _vocabulary_size(model: nn.Module) -> int:
 def _groups(model: nn.Module, weight_decay: float, encoder_decay: float) -> list[dict[str, Any]]:
     """Group the weights by whether they decay, and those of an encoder by learning rate; leave empty groups out.
 
-    The rate of a group of the encoder is `encoder` times that of the layer that gives the vectors.
+    `group["share"]` is the learning rate of a group of the encoder, as a share of that of the layer of the vectors.
     """
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
@@ -175,13 +176,15 @@ def _groups(model: nn.Module, weight_decay: float, encoder_decay: float) -> list
         else:
             kept.append(weight)
     by_rate: dict[float, list[nn.Parameter]] = {}
-    top = model.words.layer if isinstance(model.words, FineTunedWords) else 0
-    for weight, depth in zip(encoder.values(), depths_of(encoder), strict=True):
-        by_rate.setdefault(encoder_decay ** max(0, top - depth), []).append(weight)
+    words, depths = getattr(model, "words", None), depths_of(encoder)
+    if isinstance(words, FineTunedWords):
+        top = min(words.layer, max(depths))  # layers that share their weights all have the depth 1
+        for weight, depth in zip(encoder.values(), depths, strict=True):
+            by_rate.setdefault(encoder_decay ** max(0, top - depth), []).append(weight)
     groups: list[dict[str, Any]] = [
         {"params": kept},
         {"params": decayed, "weight_decay": weight_decay},
-        *({"params": weights, "encoder": rate} for rate, weights in by_rate.items()),
+        *({"params": weights, "share": share} for share, weights in by_rate.items()),
     ]
     return [group for group in groups if group["params"]]
 
@@ -191,11 +194,11 @@ def depths_of(names: Iterable[str]) -> list[int]:
 
     Args:
         names: Names of all weights in the encoder's own order. The first number in a name is that of its layer, from 0.
-            Weights without a number belong to the embeddings, or to the top layer if they follow it.
+            A weight without a number belongs to the embeddings if its name says so, else to the layer before it.
     """
     depths, depth = [], 0
     for name in names:
         if number := re.search(r"\.(\d+)\.", name):
             depth = 1 + int(number[1])
-        depths.append(depth)
+        depths.append(0 if number is None and "embed" in name else depth)
     return depths

@@ -16,6 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from hs_env import ranks
 from hs_env.compute import generator_for, making_on, seed_for
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
 from hs_env.models.classifier import ENCODER, FILE_NAME, Model
@@ -32,8 +33,10 @@ from hs_env.vectors.contextual import ContextualVectors
 M = TypeVar("M", bound=Model)
 Update: TypeAlias = Callable[..., dict[str, float]]
 Evaluate: TypeAlias = Callable[[], tuple[dict[str, float], str]]
-_READ: Final = 64
-"""Sentences that an encoder reads at once."""
+_ENCODER_BATCH: Final = 64
+"""Number of sentences that a frozen encoder reads at once."""
+_ENCODER_COST: Final = 20.0
+"""Rough time of an update of the C-Net with an encoder that learns, relative to one without."""
 
 
 def balanced_weights(data: TrainingData) -> Tensor:
@@ -53,12 +56,20 @@ def _draws_alone(module: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def read_in_advance(words: FineTunedWords, split: EncodedSplit) -> EncodedSplit:
-    """Return a split with the vectors of its words, as 16-bit floats like the stored ones that the run is used with."""
+def with_features(words: FineTunedWords, split: EncodedSplit) -> EncodedSplit:
+    """Compute the vectors of all words of a split, in float16 as those of a frozen encoder are stored.
+
+    Raises:
+        HsEnvError: If a vector is not finite in float16.
+    """
     features = torch.empty(len(split.tokens), words.embedding_size, dtype=torch.float16, device=split.tokens.device)
-    for batch in split.batches(_READ, by_length=True):
+    for batch in split.batches(_ENCODER_BATCH, by_length=True):
         places = split.offsets[batch.indices][:, None] + torch.arange(batch.tokens.shape[1], device=features.device)
         features[places[batch.mask]] = words.vectors(replace(batch, features=None)).half()
+    if not features.isfinite().all():
+        raise HsEnvError(
+            "The encoder that was trained gives word vectors that are not finite in float16. Use a lower learning rate."
+        )
     return replace(split, features=features)
 
 
@@ -79,8 +90,11 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         super().__init__(
             folder, console, data.splits["train"].lengths.device, config.checkpoint_seconds, config.patience
         )
+        self.warm_cost = _ENCODER_COST if config.encoder_rate else 1.0
         if config.encoder_rate:
             ranks.require_one("An encoder that learns with the classifier")
+            if not config.warm_epochs:  # the configuration of an earlier version
+                raise HsEnvError("An encoder learns in the warm start, which this run does not have. Start a new run.")
         self.config, self.data = config, data
         self.data_name, self.data_digests, self.data_digest = f"corpus {config.corpus!r}", data.digests, data.digest
         self.origin = None if config.init_from is None else Parent.load(Path(config.init_from))
@@ -102,11 +116,13 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         )
 
     def begin(self, stage: Stage) -> None:
-        """Fix an encoder of words after the warm start, and let it read all sentences once for the later stages."""
+        """Freeze an encoder of words after the warm start, and let it read all sentences once for the later stages."""
         words, splits = self.classifier.slow.words, self.data.splits
-        if isinstance(words, FineTunedWords) and stage is not self.stages[0] and splits["train"].features is None:
-            self.classifier.fix_encoder()
-            read = {name: read_in_advance(words, splits[name]) for name in ("train", "dev")}
+        later = stage is not self.stages[0] and stage.epochs > 0
+        if isinstance(words, FineTunedWords) and later and splits["train"].features is None:
+            self.classifier.freeze_encoder()
+            self.console.print("The encoder is frozen from here on, and reads all sentences once.")
+            read = {name: with_features(words, splits[name]) for name in ("train", "dev")}
             self.data = replace(self.data, splits=splits | read)
 
     def stage(

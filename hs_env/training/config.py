@@ -44,7 +44,7 @@ class TrainConfig:
     Hugging Face encoder; the vector of a word then depends on its sentence."""
     encoder_rate: float = 0.0
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. It
-    learns in the warm start, and stays as it is after that. It is saved in the run's folder."""
+    learns in the warm start, and is frozen after that. The trained encoder is saved in the run's folder."""
     encoder_decay: float = 1.0
     """Learning rate of each layer of the encoder as a share of that of the layer above, such as 0.8."""
     model: str = "hs_lstm"
@@ -171,6 +171,8 @@ class TrainConfig:
         if self.weight_decay * self.learning_rate >= 1:
             most = f"1 / learning_rate = {1 / self.learning_rate:g}"
             raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
+        if self.encoder_decay != 1 and not self.encoder_rate:
+            raise HsEnvError("encoder_decay is for an encoder that learns. Give --encoder-rate, or leave it out.")
         if self.encoder_rate and not is_contextual(self.vectors):
             raise HsEnvError(
                 f"encoder_rate is for contextual word vectors, hf:MODEL@LAYER, got {self.vectors!r}. Put hf: before "

@@ -43,7 +43,9 @@ class FlatTrainer(ClassifierTrainer):
         self.learned, self.adapted = {"learner": self.classifier}, {}
         by_stage, scores = {name: partial(self._update, name) for name in ("warm", "joint")}, self._scores
         about = f"the classifier learns, at a learning rate of {config.learning_rate:g}"
-        warm = self.stage("warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood", (), about)
+        warm = self.stage(
+            "warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood", (), about, self.warm_cost
+        )
         about = f"it learns on at {config.joint_learning_rate:g}, as one with a policy would"
         joint = self.stage("joint", config.joint_epochs, by_stage["joint"], scores, "log_likelihood", (warm,), about)
         self.stages = (warm, joint)

@@ -64,7 +64,9 @@ class Trainer(ClassifierTrainer):
         by_warm_start, by_agent = partial(self._scores, self.warm_start), partial(self._scores, self.agent)
         name, epochs = config.warm_start, config.pnet_epochs if agent_kind.learns else 0
         about = f"the classifier (C-Net) learns, with the decisions of {name}"
-        warm = self.stage("warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood", (), about)
+        warm = self.stage(
+            "warm", config.warm_epochs, self._warm, by_warm_start, "log_likelihood", (), about, self.warm_cost
+        )
         about = limited("the policy (P-Net) learns from rewards, the classifier is frozen", epochs)
         pnet = Stage("pnet", epochs, self._pnet, by_agent, "reward", about=about, cost=_COST)
         about = "policy and classifier learn in turn" if agent_kind.learns else f"the classifier learns on with {name}"

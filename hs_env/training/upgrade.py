@@ -1,4 +1,4 @@
-"""Read configurations of earlier versions: fields that were added later, and the other fields of version 0.1."""
+"""Read configurations of earlier versions: add the fields that they lack, and rename those of version 0.1."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from hs_env.models.words import FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.classifier import ClassifierOptimizer, depths_of
-from hs_env.training.classifier_trainer import ClassifierTrainer, read_in_advance
+from hs_env.training.classifier_trainer import ClassifierTrainer, with_features
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import load_contextual
 from hs_env.vectors.pieces import PieceEncoder
@@ -293,12 +293,12 @@ def test_after_the_warm_start_it_stays_and_reads_each_sentence_once(config: Trai
     assert any(not torch.equal(weight, seen[-1][name]) for name, weight in seen[0].items())
 
 
-def test_the_vectors_that_it_reads_in_advance_are_those_that_are_stored(run: Run, config: TrainConfig) -> None:
+def test_the_vectors_of_later_stages_are_those_that_are_stored(run: Run, config: TrainConfig) -> None:
     words, _ = fine_tuned(run_spec(run))
     assert run.classifier.contextual is not None
     data = run.data("dev")
     words._vocabulary = data.vocabulary.words
-    split = read_in_advance(words, data.splits["train"])
+    split = with_features(words, data.splits["train"])
     stored = run.classifier.contextual([each.words for each in data.corpus.splits["train"]])
     assert split.features is not None
     torch.testing.assert_close(split.features, torch.from_numpy(stored), atol=2e-3, rtol=2e-3)
@@ -323,7 +323,8 @@ def test_the_layers_of_other_architectures_are_found(kind: str, tmp_path: Path) 
     network = PieceEncoder.load(make_byte_level_encoder(tmp_path / "encoder", kind)).network
     names = [name for name, _ in network.named_parameters()]
     depths = depths_of(names)
-    assert depths == sorted(depths)
+    outside = [depth for name, depth in zip(names, depths, strict=True) if "embed" in name and "layer." not in name]
+    assert set(outside) <= {0}
     assert set(depths) == set(range(network.config.num_hidden_layers + 1))
     assert depths[0] == 0
 
@@ -333,6 +334,17 @@ def test_vectors_that_are_looked_up_are_refused() -> None:
         TrainConfig(encoder_rate=0.05)
     with pytest.raises(HsEnvError, match="encoder_rate must be a number from 0 to 1, got -1"):
         TrainConfig(vectors="hf:x", encoder_rate=-1)
+
+
+def test_layers_that_share_their_weights_learn_at_the_full_rate() -> None:
+    """ALBERT has one group of weights for all layers."""
+    names = ["embeddings.word_embeddings.weight", "encoder.albert_layer_groups.0.albert_layers.0.ffn.weight"]
+    assert depths_of([*names, "pooler.weight"]) == [0, 1, 1]
+
+
+def test_a_decay_needs_an_encoder_that_learns() -> None:
+    with pytest.raises(HsEnvError, match=r"encoder_decay is for an encoder that learns\. Give --encoder-rate"):
+        TrainConfig(vectors="hf:x", encoder_decay=0.8)
 
 
 def test_without_a_warm_start_it_cannot_learn() -> None:

@@ -50,7 +50,7 @@ class Carried(NamedTuple):
     """Gradients around one step of the backward pass.
 
     Attributes:
-        c: (B, units) gradient of the cell states. `Layer.learn` replaces those after the step by those before it.
+        c: (B, units) gradient of the cell states. `Layer.backward` replaces those after the step by those before it.
         h: (B, units) gradient of the hidden states before the step, to which the layers add.
         z: (B, layers) gradient of the boundaries before the step, to which the layers add.
         ending_h: (rows, units) gradient of the hidden states after the step. A layer adds to that of the layer below.
@@ -115,7 +115,7 @@ class Layer:
 
     # Forward ---------------------------------------------------------------------------------------------------------
 
-    def read(self, plan: ScanPlan, place: Place, states: States, projected: Tensor | None) -> None:
+    def forward(self, plan: ScanPlan, place: Place, states: States, projected: Tensor | None) -> None:
         """Compute one step of this layer; write its new states to `states`.
 
         Args:
@@ -168,8 +168,8 @@ class Layer:
 
     # Backward --------------------------------------------------------------------------------------------------------
 
-    def learn(self, plan: ScanPlan, place: Place, states: States, carried: Carried, grads: list[Tensor]) -> None:
-        """Compute the gradient of `read` for one step.
+    def backward(self, plan: ScanPlan, place: Place, states: States, carried: Carried, grads: list[Tensor]) -> None:
+        """Compute the gradient of `forward` for one step.
 
         Args:
             plan: Layout of the sequences.
@@ -238,7 +238,7 @@ class Layer:
         return out.copy_(grad if self.gain is None else self._normal_backward(now, grad, (True, False, False))[0])
 
     def _normal_backward(self, rows: slice, grad: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor, ...]:
-        """Return the gradients of the summed inputs, gain and bias of the layer normalisation, those `wanted`."""
+        """Return the gradients that are `wanted` of summed inputs, gain and bias of the layer normalisation."""
         _, raw, _, _, mean, scale = (tensor[rows] for tensor in self.kept)
         gradients: tuple[Tensor, ...] = torch.ops.aten.native_layer_norm_backward(
             grad, raw, grad.shape[1:], mean, scale, self.gain, self.bias, list(wanted)

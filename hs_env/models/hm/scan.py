@@ -50,7 +50,7 @@ class Scan(torch.autograd.Function):
         for place in plan.places():
             inputs: Tensor | None = projected.index_select(0, index[place.now])
             for layer in layers:
-                layer.read(plan, place, states, inputs)
+                layer.forward(plan, place, states, inputs)
                 inputs = None
         ctx.save_for_backward(index, *states, *(tensor for layer in layers for tensor in layer.kept), *parameters)
         ctx.plan, ctx.rows = plan, len(projected)
@@ -83,7 +83,7 @@ class Scan(torch.autograd.Function):
             later[2][rows] = 0
             carried = Carried(later[0], later[1], later[2], ending_h, ending_z, grad_detectors[place.now])
             for layer, grad in zip(reversed(layers), reversed(grads), strict=True):
-                layer.learn(plan, place, states, carried, grad)
+                layer.backward(plan, place, states, carried, grad)
         grad_projected = None
         if ctx.needs_input_grad[1]:
             sums = grads[0][1]
