@@ -74,7 +74,7 @@ class ClassifierOptimizer(Generic[M]):
         self.updates += 1
         encoder_rate = self.encoder_rate * min(1.0, self.updates / _RISING)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * (encoder_rate * group["share"] if "share" in group else 1.0)
+            group["lr"] = learning_rate * (encoder_rate * group["encoder"] if "encoder" in group else 1.0)
         self.fast.train()
         model = self.fast
         if isinstance(model, FlatClassifier | StructuredEncoder):
@@ -163,7 +163,7 @@ def _vocabulary_size(model: nn.Module) -> int:
 def _groups(model: nn.Module, weight_decay: float, encoder_decay: float) -> list[dict[str, Any]]:
     """Group the weights by whether they decay, and those of an encoder by learning rate; leave empty groups out.
 
-    `group["share"]` is the learning rate of a group of the encoder, as a share of that of the layer of the vectors.
+    `group["encoder"]` is the learning rate of a group of the encoder, as a share of that of the layer of the vectors.
     """
     kept: list[nn.Parameter] = []
     decayed: list[nn.Parameter] = []
@@ -184,7 +184,7 @@ def _groups(model: nn.Module, weight_decay: float, encoder_decay: float) -> list
     groups: list[dict[str, Any]] = [
         {"params": kept},
         {"params": decayed, "weight_decay": weight_decay},
-        *({"params": weights, "share": share} for share, weights in by_rate.items()),
+        *({"params": weights, "encoder": share} for share, weights in by_rate.items()),
     ]
     return [group for group in groups if group["params"]]
 
