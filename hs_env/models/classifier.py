@@ -172,11 +172,16 @@ class Classifier:
             _check_state(state)
             kind, config = MODELS.get(state["model"]), state["config"]
             weights = to_float32(state["weights"])
-            check_weights(lambda: kind(**config), config, weights)
+
+            def make() -> Model:
+                model: Model = kind(**config)
+                if contextual is not None:
+                    model.words = ContextualWords.in_place_of(model.words)
+                return model
+
+            check_weights(make, config, weights)
             with kept_generators(), making_on():  # the initial weights are replaced: they use up no random numbers
-                model = kind(**config)
-            if contextual is not None:
-                model.words = ContextualWords.in_place_of(model.words)
+                model = make()
             model.load_state_dict(weights)
             vocabulary, labels = Vocabulary(state["words"]), tuple(state["labels"])
             if (len(vocabulary), len(labels)) != (model.words.vocabulary_size, model.num_classes):

@@ -18,8 +18,8 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.compare import compare
 from hs_env.metrics.scores import flat_scores, policy_scores
-from hs_env.models import Classifier, StructuredEncoder
-from hs_env.models.words import FineTunedWords, WordEmbedding
+from hs_env.models import MODELS, Classifier, StructuredEncoder
+from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
 from hs_env.training.classifier import ClassifierOptimizer, depths_of
@@ -183,6 +183,17 @@ def test_the_classifier_moves_with_its_encoder(run: Run, tmp_path: Path) -> None
         match=r"needs the encoder that was fine-tuned with it, but there is no folder .*moved/encoder\. Copy",
     ):
         Classifier.load(moved)
+
+
+def test_a_classifier_of_many_words_moves_without_vectors_of_them(run: Run, tmp_path: Path) -> None:
+    """Its file has no word vectors. Those of a real corpus would have more numbers than all its weights."""
+    assert run.classifier.contextual is not None
+    words = Vocabulary([f"word{number}" for number in range(140_000)])
+    model = MODELS.get("plain_lstm")(len(words), 2, run.classifier.contextual.width, hidden_size=4)
+    model.words = ContextualWords.in_place_of(model.words)
+    classifier = replace(run.classifier, model=model, vocabulary=words)
+    classifier.save(tmp_path / "classifier.safetensors")
+    assert_equal(weights(Classifier.load(tmp_path / "classifier.safetensors").model), weights(model))
 
 
 def test_the_encoder_serves_other_runs(run: Run, config: TrainConfig, tmp_path: Path) -> None:
