@@ -144,7 +144,7 @@ def test_the_published_results_make_the_published_table(tmp_path, capsys):
     assert (tmp_path / "table.csv").read_bytes() == (RESULTS / "table.csv").read_bytes()
     published = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").splitlines()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert len(rows) == 79
+    assert len(rows) == 83
     assert set(rows) <= set(published)
     cli.main(["reproduce", "mr", "--model", "hs_lstm", "--runs", "0", "--out", str(tmp_path)])
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| hs_lstm")]
