@@ -183,9 +183,9 @@ def test_the_power_of_the_published_comparison(tmp_path, capsys):
         table = capsys.readouterr().out.partition("Pairs for 1 point |\n")[2]
         return table.strip().splitlines()[1:]
 
-    corpora = ["mr", "subj", "sst2_trees", "sst5_trees", "ag_news:train=8000"]
+    corpora = {"mr": 3, "subj": 3, "sst2_trees": 5, "sst5_trees": 3, "ag_news:train=8000": 3}
     assert [line.split(" | ")[:3] for line in powers("--model", "hs_lstm")] == [
-        [f"| {corpus}", "1", "3"] for corpus in corpora
+        [f"| {corpus}", "1", str(pairs)] for corpus, pairs in corpora.items()
     ]
     lines, page = powers(), (ROOT / "docs" / "structure.md").read_text("utf-8")
     assert len(lines) == len(corpora)
