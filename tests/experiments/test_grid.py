@@ -135,13 +135,12 @@ def test_every_published_result_is_one_of_a_grid_of_the_repository(name: str, le
 
 @pytest.mark.parametrize(("name", "ledger"), [("reproduce", "ledger"), ("gaps", "gaps")])
 def test_every_published_configuration_is_that_of_its_cell(name: str, ledger: str) -> None:
-    """They are of version 0.1, in all its variants; phrase modules came later."""
+    """Those of the variants and runs of version 0.1, and those that came later."""
     cells = {(cell.corpus, cell.variant, cell.number): cell for cell in load_grid(GRIDS[name])}
     entries = Ledger(ROOT / "docs" / "results" / f"{ledger}.jsonl").entries()
-    assert entries
+    assert sum({"structure", "reinforce", "sb3"} <= entry["config"].keys() for entry in entries) > 50
     for entry in entries:
         cell = cells[entry["corpus"], entry["variant"], entry["number"]]
-        assert {"structure", "reinforce", "sb3"} <= entry["config"].keys() or entry["variant"] == "phrase_modules"
         assert ResolvedConfig.from_json(entry["config"]) == cell.config
         assert rekeyed(entry | {"key": "old"}) == entry == entry | {"key": cell.key}
 
@@ -149,7 +148,7 @@ def test_every_published_configuration_is_that_of_its_cell(name: str, ledger: st
 def test_the_grid_of_estimators_is_what_version_0_1_ran() -> None:
     """Each cell, from a configuration of version 0.1."""
     results = Ledger(ROOT / "docs" / "results" / "ledger.jsonl").results().values()
-    old = {entry["variant"]: entry["config"] for entry in results}
+    old = {entry["variant"]: entry["config"] for entry in results if "reinforce" in entry["config"]}
     cells = load_grid(ROOT / "scripts" / "estimators.toml")
     assert len(cells) == 3 * 14
     for cell in cells:
