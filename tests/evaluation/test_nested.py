@@ -27,7 +27,7 @@ from hs_env.models import Classifier, HMLSTMClassifier, NestedClassifier
 from hs_env.models.hm.boundary import annealed_slope
 from hs_env.render import Segmented, to_ansi, to_text
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train
-from hs_env.training.classifier import ClassifierOptimizer
+from tests.training.stopped import stop_at_update
 
 QUIET = Console(quiet=True)
 SMALL = {
@@ -151,16 +151,7 @@ def test_its_boundaries_drive_the_environments(nested_run: Run) -> None:
 
 @pytest.mark.parametrize("stop", [3, 10])  # of 12 updates, 8 of them in the first stage
 def test_stopped_and_resumed_equals_uninterrupted(nested_run: Run, stop, tmp_path, monkeypatch) -> None:
-    count, update = 0, ClassifierOptimizer.update
-
-    def interrupted(self, *arguments):
-        nonlocal count
-        count += 1
-        if count == stop:
-            raise KeyboardInterrupt
-        return update(self, *arguments)
-
-    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
+    stop_at_update(stop, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(replace(nested_run.config, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
     again = resume(tmp_path / "run", QUIET)

@@ -16,7 +16,7 @@ from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.reproduction import choose_cells, provide_data, with_vectors
 from hs_env.experiments.runner import RESULT, Ended, run_here
-from hs_env.training.classifier import ClassifierOptimizer
+from tests.training.stopped import stop_at_update
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "docs" / "results"
@@ -79,21 +79,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_result(grid, tmp_path, monke
     config = next(cell.config for cell in load_grid(tmp_path / "grid.toml") if cell.variant == "plain_lstm")
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     first = run_here(config, whole)
-    count, update = 0, ClassifierOptimizer.update
-
-    def interrupted(self, *arguments):
-        nonlocal count
-        count += 1
-        if count == 5:  # of 6
-            raise KeyboardInterrupt
-        return update(self, *arguments)
-
-    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
+    updates = stop_at_update(5, monkeypatch)  # of 6
     with pytest.raises(KeyboardInterrupt):
         run_here(config, stopped)
     assert not (stopped / RESULT).exists()
     second = run_here(config, stopped)
-    assert count == 7
+    assert len(updates) == 7
     assert run_here(config, stopped) == second  # there is a result: nothing is done
     assert (first["test"], first["dev"]) == (second["test"], second["dev"])
     assert [len(entry["record"]) for entry in (first, second)] == [1, 2]

@@ -16,7 +16,7 @@ from hs_env.metrics.scores import flat_predictions, flat_scores, greedy_episodes
 from hs_env.models import FlatClassifier
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.training import Run, TrainConfig, TrainingData, resume, train, train_or_resume
-from hs_env.training.classifier import ClassifierOptimizer
+from tests.training.stopped import stop_at_update
 
 STRUCTURED = TrainConfig(
     corpus="phrases:train=160,dev=40,test=40",
@@ -69,20 +69,11 @@ def test_the_epoch_that_is_best_on_dev_is_saved(finished):
 
 @pytest.mark.parametrize("stop", [7, 27])  # of 30 updates, 20 of them in the first stage
 def test_stopped_and_resumed_equals_uninterrupted(finished, stop, tmp_path, monkeypatch):
-    count, update = 0, ClassifierOptimizer.update
-
-    def interrupted(self, *arguments):
-        nonlocal count
-        count += 1
-        if count == stop:
-            raise KeyboardInterrupt
-        return update(self, *arguments)
-
-    monkeypatch.setattr(ClassifierOptimizer, "update", interrupted)
+    updates = stop_at_update(stop, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train(replace(FLAT, checkpoint_seconds=0.0), tmp_path / "run", QUIET)
     assert_same(finished, resume(tmp_path / "run", QUIET))
-    assert count == 31
+    assert len(updates) == 31
 
 
 def test_the_plain_lstm_of_a_comparison_is_the_run_of_one(tmp_path):
