@@ -216,11 +216,8 @@ class Predictor:
                 yield episodes.sentences.indices, episodes.log_probs, decided
         elif isinstance(model, NestedClassifier):
             for batch, log_probs, boundaries in nested_predictions(model, split):
-                yield (
-                    batch.indices,
-                    log_probs,
-                    nested_phrases(batch, log_probs, boundaries, sentences, labels, gold=False),
-                )
+                phrases = nested_phrases(batch, log_probs, boundaries, sentences, labels, gold=False)
+                yield batch.indices, log_probs, phrases
         else:
             for batch, log_probs in flat_predictions(model, split):
                 yield batch.indices, log_probs, undecided(batch, log_probs, sentences, labels, gold=False)

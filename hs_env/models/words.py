@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from hs_env.errors import HsEnvError
 from hs_env.ranks import Dropout
-from hs_env.types import PADDING, SentenceBatch, WordFeatures
+from hs_env.types import PADDING, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
 
@@ -34,10 +33,6 @@ class WordVectorLayer(nn.Module, ABC):
     @abstractmethod
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """Return the word vectors of the batch before dropout, (words, e) float32, one sentence after the other."""
-
-    def with_features(self, batch: SentenceBatch) -> SentenceBatch:
-        """Add contextual vectors to the batch if an encoder has to compute them, so that it does so only once."""
-        return batch
 
     def lookup(self, tokens: Tensor) -> Tensor | None:
         """Return one vector for each of some token ids, int64, before dropout; None if they depend on the sentence."""
@@ -151,12 +146,6 @@ class FineTunedWords(WordVectorLayer):
         self._encoder.model.float()  # in 16 bits small updates would be rounded away
         # Registers the encoder's weights with torch. Deep copies keep it the same object as in `_encoder`.
         self.network: nn.Module = self._encoder.network
-
-    def with_features(self, batch: SentenceBatch) -> SentenceBatch:
-        """See `WordVectorLayer.with_features`."""
-        if batch.features is not None:
-            return batch
-        return replace(batch, features=WordFeatures(self.vectors(batch), batch.lengths.cumsum(0) - batch.lengths))
 
     def vectors(self, batch: SentenceBatch) -> Tensor:
         """See `WordVectorLayer.vectors`."""

@@ -96,8 +96,6 @@ class Trainer(ClassifierTrainer):
     def _agent_update(self, batch: SentenceBatch, generator: torch.Generator) -> tuple[Episodes, dict[str, float]]:
         self.reward.set_progress(self._policy_progress())
         slow = self.classifier.slow.train(self.config.reward_dropout)
-        with torch.no_grad():
-            batch = slow.words.with_features(batch)
         update = self.agent.update(slow, batch, self.reward, generator=generator)
         slow.eval()
         self.reward.adapt(self._of_all_ranks(update.episodes))

@@ -1,6 +1,6 @@
 """The differentiable scan of HM-LSTM over sequences of different lengths, with a hand-written gradient.
 
-`hs_env.models.hm.layer_scan` has the equations of a layer, `hs_env.models.hm.plan` the layout of the words.
+`hs_env.models.hm.layer_scan` has the equations of a layer. `hs_env.models.hm.plan` explains the layout of the words.
 """
 
 from __future__ import annotations
