@@ -39,6 +39,8 @@ class ClassifierOptimizer(Generic[M]):
         encoder_rate: Learning rate of an encoder of words as a share of the model's, after its first 100 updates.
         encoder_decay: Learning rate of each layer of the encoder as a share of that of the layer above.
         class_weights: (C,) float32 weights of the classes in the loss; None is 1 for all.
+        label_smoothing: Share of the probability of each target that is spread evenly over all classes (Szegedy et al.
+            2016).
 
     Attributes:
         fast: Trained model.
@@ -56,18 +58,19 @@ class ClassifierOptimizer(Generic[M]):
         encoder_rate: float = 0.0,
         encoder_decay: float = 1.0,
         class_weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(_groups(model, weight_decay, encoder_decay), weight_decay=0.0)
         self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
-        self.class_weights = class_weights
+        self.class_weights, self.label_smoothing = class_weights, label_smoothing
         self.rows = self._deferred() if _vocabulary_size(model) >= LARGE and ranks.count() == 1 else None
 
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
 
-        A model may add a penalty to it, see `StructuredEncoder.penalised` and `FlatClassifier.penalised`.
+        With label smoothing, it is the cross-entropy from the smoothed targets. A model may add a penalty to it, see `StructuredEncoder.penalised` and `FlatClassifier.penalised`.
 
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """
@@ -81,11 +84,10 @@ class ClassifierOptimizer(Generic[M]):
             log_probs, penalty = model.penalised(*inputs)
         else:
             log_probs, penalty = model(*inputs), None
-        if self.class_weights is None:
-            loss = nn.functional.nll_loss(log_probs, labels)
-        else:
-            losses = nn.functional.nll_loss(log_probs, labels, reduction="none")
-            loss = (self.class_weights[labels] * losses).mean()
+        losses = nn.functional.nll_loss(log_probs, labels, reduction="none")
+        if self.label_smoothing:
+            losses = torch.lerp(losses, -log_probs.mean(1), self.label_smoothing)
+        loss = (losses if self.class_weights is None else self.class_weights[labels] * losses).mean()
         self.optimizer.zero_grad(set_to_none=True)
         if penalty is not None:
             ranks.require_one("A penalty that depends on all sentences of a batch")

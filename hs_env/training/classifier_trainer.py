@@ -113,6 +113,7 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             config.encoder_rate,
             config.encoder_decay,
             self.class_weights,
+            config.label_smoothing,
         )
 
     def begin(self, stage: Stage) -> None:

@@ -79,6 +79,9 @@ class TrainConfig:
     class_weights: Literal["none", "balanced"] = "none"
     """Weights of the classes in the loss of the C-Net, in every stage. `balanced` gives all classes the same total
     weight, so that rare ones are learned. Rewards have no weights."""
+    label_smoothing: float = 0.0
+    """Share of the probability of each target that is spread evenly over all classes in the loss of the C-Net, such as
+    0.1, so that it is less certain. Rewards and scores have no smoothing."""
     batch_size: int = 64
     """Sentences per batch."""
     learning_rate: float = 2e-3
@@ -150,6 +153,7 @@ class TrainConfig:
             self,
             encoder_rate=(0, 1),
             encoder_decay=(0, 1),
+            label_smoothing=(0, 0.99),
             batch_size=(1, 1e6),
             learning_rate=(1e-12, 10),
             decay_share=(0, 1),

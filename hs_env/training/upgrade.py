@@ -17,6 +17,7 @@ LATER: Final[dict[str, Any]] = {
     "curriculum_words": 10,
     "init_from": None,
     "class_weights": "none",
+    "label_smoothing": 0.0,
     "min_updates": 0,
     "decay_share": 0.0,
     "device": "cpu",

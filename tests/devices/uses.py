@@ -71,6 +71,7 @@ TRAINING: Final = {
     "warm_epochs": 1,
     "joint_epochs": 1,
     "class_weights": "balanced",
+    "label_smoothing": 0.1,
     "threads": 1,
 }
 

@@ -73,6 +73,17 @@ def test_the_loss_has_the_weights_of_the_classes() -> None:
     assert losses["weights"] == pytest.approx(expected.item())
 
 
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 1.0, 4.0])], ids=["even", "weighted"])
+def test_the_loss_has_smoothed_targets(weights: torch.Tensor | None) -> None:
+    inputs, labels = torch.randn(6, 4), torch.tensor([0, 1, 1, 2, 0, 0])
+    model = nn.Sequential(nn.Linear(4, 3), nn.LogSoftmax(1))
+    expected = -(0.8 * torch.eye(3)[labels] + 0.2 / 3) * model(inputs)
+    if weights is not None:
+        expected = expected * weights[labels, None]
+    optimizer = ClassifierOptimizer(model, 0.1, 5.0, class_weights=weights, label_smoothing=0.2)
+    assert optimizer.update(0.1, labels, inputs)["loss"] == pytest.approx(expected.sum(1).mean().item())
+
+
 def test_defaults_depend_on_the_epochs() -> None:
     assert TrainConfig().resolve().min_updates == 250
     assert TrainConfig(warm_epochs=5).resolve().min_updates == 0
