@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MODEL_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Patterns of the files of a model that are used; they exclude pickles and code."""
+_TOGETHER: Final = 16
+"""Number of sentences that an encoder reads at once."""
 _LAYER_KEY: Final = "hs_env_layer"
 """Key in the configuration of an encoder fine-tuned here; its value is the layer that it was fine-tuned for."""
 
@@ -102,8 +104,22 @@ class PieceEncoder:
         """Return the states of all words of some sentences, (words, e) float32; gradients reach the encoder.
 
         A word's state is the mean of the outputs of `layer` (0 is the embeddings) for its pieces, or 0 if the tokeniser
-        finds no piece in it. A sentence that exceeds `limit` is processed in parts.
+        finds no piece in it. A sentence that exceeds `limit` is processed in parts. The encoder reads sentences of like
+        length together, so that little of its input is padding.
         """
+        import torch
+
+        from hs_env.compute import device_of, from_array
+
+        by_length = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
+        groups = [by_length[start : start + _TOGETHER] for start in range(0, len(by_length), _TOGETHER)]
+        states = torch.cat([self._states([sentences[number] for number in group], layer) for group in groups])
+        offsets = [0, *accumulate(map(len, sentences))]
+        places = np.concatenate([np.arange(offsets[number], offsets[number + 1]) for number in by_length])
+        return torch.empty_like(states).index_copy(0, from_array(places, device_of(self.network)), states)
+
+    def _states(self, sentences: Sequence[Sequence[str]], layer: int) -> Tensor:
+        """Return the states of all words of a few sentences, as `word_states` does."""
         import torch
 
         from hs_env.compute import device_of, from_array, making_on
