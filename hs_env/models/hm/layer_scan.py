@@ -12,6 +12,10 @@ Layer l at step t computes, with own = z^l_{t-1} (0 in the top layer) and below 
 For boundaries 0 and 1 these are UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5). The formula is
 smooth in between, so it also holds for soft boundaries and gives the straight-through gradient.
 
+On a CPU, the products with h^{l+1} and h^{l-1} are computed only for the rows whose boundary is not 0, forward and in
+the gradient of W, and the product with h^l_{t-1} only after it has changed. The gradient of the inputs needs all rows,
+since boundaries of 0 have a straight-through gradient, too.
+
 Here "units" is the sum of the widths of all layers, and (rows, units) holds the states of all layers side by
 side, lowest layer first.
 """
@@ -25,6 +29,7 @@ import torch
 from torch import Tensor
 
 from hs_env.models.hm.plan import Place, ScanPlan
+from hs_env.models.hm.products import add_product, nonzero_rows, weight_gradient
 
 EPSILON = 1e-5
 """Added to the variance in layer normalisation."""
@@ -82,7 +87,7 @@ class Layer:
         weight: Weights of the inputs: own state, then the state above, then the state below.
         bias: (4d + 1,) bias, (4d,) in the top layer.
         gain: Gain of the layer normalisation, with the shape of the bias; or None.
-        kept: Six tensors of `words` rows: inputs, summed inputs, gates i, f, o, g (4d columns), pre-activations of the
+        kept: Five tensors of `words` rows: summed inputs, gates i, f, o, g (4d columns), pre-activations of the
             detector, and mean and inverse standard deviation of the summed inputs.
     """
 
@@ -95,11 +100,13 @@ class Layer:
         self.weight, self.bias = parameters[:2]
         self.gain = parameters[2] if len(parameters) > 2 else None
         self.kept: list[Tensor] = []
+        self._recurrent = self.weight  # (B, 4d + 1) product of the current hidden states, of all layers but the lowest
 
-    def begin(self, total: int) -> None:
-        """Allocate `kept` for `total` words."""
-        inputs, outputs = self.weight.shape
-        sizes = ((inputs,), (outputs,), (4 * self.width,), (), (1,), (1,))
+    def begin(self, total: int, h: Tensor) -> None:
+        """Allocate `kept` for `total` words that follow the hidden states `h`, (B, units)."""
+        if self.below is not None:
+            self._recurrent = h[:, self.column] @ self.weight[: self.width]
+        sizes = ((self.weight.shape[1],), (4 * self.width,), (), (1,), (1,))
         self.kept = [self.weight.new_empty(total, *size) for size in sizes]
 
     @property
@@ -129,7 +136,7 @@ class Layer:
         own = z[before, self.number : self.number + 1]
         below = z[current, self.number - 1 : self.number]
         a = self._sums(place, states, own, below, projected)
-        d, gates = self.width, self.kept[2][now]
+        d, gates = self.width, self.kept[1][now]
         a[:, 3 * d : 4 * d].mul_(2)  # tanh as in `fast_tanh`
         torch.sigmoid(a[:, : 4 * d], out=gates)
         i, f, o, g = gates.chunk(4, 1)
@@ -144,27 +151,35 @@ class Layer:
             torch.addcmul(copy, f, update, out=new_c).mul_(c[before, self.column]).addcmul_(i * g, 1 - copy)
             torch.mul(new_c, 2, out=tanh).sigmoid_().mul_(2).sub_(1)
             torch.mul(h[before, self.column], copy, out=new_h).addcmul_(o * tanh, 1 - copy)
+            self._multiply_changed(new_h, 1 - copy)
         if self.above is not None:
-            detector = self.kept[3][now] = a[:, 4 * d]
+            detector = self.kept[2][now] = a[:, 4 * d]
             z[current, self.number] = plan.boundary(detector, now, self.number)
 
     def _sums(self, place: Place, states: States, own: Tensor, below: Tensor, projected: Tensor | None) -> Tensor:
         """Return the pre-activations of a step: summed inputs, normalised if the layer has a gain, plus the bias."""
-        inputs, raw = self.kept[0][place.now], self.kept[1][place.now]
-        inputs[:, : self.width] = states.h[place.before, self.column]
-        if self.above is not None:
-            torch.mul(states.h[place.before, self.above], own, out=inputs[:, self._top_down])
-        if self.below is not None:
-            torch.mul(states.h[place.current, self.below], below, out=inputs[:, self._bottom_up])
+        raw, h = self.kept[0][place.now], states.h
         if projected is None:
-            torch.mm(inputs, self.weight, out=raw)
+            raw.copy_(self._recurrent[: len(raw)])
         else:
-            torch.addmm(projected, inputs, self.weight, out=raw)
+            torch.addmm(projected, h[place.before, self.column], self.weight[: self.width], out=raw)
+        if self.above is not None:
+            add_product(raw, h[place.before, self.above], own, self.weight[self._top_down])
+        if self.below is not None:
+            add_product(raw, h[place.current, self.below], below, self.weight[self._bottom_up])
         if self.gain is None:
             return raw + self.bias
         a, mean, scale = torch.native_layer_norm(raw, raw.shape[1:], self.gain, self.bias, EPSILON)
-        self.kept[4][place.now], self.kept[5][place.now] = mean, scale
+        self.kept[3][place.now], self.kept[4][place.now] = mean, scale
         return a
+
+    def _multiply_changed(self, h: Tensor, changed: Tensor) -> None:
+        """Compute `_recurrent` from the new hidden states `h` (rows, d) where `changed` (rows, 1) is not 0."""
+        weight = self.weight[: self.width]
+        if (rows := nonzero_rows(changed)) is None:
+            torch.mm(h, weight, out=self._recurrent[: len(h)])
+        else:
+            self._recurrent.index_copy_(0, rows, h.index_select(0, rows) @ weight)
 
     # Backward --------------------------------------------------------------------------------------------------------
 
@@ -183,7 +198,7 @@ class Layer:
         c, h, z, tanh = states.c, states.h, states.z, states.tanh[now, self.column]
         rows, number = slice(now.stop - now.start), self.number
         own = z[before, number : number + 1]
-        i, f, o, g = self.kept[2][now].chunk(4, 1)
+        i, f, o, g = self.kept[1][now].chunk(4, 1)
         c_before, h_before = c[before, self.column], h[before, self.column]
         d_sums = grads[0][now]
         di, df, do, dg = d_sums[:, : 4 * self.width].chunk(4, 1)
@@ -212,10 +227,10 @@ class Layer:
         torch.mul(dc * c_before, update, out=df)
         torch.mul(fresh_c, g, out=di)
         torch.mul(fresh_c, i, out=dg).mul_(1 - g.square())
-        sigmoids = self.kept[2][now, : 3 * self.width]
+        sigmoids = self.kept[1][now, : 3 * self.width]
         d_sums[:, : 3 * self.width].mul_(sigmoids).mul_(1 - sigmoids)
         if self.above is not None:
-            straight = plan.boundary_slope(self.kept[3][now], now, self.width)
+            straight = plan.boundary_slope(self.kept[2][now], now, self.width)
             torch.addcmul(carried.detectors[:, number], carried.ending_z[:, number], straight, out=d_sums[:, -1])
         torch.mul(dc, keep, out=carried.c[rows, self.column])
 
@@ -239,17 +254,29 @@ class Layer:
 
     def _normal_backward(self, rows: slice, grad: Tensor, wanted: tuple[bool, bool, bool]) -> tuple[Tensor, ...]:
         """Return the gradients that are `wanted` of summed inputs, gain and bias of the layer normalisation."""
-        _, raw, _, _, mean, scale = (tensor[rows] for tensor in self.kept)
+        raw, _, _, mean, scale = (tensor[rows] for tensor in self.kept)
         gradients: tuple[Tensor, ...] = torch.ops.aten.native_layer_norm_backward(
             grad, raw, grad.shape[1:], mean, scale, self.gain, self.bias, list(wanted)
         )
         return gradients
 
-    def parameter_gradients(self, grads: list[Tensor]) -> Iterator[Tensor]:
-        """Yield the gradients of weight, bias and, with layer normalisation, gain."""
-        inputs, gates = self.kept[0].t(), 4 * self.width
-        # One product for the gates and the detector's column would be a third slower.
-        yield torch.cat([inputs @ grads[1][:, :gates], inputs @ grads[1][:, gates:]], 1)
+    def parameter_gradients(
+        self, before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], grads: list[Tensor]
+    ) -> Iterator[Tensor]:
+        """Yield the gradients of weight, bias and, with layer normalisation, gain.
+
+        Args:
+            before: Hidden states (words, units) and boundaries (words, layers) before each packed word.
+            after: The same after each packed word.
+            grads: As in `backward`.
+        """
+        (h_before, z_before), (h, z), number, sums = before, after, self.number, grads[1]
+        inputs = [weight_gradient(h_before[:, self.column], None, sums)]
+        if self.above is not None:
+            inputs.append(weight_gradient(h_before[:, self.above], z_before[:, number : number + 1], sums))
+        if self.below is not None:
+            inputs.append(weight_gradient(h[:, self.below], z[:, number - 1 : number], sums))
+        yield torch.cat(inputs)
         if self.gain is None:
             yield grads[0].sum(0)
         else:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from hs_env.models.hm.boundary import Boundary, decide, hard_sigmoid_slope
@@ -63,6 +64,12 @@ class ScanPlan:
         if self.kind != "soft":
             slope /= width**0.5
         return slope if self.ends is None else slope.masked_fill(self.ends[now], 0)
+
+    def before(self, states: Tensor) -> Tensor:
+        """Return the rows before each packed word, (words, ...), of states with one more block of rows."""
+        if self.sizes[0] == self.sizes[-1]:
+            return states[: -self.sizes[0]]
+        return torch.cat([states[place.before] for place in self.places()])
 
     def places(self) -> list[Place]:
         """Return the rows of each step; the module's docstring has an example."""

@@ -46,7 +46,7 @@ class Scan(torch.autograd.Function):
         z[:first, :-1] = state[2]
         states = States(c, h, z, h.new_empty(total, h.shape[1]))
         for layer in layers:
-            layer.begin(total)
+            layer.begin(total, state[1])
         for place in plan.places():
             inputs: Tensor | None = projected.index_select(0, index[place.now])
             for layer in layers:
@@ -54,7 +54,7 @@ class Scan(torch.autograd.Function):
                 inputs = None
         ctx.save_for_backward(index, *states, *(tensor for layer in layers for tensor in layer.kept), *parameters)
         ctx.plan, ctx.rows = plan, len(projected)
-        detectors = torch.stack([layer.kept[3] for layer in layers[:-1]], 1)
+        detectors = torch.stack([layer.kept[2] for layer in layers[:-1]], 1)
         outputs = h[first:].clone(), z[first:, :-1].clone(), detectors, c[first:].clone()
         ctx.mark_non_differentiable(outputs[3])
         return outputs
@@ -68,11 +68,11 @@ class Scan(torch.autograd.Function):
         plan: ScanPlan = ctx.plan
         index, *rest = ctx.saved_tensors
         states, rest = States(*rest[:4]), rest[4:]
-        kept = 6 * len(plan.widths)
+        kept = 5 * len(plan.widths)
         layers = layers_of(plan, rest[kept:])
         for number, layer in enumerate(layers):
-            layer.kept = rest[6 * number : 6 * number + 6]
-        grads = [[torch.empty_like(layer.kept[1]) for _ in range(2)] for layer in layers]
+            layer.kept = rest[5 * number : 5 * number + 5]
+        grads = [[torch.empty_like(layer.kept[0]) for _ in range(2)] for layer in layers]
         first = plan.sizes[0]
         later = [torch.zeros_like(state[:first]) for state in states[:3]]
         for place in reversed(plan.places()):
@@ -88,7 +88,10 @@ class Scan(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             sums = grads[0][1]
             grad_projected = sums.new_zeros(ctx.rows, sums.shape[1]).index_add_(0, index, sums)
+        before, after = (plan.before(states.h), plan.before(states.z)), (states.h[first:], states.z[first:])
         of_parameters = [
-            part for layer, grad in zip(layers, grads, strict=True) for part in layer.parameter_gradients(grad)
+            part
+            for layer, grad in zip(layers, grads, strict=True)
+            for part in layer.parameter_gradients(before, after, grad)
         ]
         return (None, grad_projected, None, None, *of_parameters)
