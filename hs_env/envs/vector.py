@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import gymnasium
@@ -25,54 +23,15 @@ from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
 from hs_env.envs.resources import PLAIN_SPEC, NamedResources, Resources
 from hs_env.envs.slots import STATE_LIMIT, Slots, columns_of
+from hs_env.envs.vector_arguments import checked_actions, masked_slots, mode_of, seeds_of, slot_count, step_limit
+from hs_env.envs.vector_step import Ended, TensorStep
 from hs_env.errors import HsEnvError
-from hs_env.registry import unknown_name
 
 Observations = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 _MASK: Final = "reset_mask"
 _RENDER_MODES: Final = [*RENDER_MODES, *LIST_RENDER_MODES]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The episodes that ended in a step.
-
-    Attributes:
-        slots: (R,) int64 slots.
-        end: Rewards and infos of the terminated episodes; None if all were truncated before their last word.
-        observation: (R, D) float32 last observations.
-        said: Tensors of the infos of every step, at the last step (see `Slots.said`).
-        terminated: Slots of the terminated episodes, int64.
-    """
-
-    slots: Tensor
-    end: EpisodeEnd | None
-    observation: Tensor
-    said: tuple[Tensor, ...]
-    terminated: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class TensorStep:
-    """A step of a vector environment as tensors, which share no memory with it.
-
-    Attributes:
-        observation: (N, D) float32.
-        legal: (N, k) bool, the next legal actions.
-        reward: (N,) float32.
-        terminated: (N,) bool.
-        ended: Episodes that ended, or None.
-        truncated: (N,) bool, whether the episode reached the limit of steps; both are True at its last word.
-    """
-
-    observation: Tensor
-    legal: Tensor
-    reward: Tensor
-    terminated: Tensor
-    ended: Ended | None
-    truncated: Tensor
 
 
 class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
@@ -101,17 +60,12 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         max_episode_steps: int | None = None,
     ) -> None:
         check_render_mode(render_mode, _RENDER_MODES)
-        modes = [mode.value for mode in AutoresetMode]
-        if autoreset_mode not in [*AutoresetMode, *modes]:
-            raise unknown_name("autoreset mode", str(autoreset_mode), modes)
-        if not isinstance(num_envs, int | np.integer) or isinstance(num_envs, bool) or num_envs < 1:
-            raise HsEnvError(f"num_envs must be a whole number of 1 or more, got {num_envs!r}.")
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.autoreset_mode, self.num_envs = mode_of(autoreset_mode), slot_count(num_envs)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}  # type: ignore[misc]
         if render_mode is not None and not isinstance(resources, NamedResources):
             raise HsEnvError("Rendering needs an environment made by name; this one does not know the words.")
-        self.num_envs, self.render_mode = int(num_envs), render_mode
-        self._limit = _step_limit(max_episode_steps)
+        self.render_mode = render_mode
+        self._limit = step_limit(max_episode_steps)
         self.single_observation_space = Box(-STATE_LIMIT, STATE_LIMIT, (resources.encoder.state_size,), np.float32)
         self.single_action_space = Discrete(resources.encoder.problem.num_actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -185,7 +139,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             ResetNeeded: If a slot has no unfinished sentence.
             HsEnvError: If an action is wrong, or the reward fails.
         """
-        step = self.step_tensors(from_array(self._checked(actions), self._resources.device))
+        step = self.step_tensors(
+            from_array(checked_actions(actions, self.num_envs, self._resources.encoder.problem), self._resources.device)
+        )
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
         if (ended := step.ended) is not None:
             last = {}
@@ -316,8 +272,10 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Seed and begin the slots that the options select; return them, (R,)."""
-        rows = self._masked(options[_MASK]) if _MASK in options else np.arange(self.num_envs)
-        for slot, one in zip(rows.tolist(), self._seeds_of(seed, rows), strict=True):
+        rows = (
+            masked_slots(options[_MASK], self.num_envs, self._begun) if _MASK in options else np.arange(self.num_envs)
+        )
+        for slot, one in zip(rows.tolist(), seeds_of(seed, rows, self.num_envs), strict=True):
             if one is not None:
                 self._seed(slot, one)
         self._begin(rows, {key: value for key, value in options.items() if key != _MASK})
@@ -368,57 +326,3 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
     def _observe(self) -> Tensor:
         with torch.no_grad():
             return self._slots.observe()
-
-    def _checked(self, actions: ArrayLike) -> NDArray[np.int64]:
-        try:
-            array = np.asarray(actions)
-        except ValueError:  # rows of different lengths
-            array = np.asarray(None)
-        problem = self._resources.encoder.problem
-        if array.shape != (self.num_envs,) or array.dtype.kind not in "iub":
-            raise HsEnvError(
-                f"Expected {self.num_envs} actions, {problem.choices}, as integers of shape ({self.num_envs},); "
-                f"got {array.dtype} of shape {array.shape}."
-            )
-        if wrong := np.flatnonzero((array < 0) | (array >= problem.num_actions)).tolist():
-            raise HsEnvError(f"The action of slot {wrong[0]} is {array[wrong[0]]}, expected {problem.choices}.")
-        return array.astype(np.int64)
-
-    def _masked(self, mask: Any) -> NDArray[np.int64]:
-        """Return the slots (R,) that a reset mask selects."""
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
-            came = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
-            raise HsEnvError(f"The reset_mask must be a NumPy array of bool of shape ({self.num_envs},), got {came}.")
-        if not mask.any():
-            raise HsEnvError("The reset_mask is False everywhere; omit the call, or select a slot to reset.")
-        if not self._begun and not mask.all():
-            raise ResetNeeded("There are no sentences yet: call reset() without a mask first.")
-        return np.flatnonzero(mask)
-
-    def _seeds_of(self, seed: int | Sequence[int | None] | None, rows: NDArray[np.int64]) -> list[int | None]:
-        """Check the seeds and return those of the slots `rows`."""
-        if seed is None:
-            return [None] * len(rows)
-        try:
-            given: Iterable[int | None] = (
-                seed
-                if isinstance(seed, Sequence | np.ndarray)
-                else range(operator.index(seed), operator.index(seed) + self.num_envs)
-            )
-            seeds = [None if one is None else operator.index(one) for one in given]
-        except TypeError:
-            seeds = []
-        if len(seeds) != self.num_envs or min((one for one in seeds if one is not None), default=0) < 0:
-            raise HsEnvError(
-                f"The seed is {seed!r}, expected an integer from 0, or one or None for each of {self.num_envs}."
-            )
-        return [seeds[slot] for slot in rows.tolist()]
-
-
-def _step_limit(given: int | None) -> int | None:
-    """Check a limit of steps. Like Gymnasium, take -1 for no limit."""
-    if given is None:
-        return None
-    if not isinstance(given, int | np.integer) or isinstance(given, bool) or (given < 1 and given != -1):
-        raise HsEnvError(f"max_episode_steps must be a whole number of 1 or more, or None, got {given!r}.")
-    return None if given == -1 else int(given)
