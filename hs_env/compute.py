@@ -163,6 +163,15 @@ def multiplying(precision: Precision | None) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
+def casting(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context for a large network that learns: with "medium" precision it computes in bfloat16 throughout.
+
+    Precision of products alone would convert both operands of each product, which takes most of what it gains.
+    """
+    lower = torch.get_float32_matmul_precision() == "medium" and torch.is_grad_enabled()
+    return torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()
+
+
 # Devices -------------------------------------------------------------------------------------------------------------
 
 

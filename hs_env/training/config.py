@@ -121,7 +121,8 @@ class TrainConfig:
     """Number of threads of PyTorch; 0 keeps its default."""
     precision: Precision | None = None
     """Precision of the products of matrices in training: `highest` (float32), `high` (TF32 or the like) or `medium`
-    (bfloat16), which are faster on hardware that has them. By default that of PyTorch, which is `highest`."""
+    (bfloat16), which are faster on hardware that has them. By default that of PyTorch, which is `highest`. With
+    `medium`, an encoder of words that learns computes in bfloat16 throughout."""
     device: str = field(default="auto", compare=False)
     """Device: `cpu`, `cuda`, `cuda:1`, `mps`, or `auto` for a CUDA GPU if there is one. A run made on one device can be
     resumed and used on another."""

@@ -122,7 +122,7 @@ class PieceEncoder:
         """Return the states of all words of a few sentences, as `word_states` does."""
         import torch
 
-        from hs_env.compute import device_of, from_array, making_on
+        from hs_env.compute import casting, device_of, from_array, making_on
 
         device = device_of(self.network)
         lengths = [len(words) for words in sentences]
@@ -142,7 +142,7 @@ class PieceEncoder:
                     starts[index] = start + complete
                 else:
                     del starts[index]
-            with making_on(device):
+            with making_on(device), casting(device):
                 layers = self.network(**pieces, output_hidden_states=True).hidden_states
             states.append(layers[layer].float().flatten(0, 1))
         owner = from_array(np.concatenate(owners), device)

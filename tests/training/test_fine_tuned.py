@@ -13,6 +13,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from hs_env.agents import Reinforce
+from hs_env.compute import Precision, multiplying
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
@@ -241,6 +242,24 @@ def test_other_architectures_learn(kind: str, config: TrainConfig, tmp_path: Pat
     assert isinstance(run.classifier.model, StructuredEncoder)
     scores = policy_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
     assert scores["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["highest", "medium"])
+def test_it_learns_in_bfloat16_with_medium_precision(tmp_path: Path, precision: Precision) -> None:
+    words, split = fine_tuned(f"hf:{make_tiny_encoder(tmp_path / 'encoder')}@1")
+    batch, seen = split.batch(torch.arange(3)), set()
+    linear = next(module for module in words.network.modules() if isinstance(module, nn.Linear))
+    linear.register_forward_hook(lambda module, inputs, output: seen.add((output.dtype, torch.is_grad_enabled())))
+    with multiplying(precision):
+        vectors = words.eval().vectors(batch)
+        with torch.no_grad():
+            expected = words.vectors(batch)
+    learning = torch.bfloat16 if precision == "medium" else torch.float32
+    assert seen == {(learning, True), (torch.float32, False)}
+    assert vectors.dtype == torch.float32
+    torch.testing.assert_close(vectors, expected, atol=0.05, rtol=0)
+    vectors.sum().backward()
+    assert {weight.grad.dtype for weight in words.network.parameters() if weight.grad is not None} == {torch.float32}
 
 
 def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
