@@ -1,10 +1,10 @@
 """Measure HM-LSTM: a training step next to `nn.LSTM` and a plain GEMM, and inference that skips copied sequences.
 
-The floor of a training step counts the products of all layers at the rate of a GEMM with as many rows; a backward pass
-counts twice its forward pass. HM-LSTM leaves out products of words without a boundary, so it can be faster than that.
-It is measured with new weights, and with detectors whose bias makes boundaries as rare as in a trained model. Inference
-is measured on a trained language model. The ceiling of its speed-up is the number of layer updates of a dense reader
-divided by the number of those that UPDATE or FLUSH. The dense reader stores nothing for gradients either.
+The products of all layers take a time at the rate of a GEMM with as many rows; a backward pass counts twice its forward
+pass. HM-LSTM leaves out products of words without a boundary, so it can take less. It is measured with new weights, and
+with a lower bias of the detectors, so that boundaries are rarer. Inference is measured on a trained language model. The
+ceiling of its speed-up is the number of layer updates of a dense reader divided by the number of those that UPDATE or
+FLUSH. The dense reader stores nothing for gradients either.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hs_env.models.hm.plan import ScanPlan
 from hs_env.models.lstm import fast_tanh
 
 _RARER = 0.9
-"""What is taken off the biases of the detectors."""
+"""Amount subtracted from the biases of the detectors."""
 
 
 class DenseReader(Reader):
@@ -86,14 +86,14 @@ def training(console: Console, width: int, batch: int, steps: int, embedding: in
 
     rate, theirs = gemm_rate(batch, width), median_seconds(partial(step, lstm), repeat)
     products = sum(weight.numel() for weight in (*hm.weights, hm.weight_in))
-    floor = 6 * products * batch * steps / rate
+    dense = 6 * products * batch * steps / rate
     title = f"Training step, 3 x {width}, {batch} x {steps}"
-    table = Table("", "boundaries", "seconds", "rate of nn.LSTM", "floor as a share", title=title)
+    table = Table("", "boundaries", "seconds", "rate of nn.LSTM", "all products as a share", title=title)
     for core in (hm, rare):
         ours = median_seconds(partial(step, core), repeat)
         with torch.no_grad():
             shares = ", ".join(f"{share:.0%}" for share in core(x)[1].mean((0, 1)).tolist())
-        table.add_row("HM-LSTM", shares, f"{ours:.2f}", f"{theirs / ours:.2f}", f"{floor / ours:.2f}")
+        table.add_row("HM-LSTM", shares, f"{ours:.2f}", f"{theirs / ours:.2f}", f"{dense / ours:.2f}")
     table.add_row("nn.LSTM", "", f"{theirs:.2f}", "1", "")
     console.print(table, f"GEMM {rate / 1e9:.0f} GFLOP/s")
 

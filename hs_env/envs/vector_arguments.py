@@ -95,15 +95,15 @@ def masked_slots(mask: Any, count: int, begun: bool) -> NDArray[np.int64]:
 
 
 def seeds_of(seed: int | Sequence[int | None] | None, rows: NDArray[np.int64], count: int) -> list[int | None]:
-    """Return the seeds of some slots, as `reset` takes them for all slots.
+    """Check the seeds of all slots, and return those of the slots `rows`.
 
     Args:
-        seed: Seed s for s, s + 1, ...; or a sequence of `count` seeds.
+        seed: An integer s for the seeds s, s + 1, ...; a sequence of `count` seeds or Nones; or None for no seed.
         rows: (R,) slots.
         count: Number of slots.
 
     Raises:
-        HsEnvError: If the seed is neither.
+        HsEnvError: If a seed is negative or no integer, or there are not `count` of them.
     """
     if seed is None:
         return [None] * len(rows)

@@ -38,7 +38,8 @@ class TensorStep:
         reward: (N,) float32.
         terminated: (N,) bool.
         ended: Episodes that ended, or None.
-        truncated: (N,) bool, whether the episode reached the limit of steps; both are True at its last word.
+        truncated: (N,) bool, whether the episode reached the limit of steps. At the last word, `terminated` and
+            `truncated` may both be True.
     """
 
     observation: Tensor

@@ -70,8 +70,8 @@ class ClassifierOptimizer(Generic[M]):
     def update(self, learning_rate: float, labels: Tensor, *inputs: Any) -> dict[str, float]:
         """Take one step on the mean negative log-likelihood of `labels` (R,) under `fast(*inputs)` (R, C).
 
-        With label smoothing, it is the cross-entropy from the smoothed targets. A model may add a penalty to it, see
-        `StructuredEncoder.penalised` and `FlatClassifier.penalised`.
+        With label smoothing, the loss is the cross-entropy with the smoothed targets. A model may add a penalty to the
+        loss, see `StructuredEncoder.penalised` and `FlatClassifier.penalised`.
 
         Each row has the weight of its class. The weights are not normalised per batch, which would bias the gradient.
         """

@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Model)
 Update: TypeAlias = Callable[..., dict[str, float]]
 Evaluate: TypeAlias = Callable[[], tuple[dict[str, float], str]]
 _ENCODER_BATCH: Final = 64
-"""Number of sentences that a frozen encoder reads at once."""
+"""Number of sentences in a call of a frozen encoder."""
 _ENCODER_COST: Final = 20.0
 """Rough time of an update of the C-Net with an encoder that learns, relative to one without."""
 

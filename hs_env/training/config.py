@@ -80,8 +80,8 @@ class TrainConfig:
     """Weights of the classes in the loss of the C-Net, in every stage. `balanced` gives all classes the same total
     weight, so that rare ones are learned. Rewards have no weights."""
     label_smoothing: float = 0.0
-    """Share of the probability of each target that is spread evenly over all classes in the loss of the C-Net, such as
-    0.1, so that it is less certain. Rewards and scores have no smoothing."""
+    """Share of each target's probability that is spread evenly over all classes in the loss of the C-Net, such as 0.1.
+    The C-Net then becomes less certain. Rewards and scores are not smoothed."""
     batch_size: int = 64
     """Sentences per batch."""
     learning_rate: float = 2e-3

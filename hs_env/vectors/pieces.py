@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MODEL_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Patterns of the files of a model that are used; they exclude pickles and code."""
 _TOGETHER: Final = 16
-"""Number of sentences that an encoder reads at once."""
+"""Maximum number of sentences that an encoder reads at once on a CPU."""
 _LAYER_KEY: Final = "hs_env_layer"
 """Key in the configuration of an encoder fine-tuned here; its value is the layer that it was fine-tuned for."""
 
@@ -104,19 +104,21 @@ class PieceEncoder:
         """Return the states of all words of some sentences, (words, e) float32; gradients reach the encoder.
 
         A word's state is the mean of the outputs of `layer` (0 is the embeddings) for its pieces, or 0 if the tokeniser
-        finds no piece in it. A sentence that exceeds `limit` is processed in parts. The encoder reads sentences of like
-        length together, so that little of its input is padding.
+        finds no piece in it. A sentence that exceeds `limit` is processed in parts. On a CPU, sentences of similar
+        length are read together, so that little of the encoder's input is padding.
         """
         import torch
 
         from hs_env.compute import device_of, from_array
 
+        device = device_of(self.network)
         by_length = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
-        groups = [by_length[start : start + _TOGETHER] for start in range(0, len(by_length), _TOGETHER)]
+        size = _TOGETHER if device.type == "cpu" else len(by_length)
+        groups = [by_length[start : start + size] for start in range(0, len(by_length), size)]
         states = torch.cat([self._states([sentences[number] for number in group], layer) for group in groups])
         offsets = [0, *accumulate(map(len, sentences))]
         places = np.concatenate([np.arange(offsets[number], offsets[number + 1]) for number in by_length])
-        return torch.empty_like(states).index_copy(0, from_array(places, device_of(self.network)), states)
+        return states[from_array(places.argsort(), device)]
 
     def _states(self, sentences: Sequence[Sequence[str]], layer: int) -> Tensor:
         """Return the states of all words of a few sentences, as `word_states` does."""
@@ -142,9 +144,12 @@ class PieceEncoder:
                     starts[index] = start + complete
                 else:
                     del starts[index]
-            with making_on(device), casting(device):
-                layers = self.network(**pieces, output_hidden_states=True).hidden_states
-            states.append(layers[layer].float().flatten(0, 1))
+            if pieces["input_ids"].shape[1]:
+                with making_on(device), casting(device):
+                    layers = self.network(**pieces, output_hidden_states=True).hidden_states
+                states.append(layers[layer].float().flatten(0, 1))
+            else:  # no sentence has a piece, not even a special one
+                states.append(torch.zeros(0, self.network.config.hidden_size, device=device))
         owner = from_array(np.concatenate(owners), device)
         found, owner = torch.cat(states)[owner >= 0], owner[owner >= 0]
         sums = found.new_zeros(offsets[-1], found.shape[1]).index_add(0, owner, found)

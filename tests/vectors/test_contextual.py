@@ -16,6 +16,7 @@ from hs_env.vectors import load_vectors
 from hs_env.vectors.contextual import ContextualVectors, load_contextual
 from hs_env.vectors.feature_store import FeatureStore
 from hs_env.vectors.folders import cache_folder
+from hs_env.vectors.pieces import PieceEncoder
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
 
 SHORT = ("the", "funny", "movie", "is", "good")
@@ -64,6 +65,28 @@ def test_they_depend_on_the_sentence_and_not_on_what_else_is_asked(folder: Path,
     np.testing.assert_array_equal(both[:7], both[12:])
     good = vectors_of(folder)([("good",), ("not", "good")])
     assert np.abs(good[0] - good[2]).max() > 0.01
+
+
+def test_sentences_keep_their_order_in_groups(folder: Path) -> None:
+    """More sentences than the encoder reads at once have the states and gradients that each has alone."""
+    encoder = vectors_of(folder).load()
+    sentences = [SHORT * (1 + 7 * number % 5) for number in range(40)]
+    weight = next(iter(encoder.network.parameters()))
+    together, alone = encoder.word_states(sentences, 1), [encoder.word_states([each], 1) for each in sentences]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-5)
+    scale = torch.rand_like(together)
+    gradients = [torch.autograd.grad((states * scale).sum(), weight)[0] for states in (together, torch.cat(alone))]
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sentences_without_a_piece(tmp_path: Path, kind: str) -> None:
+    """The states of words without pieces are 0, also if a whole group of sentences has no piece."""
+    encoder = replace(PieceEncoder.load(make_byte_level_encoder(tmp_path / "encoder", kind)), space="")
+    states = encoder.word_states([*[("the",)] * 16, ("",)], 1)
+    assert states.shape == (17, 8)
+    assert (states[-1] == 0).all()
+    assert (states[:-1] != 0).any(1).all()
 
 
 def test_a_long_sentence_is_read_in_parts(folder: Path) -> None:

@@ -12,9 +12,9 @@ Layer l at step t computes, with own = z^l_{t-1} (0 in the top layer) and below 
 For boundaries 0 and 1 these are UPDATE, COPY and FLUSH of Chung, Ahn, Bengio 2017 (equations 2 to 5). The formula is
 smooth in between, so it also holds for soft boundaries and gives the straight-through gradient.
 
-On a CPU, the products with h^{l+1} and h^{l-1} are computed only for the rows whose boundary is not 0, forward and in
-the gradient of W, and the product with h^l_{t-1} only after it has changed. The gradient of the inputs needs all rows,
-since boundaries of 0 have a straight-through gradient, too.
+On a CPU, rows whose boundary is 0 are left out of the products with h^{l+1} and h^{l-1}, and of the gradient of their
+weights. Above the lowest layer, the product with h^l_{t-1} is computed again only for rows whose h^l has changed. The
+gradient of the inputs needs all rows, because a boundary of 0 has a straight-through gradient, too.
 
 Here "units" is the sum of the widths of all layers, and (rows, units) holds the states of all layers side by
 side, lowest layer first.
@@ -100,10 +100,10 @@ class Layer:
         self.weight, self.bias = parameters[:2]
         self.gain = parameters[2] if len(parameters) > 2 else None
         self.kept: list[Tensor] = []
-        self._recurrent = self.weight  # (B, 4d + 1) product of the current hidden states, of all layers but the lowest
+        self._recurrent: Tensor  # (B, 4d + 1) current h^l times its weights; unused in the lowest layer
 
     def begin(self, total: int, h: Tensor) -> None:
-        """Allocate `kept` for `total` words that follow the hidden states `h`, (B, units)."""
+        """Allocate `kept` for `total` words, and multiply `h` (B, units) before them by the weights."""
         if self.below is not None:
             self._recurrent = h[:, self.column] @ self.weight[: self.width]
         sizes = ((self.weight.shape[1],), (4 * self.width,), (), (1,), (1,))

@@ -1,4 +1,4 @@
-"""Products of weights with states that a boundary multiplies, which leave out the rows whose boundary is 0."""
+"""Multiply states by boundaries and weights. On a CPU, leave out the rows whose boundary is 0."""
 
 from __future__ import annotations
 
@@ -43,5 +43,11 @@ def weight_gradient(x: Tensor, boundary: Tensor | None, sums: Tensor) -> Tensor:
 
 
 def nonzero_rows(values: Tensor) -> Tensor | None:
-    """Return the rows of (n, 1) values that are not 0, int64. Return None on a GPU, which it would have to wait for."""
-    return values.squeeze(1).nonzero().squeeze(1) if values.device.type == "cpu" else None
+    """Return the rows of (n, 1) values that are not 0, int64; None if all rows shall be computed.
+
+    These are all rows on a GPU, where the CPU would have to wait for their number.
+    """
+    if values.device.type != "cpu":
+        return None
+    rows = values.squeeze(1).nonzero().squeeze(1)
+    return None if len(rows) == len(values) else rows

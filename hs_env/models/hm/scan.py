@@ -18,7 +18,8 @@ class Scan(torch.autograd.Function):
     """Runs all layers over all steps, with a hand-written gradient.
 
     Autograd would keep about forty graph nodes per layer and step, and would add up the gradient of the weights step by
-    step. Here the backward pass needs one product per layer and step, and one product per layer at the end.
+    step. Here the backward pass needs one product per layer and step. The gradients of the weights are computed at the
+    end, for all words at once.
 
     The inputs of `apply` are:
 
