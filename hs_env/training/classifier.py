@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hs_env import ranks
-from hs_env.compute import making_on
+from hs_env.compute import device_of, making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.sentence import FlatClassifier
@@ -22,6 +22,8 @@ from hs_env.training.deferred import LARGE, DeferredRows
 M = TypeVar("M", bound=nn.Module)
 _RISING = 100
 """Number of updates over which the learning rate of an encoder rises, since the classifier is random at first."""
+_FUSED = ("cpu", "cuda")
+"""Kinds of devices on which one pass over the weights does an update of Adam, which is three times as fast."""
 
 
 class ClassifierOptimizer(Generic[M]):
@@ -62,7 +64,9 @@ class ClassifierOptimizer(Generic[M]):
     ) -> None:
         self.fast = model
         self.slow = copy.deepcopy(model).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(_groups(model, weight_decay, encoder_decay), weight_decay=0.0)
+        self._fused = device_of(model).type in _FUSED
+        groups = _groups(model, weight_decay, encoder_decay)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=0.0, fused=self._fused)
         self.tau, self.clip_norm, self.encoder_rate, self.updates = tau, clip_norm, encoder_rate, 0
         self.class_weights, self.label_smoothing = class_weights, label_smoothing
         self.rows = self._deferred() if _vocabulary_size(model) >= LARGE and ranks.count() == 1 else None
@@ -146,7 +150,8 @@ class ClassifierOptimizer(Generic[M]):
         """Restore a state that `state_dict` returned."""
         self.fast.load_state_dict(state["fast"])
         self.slow.load_state_dict(state["slow"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        groups = [group | {"fused": self._fused} for group in state["optimizer"]["param_groups"]]  # of another device
+        self.optimizer.load_state_dict(state["optimizer"] | {"param_groups": groups})
         self.updates = operator.index(state.get("updates", 0))  # checkpoints of older versions lack it
         missed = state.get("rows")
         if self.rows is not None:

@@ -21,7 +21,7 @@ def weights(optimizer: ClassifierOptimizer[HSLSTM]) -> dict[str, Tensor]:
 
 def test_without_decay_it_is_adam() -> None:
     optimizer, model = ClassifierOptimizer(make_encoder(), 0.1, 5.0), make_encoder()
-    adam = torch.optim.Adam(model.parameters(), lr=0.01)
+    adam = torch.optim.Adam(model.parameters(), lr=0.01, fused=True)
     for _ in range(3):
         optimizer.update(0.01, BATCH.labels, BATCH, ACTIONS)
         adam.zero_grad()
@@ -51,10 +51,16 @@ def test_decay_shrinks_matrices_and_leaves_word_vectors_and_biases() -> None:
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.5])
-def test_it_goes_on_from_its_state(weight_decay: float) -> None:
+@pytest.mark.parametrize("fused", [True, False])
+def test_it_goes_on_from_its_state(weight_decay: float, fused: bool) -> None:
+    """Also from a state that was saved on a device without the fused update of Adam."""
     first, second = (ClassifierOptimizer(make_encoder(seed=seed), 0.1, 5.0, weight_decay) for seed in (0, 1))
     first.update(0.01, BATCH.labels, BATCH, ACTIONS)
-    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    state = copy.deepcopy(first.state_dict())
+    for group in state["optimizer"]["param_groups"]:
+        group["fused"] = fused
+    second.load_state_dict(state)
+    assert all(group["fused"] for group in second.optimizer.param_groups)
     for optimizer in (first, second):
         optimizer.update(0.01, BATCH.labels, BATCH, ACTIONS)
     assert all(torch.equal(weight, weights(second)[name]) for name, weight in weights(first).items())
