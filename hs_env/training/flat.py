@@ -51,8 +51,8 @@ class FlatTrainer(ClassifierTrainer):
         self.stages = (warm, joint)
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        joint = self.rate_factor(self.stages[-1]) * self.config.joint_learning_rate
-        rate = self.config.learning_rate if stage == "warm" else joint
+        place, rate = (0, self.config.learning_rate) if stage == "warm" else (-1, self.config.joint_learning_rate)
+        rate *= self.rate_factor(self.stages[place])
         annealed = self._anneal()
         metrics = self.classifier.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in metrics.items()}
