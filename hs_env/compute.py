@@ -164,9 +164,9 @@ def multiplying(precision: Precision | None) -> Iterator[None]:
 
 
 def casting(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context for a large network that learns: with "medium" precision it computes in bfloat16 throughout.
+    """Return a context in which a large network computes in bfloat16 throughout, if it learns with "medium" precision.
 
-    Precision of products alone would convert both operands of each product, which takes most of what it gains.
+    Lower precision of the products alone would convert both operands of each product, which takes most of the gain.
     """
     lower = torch.get_float32_matmul_precision() == "medium" and torch.is_grad_enabled()
     return torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()

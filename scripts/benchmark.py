@@ -1,8 +1,12 @@
-"""Measure speed next to yardsticks: `training`, `environments`, `vocabulary`, `hm_lstm`, `h_net` or `segmental`."""
+"""Measure speed next to yardsticks.
+
+`training`, `environments`, `vocabulary`, `encoder`, `hm_lstm`, `h_net` or `segmental`.
+"""
 
 from __future__ import annotations
 
 import tyro
+from benchmark_encoder import benchmark_encoder
 from benchmark_environments import benchmark_environments
 from benchmark_h_net import benchmark_h_net
 from benchmark_hm_lstm import benchmark_hm_lstm
@@ -16,6 +20,7 @@ if __name__ == "__main__":
             "training": benchmark_training,
             "environments": benchmark_environments,
             "vocabulary": benchmark_vocabulary,
+            "encoder": benchmark_encoder,
             "hm_lstm": benchmark_hm_lstm,
             "h_net": benchmark_h_net,
             "segmental": benchmark_segmental,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from hs_env import ranks
-from hs_env.compute import device_of, making_on
+from hs_env.compute import CPU, device_of, making_on
 from hs_env.models.classifier import ENCODER_WEIGHTS
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.sentence import FlatClassifier
@@ -23,7 +23,7 @@ M = TypeVar("M", bound=nn.Module)
 _RISING = 100
 """Number of updates over which the learning rate of an encoder rises, since the classifier is random at first."""
 _FUSED = ("cpu", "cuda")
-"""Kinds of devices on which one pass over the weights does an update of Adam, which is three times as fast."""
+"""Kinds of devices with a fused Adam, which updates all weights in one pass and is three times as fast."""
 
 
 class ClassifierOptimizer(Generic[M]):
@@ -155,6 +155,8 @@ class ClassifierOptimizer(Generic[M]):
         self.updates = operator.index(state.get("updates", 0))  # checkpoints of older versions lack it
         missed = state.get("rows")
         if self.rows is not None:
+            if held := self.optimizer.state.get(self.rows.weight):
+                held["step"] = held["step"].to(CPU)  # where reading it waits for no GPU
             self.rows.load_state_dict(missed)
         elif missed is not None:  # saved by one process, and resumed by several
             rows = self._deferred()

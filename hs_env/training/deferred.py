@@ -107,7 +107,7 @@ class DeferredRows:
         state["step"] += 1
         self.rates.append(rate)
         t = self.updates
-        # As in torch.optim.Adam, in the same order.
+        # As in torch.optim.Adam; its fused version may round differently.
         average = state["exp_avg"][rows].lerp_(gradient, 1 - self._beta_1)
         square = state["exp_avg_sq"][rows].mul_(self._beta_2).addcmul_(gradient, gradient, value=1 - self._beta_2)
         scale = square.sqrt().div_((1 - self._beta_2**t) ** 0.5).add_(self._eps)

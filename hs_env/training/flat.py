@@ -43,6 +43,7 @@ class FlatTrainer(ClassifierTrainer):
         self.learned, self.adapted = {"learner": self.classifier}, {}
         by_stage, scores = {name: partial(self._update, name) for name in ("warm", "joint")}, self._scores
         about = f"the classifier learns, at a learning rate of {config.learning_rate:g}"
+        about += ", which decreases" if config.encoder_rate else ""
         warm = self.stage(
             "warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood", (), about, self.warm_cost
         )

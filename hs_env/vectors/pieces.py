@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MODEL_FILES: Final = ("*.json", "*.txt", "*.model", "*.safetensors")
 """Patterns of the files of a model that are used; they exclude pickles and code."""
 _TOGETHER: Final = 16
-"""Maximum number of sentences that an encoder reads at once on a CPU."""
+"""Maximum number of sentences per pass of an encoder on a CPU; a GPU reads all of them in one pass."""
 _LAYER_KEY: Final = "hs_env_layer"
 """Key in the configuration of an encoder fine-tuned here; its value is the layer that it was fine-tuned for."""
 

@@ -298,7 +298,9 @@ def test_the_rates_of_its_warm_start_decrease(config: TrainConfig, tmp_path: Pat
     for model in ("hs_lstm", "plain_lstm"):
         for rate in (0.1, 0.0):
             rates.clear()
-            given = replace(config, model=model, warm_epochs=2, joint_epochs=0, encoder_rate=rate, **others[model])
+            given = replace(
+                config, model=model, warm_epochs=2, joint_epochs=0, decay_share=0.5, encoder_rate=rate, **others[model]
+            )
             train(given, tmp_path / f"{model}-{rate}", QUIET)
             steps = 1 - 0.98 * torch.arange(len(rates)) / len(rates)
             expected = config.learning_rate * (steps if rate else torch.ones(len(rates)))

@@ -43,9 +43,9 @@ def weight_gradient(x: Tensor, boundary: Tensor | None, sums: Tensor) -> Tensor:
 
 
 def nonzero_rows(values: Tensor) -> Tensor | None:
-    """Return the rows of (n, 1) values that are not 0, int64; None if all rows shall be computed.
+    """Return the rows of (n, 1) values that are not 0, int64; None to compute all rows.
 
-    These are all rows on a GPU, where the CPU would have to wait for their number.
+    It is None if no value is 0, and always on a GPU, where the CPU would have to wait for the number of rows.
     """
     if values.device.type != "cpu":
         return None

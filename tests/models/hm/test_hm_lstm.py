@@ -188,9 +188,8 @@ def test_copy_keeps_states_bit_identical_and_flush_ignores_the_cell_state() -> N
     other.c[:, 4:7] += 1  # another cell state of the middle layer
     flushed = which[0, :, 1] == 2
     changed = model(x[:1], other)[0][0].split(WIDTHS, -1)[1]
-    same = (changed - h[0].split(WIDTHS, -1)[1]).abs().amax(
-        1
-    ) < 1e-12  # a product may round differently when it has other rows
+    # A product may round differently when it has other rows.
+    same = (changed - h[0].split(WIDTHS, -1)[1]).abs().amax(1) < 1e-12
     assert flushed.any()
     assert same[flushed].all()
     assert not same[which[0, :, 1] == 1].any()
