@@ -10,9 +10,9 @@ def add_product(sums: Tensor, x: Tensor, boundary: Tensor, weight: Tensor) -> No
     """Add `(boundary * x) @ weight` to `sums`.
 
     Args:
-        sums: (n, 4d + 1) summed inputs, updated in place.
-        x: (n, e) states.
-        boundary: (n, 1) boundaries from 0 to 1.
+        sums: (rows, 4d + 1) summed inputs, updated in place.
+        x: (rows, e) states.
+        boundary: (rows, 1) boundaries from 0 to 1.
         weight: (e, 4d + 1).
     """
     if (rows := nonzero_rows(boundary)) is None:
@@ -25,9 +25,9 @@ def weight_gradient(x: Tensor, boundary: Tensor | None, sums: Tensor) -> Tensor:
     """Return the gradient of the weight in `add_product`.
 
     Args:
-        x: (n, e) states.
-        boundary: (n, 1) boundaries, or None if nothing multiplies the states.
-        sums: (n, 4d + 1) gradient of the summed inputs.
+        x: (rows, e) states.
+        boundary: (rows, 1) boundaries, or None if nothing multiplies the states.
+        sums: (rows, 4d + 1) gradient of the summed inputs.
 
     Returns:
         (e, 4d + 1) gradient.
@@ -43,7 +43,7 @@ def weight_gradient(x: Tensor, boundary: Tensor | None, sums: Tensor) -> Tensor:
 
 
 def nonzero_rows(values: Tensor) -> Tensor | None:
-    """Return the rows of (n, 1) values that are not 0, int64; None to compute all rows.
+    """Return the rows of (rows, 1) values that are not 0, int64; None to compute all rows.
 
     It is None if no value is 0, and always on a GPU, where the CPU would have to wait for the number of rows.
     """
