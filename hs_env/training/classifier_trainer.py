@@ -200,13 +200,9 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         return epochs + max(0, -(-updates // self.updates_per_epoch))
 
     def rate_factor(self, stage: Stage) -> float:
-        """Return the factor of the learning rates at the next update of the warm start or of joint training.
-
-        If an encoder learns, they decrease over the whole warm start, as is usual for pretrained encoders.
-        """
-        warm, done = stage is self.stages[0], self.progress.updates_by_stage.get(stage.name, 0)
-        share = float(self.config.encoder_rate > 0) if warm else self.config.decay_share
-        return decreasing_rate(1.0, done, self.max_updates(stage), share)
+        """Return the factor of the learning rates at the next update of joint training."""
+        done = self.progress.updates_by_stage.get(stage.name, 0)
+        return decreasing_rate(1.0, done, self.max_updates(stage), self.config.decay_share)
 
     def update(self, stage: Stage, unit: Tensor) -> tuple[dict[str, float], int]:
         """Train on this process's share of a batch. Dropout and the stage's generator get separate seeds."""

@@ -44,8 +44,7 @@ class TrainConfig:
     Hugging Face encoder; the vector of a word then depends on its sentence."""
     encoder_rate: float = 0.0
     """Learning rate of the encoder of `hf:` vectors as a share of the C-Net's, such as 0.05; 0 freezes the encoder. It
-    learns in the warm start, over whose maximum number of epochs both rates decrease linearly to 1/50. After that it is
-    frozen. The trained encoder is saved in the run's folder."""
+    learns in the warm start, and is frozen after that. The trained encoder is saved in the run's folder."""
     encoder_decay: float = 1.0
     """Learning rate of each layer of the encoder as a share of that of the layer above, such as 0.8."""
     model: str = "hs_lstm"

@@ -43,7 +43,6 @@ class FlatTrainer(ClassifierTrainer):
         self.learned, self.adapted = {"learner": self.classifier}, {}
         by_stage, scores = {name: partial(self._update, name) for name in ("warm", "joint")}, self._scores
         about = f"the classifier learns, at a learning rate of {config.learning_rate:g}"
-        about += ", which decreases" if config.encoder_rate else ""
         warm = self.stage(
             "warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood", (), about, self.warm_cost
         )
@@ -52,8 +51,8 @@ class FlatTrainer(ClassifierTrainer):
         self.stages = (warm, joint)
 
     def _update(self, stage: str, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
-        place, rate = (0, self.config.learning_rate) if stage == "warm" else (-1, self.config.joint_learning_rate)
-        rate *= self.rate_factor(self.stages[place])
+        joint = self.rate_factor(self.stages[-1]) * self.config.joint_learning_rate
+        rate = self.config.learning_rate if stage == "warm" else joint
         annealed = self._anneal()
         metrics = self.classifier.update(rate, batch.labels, batch)
         return annealed | {f"c_net/{name}": value for name, value in metrics.items()}

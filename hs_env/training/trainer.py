@@ -81,8 +81,7 @@ class Trainer(ClassifierTrainer):
             actions = policy.plan(batch)
         else:
             actions = rollout(Legality(problem), policy, batch, generator=generator).episodes.actions
-        rate = self.rate_factor(self.stages[0]) * self.config.learning_rate
-        return _prefixed("c_net", self.classifier.update(rate, batch.labels, batch, actions))
+        return _prefixed("c_net", self.classifier.update(self.config.learning_rate, batch.labels, batch, actions))
 
     def _pnet(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         return self._agent_update(batch, generator)[1]

@@ -6,7 +6,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -163,7 +162,7 @@ def test_what_is_saved_is_what_was_scored(run: Run, config: TrainConfig) -> None
     assert run.classifier.contextual is not None
     assert run.classifier.contextual.folder == run.folder.resolve() / "encoder"
     before, after = (weights(load_contextual(spec).load().network) for spec in (config.vectors, run_spec(run)))
-    assert max((before[name] - after[name]).abs().max().item() for name in after) > 0.002
+    assert max((before[name] - after[name]).abs().max().item() for name in after) > 0.01
     scores = policy_scores(run.classifier.model, run.agent, run.data("dev").splits["dev"], make_reward("hs_lstm"))
     assert scores["log_likelihood"] == pytest.approx(run.classifier.notes["log_likelihood"], abs=1e-3)
     assert run.data("dev").splits["test"].features is None
@@ -283,28 +282,6 @@ def test_its_rate_rises_to_its_share_of_the_c_nets(tmp_path: Path) -> None:
     assert rates[49][encoder] == pytest.approx(0.01 * 0.2 / 2)
     assert rates[119][encoder] == pytest.approx(0.01 * 0.2)
     assert [group["weight_decay"] for group in optimizer.optimizer.param_groups] == [0.0, 0.5, 0.0]
-
-
-def test_the_rates_of_its_warm_start_decrease(config: TrainConfig, tmp_path: Path, monkeypatch) -> None:
-    rates: list[float] = []
-    update = ClassifierOptimizer.update
-
-    def recorded(self: ClassifierOptimizer[nn.Module], learning_rate: float, *inputs: Tensor) -> dict[str, float]:
-        rates.append(learning_rate)
-        return update(self, learning_rate, *inputs)
-
-    monkeypatch.setattr(ClassifierOptimizer, "update", recorded)
-    others: dict[str, dict[str, Any]] = {"hs_lstm": {}, "plain_lstm": {"agent_parameters": {}, "reward_dropout": None}}
-    for model in ("hs_lstm", "plain_lstm"):
-        for rate in (0.1, 0.0):
-            rates.clear()
-            given = replace(
-                config, model=model, warm_epochs=2, joint_epochs=0, decay_share=0.5, encoder_rate=rate, **others[model]
-            )
-            train(given, tmp_path / f"{model}-{rate}", QUIET)
-            steps = 1 - 0.98 * torch.arange(len(rates)) / len(rates)
-            expected = config.learning_rate * (steps if rate else torch.ones(len(rates)))
-            torch.testing.assert_close(torch.tensor(rates), expected)
 
 
 def test_after_the_warm_start_it_stays_and_reads_each_sentence_once(config: TrainConfig, tmp_path: Path, monkeypatch):
