@@ -159,7 +159,7 @@ def test_an_old_ledger_is_converted(tmp_path, capsys, monkeypatch):
     old = "".join(line.replace('{"key": "', '{"key": "old-') for line in whole.splitlines(keepends=True))
     ledger.write_text(old, encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["convert_ledger.py", str(ledger)])
-    for count in (57, 0):
+    for count in (61, 0):
         runpy.run_path(str(ROOT / "scripts" / "convert_ledger.py"), run_name="__main__")
         assert capsys.readouterr().out.startswith(f"{count} entries")
         assert ledger.read_text(encoding="utf-8") == whole
