@@ -166,7 +166,7 @@ def multiplying(precision: Precision | None) -> Iterator[None]:
 def casting(device: torch.device) -> AbstractContextManager[None]:
     """Return a context in which a large network computes in bfloat16 throughout, if it learns with "medium" precision.
 
-    Lower precision of the products alone would convert both operands of each product, which takes most of the gain.
+    Lower precision of the products alone gains little, because both operands of each product have to be converted.
     """
     lower = torch.get_float32_matmul_precision() == "medium" and torch.is_grad_enabled()
     return torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()

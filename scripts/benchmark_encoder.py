@@ -33,7 +33,7 @@ def benchmark_encoder(
     Args:
         corpus: Corpus to measure on.
         data_dir: Folder of data sets, as for `hs-env train`.
-        model: Folder or name of the encoder.
+        model: Encoder, by its folder or its name.
         batch: Sentences per batch.
         batches: Number of batches.
         repeat: Number of times that all batches are read.

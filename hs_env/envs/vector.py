@@ -139,9 +139,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             ResetNeeded: If a slot has no unfinished sentence.
             HsEnvError: If an action is wrong, or the reward fails.
         """
-        step = self.step_tensors(
-            from_array(checked_actions(actions, self.num_envs, self._resources.encoder.problem), self._resources.device)
-        )
+        chosen = checked_actions(actions, self.num_envs, self._resources.encoder.problem)
+        step = self.step_tensors(self._at(chosen))
         infos = infos_of(self._slots.columns(), np.arange(self.num_envs), self.num_envs)
         if (ended := step.ended) is not None:
             last = {}
@@ -272,10 +271,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
 
     def _begin_anew(self, seed: int | Sequence[int | None] | None, options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Seed and begin the slots that the options select; return them, (R,)."""
-        rows = (
-            masked_slots(options[_MASK], self.num_envs, self._begun) if _MASK in options else np.arange(self.num_envs)
-        )
-        for slot, one in zip(rows.tolist(), seeds_of(seed, rows, self.num_envs), strict=True):
+        count = self.num_envs
+        rows = masked_slots(options[_MASK], count, self._begun) if _MASK in options else np.arange(count)
+        for slot, one in zip(rows.tolist(), seeds_of(seed, rows, count), strict=True):
             if one is not None:
                 self._seed(slot, one)
         self._begin(rows, {key: value for key, value in options.items() if key != _MASK})
