@@ -43,7 +43,7 @@ interop: $(LIBRARIES:%=.interop/%/.installed) .interop/ray/.installed  ## the ex
 	OMP_NUM_THREADS=1 .interop/rllib/bin/python -m pytest tests/envs  # RLlib's Gymnasium is the oldest that we support
 	OMP_NUM_THREADS=1 .interop/ray/bin/python -m pytest tests/experiments/test_on_ray.py
 
-benchmark: $(INSTALLED)  ## speed: ARGS=environments, training or vocabulary
+benchmark: $(INSTALLED)  ## speed: ARGS=environments, training, vocabulary, encoder, hm_lstm, h_net or segmental
 	$(BIN)/python scripts/benchmark.py $(or $(ARGS),environments)
 
 classifier: $(INSTALLED)  ## make a classifier of hs_env/data again; ARGS=hs_lstm or ARGS="hs_lstm --reviews"

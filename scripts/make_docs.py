@@ -47,8 +47,25 @@ PAGE = """\
 | vector | `gymnasium.make_vec("{id}", num_envs=8)` |
 
 {sections}
+
+## See also
+
+* [Corpora](../corpora.md) and [packaged classifiers](../shipped_classifiers.md): values of `corpus` and `classifier`
+* [Rewards](../rewards.md): expressions, and how to write one
+* [Vector environments](../vector_environments.md): speed, and steps as tensors
+* [RL libraries](../libraries.md) and [Stable-Baselines3](../stable_baselines3.md): examples that train here
+* {more}
 """
 
+MORE = {
+    "chunking": "[Chunking](../chunking.md): the language model, and what policies learn",
+    "composition": "[Composition](../composition.md): ListOps, training and results",
+    "information_distillation": "[Results of ID-LSTM](../results.md#id-lstm-words-retained-or-deleted)",
+    "phrase_modules": "[Phrase modules](../modules.md): the model, and what policies learn",
+    "phrase_segmentation": "[HS-LSTM, step by step](../hs_lstm.md), and its [results](../results.md)",
+    "skimming": "[Skimming](../skimming.md): accuracy and speed by words read",
+}
+"""Pages about the environments, by the stems of their names."""
 
 GALLERY = """\
 <!-- Made by `make docs`. -->
@@ -94,6 +111,7 @@ def page(name: str, problem: Problem) -> str:
         name=stem(name),
         action_space=space_of("Action Space", sections),
         observation_space=space_of("Observation Space", sections),
+        more=MORE[stem(name)],
         sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,9 @@ from hs_env.textfile import file_error, read_lines, text_lines
 Record = tuple[int, "dict[str, object] | HsEnvError"]
 """Line on which a record begins, and its values by column, or its fault."""
 
-_OPENING: Final = re.compile(r'[ \t]*"')
+Wanted = Mapping[str, str]
+"""Columns that a table must have, by the options that choose them."""
+
 _QUOTED: Final = re.compile(r'(?:[^"]+|"")*')
 _QUOTATION: Final = re.compile(r'"(?:[^"]|"")*"?')
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -43,15 +46,13 @@ class _OpenQuoteError(ValueError):
     """Raised for a quote that is not closed. It takes in the rest of the file, so no row after it can be read."""
 
 
-def separator_of(path: Path, row_format: RowFormat) -> str:
+def separator_of(first: str, wanted: Wanted) -> str:
     """Detect the separator of a CSV file from its first line; it is a comma if there is none.
 
-    It is the one that separates the columns of text and label, or else the most frequent one outside of quotes.
+    It is the one that separates the wanted columns, or else the most frequent one outside of quotes.
     """
-    first = next((line for line in row_lines(path, row_format) if line.strip()), "")
-    wanted = {row_format.text, row_format.label}
     for sign in _SEPARATORS:
-        if wanted <= {field.strip(' "\r\n') for field in first.split(sign)}:
+        if set(wanted.values()) <= {field.strip(' "\r\n') for field in first.split(sign)}:
             return sign
     bare = _QUOTATION.sub("", first)
     return max(_SEPARATORS, key=bare.count)
@@ -59,7 +60,20 @@ def separator_of(path: Path, row_format: RowFormat) -> str:
 
 def separator_name(path: Path, row_format: RowFormat) -> str:
     """Return the separator of a CSV file in words, such as "semicolons"."""
-    return _SEPARATORS[separator_of(path, row_format)]
+    first = next((line for line in row_lines(path, row_format) if line.strip()), "")
+    return _SEPARATORS[separator_of(first, wanted_by(row_format))]
+
+
+def wanted_by(row_format: RowFormat) -> Wanted:
+    """Return the columns that a file of labelled rows must have."""
+    return {"--text-column": row_format.text, "--label-column": row_format.label}
+
+
+@cache
+def _around_quotes(separator: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return patterns of an opening quote with the blanks before it, and of what may follow a closing one."""
+    blanks = "[ ]*" if separator == "\t" else r"[ \t]*"
+    return re.compile(rf'{blanks}"'), re.compile(rf"{blanks}({re.escape(separator)}|[\r\n]|\Z)")
 
 
 def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
@@ -68,13 +82,13 @@ def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
     Raises:
         ValueError: If a quote is not closed, or something follows a closing quote.
     """
-    closed = re.compile(rf"[ \t]*({re.escape(separator)}|[\r\n]|\Z)")
     if '"' not in first:
         return first.rstrip("\r\n").split(separator)
+    opened, closed = _around_quotes(separator)
     fields: list[str] = []
     line, at = first, 0
     while True:
-        if opening := _OPENING.match(line, at):
+        if opening := opened.match(line, at):
             at, pieces = opening.end(), []
             while True:
                 quoted = _QUOTED.match(line, at)
@@ -102,22 +116,24 @@ def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
             return fields
 
 
-def _csv_lines(path: Path, row_format: RowFormat) -> Iterator[tuple[int, list[str] | HsEnvError]]:
+def _csv_lines(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[tuple[int, list[str] | HsEnvError]]:
     """Yield the fields of each record, or its fault, with the line on which it begins: quoted text may span several."""
-    number, separator = 0, separator_of(path, row_format)
+    number, separator = 0, ""
 
     def counted() -> Iterator[str]:
         nonlocal number
-        for number, line in enumerate(row_lines(path, row_format), 1):  # noqa: B007 - the records below need it
+        for number, line in enumerate(lines, 1):  # noqa: B007 - the records below need it
             yield line
 
-    lines = counted()
-    for line in lines:
+    more = counted()
+    for line in more:
         start = number
         if not line.strip():
+            yield start, []
             continue
+        separator = separator or separator_of(line, wanted)
         try:
-            yield start, _fields(line, lines, separator)
+            yield start, _fields(line, more, separator)
         except HsEnvError:
             raise
         except ValueError as error:
@@ -127,24 +143,34 @@ def _csv_lines(path: Path, row_format: RowFormat) -> Iterator[tuple[int, list[st
             yield start, fault
 
 
-def _tsv_lines(path: Path, row_format: RowFormat) -> Iterator[tuple[int, list[str] | HsEnvError]]:
-    for number, line in enumerate(row_lines(path, row_format), 1):
-        yield number, line.rstrip("\r\n").split("\t")
+def csv_rows(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[Record]:
+    """Yield the records below the header of a CSV file; one without anything but blanks is empty.
+
+    Raises:
+        HsEnvError: If a wanted column is missing or occurs twice, or a quote is not closed.
+    """
+    return _rows(path, _csv_lines(path, lines, wanted), wanted)
+
+
+def tsv_rows(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[Record]:
+    """Yield the records of a TSV file, as `csv_rows` does."""
+    divided = ((number, line.rstrip("\r\n").split("\t")) for number, line in enumerate(lines, 1))
+    return _rows(path, divided, wanted)
 
 
 def csv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
-    """Yield the records of a CSV file."""
-    return _records(path, row_format, _csv_lines(path, row_format))
+    """Yield the records of a CSV file that are not blank."""
+    rows = csv_rows(path, row_lines(path, row_format), wanted_by(row_format))
+    return (record for record in rows if record[1])
 
 
 def tsv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
-    """Yield the records of a TSV file."""
-    return _records(path, row_format, _tsv_lines(path, row_format))
+    """Yield the records of a TSV file that are not blank."""
+    rows = tsv_rows(path, row_lines(path, row_format), wanted_by(row_format))
+    return (record for record in rows if record[1])
 
 
-def _records(
-    path: Path, row_format: RowFormat, lines: Iterator[tuple[int, list[str] | HsEnvError]]
-) -> Iterator[Record]:
+def _rows(path: Path, lines: Iterator[tuple[int, list[str] | HsEnvError]], wanted: Wanted) -> Iterator[Record]:
     columns: list[str] = []
     for line, fields in lines:
         if isinstance(fields, HsEnvError):
@@ -153,14 +179,16 @@ def _records(
             yield line, fields
             continue
         if not any(field.strip() for field in fields):
+            if columns:
+                yield line, {}
             continue
         if not columns:
             columns = [field.strip() for field in fields]
-            if not _is_numbered(row_format, columns):
-                check_columns(path, line, columns, row_format)
+            if not _is_numbered(wanted, columns):
+                check_columns(path, line, columns, wanted)
                 continue
             columns = [str(number) for number in range(1, len(fields) + 1)]
-            check_columns(path, line, columns, row_format)
+            check_columns(path, line, columns, wanted)
         while len(fields) > len(columns) and not fields[-1].strip():
             fields.pop()
         if len(fields) == len(columns):
@@ -171,25 +199,21 @@ def _records(
             yield line, file_error(path, line, f"{fault}; {advice}")
 
 
-def _is_numbered(row_format: RowFormat, header: list[str]) -> bool:
-    """Return whether the columns of text and label are chosen by number, so that the first line is no header."""
-    chosen = (row_format.text, row_format.label)
-    return all(name.isdecimal() for name in chosen) and not set(chosen) <= set(header)
+def _is_numbered(wanted: Wanted, header: list[str]) -> bool:
+    """Return whether the wanted columns are chosen by number, so that the first line is no header."""
+    return all(name.isdecimal() for name in wanted.values()) and not set(wanted.values()) <= set(header)
 
 
-def check_columns(path: Path, line: int, columns: list[str], row_format: RowFormat) -> None:
-    """Check that the columns of text and label are there once.
+def check_columns(path: Path, line: int, columns: list[str], wanted: Wanted) -> None:
+    """Check that the wanted columns are there once.
 
     Raises:
         HsEnvError: If one is missing or occurs twice; the message names all columns.
     """
-    for name in (row_format.text, row_format.label):
+    for name in wanted.values():
         if name not in columns:
             present = ", ".join(repr(column[:_SHOWN]) for column in columns[:30]) or "none"
-            advice = (
-                "choose them, as in --text-column review --label-column stars; a file without a header takes numbers, "
-                "--text-column 1 --label-column 2"
-            )
+            advice = f"choose with {' and '.join(wanted)}; without a header, columns are numbered from 1"
             raise file_error(path, line, f"there is no column {name!r}; the columns are {present}; {advice}")
         if columns.count(name) > 1:
             raise file_error(path, line, f"the column {name!r} occurs twice; remove or rename one")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from hs_env.errors import shown
+from hs_env.corpora.delimited import Record, csv_rows, tsv_rows
+from hs_env.errors import HsEnvError, shown
 from hs_env.textfile import file_error, read_lines, text_lines
 
-_SEPARATORS: Final = ",;\t|"
+_OPTION: Final = "--text-column"
 
 
 def read_texts(path: Path, column: str = "text") -> Iterator[str]:
@@ -45,42 +44,26 @@ def _json_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:
 
 
 def _csv_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:
-    first = next(lines, "")
-    wanted = (sign for sign in _SEPARATORS if column in [name.strip(' "\r\n') for name in first.split(sign)])
-    records = csv.reader(chain([first], lines), delimiter=next(wanted, ","), skipinitialspace=True, strict=True)
-    header: list[str] = []
-    try:
-        for record in records:
-            yield from _table_text(path, records.line_num, header, record, column)
-    except csv.Error as error:
-        raise file_error(path, records.line_num, f"broken table ({error})") from error
+    return _texts(csv_rows(path, lines, {_OPTION: column}), column)
 
 
 def _tsv_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:
-    header: list[str] = []
-    for number, line in enumerate(lines, 1):
-        record = line.rstrip("\r\n").split("\t") if line.strip() else []
-        yield from _table_text(path, number, header, record, column)
+    return _texts(tsv_rows(path, lines, {_OPTION: column}), column)
 
 
-def _table_text(path: Path, line: int, header: list[str], record: list[str], column: str) -> Iterator[str]:
-    """Take the first record as the `header`, and yield the text of any other; a blank line is an empty text."""
-    if not header:
-        header += [name.strip() for name in record]
-        if header:
-            _value(dict.fromkeys(header), path, line, column)
-    elif record and len(record) != len(header):
-        fault = f"{len(record)} fields, expected {len(header)} ({', '.join(header)})"
-        raise file_error(path, line, f"{fault}; put CSV text with separators in quotes, and remove tabs from TSV text")
-    else:
-        yield dict(zip(header, record, strict=True))[column] if record else ""
+def _texts(rows: Iterator[Record], column: str) -> Iterator[str]:
+    """Yield the texts of rows; a blank row is an empty text."""
+    for _, row in rows:
+        if isinstance(row, HsEnvError):
+            raise row
+        yield str(row.get(column, ""))
 
 
 def _value(record: Mapping[str, object], path: Path, line: int, column: str) -> object:
     if column not in record:
         present = ", ".join(map(repr, record)) or "none"
         raise file_error(
-            path, line, f"there is no column {column!r}; the columns are {present}; choose one with --text-column"
+            path, line, f"there is no column {column!r}; the columns are {present}; choose one with {_OPTION}"
         )
     return record[column]
 

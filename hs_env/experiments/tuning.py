@@ -40,10 +40,11 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
     """Search the space until the study has this number of trials, finished, pruned or failed.
 
     The first trial has the values of the configuration itself, as far as the space has them. Every trial is a run in
-    `OUT/trials`, whose log-likelihood on dev is reported after each epoch. A trial that is worse than the median of the
-    others at the same epoch is stopped, from the third epoch on. A trial that fails counts as a bad one; but if the
-    first trial fails, or a file cannot be written, the search ends, and the same command continues it. Several
-    processes may share a study. If a process is killed, the next one continues its trial from the checkpoint.
+    `OUT/trials`, whose log-likelihood on dev is reported after each epoch. Once four trials have finished, a trial
+    that is worse than the median of the others at the same epoch is stopped, from the third epoch on. A trial that
+    fails counts as a bad one; but if the first trial fails, or a file cannot be written, the search ends, and the same
+    command continues it. Several processes may share a study. If a process is killed, the next one continues its trial
+    from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.
@@ -117,7 +118,7 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
             study_name="hs-env",
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=3),
         )
         if study.user_attrs.setdefault("search", search) != search:
             raise HsEnvError(f"{out} holds a search of another configuration or space. Choose another folder (--out).")

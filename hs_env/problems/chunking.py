@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
+from hs_env.problems.descriptions import LSTM_BOUNDS
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
 from hs_env.problems.segmentation import SEGMENTATION, phrase_ends
 from hs_env.types import END, INSIDE, SentenceBatch
@@ -58,13 +59,14 @@ class Chunking(Problem):
         legality="The first and the last character always end a chunk: INSIDE is not legal there and is taken as END.",
         observation=(
             "For a chunk LSTM with hidden size d, D = 2.5d: cell and hidden state of the chunk level before the "
-            "character, then cell and hidden state, of width d / 4 each, of the character level after it."
+            "character, then cell and hidden state, of width d / 4 each, of the character level after it. "
+            + LSTM_BOUNDS
         ),
         timing="At each character t, by default,",
         rewarded=(
             "`CE_early(t) - CE_late(t) - price * b(t)`: the cross-entropies of the next character in nats by the two "
-            "exits, after the action; b(t) is 1 if a chunk ends, else 0. After the last character, the next one is the "
-            "end of the line"
+            "exits, after the action; b(t) is 1 if a chunk ends, else 0, and the price is 0.02. The forced ends of "
+            "chunks cost it, too. After the last character, the next one is the end of the line"
         ),
         potential="it changes where a chunk ends",
         information=(

@@ -116,7 +116,8 @@ class Composition(Problem):
         observation=(
             "For a Tree-LSTM with hidden size d and word vectors of width e, D = 2d + e + 1: hidden states of the two "
             "topmost nodes before the word (0 if there is none), the vector of the word, and the number of nodes as a "
-            "share of 24. The state of a single word is an affine function of its vector, without a bound."
+            "share of 24. The hidden state of a node of several words is in [-1, 1]. That of a single word is an "
+            "affine function of its vector, without a bound; values beyond 1000 are clipped."
         ),
         rewarded="`log P(gold | tree)`",
         potential="it changes at every word",

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+LSTM_BOUNDS: Final = (
+    "Hidden states are in [-1, 1]. A cell grows in size by at most 1 per step, so sentences of up to 1000 words stay "
+    "within the bounds; values beyond them are clipped."
+)
+"""Bounds of an observation that consists of cells and hidden states of LSTMs, for `EnvironmentText.observation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class EnvironmentText:
         description: Description of an episode.
         meanings: Meanings of the actions, in the order of `Problem.actions`.
         legality: Rule of legal actions.
-        observation: Contents of the observation.
+        observation: Contents of the observation, and their bounds.
         rewarded: Formula of the default reward, with its symbols explained.
         potential: Words where the potential of `shaping` changes.
         information: Rows of the table of infos after the last word: key, type, meaning.

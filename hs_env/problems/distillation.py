@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
+from hs_env.problems.descriptions import LSTM_BOUNDS
 from hs_env.problems.problem import (
     Column,
     EnvironmentText,
@@ -75,7 +76,7 @@ class InformationDistillation(Problem):
         ),
         observation=(
             "For ID-LSTM with hidden size d and word vectors of width e, D = 2d + e: cell and hidden state after the "
-            "words kept so far, then the vector of the current word."
+            "words kept so far, then the vector of the current word. " + LSTM_BOUNDS
         ),
         rewarded="`log P(gold | X) + gamma * d / L` for d deleted words out of L, where gamma is 0.15",
         potential="it changes where a word is retained",

@@ -64,11 +64,13 @@ class PhraseModules(PhraseSegmentation):
         ),
         observation=(
             "For hidden size d, D = 3d: state of the sentence before the phrase, then cell and hidden state of the "
-            "word level after the word."
+            "word level after the word. Hidden states of the word level are in [-1, 1], and a cell grows in size by at "
+            "most 1 per step. SCALE multiplies the state of the sentence by a factor of up to 4; the classifier keeps "
+            "it between -1000 and 1000."
         ),
         rewarded=(
-            "`log P(gold | X) - gamma * (n / L + 0.1 * L / n)` for n phrases in L words, where gamma is 0.1 for each "
-            "class"
+            "`log P(gold | X) - gamma * (n / L + 0.1 * L / n)` for n phrases in L words, where gamma is 0.1 times "
+            "the number of classes"
         ),
         potential="it changes where a phrase ends",
         information=(

@@ -23,13 +23,12 @@ _TEMPLATE: Final = """\
 {legality} `info["action_mask"]` and `action_masks()` show which actions are legal.
 
 ## Observation Space
-`Box(-1000, 1000, (D,), float32)`, the state of the encoder at the current word. {observation} Hidden states are in
-[-1, 1]. A cell grows in size by at most 1 per step, so sentences of up to 1000 words stay within the bounds; values
-beyond them are clipped. After the last word, the observation is the state that was classified.
+`Box(-1000, 1000, (D,), float32)`, the state of the encoder at the current word. {observation} After the
+last word, the observation is the state that was classified.
 
 ## Rewards
-{timing} {rewarded}; the argument `reward` selects another. For a
-text without a label, the predicted class replaces the gold class.
+{timing} {rewarded}. The argument `reward` selects another reward. For a text without a label, the
+predicted class replaces the gold class.
 
 With `shaping=True`, each step's reward includes the change of the potential `log P(gold | the words read so far)`. The
 potential is 0 after the last word; {potential}. The rewards of a sentence then add up to the reward above minus the

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
+from hs_env.problems.descriptions import LSTM_BOUNDS
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
 from hs_env.types import END, INSIDE, SentenceBatch
 
@@ -54,11 +55,11 @@ class PhraseSegmentation(Problem):
         legality="The last word always ends a phrase: INSIDE is not legal there and is taken as END.",
         observation=(
             "For HS-LSTM with hidden size d, D = 4d: cell and hidden state of the phrase level before the word, then "
-            "cell and hidden state of the word level after it."
+            "cell and hidden state of the word level after it. " + LSTM_BOUNDS
         ),
         rewarded=(
-            "`log P(gold | X) - gamma * (n / L + 0.1 * L / n)` for n phrases in L words, where gamma is 0.1 for each "
-            "class"
+            "`log P(gold | X) - gamma * (n / L + 0.1 * L / n)` for n phrases in L words, where gamma is 0.1 times "
+            "the number of classes"
         ),
         potential="it changes where a phrase ends",
         information=(

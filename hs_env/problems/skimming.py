@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from hs_env.problems.descriptions import LSTM_BOUNDS
 from hs_env.problems.problem import (
     Column,
     EnvironmentText,
@@ -107,14 +108,15 @@ class Skimming(Problem):
             "skip the next three words",
         ),
         legality=(
-            "At a skipped word only NEXT is legal, so that there is one action per word. STOP needs a word after this "
-            "one, and SKIP at least four, of which it skips three. An illegal action is replaced by the nearest legal "
-            "one, so a SKIP of all words that are left is taken as STOP."
+            "At a skipped word only NEXT is legal, so that there is one action per word. STOP is legal if a word "
+            "follows, SKIP if at least four follow; it skips three of them. An illegal action is replaced by the "
+            "nearest legal one, so a SKIP of all words that are left is taken as STOP."
         ),
         observation=(
             "For an LSTM with hidden size d and word vectors of width e, D = 2d + e: cell and hidden state after the "
             "words read so far, then the vector of the current word, which is 0 if the word is skipped and after the "
-            "last word. The info `token` tells every word, also a skipped one, so a policy must not use it."
+            "last word. The info `token` tells every word, also a skipped one, so a policy must not use it. "
+            + LSTM_BOUNDS
         ),
         rewarded="`log P(gold | X) - 0.15 * r / L` for r words read out of L",
         potential="it changes where a word is read",

@@ -55,7 +55,7 @@ class TrainConfig:
     """Parameters of the model, such as `{"hidden_size": 100}`. `hs-env models` lists them."""
     warm_start: str | None = None
     """Baseline policy that the C-Net is warm-started on; by default `function_words` for phrases, `all_retain` for
-    ID-LSTM, `read_all` for skimming, `left_branching` for trees."""
+    ID-LSTM, `read_all` for skimming, `random` for trees and chunks."""
     reward: str | None = None
     """Reward, such as `log_likelihood - 0.3 * phrases` (see `hs-env rewards`). Default for phrases: the reward of
     HS-LSTM's paper. Default for ID-LSTM: the log-likelihood and a bonus for deletions that adapts to a target share."""

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from hs_env.corpora import Corpus, RowFormat, load_corpus
+from hs_env.corpora.files import read_rows
 from hs_env.corpora.labels import read_label
 from hs_env.corpora.spec import add_settings, divide, parse_settings
+from hs_env.corpora.texts import read_texts
 from hs_env.errors import HsEnvError
 
 STARS = [(f"text number {i}", 1 + i % 5) for i in range(50)]
@@ -252,3 +254,24 @@ def test_a_folder_in_place_of_a_file_is_shown_as_one(tmp_path: Path) -> None:
 def test_codecs_that_no_text_file_has(encoding: str) -> None:
     with pytest.raises(HsEnvError, match="Expected an encoding that extends ASCII"):
         RowFormat(encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "label"),
+    [
+        ('text\tnote\tlabel\n"good film"\t\tpos\n', "text", "label"),
+        ('note\ttext\tlabel\n\t"good film"\tpos\n', "text", "label"),
+        ('text,label\n"good, film" ,pos\n', "text", "label"),
+        ("\n\ntext;label\ngood film;pos\n", "text", "label"),
+        ("text,label\ngood film,pos,\n", "text", "label"),
+        ("pos,good film\nneg,bad film\n", "2", "1"),
+        (f"text,label\n{'good ' * 40000},pos\n", "text", "label"),
+    ],
+    ids=["empty field", "empty first field", "blank", "blank lines", "last separator", "numbers", "long"],
+)
+def test_prediction_reads_the_tables_that_training_reads(tmp_path: Path, content: str, text: str, label: str) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(content)
+    rows = read_rows(path, RowFormat(text, label))
+    assert [row.label for row in rows][:1] == ["pos"]
+    assert list(read_texts(path, text)) == [row.text for row in rows]
