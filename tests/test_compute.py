@@ -28,6 +28,10 @@ ROOM = ROOT / "hs_env/compute.py"
 MODULES = sorted(
     path for folder in ("hs_env", "agents", "rewards") for path in (ROOT / folder).rglob("*.py") if path != ROOM
 )
+FACTORIES = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "randint", "tensor", "zeros"}
+"""Functions of torch that make tensors on the default device if none is named."""
+CONSTRUCTORS = {"__init__", "build", "reset_parameters"}
+"""Methods of modules, which are called on a device (`making_on`)."""
 FORBIDDEN = {"from_numpy", "Generator", "fork_rng", "rand", "randn", "randperm", "manual_seed_all", "cuda", "mps"}
 """Names in torch that the room has functions for. A default device does not change them, so no test would see them."""
 
@@ -45,6 +49,30 @@ def breaches(source: str) -> list[str]:
             if isinstance(root, ast.Name) and root.id == "torch":
                 found.append(f"line {node.lineno}: torch.{node.func.attr}(), use a function of hs_env.compute")
     return found
+
+
+def without_device(source: str) -> list[str]:
+    """The calls outside of constructors that make a tensor and name no device."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in CONSTRUCTORS]
+    inside = {id(node) for function in functions for node in ast.walk(function)}
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), attr=name)) if name in FACTORIES:
+                named = any(keyword.arg in ("device", "out", None) for keyword in node.keywords)
+                found += [] if named or id(node) in inside else [f"line {node.lineno}: {ast.unparse(node)}"]
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_tensor_is_made_on_a_named_device(module: Path) -> None:
+    assert without_device(module.read_text(encoding="utf-8")) == []
+
+
+def test_tensors_without_a_device_are_found() -> None:
+    assert len(without_device("x = torch.zeros(2)\ndef f():\n    return torch.tensor([1])")) == 2
+    assert without_device("def build(self): torch.zeros(2)\ntorch.ones(3, device=CPU)\ntorch.zeros_like(x)") == []
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -185,15 +185,15 @@ def to_sentences(
         HsEnvError: If a label is unknown or boundaries do not fit the words (with file and line), or there is no such
             tokenisation.
     """
-    index = {name: at for at, name in enumerate(labels)}
-    if not any(name.isdecimal() for name in labels):
+    index, numbered = {name: at for at, name in enumerate(labels)}, any(name.isdecimal() for name in labels)
+    if not numbered:
         index |= {str(at): at for at in range(len(labels))}
     columns = dict.fromkeys(name for row in rows for name in row.columns)
     sentences = []
     for row in rows:
         if row.label not in index:
             fault = f"the label is {row.label!r}, expected one of {', '.join(labels)}"
-            raise file_error(row.path, row.line, f"{fault}, or 0 to {len(labels) - 1}")
+            raise file_error(row.path, row.line, fault if numbered else f"{fault}, or 0 to {len(labels) - 1}")
         try:
             sentence = _sentence(row, index[row.label], tokenisation)
         except HsEnvError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,8 +45,9 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
         lacks = " and ".join(sorted(missing))
         raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train and test, but lacks {lacks}.")
     keys = {"train": "train", "dev": next((key for key in _DEV if key in dataset), ""), "test": "test"}
-    rows = {split: _rows(f"hf:{name}", key, dataset[key], row_format) for split, key in keys.items() if key}
-    labels = getattr(dataset["train"].features[row_format.label], "names", None) or label_names(rows["train"])
+    declared = list(getattr(dataset["train"].features.get(row_format.label), "names", None) or ())
+    rows = {split: _rows(f"hf:{name}", key, dataset[key], row_format, declared) for split, key in keys.items() if key}
+    labels = declared or label_names(rows["train"])
     names = class_names(labels, row_format.names, f"hf:{name}")
     splits = {split: to_sentences(part, labels, TOKENISATION) for split, part in rows.items()}
     if "dev" not in splits:
@@ -53,7 +55,8 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     return Corpus(f"hf:{name}", names, splits, TOKENISATION, source=f"https://huggingface.co/datasets/{name}")
 
 
-def _rows(name: str, split: str, table: Any, row_format: RowFormat) -> list[Row]:
+def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Sequence[str]) -> list[Row]:
+    """Return the rows of a split. Whole numbers are positions in the names of classes that the data set declares."""
     columns = list(table.column_names)
     wanted = ("text", "sentence") if row_format.text == "text" else (row_format.text,)
     text = next((column for column in wanted if column in columns), None)
@@ -68,7 +71,8 @@ def _rows(name: str, split: str, table: Any, row_format: RowFormat) -> list[Row]
         if label == -1:
             raise HsEnvError(f"{where}: the label is -1: the labels of this split are hidden, so it cannot be used.")
         try:
-            rows.append(Row(sentence, read_label(label), None, Path(f"{name}/{split}"), line))
+            read = declared[label] if declared and type(label) is int else read_label(label)
+            rows.append(Row(sentence, read, None, Path(f"{name}/{split}"), line))
         except ValueError as error:
             raise HsEnvError(f"{where}: {error}.") from None
     return rows

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hs_env.agents import make_baseline, rollout
+from hs_env.compute import CPU
 from hs_env.corpora.units import to_text, unit_of
 from hs_env.demo.source import Source
 from hs_env.models import StructuredEncoder
@@ -52,7 +53,8 @@ def examples_of(source: Source) -> Examples:
     if not sentences:
         return Examples([], 0.0, 0)
     split = source.classifier.encode(sentences)
-    right, spread = torch.zeros(len(split), dtype=torch.bool), torch.zeros(len(split))
+    right = torch.zeros(len(split), dtype=torch.bool, device=CPU)
+    spread = torch.zeros(len(split), device=CPU)
     for batch in split.batches(256, by_length=True):
         log_probs, spread[batch.indices] = _read(source, batch)
         right[batch.indices] = log_probs.argmax(1) == batch.labels
@@ -74,7 +76,7 @@ def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
     model = source.classifier.model
     with torch.no_grad():
         if not isinstance(model, StructuredEncoder):
-            return model(batch), torch.zeros(len(batch))
+            return model(batch), torch.zeros(len(batch), device=CPU)
         assert source.agent is not None
         read = rollout(model, source.agent, batch, deterministic=True).episodes
         one, other = (

@@ -105,7 +105,7 @@ def _shipped(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None
 def _trained(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None]:
     if not Path(name).exists() and len(Path(name).parts) == 1:
         find_classifier(name)  # which names the nearest shipped run
-    run = Run.load(name)
+    run = Run.load(name, "cpu")  # where the page's arithmetic is repeated
     _check_model(name, run.classifier)
     reward = make_reward(run.config.reward, **run.config.reward_parameters) if run.agent else None
     return run.classifier, run.agent, run.data("test").corpus, reward

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from hs_env.compute import CPU
 from hs_env.corpora import Vocabulary
 from hs_env.problems.problem import Problem
 from hs_env.types import Episodes
@@ -56,12 +57,13 @@ class Deletions:
     @classmethod
     def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary, problem: Problem) -> Deletions:
         """Count the words of finished episodes that are in no span."""
-        count, deleted = torch.zeros(2, len(vocabulary), dtype=torch.int64)
+        size = len(vocabulary)
+        count, deleted = torch.zeros(2, size, dtype=torch.int64, device=CPU)
         for batch in episodes:
             mask, tokens = batch.sentences.mask, batch.sentences.tokens
             covered = problem.spans(batch.actions, batch.sentences.lengths).cover(mask)
-            count += torch.bincount(tokens[mask], minlength=len(vocabulary))
-            deleted += torch.bincount(tokens[mask & ~covered], minlength=len(vocabulary))
+            count += torch.bincount(tokens[mask], minlength=size).cpu()
+            deleted += torch.bincount(tokens[mask & ~covered], minlength=size).cpu()
         frequent = (count >= MIN_COUNT).nonzero().squeeze(1).tolist()
         found = [WordDeletions(vocabulary.words[token], int(deleted[token]), int(count[token])) for token in frequent]
         return cls(tuple(sorted(found, key=lambda each: (-each.share, -each.count, each.word))))

@@ -20,6 +20,10 @@ _IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""
 
 
+_OWN: Final = ("corpus", "seed", "data_dir")
+"""Fields of a configuration that the grid sets for each cell."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One run of a grid.
@@ -81,6 +85,8 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
         [corpora.NAME]          # folds = 10, or seeds = 5
         [variants.NAME]         # fields of TrainConfig; corpora = [...] restricts the variant to some corpora
 
+    The grid itself sets the fields `corpus`, `seed` and `data_dir`.
+
     In texts of settings and variants, `{number}` is replaced by the seed or fold, for example to give each fold its own
     word vectors. Cells are sorted by number, so a grid that is stopped early has results of every variant and corpus.
 
@@ -114,6 +120,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise HsEnvError(f"{path}: a grid needs at least one [corpora.NAME] and one [variants.NAME].")
     for kind in ("settings", "corpora", "variants"):
         check_tables(path, kind, grid.get(kind, {}), nested=kind != "settings")
+    for name, layer in {"settings": grid.get("settings", {}), **grid["variants"]}.items():
+        if own := [field for field in _OWN if field in layer]:
+            raise HsEnvError(f"{path}, {name!r}: remove {own[0]!r}; [corpora.NAME] chooses corpora and seeds.")
     for name, variant in grid["variants"].items():
         chosen = variant.get("corpora", [])
         if not isinstance(chosen, list) or not all(isinstance(corpus, str) for corpus in chosen):
@@ -123,7 +132,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _runs(path: Path, corpus: str, values: Mapping[str, Any]) -> int:
     match dict(values):
-        case {"folds": int(runs)} | {"seeds": int(runs)} if len(values) == 1 and runs > 0:
+        case {"folds": int(runs)} | {"seeds": int(runs)} if len(values) == 1 and type(runs) is int and runs > 0:
             return runs
     raise HsEnvError(f"{path}: corpus {corpus!r} needs `folds = N` or `seeds = N` with N from 1, got {dict(values)}.")
 

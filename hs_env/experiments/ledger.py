@@ -17,7 +17,8 @@ class Ledger:
     """An append-only file with one JSON entry per line; readers see an entry completely or not at all.
 
     An entry is a result, or describes a failure if it has the key "error". Several processes may append at once. If a
-    killed process leaves an unfinished line, readers skip it, and the next writer removes it.
+    killed process leaves an unfinished line, readers skip it, and the next writer removes it. Blank lines, and a last
+    line without a line end, as editors leave them, do no harm.
 
     Args:
         path: Path of the file, which need not exist.
@@ -34,7 +35,11 @@ class Ledger:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
+            end = content.rfind(b"\n") + 1
+            if _is_entry(content[end:]):
+                line = b"\n" + line
+            else:
+                file.truncate(end)
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
@@ -66,21 +71,36 @@ class Ledger:
         """
         if not self.path.exists():
             return []
-        lines = self.path.read_bytes().split(b"\n")[:-1]  # the last part is empty or an unfinished line
+        *lines, last = self.path.read_bytes().split(b"\n")
+        if _is_entry(last):
+            lines.append(last)
         entries = []
         for number, line in enumerate(lines, 1):
             try:
-                entry = json.loads(line)
-                if not isinstance(entry, dict) or not isinstance(entry.get("key"), str):
-                    raise ValueError("expected a JSON object whose key is a text")
+                entries += [_entry(line)] if line.strip() else []
             except ValueError as error:
                 raise HsEnvError(f"{self.path}, line {number}: {error}. Was the ledger edited?") from error
-            entries.append(entry)
         return entries
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return the newest result of each key."""
         return {entry["key"]: entry for entry in self.entries() if "error" not in entry}
+
+
+def _entry(line: bytes) -> dict[str, Any]:
+    """Return the entry of a line; a ValueError says why there is none."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict) or not isinstance(entry.get("key"), str):
+        raise ValueError("expected a JSON object whose key is a text")
+    return entry
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        _entry(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -10,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from hs_env.corpora.preparation import prepare
+from hs_env.corpora.preparation import is_prepared, prepare
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.registry import unknown_name
@@ -59,9 +60,9 @@ def provide_data(cells: Sequence[Cell], data_dir: Path, console: Console) -> Non
     Raises:
         HsEnvError: If a data set cannot be downloaded, or a file of word vectors is missing.
     """
-    stems = {cell.corpus.partition(":")[0].partition("_trees")[0] for cell in cells}
+    stems = {re.sub(r"(_trees|_phrases)?(\.v\d+)?(:.*)?$", "", cell.corpus, count=1) for cell in cells}
     for folder in sorted({FOLDERS[stem] for stem in stems if stem in FOLDERS}):
-        if not (data_dir / folder).is_dir():
+        if not is_prepared(data_dir, folder):
             prepare(data_dir, [folder], console=console)
     for spec in sorted({cell.config.vectors for cell in cells if not is_contextual(cell.config.vectors)}):
         try:

@@ -16,13 +16,16 @@ from typing import Any
 
 from rich.console import Console
 
+from hs_env.corpora.spec import divide
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.result import is_result, result_of
-from hs_env.storage import read_json, write_atomically
+from hs_env.storage import exists, read_json, write_atomically
 from hs_env.training import train_or_resume
 from hs_env.training.config import ResolvedConfig
+from hs_env.training.data import corpus_of
+from hs_env.training.digests import DATA, check_data, corpus_digests
 from hs_env.training.time_left import TimeLeft
 
 WORKER = "hs_env.experiments.worker"
@@ -78,9 +81,13 @@ def run_cells(
 
     Returns:
         What failed or was killed, one line per cell.
+
+    Raises:
+        HsEnvError: If the ledger has a result on files of the user that have changed since.
     """
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
+    _check_files([cell for cell in cells if cell.key in done], folder)
     console.print(f"{len(missing)} runs to do, {jobs} at a time; {len(cells) - len(missing)} are done", highlight=False)
     faults, stopped, left = [], threading.Event(), TimeLeft(enough=1)
     left.begin(len(missing))
@@ -112,6 +119,17 @@ def run_cells(
                 console.print("Stopped. Repeat the command to continue.")
             raise
     return faults
+
+
+def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
+    """Check that the files of the user that finished runs have read are still the same."""
+    digests: dict[tuple[str, str], dict[str, str]] = {}
+    for cell in cells:
+        name, model = cell.config.corpus, cell.config.model
+        if exists(divide(name)[0]) and (folder(cell) / DATA).exists():
+            if (name, model) not in digests:
+                digests[name, model] = corpus_digests(corpus_of(cell.config))
+            check_data(folder(cell), f"corpus {name!r}", digests[name, model])
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:

@@ -34,6 +34,9 @@ SHARED: Final = re.compile(
 _TEXTS: Final = ("recurring", "deletions")
 """Parts of an evaluation that quote phrases and words of the corpus."""
 
+_NAMES: Final = ("classes", *_TEXTS)
+"""Parts of an evaluation that hold names of classes, words or phrases, but no paths."""
+
 _FOLDERS: Final = re.compile(r"(^|[:+,=])(?:~|[A-Za-z]:)?[\\/](?![\\/])(?:[^:+,=]*[\\/])?")
 """Folders at the start of an absolute path, also of one after `hf:`, `=`, `,` or `+`."""
 
@@ -113,9 +116,13 @@ def contents(folder: Path, texts: bool = False) -> dict[str, bytes]:
 
 
 def without_paths(value: Any) -> Any:
-    """Return JSON values in which every absolute path is the name of its file, and `data_dir` is None."""
+    """Return JSON values in which every absolute path is the name of its file, and `data_dir` is None.
+
+    Names of classes, and words and phrases of the corpus, stay as they are, for they may look like paths.
+    """
     if isinstance(value, dict):
-        return {key: None if key == "data_dir" else without_paths(entry) for key, entry in value.items()}
+        kept = {"data_dir": None} | {key: value[key] for key in _NAMES if key in value}
+        return {key: kept[key] if key in kept else without_paths(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [without_paths(entry) for entry in value]
     return _FOLDERS.sub(r"\1", value) if isinstance(value, str) else value

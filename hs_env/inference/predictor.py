@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -128,7 +129,7 @@ class Predictor:
         Raises:
             HsEnvError: If `texts` is no iterable of texts.
         """
-        found = [reading.probabilities for reading in self._readings(watched(texts))]
+        found = [reading.probabilities for reading in self._readings(chunks(watched(texts), CHUNK))]
         return np.concatenate([np.empty((0, len(self.classifier.labels))), *found])
 
     def segment(self, texts: Iterable[str]) -> list[TextPrediction]:
@@ -147,9 +148,9 @@ class Predictor:
             chunk: Number of texts that are read before the first prediction is yielded.
 
         Raises:
-            HsEnvError: If `texts` is no iterable of texts.
+            HsEnvError: If `texts` is no iterable of texts, or `chunk` no whole number from 1.
         """
-        return self._predictions(self._readings(check_texts(texts), decisions=True, chunk=chunk))
+        return self._predictions(self._readings(chunks(check_texts(texts), chunk), decisions=True))
 
     def vectors(self, phrases: Iterable[str]) -> NDArray[np.float32]:
         """Return a vector for each phrase, (N, width) float32.
@@ -167,10 +168,10 @@ class Predictor:
 
     # From texts to readings ------------------------------------------------------------------------------------------
 
-    def _readings(self, texts: Iterable[str], *, decisions: bool = False, chunk: int = CHUNK) -> Iterator[_Reading]:
-        """Yield the predictions for texts, chunk by chunk, and warn of the first text of unknown words."""
+    def _readings(self, parts: Iterable[list[str]], *, decisions: bool = False) -> Iterator[_Reading]:
+        """Yield the predictions for parts of the texts, and warn of the first text of unknown words."""
         warned, count = False, 0
-        for part in chunks(texts, chunk):
+        for part in parts:
             reading = self._read(part, decisions)
             if not warned and (foreign := np.flatnonzero(reading.unknown >= _FOREIGN)).size:
                 _warn_of_unknown_words(count + int(foreign[0]), part[foreign[0]], reading.unknown[foreign[0]])
@@ -251,8 +252,18 @@ def load(name: StrPath, device: Device = "auto") -> Predictor:
     path, device = find_classifier(local(name)), find_device(device)
     classifier = Classifier.load(path, device)
     agent = load_agent(path.parent / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
-    history = read_json(path.parent / HISTORY)["epochs"] if (path.parent / HISTORY).is_file() else ()
-    return Predictor(classifier, agent, history)
+    return Predictor(classifier, agent, _history(path.parent / HISTORY))
+
+
+def _history(path: Path) -> Sequence[dict[str, Any]]:
+    """Return the scores on dev after each epoch; none if there is no such file."""
+    if not path.is_file():
+        return ()
+    history = read_json(path)
+    epochs = history.get("epochs") if isinstance(history, dict) else None
+    if not isinstance(epochs, list) or not all(isinstance(epoch, dict) for epoch in epochs):
+        raise HsEnvError(f"{path} does not hold the epochs of a run. Was it edited?")
+    return epochs
 
 
 def _warn_of_unknown_words(index: int, text: str, share: float) -> None:

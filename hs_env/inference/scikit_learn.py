@@ -25,6 +25,7 @@ from hs_env.inference.predictor import load
 from hs_env.inference.texts import check_texts
 from hs_env.registry import unknown_name
 from hs_env.storage import write_atomically
+from hs_env.textfile import has_surrogates
 from hs_env.training import TrainConfig, train
 from hs_env.types import Sentence
 
@@ -113,12 +114,10 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sentences = self._sentences(X, y)
         with TemporaryDirectory(prefix="hs_env-") if self.folder is None else nullcontext(self.folder) as made:
             folder = Path(made)
+            training = TrainConfig(corpus=str(folder / _DATA), **config)
+            training.resolve()  # before anything is written
             self._write(folder / _DATA, sentences)
-            run = train(
-                TrainConfig(corpus=str(folder / _DATA), **config),
-                folder / _RUN,
-                Console(stderr=True, quiet=not self.verbose),
-            )
+            run = train(training, folder / _RUN, Console(stderr=True, quiet=not self.verbose))
             self.predictor_ = load(run.folder, run.classifier.device)
         self.history_ = self.predictor_.history
         return self
@@ -151,8 +150,11 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, labels = list(check_texts(given)), np.asarray(y if hasattr(y, "__len__") else list(y))
         if labels.shape != (len(texts),):
             raise HsEnvError(f"Expected a label for each of {len(texts)} texts, got labels of shape {labels.shape}.")
-        check_classification_targets(labels)
-        self.classes_, indices = np.unique(labels, return_inverse=True)
+        try:
+            check_classification_targets(labels)
+            self.classes_, indices = np.unique(labels, return_inverse=True)
+        except TypeError as error:
+            raise HsEnvError(f"The labels cannot be sorted: {error}. Make them all texts or all numbers.") from None
         if len(self.classes_) < 2:
             raise HsEnvError(f"Expected two or more classes, got {len(self.classes_)}.")
         names = _names(self.classes_)
@@ -161,6 +163,10 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.class_prior_ = np.bincount(indices) / len(indices)
         words = [tokenise(text, TOKENISATION) for text in texts]
         sentences = [Sentence(each, index) for each, index in zip(words, indices.tolist(), strict=True) if each]
+        if missing := set(range(len(names))) - {each.label for each in sentences}:
+            raise HsEnvError(
+                f"No text of the class {names[min(missing)]!r} has words. Leave this class out, or add texts."
+            )
         if left := len(texts) - len(sentences):
             warnings.warn(f"{left:,} of {len(texts):,} texts have no words and are left out.", stacklevel=3)
         return sentences
@@ -183,7 +189,7 @@ def _names(labels: Iterable[Any]) -> list[str]:
     """Return labels as a corpus reads them from a file.
 
     Raises:
-        HsEnvError: If one is empty or too long.
+        HsEnvError: If one is empty or too long, or no Unicode text.
     """
     names = []
     for label in labels:
@@ -191,4 +197,6 @@ def _names(labels: Iterable[Any]) -> list[str]:
             names.append(read_label(str(label)))
         except ValueError:
             raise HsEnvError(f"The label {shown(label)} is empty, not a number or too long. Rename it.") from None
+        if has_surrogates(names[-1]):
+            raise HsEnvError(f"The label {shown(label)} holds half a surrogate pair, such as half an emoji. Rename it.")
     return names

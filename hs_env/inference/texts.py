@@ -45,10 +45,15 @@ def _checked(texts: Iterator[Any]) -> Iterator[str]:
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of `size`; the last list may be shorter."""
+    """Return an iterator of the items in lists of `size`; the last list may be shorter.
+
+    Raises:
+        HsEnvError: At once if `size` is no whole number from 1.
+    """
+    if not isinstance(size, int) or size < 1:
+        raise HsEnvError(f"The size of a chunk is a whole number from 1, got {shown(size)}.")
     iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+    return iter(lambda: list(islice(iterator, size)), [])
 
 
 def watched(texts: Iterable[str]) -> Iterator[str]:

@@ -11,6 +11,8 @@ from hs_env.language.cores import State
 from hs_env.language.models import LanguageModel
 from hs_env.models.hm.boundary import ended_levels
 
+_COLDEST = 1e-4
+"""Lowest temperature of sampling but 0; quotients by lower ones may overflow."""
 MARKS = "|‖"
 """Marks after a character with a boundary of level 1 only, and with boundaries of level 1 and 2 (or more)."""
 
@@ -58,16 +60,19 @@ def sample_text(
         language_model: Model to sample from.
         length: Number of characters to sample.
         prompt: Text to continue, at least one character. The result does not include it.
-        temperature: Divisor of the log-probabilities; 0 always selects the most probable character.
-        seed: Seed of the sampling.
+        temperature: Divisor of the log-probabilities, 1e-4 or more; 0 always selects the most probable character.
+        seed: Seed of the sampling, from 0.
 
     Raises:
         HsEnvError: If the prompt is empty or has unknown characters, or a number is out of range.
     """
-    if not prompt or length < 0 or not 0 <= temperature < float("inf"):
+    if not prompt or length < 0 or not (temperature == 0 or _COLDEST <= temperature < float("inf")):
         raise HsEnvError(
-            f"Expected a prompt, a length from 0 and a temperature from 0, got {prompt!r}, {length} and {temperature}."
+            f"Expected a prompt, a length from 0 and a temperature of 0 or from {_COLDEST}, got {prompt!r}, {length} "
+            f"and {temperature}."
         )
+    if not 0 <= seed < 2**63:
+        raise HsEnvError(f"The seed is a whole number from 0 and below 2^63, got {seed}.")
     generator = seeded(seed)
     tokens, written = language_model.encode(prompt)[:, None], []
     state: State | None = None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import nll_loss
 
-from hs_env.compute import isolated
+from hs_env.compute import CPU, isolated
 from hs_env.language.cores import State
 from hs_env.language.models import CharacterLM
 from hs_env.language.segmentation import word_scores
@@ -59,22 +59,21 @@ def evaluate_lm(
         now = slice(start, start + _STRETCH)
         log_probs, z, state = model(inputs[now], state)
         nats = nll_loss(log_probs.flatten(0, 1), outputs[now].flatten(), reduction="none", ignore_index=_IGNORED)
-        surprisals.append(nats.view_as(outputs[now]).double())
+        surprisals.append(nats.view_as(outputs[now]).cpu().double())
         if z is not None:
             boundaries.append(z)
     surprisal = torch.cat(surprisals)
     scores = {"bits_per_character": surprisal.sum().item() / targets / math.log(2)}
     if boundaries:
-        found = torch.cat(boundaries)
-        scores |= model.core.scores(found)
-        counted = outputs != _IGNORED
+        found, read, counted = torch.cat(boundaries).cpu(), inputs.cpu(), (outputs != _IGNORED).cpu()
+        scores |= model.core.scores(found, counted)
         if alphabet is not None:
-            spaces = torch.tensor([character.isspace() for character in alphabet], device=inputs.device)[inputs]
+            spaces = torch.tensor([character.isspace() for character in alphabet], device=CPU)[read]
             scores |= space_scores(found, spaces, counted)
         scores |= chunk_scores(found, surprisal, counted)
         if alphabet is not None and ends is not None:
-            lines = inputs == alphabet.find("\n")
-            marks = torch.cat([ends[:-1], ends.new_zeros(padding)]).view(streams, length).t().to(inputs.device)
+            lines = read == alphabet.find("\n")
+            marks = torch.cat([ends[:-1], ends.new_zeros(padding)]).view(streams, length).t().cpu()
             scores |= word_scores(found, marks, lines, counted)
     return scores
 

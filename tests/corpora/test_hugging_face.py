@@ -35,6 +35,14 @@ def test_splits_and_label_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert corpus.splits["test"][0].words == ("it", "'s", "0")
 
 
+def test_numbers_are_positions_in_the_names_that_are_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, train=table(8, names=["1", "0"]), validation=table(4), test=table(6))
+    corpus = load_corpus("hf:stars")
+    assert corpus.labels == ("1", "0")
+    for split in corpus.splits.values():
+        assert all(sentence.label == int(sentence.words[-1]) % 2 for sentence in split)
+
+
 @pytest.mark.parametrize("dev", ["validation", "valid", "val", "dev"])
 def test_names_of_the_dev_split(monkeypatch: pytest.MonkeyPatch, dev: str) -> None:
     serve(monkeypatch, train=table(8), test=table(6), **{dev: table(4)})

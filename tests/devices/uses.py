@@ -35,8 +35,10 @@ from hs_env.agents import (
     skim,
 )
 from hs_env.compute import CPU, Device, find_device, seeded
-from hs_env.corpora import Vocabulary
+from hs_env.corpora import Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.evaluation.deletions import Deletions
+from hs_env.evaluation.recurring import Recurring
 from hs_env.language import LMConfig
 from hs_env.language.cores import CORES
 from hs_env.language.models import LanguageModel
@@ -44,6 +46,8 @@ from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, sample_text
 from hs_env.language.texts import Text
 from hs_env.language.trainer import LMTrainer
+from hs_env.metrics.predictions import collect
+from hs_env.metrics.scores import greedy_episodes, sampled_predictions
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.models.h_net.routers import RouterName
 from hs_env.models.hm.layers import HMLSTM
@@ -283,6 +287,21 @@ def _reading(folder: Path, device: Device) -> Iterator[Any]:
     yield predictor.vectors(["very good", "bad"])
 
 
+def use_evaluation(run: str, device: Device, folder: Path) -> Iterator[Any]:
+    predictor = hs_env.load(run, device)
+    classifier, model, agent = predictor.classifier, predictor.model, predictor.agent
+    assert isinstance(model, StructuredEncoder)
+    assert agent is not None
+    texts = load_corpus("phrases:train=1,dev=1,test=60").splits["test"]
+    split = classifier.encode(list(texts))
+    episodes = list(greedy_episodes(model, agent, split))
+    found = collect(episodes, model.problem)
+    yield found.log_probs, found.classes, dict(found.counts)
+    yield from (log_probs for _, log_probs in sampled_predictions(model, agent, split, 2))
+    kind = Recurring if model.problem.covers else Deletions
+    yield kind.of(episodes, classifier.vocabulary, model.problem).to_json()
+
+
 def use_language_model(core: str, boundary: Any, router: RouterName, device: Device, folder: Path) -> Iterator[Any]:
     text = Text.cut("fox", "the quick brown fox jumps over the lazy dog. " * 12)
     config = LMConfig(
@@ -336,6 +355,7 @@ USES: Final[dict[str, Use]] = {
     **{f"baseline {name}": partial(use_baseline, name) for name in BASELINES},
     **{f"search {name}": partial(use_search, name) for name in PROBLEMS},
     **{f"training {name}": partial(use_trainer, *job) for name, job in JOBS.items()},
+    **{f"evaluation {run}": partial(use_evaluation, run) for run in ("phrases", "phrases_id_lstm")},
     **{f"language model {name}": partial(use_language_model, name, "sample", "cosine") for name in CORES},
     **{f"router {name}": partial(use_language_model, "h_net", "step", name) for name in ROUTERS},
 }

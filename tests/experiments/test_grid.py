@@ -46,6 +46,19 @@ def test_a_fold_joins_the_settings_that_a_corpus_has(tmp_path: Path) -> None:
     assert cells[0].config.corpus == "mr:tokenisation=characters,fold=0"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('model = "plain_lstm"', 'model = "plain_lstm"\nseed = 3', "'plain_lstm': remove 'seed'"),
+        ("[settings]", '[settings]\ncorpus = "mr"', "'settings': remove 'corpus'"),
+        ("seeds = 3", "seeds = true", "needs `folds = N` or `seeds = N`"),
+    ],
+)
+def test_what_the_grid_sets_itself_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(HsEnvError, match=message):
+        grid(tmp_path, GRID.replace(old, new))
+
+
 def test_cells_are_corpus_by_variant_by_number(tmp_path: Path) -> None:
     cells = grid(tmp_path)
     assert [(cell.corpus, cell.variant, cell.number) for cell in cells] == [

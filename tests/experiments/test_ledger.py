@@ -27,7 +27,7 @@ def test_half_a_line_is_no_entry_and_goes_with_the_next(tmp_path: Path) -> None:
     ledger.append({"key": "a"})
     whole = ledger.path.read_bytes()
     line = json.dumps({"key": "b", "x": "y" * 50}).encode() + b"\n"
-    for cut in range(len(line)):
+    for cut in range(len(line) - 1):
         ledger.path.write_bytes(whole + line[:cut])
         assert ledger.entries() == [{"key": "a"}]
     ledger.append({"key": "c"})
@@ -35,6 +35,14 @@ def test_half_a_line_is_no_entry_and_goes_with_the_next(tmp_path: Path) -> None:
     ledger.path.write_bytes(line[:7])
     ledger.append({"key": "c"})
     assert ledger.entries() == [{"key": "c"}]
+
+
+def test_an_editor_may_leave_blank_lines_and_no_line_end(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.path.write_bytes(b'{"key": "a"}\n\n{"key": "b"}')
+    assert ledger.entries() == [{"key": "a"}, {"key": "b"}]
+    ledger.append({"key": "c"})
+    assert ledger.entries() == [{"key": "a"}, {"key": "b"}, {"key": "c"}]
 
 
 def test_it_is_rewritten_as_a_whole_and_the_old_file_is_kept(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,7 @@ def test_what_is_missing_is_fetched_before_anything_runs(tmp_path, monkeypatch):
 
     def prepare(out, sets, console):
         asked.append(sets)
-        (out / sets[0]).mkdir(parents=True)
+        (out / sets[0]).mkdir(parents=True, exist_ok=True)
 
     monkeypatch.setattr("hs_env.experiments.reproduction.prepare", prepare)
     text = GRID.replace('"phrases:train=48,dev=20,test=20"', "sst2_trees").replace("nowhere.txt", "random:9")
@@ -123,7 +124,12 @@ def test_what_is_missing_is_fetched_before_anything_runs(tmp_path, monkeypatch):
     cells = load_grid(tmp_path / "grid.toml", tmp_path / "data")
     provide_data(cells, tmp_path / "data", None)
     provide_data(cells, tmp_path / "data", None)
-    assert asked == [["sst"]]
+    assert asked == [["sst"], ["sst"]]  # the first one was stopped before its last file
+    (tmp_path / "data" / "sst" / "sst2.test.jsonl.gz").touch()
+    provide_data([replace(cell, corpus="sst5_phrases.v1:fold=1") for cell in cells], tmp_path / "data", None)
+    assert asked == [["sst"], ["sst"]]
+    provide_data([replace(cell, corpus="mr.v1") for cell in cells], tmp_path / "data", None)
+    assert asked[2:] == [["mr"]]
     with pytest.raises(HsEnvError, match=r"'nowhere\.npz'.*With --vectors glove-6b-50d"):
         provide_data(with_vectors(cells, "nowhere.npz"), tmp_path / "data", None)
 

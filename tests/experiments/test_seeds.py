@@ -60,6 +60,20 @@ def test_a_killed_seed_is_repeated_and_a_finished_one_is_not(asked, tmp_path):
     assert json.loads((tmp_path / "out" / "seeds.json").read_text())["rows"][-1]["name"] == "mean of 3"
 
 
+def test_runs_on_a_file_that_has_changed_are_not_taken_for_its_results(asked, tmp_path):
+    rows = [
+        f"{word} film {number},{label}" for number in range(20) for word, label in (("good", "pos"), ("bad", "neg"))
+    ]
+    own = tmp_path / "own.csv"
+    own.write_text("\n".join(["text,label", *rows]))
+    config = replace(CONFIG, corpus=str(own))
+    train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    own.write_text("\n".join(["text,label", *rows, "dull film,neg"]))
+    with pytest.raises(HsEnvError, match=r"has changed since the run in .*seed-0 began: it has other sentences"):
+        train_seeds(config, [0], tmp_path / "out", console=QUIET)
+
+
 def test_the_same_configuration_finds_its_runs_again(asked, tmp_path, monkeypatch):
     seeds, _ = asked
     monkeypatch.chdir(tmp_path)

@@ -126,6 +126,7 @@ def test_every_shipped_run_has_a_card(name: str) -> None:
 )
 def test_absolute_paths_become_names(text: str, without: str) -> None:
     assert without_paths({"a": [text]}) == {"a": [without]}
+    assert without_paths({"classes": {"labels": [text]}}) == {"classes": {"labels": [text]}}
 
 
 def test_what_is_no_run_has_no_card(tmp_path: Path) -> None:

@@ -130,6 +130,20 @@ def test_other_inputs_are_refused(predictor: Predictor, texts: Any, message: str
             method(texts)
 
 
+@pytest.mark.parametrize("chunk", [0, -1, 1.5])
+def test_a_chunk_holds_at_least_one_text(predictor: Predictor, chunk: Any) -> None:
+    with pytest.raises(HsEnvError, match="The size of a chunk is a whole number from 1"):
+        predictor.stream(["good"], chunk)
+
+
+@pytest.mark.parametrize("history", ["{}", "[]", "3", '{"epochs": 3}', '{"epochs": [3]}'])
+def test_a_damaged_history_is_named(tmp_path: Path, history: str) -> None:
+    save_classifier(tmp_path, "cnn")
+    (tmp_path / "history.json").write_text(history)
+    with pytest.raises(HsEnvError, match=r"history\.json does not hold the epochs of a run"):
+        hs_env.load(tmp_path)
+
+
 def test_no_texts(predictor: Predictor) -> None:
     assert predictor.predict([]).shape == (0,)
     assert predictor.predict_proba([]).shape == (0, 3)

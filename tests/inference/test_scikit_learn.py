@@ -130,6 +130,25 @@ def test_texts_without_words(fitted: HSLSTMClassifier) -> None:
     assert fitted.predict_proba(["", "good film"])[0].tolist() == fitted.class_prior_.tolist() == [0.5, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [("zzz", "No text of the class 'zzz' has words"), (None, "cannot be sorted"), ("a\ud83d", "half a surrogate pair")],
+)
+def test_labels_that_cannot_be_learned_are_refused(tmp_path: Path, label: str | None, message: str) -> None:
+    y = np.array([*("pos" if each else "neg" for each in Y), label], dtype=object)
+    text = " " if label == "zzz" else "dull film"
+    with pytest.raises(HsEnvError, match=message):
+        HSLSTMClassifier(**FAST | {"folder": tmp_path / "kept"}).fit([*X, text], y)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_parameter_writes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    with pytest.raises(HsEnvError, match="batch_size"):
+        HSLSTMClassifier(**FAST | {"folder": folder, "batch_size": 0}).fit(X, Y)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_keeps_the_run(tmp_path: Path) -> None:
     fitted = HSLSTMClassifier(**FAST | {"folder": tmp_path / "kept"}).fit(X, Y)
     loaded = hs_env.load(tmp_path / "kept" / "run")

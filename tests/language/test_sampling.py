@@ -84,7 +84,13 @@ def test_a_text_without_line_ends_needs_no_prompt(finished: LMRun, capsys: pytes
 
 def test_errors_of_sampling_teach(finished: LMRun, text_file: Path) -> None:
     model = finished.language_model
-    for arguments, message in (((5, ""), "Expected a prompt"), ((5, "ß"), "not among"), ((-1, "a"), "a length from 0")):
+    for arguments, message in (
+        ((5, ""), "Expected a prompt"),
+        ((5, "ß"), "not among"),
+        ((-1, "a"), "a length from 0"),
+        ((5, "a", 1e-40), "a temperature of 0 or from 0.0001"),
+        ((5, "a", 1.0, 2**70), "The seed is a whole number"),
+    ):
         with pytest.raises(HsEnvError, match=message):
             sample_text(model, *arguments)
     plain = LanguageModel(new_model(replace(CONFIG, core="lstm"), model.alphabet).eval(), model.alphabet, {})

@@ -84,13 +84,14 @@ class Core(ABC):
         """Return what `anneal` has set, by name."""
         return {}
 
-    def scores(self, boundaries: Tensor) -> dict[str, float]:
+    def scores(self, boundaries: Tensor, counted: Tensor) -> dict[str, float]:
         """Return shares of the characters by name and level: `boundaries_1` is the share with a boundary of level 1.
 
         Args:
             boundaries: (T, B, levels) boundaries of streams that began with an empty state.
+            counted: (T, B) bool, True for the characters to count, at least one.
         """
-        rates = boundaries.mean((0, 1)).tolist()
+        rates = boundaries[counted].mean(0).tolist()
         return {f"boundaries_{level}": rate for level, rate in enumerate(rates, 1)}
 
 

@@ -49,6 +49,6 @@ class HMCore(HMLSTM, Core):
         """See `Core.settings`."""
         return {"slope": self.slope}
 
-    def scores(self, boundaries: Tensor) -> dict[str, float]:
+    def scores(self, boundaries: Tensor, counted: Tensor) -> dict[str, float]:
         """See `Core.scores`; adds the shares of the operations UPDATE, COPY and FLUSH of each layer."""
-        return operation_shares(boundaries)
+        return operation_shares(boundaries, counted)
