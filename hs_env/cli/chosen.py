@@ -48,20 +48,23 @@ def choose(arguments: Sequence[str]) -> Chosen:
     """Return the parameters of a command line.
 
     Args:
-        arguments: Arguments of the command line, of which only `--model`, `--agent`, `--init-from`, `--preset` and
-            `--config` are read.
+        arguments: Arguments of the command line, of which only `--model`, `--agent`, `--init-from`, `--trust`,
+            `--reward`, `--preset` and `--config` are read.
 
     Raises:
-        HsEnvError: If a name or file is unknown or not valid, or an option of an agent is given and the model has none.
+        HsEnvError: If a name or file is unknown or not valid, an option of an agent is given and the model has none, or
+            the run to start from names code that is not trusted.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--init-from", "--init_from")
+    parser.add_argument("--trust", action="store_true")
+    parser.add_argument("--reward", nargs="?", const="")
     known, remaining = parser.parse_known_args(arguments)
     defaults = make_config(TrainConfig, settings_of(arguments, TrainConfig, PRESETS))
     if known.init_from is not None:
         if defaults != TrainConfig():
             raise HsEnvError("--init-from takes its defaults from the run. Leave --preset and --config out.")
-        defaults = _continued(known.init_from)
+        defaults = _continued(known.init_from, known.trust or known.reward is not None)
     parser.add_argument("--model", default=defaults.model)
     parser.add_argument("--agent", default=defaults.agent or TrainConfig.agent)
     chosen, others = parser.parse_known_args(remaining)
@@ -105,8 +108,13 @@ def full_config(
     )
 
 
-def _continued(folder: str) -> TrainConfig:
+def _continued(folder: str, trust: bool) -> TrainConfig:
     """Return the configuration of a finished run as that of a run that starts from it."""
     config = runs.load_config(folder)
+    if config.foreign_code and not trust:
+        raise HsEnvError(
+            f"The run in {folder} executes code outside of hs-env: {config.foreign_code}. If you trust its origin, add "
+            "--trust; or choose another --reward."
+        )
     same = {each.name: getattr(config, each.name) for each in fields(TrainConfig)}
     return TrainConfig(**same | {"init_from": folder, "warm_epochs": None, "pnet_epochs": None})

@@ -97,7 +97,7 @@ def sample(
     The mark | follows a boundary of the first level, and ‖ one that is also a boundary of the second level.
 
     Args:
-        run: Folder of the run.
+        run: Folder of a run, or name of a language model that ships with the package.
         length: Number of characters to sample.
         prompt: Text to continue; by default the first character of the alphabet, usually a line end or a space.
         temperature: Divisor of the log-probabilities; 0 always takes the most probable character.

@@ -52,7 +52,8 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             settings: Where the configuration comes from.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
             resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
-            trust: Execute the code outside of hs-env that a run to resume names, such as a reward `module:name`.
+            trust: Execute the code outside of hs-env that a run to resume or to start from names, such as a reward
+                `module:name`.
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
         """
@@ -61,15 +62,15 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         full = full_config(config, model_parameters, agent_parameters, reading)
         if seeds:
             ranks.require_one("A run per seed")
-            if resume is not None or trust or config.seed:
+            if resume is not None or (trust and config.init_from is None) or config.seed:
                 raise HsEnvError("--seeds takes the place of --seed, and needs no --resume: repeat the same command.")
             from hs_env.experiments.seeds import train_seeds  # needs the extra "analysis"
 
             print_comparison(train_seeds(full, seeds, out, jobs, console))
             return
         if resume is None:
-            if trust:
-                raise HsEnvError("--trust is for --resume: the options of a new run are your own. Leave it out.")
+            if trust and config.init_from is None:
+                raise HsEnvError("--trust is for --resume and --init-from: other options are your own. Leave it out.")
             run = runs.train(full, out, console)
         elif (config, model_parameters, agent_parameters, reading, settings) == chosen.plain and out is None:
             run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)

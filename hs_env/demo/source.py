@@ -107,6 +107,8 @@ def _trained(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None
         find_classifier(name)  # which names the nearest shipped run
     run = Run.load(name, "cpu")  # where the page's arithmetic is repeated
     _check_model(name, run.classifier)
+    if run.agent is not None and run.config.foreign_code:
+        raise HsEnvError(f"A demo cannot compute {run.config.foreign_code}, which is code outside of hs-env.")
     reward = make_reward(run.config.reward, **run.config.reward_parameters) if run.agent else None
     return run.classifier, run.agent, run.data("test").corpus, reward
 

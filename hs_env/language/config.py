@@ -39,7 +39,7 @@ class LMConfig(GateParameters, RateParameters):
     """Fields that `hs-env lm train --help` shows; `--help-all` shows all of them."""
 
     text: str = "phrases"
-    """Name of a text (`ptb`, `tinyshakespeare` or `phrases`), or path of a UTF-8 text file."""
+    """Name of a text (`phrases`, `movie_reviews`, `ptb` or `tinyshakespeare`), or path of a UTF-8 text file."""
     data_dir: Path | None = None
     """Folder with the texts that are not built in."""
     core: str = "hm_lstm"

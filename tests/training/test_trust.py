@@ -357,6 +357,10 @@ def test_a_strangers_code_is_not_executed(place, tmp_path, monkeypatch):
     sys.modules.pop("stranger")
     (tmp_path / "imported").unlink()
     compare(resume(tmp_path / "run", QUIET), "test", QUIET)  # a finished run executes nothing
+    run = str(tmp_path / "run")
+    for arguments in (["demo", run, "--out", "demo.html"], ["train", "--init-from", run], ["tune", "--init-from", run]):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
     assert not (tmp_path / "imported").exists()
 
 
