@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ from hs_env.problems.composition import Composition
 from hs_env.problems.distillation import RETAIN, InformationDistillation
 from hs_env.problems.problem import Problem, nearest_legal
 from hs_env.problems.segmentation import END, INSIDE, PhraseSegmentation
-from hs_env.registry import Registry
+from hs_env.registry import Registry, unknown_name
 from hs_env.types import SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
@@ -109,8 +111,8 @@ class EveryK(Heuristic):
 
     def __init__(self, vocabulary: Vocabulary, k: int | None = None) -> None:
         super().__init__(vocabulary)
-        if k is not None and k < 1:
-            raise HsEnvError(f"A phrase has at least one word, got k = {k}.")
+        if k is not None and (not isinstance(k, int | np.integer) or k < 1):
+            raise HsEnvError(f"A phrase has a whole number of words from 1, got k = {k!r}.")
         self.k = k
 
     def plan(self, batch: SentenceBatch) -> Tensor:
@@ -254,8 +256,12 @@ class Random(Baseline):
 
     def __init__(self, vocabulary: Vocabulary, p: float = 0.5) -> None:
         super().__init__(vocabulary)
-        if not 0 < p < 1:
-            raise HsEnvError(f"The probability p of the last action must be between 0 and 1, got {p}.")
+        try:
+            possible = 0 < p < 1
+        except TypeError:
+            possible = False
+        if not possible:
+            raise HsEnvError(f"The probability p of the last action must be between 0 and 1, got {p!r}.")
         self.p = p
 
     @property
@@ -283,7 +289,8 @@ def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **paramet
     """Make the baseline policy registered as `name`.
 
     Raises:
-        HsEnvError: If the name is unknown, or the baseline is for another problem; the message lists suitable ones.
+        HsEnvError: If the name is unknown, the baseline is for another problem (the message lists suitable ones), or a
+            parameter is unknown or not valid.
     """
     kind = BASELINES.get(name)
     if not isinstance(problem, kind.problems):
@@ -292,6 +299,10 @@ def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **paramet
             f"The baseline {name!r} is for {others}, not for {problem.title}. Choose one of: "
             f"{', '.join(each.rpartition('.')[0] for each in baselines_for(problem))}."
         )
+    known = list(inspect.signature(kind).parameters)[1:]
+    for parameter in parameters:
+        if parameter not in known:
+            raise unknown_name(f"parameter of the baseline {name!r}", parameter, known)
     return kind(vocabulary, **parameters)
 
 

@@ -125,6 +125,9 @@ class ReinforceParameters(RateParameters):
             weight_decay=(0, 10),
             **optional,
         )
+        if self.weight_decay * (self.learning_rate or 0.0) >= 1:
+            most = f"1 / learning_rate = {1 / (self.learning_rate or 1.0):g}"
+            raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
 
     @property
     def score_settings(self) -> dict[str, Any]:
@@ -223,8 +226,8 @@ class Reinforce(LearningAgent):
 
     @property
     def shares(self) -> bool:
-        """See `LearningAgent.shares`; true of the score-function estimators."""
-        return isinstance(self.estimator, ScoreFunction)
+        """See `LearningAgent.shares`; true of the score-function estimators without a target for the boundary rate."""
+        return isinstance(self.estimator, ScoreFunction) and self.parameters.boundary_rate is None
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""

@@ -192,6 +192,8 @@ class SB3Learner(SB3Agent, LearningAgent):
             if hasattr(self.model, name):
                 setattr(self.model, name, _number(name, state["counters"][name], int, 2**62))
         self.exploration = _number("exploration", state["exploration"], (int, float), 1)
+        if hasattr(self.model, "exploration_rate"):
+            self.model.exploration_rate = self.exploration
         if (buffer := getattr(self.model, "replay_buffer", None)) is not None:
             _restore_buffer(buffer, state["replay_buffer"])
 

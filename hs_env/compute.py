@@ -115,11 +115,15 @@ def learning(precision: Precision | None, threads: int) -> Iterator[None]:
 
     Args:
         precision: Precision of products of matrices; see `multiplying`.
-        threads: Number of threads of torch; 0 keeps it.
+        threads: Number of threads of torch until the end of the context; 0 keeps it.
     """
     with _TURN, torch.inference_mode(False), torch.enable_grad(), multiplying(precision):
+        before = torch.get_num_threads()
         prepare(threads)
-        yield
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 _TURN = threading.RLock()

@@ -294,11 +294,19 @@ def variance(values: Tensor) -> Tensor:
 
 
 def means(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the means over the whole batch of numbers to log."""
+    """Return the means over the whole batch of numbers to log.
+
+    A number that some processes do not have, such as a term of a reward without an opinion about their sentences, is
+    the mean over the shares of the others.
+    """
     if _share is None:
         return dict(metrics)
-    values = mean(torch.tensor(list(metrics.values()), dtype=torch.float64, device=_CPU))
-    return dict(zip(metrics, values.tolist(), strict=True))
+    found: list[list[str]] = [[] for _ in range(count())]
+    _all(dist.all_gather_object, found, list(metrics))
+    names = list(dict.fromkeys(name for each in found for name in each))
+    values = [(metrics.get(name, 0.0), float(name in metrics)) for name in names]
+    totals, weights = mean(torch.tensor(values, dtype=torch.float64, device=_CPU).t())
+    return dict(zip(names, (totals / weights).tolist(), strict=True))
 
 
 def gathered(values: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class Registry(Generic[T]):
         """
         if not self.is_versioned(name):
             raise HsEnvError(f"A {self.kind} needs a versioned name such as 'my_{self.kind}.v1', got {name!r}.")
-        if name in self._entries:
+        if name in self._entries or name in self._own:
             raise HsEnvError(
                 f"The {self.kind} {name!r} is registered already. Register a changed one as a new version."
             )

@@ -68,7 +68,7 @@ class Reward(ABC):
     def _steps(self, total: Tensor, episodes: Episodes) -> Tensor:
         """Return (R, T): what each step earns; the last one also earns what the others leave of the total (R,)."""
         sentences = episodes.sentences
-        steps = self.at_steps(episodes.steps) * sentences.mask
+        steps = self.checked_steps(episodes.steps, sentences.mask)
         if not self.sparse:
             return steps
         return steps.scatter_add(1, sentences.lengths[:, None] - 1, (total - steps.sum(1))[:, None])
@@ -94,6 +94,28 @@ class Reward(ABC):
     def at_steps(self, steps: Steps) -> Tensor:
         """Return the part of the reward that each step gives by itself, (R, T) float32; only if `dense`."""
         raise NotImplementedError(f"{self.name} is not dense")
+
+    def checked_steps(self, steps: Steps, mask: Tensor) -> Tensor:
+        """Return `at_steps`, and 0 where the mask, (R, T) bool, is False.
+
+        Raises:
+            HsEnvError: If `at_steps` fails, or does not return a float tensor (R, T). The message names the reward.
+        """
+        from torch import Tensor
+
+        try:
+            values: Any = self.at_steps(steps)
+        except HsEnvError:
+            raise
+        except Exception as error:
+            raise self._failure(error) from error
+        if not isinstance(values, Tensor) or values.shape != mask.shape or not values.is_floating_point():
+            came = f"{tuple(values.shape)} of {values.dtype}" if isinstance(values, Tensor) else type(values).__name__
+            raise HsEnvError(
+                f"The reward {self.name!r} must give each step one value, a float tensor of shape {tuple(mask.shape)}; "
+                f"got {came}."
+            )
+        return values.masked_fill(~mask, 0.0)
 
     def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
         """Update the reward from a batch of episodes; called once after each update of the policy."""
@@ -142,8 +164,7 @@ class Reward(ABC):
         except HsEnvError:  # already names the reward, which may be a part of this one
             raise
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise HsEnvError(f"The reward {self.name!r} failed: {reason}. Correct {self._blamed}.") from error
+            raise self._failure(error) from error
         if _versions(episodes) != before:
             raise HsEnvError(
                 f"The reward {self.name!r} changes its episodes in place, but the policy learns from them. Change "
@@ -153,6 +174,9 @@ class Reward(ABC):
             came = type(terms).__name__ if not isinstance(terms, Mapping) else "none"
             raise HsEnvError(f"The reward {self.name!r} must return a dict of at least one named term, got {came}.")
         return terms
+
+    def _failure(self, error: Exception) -> HsEnvError:
+        return HsEnvError(f"The reward {self.name!r} failed: {type(error).__name__}: {error}. Correct {self._blamed}.")
 
     def _checked(self, key: str, value: Any, episodes: Episodes) -> Tensor:
         from torch import Tensor, strided

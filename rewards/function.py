@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hs_env.errors import HsEnvError, shown
 from hs_env.problems import PROBLEMS
 from hs_env.registry import unknown_name
-from hs_env.types import Episodes, Originals, Sentence
+from hs_env.types import RETAIN, Episodes, Originals, Sentence, joined
 
 from .base import Reward
 from .rewarded import Term
@@ -46,12 +46,12 @@ def _spans(episodes: Episodes) -> list[list[tuple[int, int]]]:
 
 
 def _texts(episodes: Episodes) -> list[str]:
-    return [" ".join(sentence.words) for sentence in _originals(episodes)]
+    return [joined(sentence.words, sentence.words) for sentence in _originals(episodes)]
 
 
 def _phrases(episodes: Episodes) -> list[list[str]]:
     rows = zip(_originals(episodes), _spans(episodes), strict=True)
-    return [[" ".join(sentence.words[start:stop]) for start, stop in spans] for sentence, spans in rows]
+    return [[joined(sentence.words[start:stop], sentence.words) for start, stop in spans] for sentence, spans in rows]
 
 
 def _phrase_lengths(episodes: Episodes) -> list[list[int]]:
@@ -60,7 +60,8 @@ def _phrase_lengths(episodes: Episodes) -> list[list[int]]:
 
 def _retained(episodes: Episodes) -> list[list[str]]:
     rows = zip(_originals(episodes), _actions(episodes), strict=True)
-    return [[word for word, action in zip(each.words, actions, strict=True) if action] for each, actions in rows]
+    pairs = (zip(each.words, actions, strict=True) for each, actions in rows)
+    return [[word for word, action in row if action == RETAIN] for row in pairs]
 
 
 def _actions(episodes: Episodes) -> list[list[int]]:
@@ -77,8 +78,9 @@ FIELDS: Final[Mapping[str, Callable[[Episodes], Sequence[Any]]]] = {
     "labels": lambda episodes: episodes.sentences.labels.tolist(),
     "log_probs": lambda episodes: episodes.log_probs.tolist(),
 }
-"""What a function may take, one value per episode: words joined by spaces; the phrases, each as a text; the number of
-words of each phrase; the words whose action is 1; the actions; the gold class; the C class log-probabilities."""
+"""What a function may take, one value per episode: the text, its words joined by spaces; the phrases, each as a text;
+the number of words of each phrase; the words whose action is 1; the actions; the gold class; the C class
+log-probabilities. Characters are joined without spaces."""
 
 PROGRESS: Final = "progress"
 """Argument of a function that takes the progress of the training, from 0 to 1; it is 1 outside of training."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import check_ranges
 from hs_env.types import Episodes
 
 from .base import REWARDS, Reward
@@ -30,8 +29,8 @@ class HSLSTMReward(Reward):
     name = "hs_lstm.v1"
 
     def __post_init__(self) -> None:
-        if self.gamma is not None and not (isinstance(self.gamma, int | float) and math.isfinite(self.gamma)):
-            raise HsEnvError(f"gamma must be a finite number or None, got {self.gamma!r}.")
+        if self.gamma is not None:
+            check_ranges(self, gamma=(-1e9, 1e9))
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""

@@ -61,10 +61,13 @@ def evaluate(
 
 
 def _with_noise(folder: Path, noise: float | None, device: str) -> Run:
-    """Load a run that is evaluated with noise."""
+    """Load a run that is evaluated with noise, by as many threads as it was trained with."""
+    from hs_env.compute import prepare
     from hs_env.training.run import Run
 
-    return replace(Run.load(folder, device), noise=noise)
+    run = Run.load(folder, device)
+    prepare(run.config.threads)
+    return replace(run, noise=noise)
 
 
 def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agent]:

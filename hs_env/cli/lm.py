@@ -16,6 +16,7 @@ from hs_env.cli.common import check_new, write_new
 from hs_env.cli.help import join_lines
 from hs_env.cli.settings import NO_SETTINGS, SettingsOptions, settings_of
 from hs_env.cli.streams import argument_text, input_lines
+from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
 from hs_env.hub import local
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
@@ -170,6 +171,7 @@ def report(
 
 
 def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
+    prepare(run.config.threads)
     scores = run.evaluate(split)
     if as_json:
         print(json.dumps(scores, indent=2))

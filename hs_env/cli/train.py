@@ -15,6 +15,7 @@ from hs_env.cli.common import print_comparison
 from hs_env.cli.options import main_options
 from hs_env.cli.reading import ReadingOptions
 from hs_env.cli.settings import SettingsOptions
+from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.metrics.scores import nested_examples, segmented_examples
@@ -76,6 +77,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
+        prepare(run.config.threads)
         is_first = ranks.rank() == 0
         ranks.leave()
         if not is_first:

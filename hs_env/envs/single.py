@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, ClassVar, SupportsIndex
 
@@ -100,6 +101,8 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
                     self._end_of_episode = self._end_of_episode.shaped(self._slots.shaping)
             info |= info_of(self._end_of_episode.columns(self._problem), 0)
             reward = self._end_of_episode.reward.item()
+        elif not math.isfinite(reward):
+            raise HsEnvError(f"The reward {self._resources.reward.name!r} is {reward} at a step; it must be finite.")
         return observation, reward, terminated, False, info
 
     @property

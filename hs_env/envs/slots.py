@@ -128,7 +128,7 @@ class Slots:
         if self.resources.reward.dense:
             row = torch.arange(len(at), device=at.device)
             measures = encoder.named(self.measured[row, at][:, None])
-            self.dense = self.resources.reward.at_steps(Steps(chosen[:, None], measures))[:, 0] * reading
+            self.dense = self.resources.reward.checked_steps(Steps(chosen[:, None], measures), reading[:, None])[:, 0]
         if self.resources.shaping:
             before, self.potential = self.potential, self._potential()
             self.shaping = self.potential - before

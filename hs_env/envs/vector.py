@@ -154,6 +154,9 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             else:
                 infos |= last
         rewards = to_array(step.reward).astype(np.float64)
+        if (wrong := np.flatnonzero(~np.isfinite(rewards))).size:
+            name, found = self._resources.reward.name, rewards[wrong[0]]
+            raise HsEnvError(f"The reward {name!r} is {found} at a step of slot {wrong[0]}; it must be finite.")
         return to_array(step.observation), rewards, to_array(step.terminated), to_array(step.truncated), infos
 
     # As tensors ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from hs_env.compute import prepare
 from hs_env.corpora.spec import divide
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
@@ -134,6 +135,7 @@ def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
     """Train or resume a run in this process, and return its result, which is saved in the folder too."""
+    prepare(config.threads)
     begun, used = time.monotonic(), time.process_time()
     trained = train_or_resume(config, folder)  # waits if another process trains there
     if not (folder / RESULT).exists():

@@ -73,10 +73,18 @@ def intervals(
 
     Returns:
         The interval of each metric by its name.
+
+    Raises:
+        HsEnvError: If a metric is unknown, or none applies.
     """
     known = metrics_of(predictions)
-    wanted = known if metrics is None else metrics
+    wanted = list(known if metrics is None else metrics)
+    for name in wanted:
+        if name not in known:
+            raise unknown_name("metric", name, known)
     tables = {name: table for name in wanted if (table := known[name].statistics(predictions)) is not None}
+    if not tables:
+        raise HsEnvError(f"None of the metrics applies to these predictions: {', '.join(wanted) or 'no name given'}.")
     ends = np.cumsum([table.shape[1] for table in tables.values()])[:-1]
 
     def values(sums: FloatArray) -> FloatArray:

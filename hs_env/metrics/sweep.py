@@ -40,6 +40,9 @@ class _Function(Agent):
                 f"The policy must return {len(inputs.legal)} whole numbers, one action for each row of observations; "
                 f"got {actions.dtype} of shape {actions.shape}."
             )
+        k = inputs.legal.shape[1]
+        if (wrong := np.flatnonzero((actions < 0) | (actions >= k))).size:
+            raise HsEnvError(f"The policy returns the action {actions[wrong[0]]}; actions are from 0 to {k - 1}.")
         chosen = from_array(actions.astype(np.int64), inputs.legal.device)
         nothing = torch.zeros(len(chosen), device=inputs.legal.device)
         return Decision(nearest_legal(inputs.legal, chosen), nothing, nothing, inputs.memory)
@@ -74,8 +77,8 @@ def mean_reward(
     assert isinstance(made, EncoderEnv)
     encoder, encoded, reward = made.resources.encoder, made.resources.encoded, made.resources.reward
     if sentences is not None:
-        if not 1 <= sentences <= len(encoded):
-            raise HsEnvError(f"The split has {len(encoded)} sentences, asked for {sentences}.")
+        if not isinstance(sentences, int) or not 1 <= sentences <= len(encoded):
+            raise HsEnvError(f"The split has {len(encoded)} sentences, asked for {sentences!r}.")
         encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences, device=CPU)))
     policy = agent if isinstance(agent, Agent) else _Function(agent)
     return reward_means(reward, greedy_episodes(encoder, policy, encoded))["reward"]

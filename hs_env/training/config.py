@@ -101,7 +101,8 @@ class TrainConfig:
     warm_epochs: int | None = None
     """Maximum number of epochs of the warm start; by default 5, for ID-LSTM and skimming 10, for trees 1."""
     pnet_epochs: int | None = None
-    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM and skimming 2, for trees 0."""
+    """Maximum number of epochs of the P-Net alone; by default 1, for ID-LSTM and skimming 2, for trees 0. A classifier
+    without a P-Net has none, whatever is given, so that a grid can set it for all models."""
     joint_epochs: int | None = None
     """Maximum number of epochs of joint training; by default 4."""
     min_updates: int | None = None
@@ -173,8 +174,10 @@ class TrainConfig:
         check_precision(self.precision)
         if self.class_weights not in ("none", "balanced"):
             raise unknown_name("class weights", shown(self.class_weights), ("none", "balanced"))
-        if self.weight_decay * self.learning_rate >= 1:
-            most = f"1 / learning_rate = {1 / self.learning_rate:g}"
+        rates = {"learning_rate": self.learning_rate, "joint_learning_rate": self.joint_learning_rate or 0.0}
+        name = max(rates, key=lambda each: rates[each])
+        if self.weight_decay * rates[name] >= 1:
+            most = f"1 / {name} = {1 / rates[name]:g}"
             raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
         if self.encoder_decay != 1 and not self.encoder_rate:
             raise HsEnvError("encoder_decay is for an encoder that learns. Give --encoder-rate, or leave it out.")
@@ -231,7 +234,8 @@ class TrainConfig:
 
     def _for_flat_classifier(self) -> dict[str, Any]:
         """Return the fields of a classifier without actions."""
-        for name in ("agent", "warm_start", "reward", "reward_dropout", "agent_parameters", "c_net_samples"):
+        policy = ("agent", "agent_parameters", "warm_start", "c_net_samples")
+        for name in (*policy, "reward", "reward_parameters", "reward_dropout"):
             if (given := getattr(self, name)) and given != getattr(TrainConfig, name, None):
                 flag = f"--{name.replace('_', '-')}"
                 raise HsEnvError(f"The model {self.model!r} takes no actions and has no {name}. Leave {flag} out.")

@@ -16,7 +16,14 @@ from hs_env.vectors import WordVectors
 DATA: Final = "data.json"
 """Name of the file of digests in the folder of a run."""
 
-_WORDS: Final = {"sentences": "sentences", "labels": "labels", "splits": "splits or another order of its sentences"}
+_COLUMNS: Final = "columns"
+"""Name of the digest of the columns for rewards."""
+_WORDS: Final = {
+    "sentences": "sentences",
+    "labels": "labels",
+    "splits": "splits or another order of its sentences",
+    _COLUMNS: "values in its columns for rewards",
+}
 """What has changed if a digest differs, by its name, for messages. A text's digests have the names of its parts."""
 _ALL: Final = "all"
 """Name of the digest of everything in order."""
@@ -29,14 +36,16 @@ def corpus_digests(corpus: Corpus) -> dict[str, str]:
     """Return digests of a corpus by name.
 
     `all` covers sentences, labels, gold actions and splits in order. `sentences` ignores order, labels and splits,
-    `labels` ignores order and splits, and `splits` ignores labels; they tell what has changed.
+    `labels` ignores order and splits, and `splits` ignores labels; they tell what has changed. `columns`, which only a
+    corpus with columns for rewards has, covers these.
     """
     rows = [
         (split, "\0".join(each.words), corpus.labels[each.label], each.gold_actions)
         for split, sentences in corpus.splits.items()
         for each in sentences
     ]
-    return {
+    columns = [repr(each.columns) for sentences in corpus.splits.values() for each in sentences if each.columns]
+    return ({_COLUMNS: _digest(columns)} if columns else {}) | {
         _ALL: _digest((repr(corpus.labels), *map(repr, rows))),
         "sentences": _digest(sorted(words for _, words, _, _ in rows)),
         "labels": _digest((repr(corpus.labels), *sorted(f"{words}\0{label}" for _, words, label, _ in rows))),
@@ -81,7 +90,7 @@ def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
         )
         return
     saved = read_json(path)
-    needed = found.keys() - {VECTORS}  # older runs have no digest of their word vectors
+    needed = found.keys() - {VECTORS, _COLUMNS}  # older runs have no digests of these
     whole = isinstance(saved, dict) and needed <= saved.keys()
     if not whole or not all(isinstance(digest, str) for digest in saved.values()):
         raise HsEnvError(f"{path} does not hold the digests of the data of a run. Was it edited?")
@@ -91,6 +100,7 @@ def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
             "new run."
         )
     changed = [key for key in needed if key != _ALL and found[key] != saved[key]]
+    changed += [_COLUMNS] if found.get(_COLUMNS) != saved.get(_COLUMNS, found.get(_COLUMNS)) else []
     if "sentences" in changed:
         changed = ["sentences"]  # then labels and splits differ too
     if not changed and _ALL in found and found[_ALL] != saved[_ALL]:

@@ -38,9 +38,13 @@ def no_run(folder: Path) -> str:
 
 
 def _only_leftovers(folder: Path) -> bool:
-    """Tell whether a folder holds nothing but files of a process that was stopped before it began to train."""
-    left = (LOCK, RECORD, DATA)
-    return all(path.name in left or path.suffix == ".tmp" for path in folder.iterdir())
+    """Tell whether a folder holds nothing but files of a process that was stopped before it began to train.
+
+    Such a process has made the lock. Files of these names without a lock are the user's.
+    """
+    names = {path.name for path in folder.iterdir()}
+    left = {name for name in names if name.startswith(".") and name.endswith(".tmp")}
+    return names <= (left | {LOCK, RECORD, DATA} if LOCK in names else left)
 
 
 def new_folder(folder: Path | None, name: str) -> Path:
@@ -75,12 +79,13 @@ def check_empty(folder: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path, console: Console | None = None) -> Iterator[None]:
+def alone(folder: Path, console: Console | None = None, keep: bool = False) -> Iterator[None]:
     """Lock a folder while this process trains in it; the lock ends with the process, however that ends.
 
     Args:
         folder: Folder of the run.
         console: Console that says that another process trains there; this one then waits. None raises an error.
+        keep: Whether the folder stays if nothing has been trained in it, because it was there before.
 
     Raises:
         HsEnvError: If another process trains there, or the folder holds a link, which would lead out of it.
@@ -101,10 +106,10 @@ def alone(folder: Path, console: Console | None = None) -> Iterator[None]:
             path.unlink(missing_ok=True)
         yield
     finally:
-        _leave_no_trace(folder)  # while the folder is locked, so that no other process writes there meanwhile
+        _leave_no_trace(folder, keep)  # while the folder is locked, so that no other process writes there meanwhile
         lock.release()
         if os.name == "nt":  # Windows removes no file that is open
-            _leave_no_trace(folder)
+            _leave_no_trace(folder, keep)
 
 
 def _acquire(lock: FileLock, folder: Path, console: Console | None) -> None:
@@ -123,13 +128,14 @@ def _acquire(lock: FileLock, folder: Path, console: Console | None) -> None:
                 lock.acquire()
 
 
-def _leave_no_trace(folder: Path) -> None:
-    """Remove the folder if nothing has been trained in it."""
+def _leave_no_trace(folder: Path, keep: bool) -> None:
+    """Remove what this process has made if nothing has been trained in the folder, and the folder unless it is kept."""
     if not (folder / CONFIG).exists():
         with suppress(OSError):
             for name in (LOCK, RECORD, DATA):
                 (folder / name).unlink(missing_ok=True)
-            folder.rmdir()
+            if not keep:
+                folder.rmdir()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class Progress:
         best: Score of the best epoch of this stage (negated if lower is better); None before the first evaluation.
         scale: Scale of that score: see `StagedTrainer.scale`.
         sums: Sums of the logged numbers over the updates since the last evaluation.
-        summed: Number of these updates.
+        counts: Number of these updates that have logged each of them.
         cpu_seconds: Processor time of training and evaluation. Work after the last checkpoint of a killed process is
             repeated and counted once.
         history: One entry per evaluation.
@@ -36,7 +36,7 @@ class Progress:
     best: float | None = None
     scale: dict[str, Any] | None = None
     sums: dict[str, float] = field(default_factory=dict)
-    summed: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -47,8 +47,8 @@ def check_progress(progress: Progress, stages: int, history_types: Mapping[str, 
     Raises:
         HsEnvError: If a value is wrong; the message names its field.
     """
-    counts = ("stage", "epoch", "batch", "updates", "waited", "summed")
-    check_ranges(progress, **dict.fromkeys(counts, (0, 1e15)), cpu_seconds=(0, 1e15))
+    numbers = ("stage", "epoch", "batch", "updates", "waited")
+    check_ranges(progress, **dict.fromkeys(numbers, (0, 1e15)), cpu_seconds=(0, 1e15))
     if progress.best is not None:
         check_ranges(progress, best=(-math.inf, math.inf))
     updates, history = progress.updates_by_stage, progress.history
@@ -58,6 +58,11 @@ def check_progress(progress: Progress, stages: int, history_types: Mapping[str, 
         raise HsEnvError("updates_by_stage must have a whole number per stage")
     if not isinstance(progress.sums, dict) or not all(type(value) is float for value in progress.sums.values()):
         raise HsEnvError("sums must have a number per name")
+    counts = progress.counts
+    if not isinstance(counts, dict) or counts.keys() != progress.sums.keys():
+        raise HsEnvError("counts must have a number for each of the sums")
+    if not all(type(count) is int and count > 0 for count in counts.values()):
+        raise HsEnvError("counts must be whole numbers from 1")
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise HsEnvError("history must be a list of evaluations")
     for name, kind in history_types.items():

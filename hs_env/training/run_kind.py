@@ -78,8 +78,9 @@ class RunKind(Generic[Q, C, R]):
         resolved = self.resolve(config).located()
         find_device(resolved.device)  # an unknown one is an error before anything is written
         name = getattr(config, self.data_field)
+        keep = folder is not None and _path(folder).exists()
         made = ranks.from_first(lambda: new_folder(None if folder is None else _path(folder), name))
-        with learning(resolved.precision, resolved.threads), alone(made):
+        with learning(resolved.precision, resolved.threads), alone(made, keep=keep):
             return self._begin(resolved, made, console or Console(stderr=True), callback)
 
     @isolated
@@ -139,8 +140,14 @@ class RunKind(Generic[Q, C, R]):
             self._check_same(folder, resolved)
             return self.load(folder, resolved.device)
         find_device(resolved.device)
+        keep = folder.exists()
+        try:
+            check_empty(folder)
+        except HsEnvError:
+            if not (folder / CONFIG).is_file():  # asked last: another process may begin at this moment
+                raise
         folder.mkdir(parents=True, exist_ok=True)
-        with learning(resolved.precision, resolved.threads), alone(folder, console):
+        with learning(resolved.precision, resolved.threads), alone(folder, console, keep):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)
@@ -159,7 +166,7 @@ class RunKind(Generic[Q, C, R]):
         device = find_device(device)
         folder = _path(folder)
         config = self.load_config(folder)
-        prepare(config.threads)
+        prepare(0)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Resume it with: {self.command} --resume {folder}")
         return self.load_result(folder, config, read_json(folder / HISTORY), device)

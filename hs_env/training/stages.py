@@ -170,12 +170,12 @@ class StagedTrainer(ABC, Generic[Unit]):
     def history_entry(self, stage: Stage, scores: dict[str, float], better: bool) -> dict[str, Any]:
         """Return the entry of an evaluation in the history.
 
-        Its seconds count from the start of this process. `training` holds the means of the numbers that the updates
-        since the last evaluation have logged.
+        Its seconds count from the start of this process. `training` holds the means of the numbers that updates since
+        the last evaluation have logged, each over those that have logged it.
         """
         progress = self.progress
         place = {"stage": stage.name, "epoch": progress.epoch, "updates": progress.updates}
-        means = {name: total / progress.summed for name, total in progress.sums.items()}
+        means = {name: total / progress.counts[name] for name, total in progress.sums.items()}
         return {**place, "seconds": monotonic() - self._begun, **scores, "best": better, "training": means}
 
     # The run ---------------------------------------------------------------------------------------------------------
@@ -230,9 +230,9 @@ class StagedTrainer(ABC, Generic[Unit]):
             progress.batch += 1
             progress.updates += 1
             progress.updates_by_stage[stage.name] = progress.updates_by_stage.get(stage.name, 0) + 1
-            progress.summed += 1
             for name, value in metrics.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value
+                progress.counts[name] = progress.counts.get(name, 0) + 1
             monitor.update(progress.updates, metrics, read)
             if monotonic() - self._saved > self._pause:
                 self.save_checkpoint()
@@ -251,7 +251,7 @@ class StagedTrainer(ABC, Generic[Unit]):
         progress.cpu_seconds = process_time() - self._cpu_begun
         entry = self.history_entry(stage, scores, better)
         progress.history.append(entry)
-        progress.sums, progress.summed = {}, 0
+        progress.sums, progress.counts = {}, {}
         number = entry.get("epoch", progress.updates)  # a history without epochs is counted in updates
         monitor.epoch(progress.updates, stage.name, number, scores, better, examples)
 

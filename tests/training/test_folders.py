@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.errors import HsEnvError
+from hs_env.training import TrainConfig, train, train_or_resume
 from hs_env.training.folders import CONFIG, LOCK, alone, new_folder
 
 
@@ -23,6 +24,24 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(HsEnvError, match=r"is not empty. Resume its run \(--resume"):
         new_folder(tmp_path, "phrases")
+
+
+@pytest.mark.parametrize("start", [train, train_or_resume])
+def test_files_of_the_user_are_never_taken_for_those_of_a_stopped_process(tmp_path, start):
+    own = {name: f"my {name}" for name in ("data.json", "record.json")}
+    for name, text in own.items():
+        (tmp_path / name).write_text(text)
+    for corpus in ("nope", "phrases:train=10,dev=5,test=5"):
+        config = TrainConfig(corpus=corpus, vectors="random:4")
+        with pytest.raises(HsEnvError, match="is not empty"):
+            start(config if start is train else config.resolve(), tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == own
+
+
+def test_a_folder_that_was_there_stays(tmp_path):
+    with pytest.raises(HsEnvError, match="nope"):
+        train(TrainConfig(corpus="nope"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_process_trains_in_a_folder(tmp_path):

@@ -289,6 +289,7 @@ def test_a_run_killed_before_its_configuration_was_written(place, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "record.json").write_text("[]")
+    (folder / ".lock").touch()
     with pytest.raises(HsEnvError, match=r"nothing has been trained. Start it again in the same folder, with --out"):
         resume(folder)
     config = replace(CONFIG, corpus=place / "corpus.jsonl", vectors="random:3")
