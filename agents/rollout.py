@@ -71,7 +71,7 @@ class Rollout:
             "reward": earned.total.mean().item(),
             "reward_std": earned.total.std(correction=0).item(),
             "entropy": (self.entropy.sum(1) / words).mean().item(),
-            **{f"reward/{key}": mean for key, mean in earned.means().items()},
+            **{f"reward/{key}": mean for key, mean in ranks.quotients(earned.sums()).items()},
         }
 
 

@@ -294,19 +294,19 @@ def variance(values: Tensor) -> Tensor:
 
 
 def means(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the means over the whole batch of numbers to log.
-
-    A number that some processes do not have, such as a term of a reward without an opinion about their sentences, is
-    the mean over the shares of the others.
-    """
+    """Return the means over the whole batch of numbers to log, whose names are the same on all processes."""
     if _share is None:
         return dict(metrics)
-    found: list[list[str]] = [[] for _ in range(count())]
-    _all(dist.all_gather_object, found, list(metrics))
-    names = list(dict.fromkeys(name for each in found for name in each))
-    values = [(metrics.get(name, 0.0), float(name in metrics)) for name in names]
-    totals, weights = mean(torch.tensor(values, dtype=torch.float64, device=_CPU).t())
-    return dict(zip(names, (totals / weights).tolist(), strict=True))
+    values = mean(torch.tensor(list(metrics.values()), dtype=torch.float64, device=_CPU))
+    return dict(zip(metrics, values.tolist(), strict=True))
+
+
+def quotients(sums: Mapping[str, tuple[float, int]]) -> dict[str, float]:
+    """Return sums divided by their counts, both over the whole batch; names whose count is 0 are left out."""
+    totals = torch.tensor(list(sums.values()), dtype=torch.float64, device=_CPU)
+    if _share is not None:
+        _all(dist.all_reduce, totals)
+    return {name: total / number for name, (total, number) in zip(sums, totals.tolist(), strict=True) if number}
 
 
 def gathered(values: Tensor) -> Tensor:

@@ -34,6 +34,9 @@ def test_unknown_names_get_a_suggestion(registry):
 def test_a_version_is_never_redefined(registry):
     with pytest.raises(HsEnvError, match="registered already"):
         registry.register("one.v1")(3)
+    own = Registry("problem", own={"mine.v1": "math:pi"})
+    with pytest.raises(HsEnvError, match="registered already"):
+        own.register("mine.v1")(3)
 
 
 @pytest.mark.parametrize("name", ["one", "One.v1", "one.v0", "one v1", ""])

@@ -53,8 +53,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             settings: Where the configuration comes from.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
             resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
-            trust: Execute the code outside of hs-env that a run to resume or to start from names, such as a reward
-                `module:name`.
+            trust: Execute foreign code that the run of --resume or --init-from names, such as a reward `module:name`.
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.
         """

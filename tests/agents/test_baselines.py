@@ -124,6 +124,13 @@ def test_each_problem_has_its_baselines():
         make_baseline("all_end", Vocabulary(["a"]), DISTILLATION)
     with pytest.raises(HsEnvError, match=r"'all_retain' is for information distillation.*: all_end"):
         make_baseline("all_retain", Vocabulary(["a"]), SEGMENTATION)
+    for name, parameters, message in (
+        ("every_k", {"kk": 2}, "Unknown parameter of the baseline 'every_k' 'kk'. Did you mean 'k'"),
+        ("every_k", {"k": 2.5}, "a whole number of words"),
+        ("random", {"p": "x"}, "between 0 and 1, got 'x'"),
+    ):
+        with pytest.raises(HsEnvError, match=message):
+            make_baseline(name, Vocabulary(["a"]), SEGMENTATION, **parameters)
 
 
 def test_modules_of_gold_phrases():

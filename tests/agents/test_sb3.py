@@ -135,6 +135,7 @@ def test_going_on_from_a_state_equals_never_stopping(name: str) -> None:
         update(steady, seed)
     update(stopped, 1)
     resumed.load_state_dict(stopped.state_dict())
+    assert getattr(resumed.model, "exploration_rate", 0) == getattr(stopped.model, "exploration_rate", 0)
     update(resumed, 2)
     update(resumed, 3)
     assert_same_policy(steady, resumed)

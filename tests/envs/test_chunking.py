@@ -16,13 +16,15 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import hs_env
+from hs_env.agents import Reinforce, ReinforceParameters
 from hs_env.corpora import Vocabulary
 from hs_env.envs import check_vector_env
 from hs_env.envs.classes import ChunkingEnv, ChunkingVectorEnv
 from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import ChunkLSTM, Classifier
-from hs_env.rewards import make_reward
+from hs_env.rewards import DenseReward, make_reward
+from hs_env.types import Steps
 from tests.envs.builders import write_corpus
 
 gymnasium.register_envs(hs_env)
@@ -79,6 +81,56 @@ def test_each_step_earns_what_the_chunk_level_adds(names: dict[str, Any]) -> Non
         assert sum(info["reward_terms"].values()) == pytest.approx(sum(rewards), abs=1e-4)
         assert info["num_chunks"] == int(taken.sum()) == len(info["chunks"])
         assert "".join(info["chunks"]) == "".join(resources.sentences[index].words)
+
+
+class Logarithm(DenseReward):
+    """Finite on every character, but not after the last one, where measures are 0."""
+
+    def step_terms(self, steps: Steps) -> dict[str, torch.Tensor]:
+        return {"early": steps.measures["early_loss"].log()}
+
+
+class Unknown(DenseReward):
+    def step_terms(self, steps: Steps) -> dict[str, torch.Tensor]:
+        return {"early": steps.measures["foo"]}
+
+
+class OnePerEpisode(DenseReward):
+    def step_terms(self, steps: Steps) -> dict[str, torch.Tensor]:
+        return {"early": steps.measures["early_loss"][:, 0]}
+
+
+class NotANumber(DenseReward):
+    def step_terms(self, steps: Steps) -> dict[str, torch.Tensor]:
+        return {"early": steps.measures["early_loss"] * float("nan")}
+
+
+def test_padding_does_not_enter_a_dense_reward(names: dict[str, Any]) -> None:
+    envs = ChunkingVectorEnv(2, **names, reward=Logarithm)
+    envs.reset(options={"text": ["not", "not very good"]})
+    for _ in range(5):  # one slot waits for its next sentence
+        assert np.isfinite(envs.step(np.ones(2, np.int64))[1]).all()
+    classifier = Classifier.load(names["classifier"])
+    batch = classifier.batch([classifier.sentence(text) for text in ("not", "not very good")])
+    model = classifier.model
+    agent = Reinforce(model.state_size, model.problem, ReinforceParameters(samples=2, discount=0.9))
+    assert np.isfinite(list(agent.update(model, batch, Logarithm()).metrics.values())).all()
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        (Unknown, "The reward 'Unknown' failed: KeyError: 'foo'"),
+        (OnePerEpisode, "The reward 'OnePerEpisode' must give each step one value"),
+        (NotANumber, "The reward 'NotANumber' is nan at a step"),
+    ],
+)
+def test_a_broken_dense_reward_is_named(names: dict[str, Any], reward: type[DenseReward], message: str) -> None:
+    for env, action in ((ChunkingEnv, 1), (partial(ChunkingVectorEnv, 2), np.ones(2, np.int64))):
+        made: Any = env(**names, reward=reward)
+        made.reset(seed=0)
+        with pytest.raises(HsEnvError, match=message):
+            made.step(action)
 
 
 def test_a_sum_gives_the_sparse_part_at_the_end(names: dict[str, Any]) -> None:

@@ -130,3 +130,7 @@ def test_errors_say_what_is_wrong(predictions: Predictions, simulate: Simulate) 
         difference(predictions, simulate(len(predictions), seed=1))
     with pytest.raises(HsEnvError, match="at least one resample"):
         intervals(predictions, resamples=0)
+    with pytest.raises(HsEnvError, match="Did you mean 'accuracy'"):
+        intervals(predictions, metrics=["acuracy"])
+    with pytest.raises(HsEnvError, match="None of the metrics applies to these predictions: no name given"):
+        intervals(predictions, metrics=[])

@@ -54,7 +54,13 @@ def test_agents_and_other_environments():
     ("arguments", "message"),
     [
         ({"agent": lambda observations, masks: [0.5] * len(masks)}, "must return .* whole numbers"),
+        (
+            {"agent": lambda observations, masks: np.full(len(masks), 7), **SMALL},
+            "returns the action 7; actions are from 0",
+        ),
+        ({"agent": lambda observations, masks: np.full(len(masks), -1), **SMALL}, "returns the action -1"),
         ({"agent": by_size, "sentences": 61, **SMALL}, "has 60 sentences, asked for 61"),
+        ({"agent": by_size, "sentences": 4.0, **SMALL}, r"has 60 sentences, asked for 4\.0"),
         ({"agent": by_size, "env": "CartPole-v1"}, "one of hs-env's environments, such as .*; got 'CartPole-v1'"),
     ],
 )

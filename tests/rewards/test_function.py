@@ -12,7 +12,8 @@ import pytest
 import torch
 
 import hs_env  # noqa: F401 - registers the environments
-from hs_env.corpora import load_corpus
+from hs_env.corpora import Vocabulary, load_corpus
+from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.rewards import (
     REWARDS,
@@ -71,6 +72,15 @@ def test_a_function_gets_what_it_names():
     }
     assert rewarded.total.tolist() == [0.5, 0.0]
     assert rewarded.means() == {"everything": 0.5}  # None is no opinion: it is not counted
+
+
+def test_characters_are_joined_as_they_were():
+    sentence = Sentence(tuple("a film"), 0, (1, 0, 1, 0, 0, 1))
+    batch = EncodedSplit.from_sentences([sentence], Vocabulary(list(" afilm"))).batch(torch.tensor([0]))
+    episodes = Episodes(batch, torch.tensor([[1, 1, 0, 0, 0, 1]]), torch.zeros(1, 2))
+    seen = {}
+    FunctionReward(lambda texts, phrases: seen.update(texts=texts, phrases=phrases) or [0.0])(episodes)
+    assert seen == {"texts": ["a film"], "phrases": [["a", " ", "film"]]}
 
 
 def test_none_is_counted_by_nobody_and_may_be_all():

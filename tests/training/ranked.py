@@ -41,7 +41,18 @@ def agent(estimator: str, **others: Any) -> dict[str, Any]:
     return {"estimator": estimator, "samples": 3, "hidden_size": 4, **others}
 
 
+def seldom(texts: list[str]) -> list[float | None]:
+    """Return an opinion about few sentences, so that some shares of a batch have none."""
+    return [1.0 if text.startswith("the") else None for text in texts]
+
+
 CONFIGS = {
+    "opinions": config(
+        batch_size=8,
+        pnet_epochs=1,
+        agent_parameters=agent("rloo"),
+        reward="log_likelihood + 0.1 * tests.training.ranked:seldom",
+    ),
     "rloo": config(pnet_epochs=1, agent_parameters=agent("rloo"), class_weights="balanced"),
     "ppo": config(pnet_epochs=1, agent_parameters=agent("ppo", updates=3)),
     "grpo": config(model="phrase_modules", pnet_epochs=1, agent_parameters=agent("grpo", reader="lstm", reader_size=4)),
@@ -61,6 +72,7 @@ REFUSED = {
     "sb3": config(agent="ppo", pnet_epochs=1),
     "rebar": config(agent_parameters=agent("rebar"), pnet_epochs=1),
     "h_net": config(model="h_net"),
+    "rate": config(agent_parameters=agent("rloo", boundary_rate=0.3), pnet_epochs=1),
 }
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from hs_env.evaluation import compare
 from hs_env.language import LMConfig, train_lm
-from hs_env.training import TrainConfig, train
+from hs_env.training import Run, TrainConfig, train
 
 QUIET = Console(quiet=True)
 CONFIG = TrainConfig(
@@ -100,6 +101,17 @@ sys.exit(child.exitcode)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "history.json").exists()
+
+
+def test_the_number_of_threads_is_that_of_the_host_afterwards(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train(replace(CONFIG, threads=1), tmp_path / "run", QUIET)
+        Run.load(tmp_path / "run")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_trainings_in_threads_take_turns(usual: tuple[object, ...], tmp_path: Path) -> None:

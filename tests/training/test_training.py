@@ -433,6 +433,15 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
     assert not (folder / CHECKPOINT).exists()  # it has served
 
 
+def test_a_term_counts_where_it_has_an_opinion(tmp_path):
+    """Its function returns 1 for a few sentences, and None for the others."""
+    reward = "log_likelihood + 0 * tests.training.ranked:seldom"
+    config = replace(CONFIG, reward=reward, batch_size=4, pnet_epochs=1, joint_epochs=0)
+    run = train(config, tmp_path / "run", QUIET)
+    logged = [entry["training"] for entry in run.history if entry["stage"] == "pnet" and entry["epoch"]]
+    assert [entry["p_net/reward/seldom"] for entry in logged] == [1.0]
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -441,6 +450,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
         ("tau", {"tau": 0.0}),
         ("warm_epochs", {"warm_epochs": -1}),
         ("weight_decay", {"weight_decay": 500}),
+        ("weight_decay must be below 1 / joint_learning_rate", {"weight_decay": 100, "joint_learning_rate": 0.1}),
+        ("erases all weights", {"agent_parameters": {"weight_decay": 10.0, "learning_rate": 1.0}}),
     ],
 )
 def test_impossible_values_are_refused(name, values):

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from hs_env import cli
 from hs_env.agents import load_agent, make_baseline
+from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.models import Classifier
@@ -29,6 +30,7 @@ from hs_env.report import make_report
 from hs_env.storage import load_state, save_state
 from hs_env.training import Run, TrainConfig, resume, train, train_or_resume
 from hs_env.training.config import ResolvedConfig
+from hs_env.training.digests import check_data, corpus_digests
 from hs_env.training.folders import alone
 from tests.training.stopped import train_almost_to_the_end
 
@@ -104,6 +106,25 @@ def test_a_run_is_not_read_with_a_changed_corpus(what, copy):
         Run.load(copy).data("test")
     with pytest.raises(HsEnvError, match=message):
         make_report([copy], "test", QUIET)
+
+
+def test_columns_for_rewards_are_data_too(tmp_path):
+    rows = [("good film", "yes"), ("bad film", "no")] * 15
+    own = tmp_path / "own.csv"
+
+    def write(weight):
+        lines = [f"{text} {number},{label},{weight}" for number, (text, label) in enumerate(rows)]
+        own.write_text("\n".join(["text,label,weight", *lines]))
+        return corpus_digests(load_corpus(own))
+
+    digests = write(1)
+    save = {name: value for name, value in digests.items() if name != "columns"}
+    (tmp_path / "data.json").write_text(json.dumps(digests))
+    check_data(tmp_path, "corpus", write(1))
+    with pytest.raises(HsEnvError, match="it has other values in its columns for rewards"):
+        check_data(tmp_path, "corpus", write(2))
+    (tmp_path / "data.json").write_text(json.dumps(save))  # of an older version
+    check_data(tmp_path, "corpus", write(2))
 
 
 def test_neighbours_and_evaluate_refuse_a_changed_corpus(copy, capsys):
