@@ -299,9 +299,10 @@ def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **paramet
             f"The baseline {name!r} is for {others}, not for {problem.title}. Choose one of: "
             f"{', '.join(each.rpartition('.')[0] for each in baselines_for(problem))}."
         )
-    known = list(inspect.signature(kind).parameters)[1:]
+    known = dict(list(inspect.signature(kind).parameters.items())[1:])
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())
     for parameter in parameters:
-        if parameter not in known:
+        if parameter not in known and not takes_any:
             raise unknown_name(f"parameter of the baseline {name!r}", parameter, known)
     return kind(vocabulary, **parameters)
 

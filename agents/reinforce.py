@@ -125,8 +125,8 @@ class ReinforceParameters(RateParameters):
             weight_decay=(0, 10),
             **optional,
         )
-        if self.weight_decay * (self.learning_rate or 0.0) >= 1:
-            most = f"1 / learning_rate = {1 / (self.learning_rate or 1.0):g}"
+        if self.learning_rate is not None and self.weight_decay * self.learning_rate >= 1:
+            most = f"1 / learning_rate = {1 / self.learning_rate:g}"
             raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
 
     @property

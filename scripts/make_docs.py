@@ -111,7 +111,7 @@ def page(name: str, problem: Problem) -> str:
         name=stem(name),
         action_space=space_of("Action Space", sections),
         observation_space=space_of("Observation Space", sections),
-        more=MORE[stem(name)],
+        more=MORE.get(stem(name), "[All pages](../README.md)"),
         sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
 

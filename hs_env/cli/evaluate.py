@@ -61,7 +61,7 @@ def evaluate(
 
 
 def _with_noise(folder: Path, noise: float | None, device: str) -> Run:
-    """Load a run that is evaluated with noise, by as many threads as it was trained with."""
+    """Load a run that is evaluated with noise. From now on the process has as many threads as its training had."""
     from hs_env.compute import prepare
     from hs_env.training.run import Run
 

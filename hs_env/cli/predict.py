@@ -37,7 +37,7 @@ def predict(
     class, and the share of words that the classifier does not know.
 
     Args:
-        file: JSON lines, CSV or TSV with a column of texts, or a file or standard input (-) with one text per line.
+        file: JSON lines, CSV, TSV or Parquet with a column of texts; or one text per line, also on standard input (-).
         out: File to write, ending in .tsv, .csv or .jsonl; - writes TSV to standard output.
         run: Folder of a trained run, or name of a run that ships with the package.
         text_column: Column of the texts in a table.

@@ -199,9 +199,16 @@ def _rows(path: Path, lines: Iterator[tuple[int, list[str] | HsEnvError]], wante
             yield line, file_error(path, line, f"{fault}; {advice}")
 
 
-def _is_numbered(wanted: Wanted, header: list[str]) -> bool:
-    """Return whether the wanted columns are chosen by number, so that the first line is no header."""
-    return all(name.isdecimal() for name in wanted.values()) and not set(wanted.values()) <= set(header)
+def _is_numbered(wanted: Wanted, first: list[str]) -> bool:
+    """Return whether the wanted columns are chosen by number, so that the first line is no header.
+
+    A single number may also be a value of the first line, such as a label. It is a name if all of the line are numbers.
+    """
+    names = set(wanted.values())
+    if not all(name.isdecimal() for name in names):
+        return False
+    is_header = len(names) > 1 or all(field.isdecimal() for field in first)
+    return not (names <= set(first) and is_header)
 
 
 def check_columns(path: Path, line: int, columns: list[str], wanted: Wanted) -> None:

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.corpora.delimited import Record, csv_records, labelled_records, row_lines, tsv_records
+from hs_env.corpora.delimited import Record, csv_records, labelled_records, row_lines, tsv_records, wanted_by
 from hs_env.corpora.labels import read_label
-from hs_env.corpora.parquet import parquet_records
+from hs_env.corpora.parquet import parquet_rows
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.tokenisation import tokenise, tokenise_words
 from hs_env.errors import HsEnvError
@@ -124,7 +124,7 @@ _READERS: Final[Mapping[str, Callable[[Path, RowFormat], Iterator[Record]]]] = {
     ".csv": lambda path, row_format: _without_boundaries(csv_records(path, row_format)),
     ".tsv": lambda path, row_format: _without_boundaries(tsv_records(path, row_format)),
     ".all": labelled_records,
-    ".parquet": parquet_records,
+    ".parquet": lambda path, row_format: parquet_rows(path, wanted_by(row_format)),
 }
 
 DATA_SUFFIXES: Final = (

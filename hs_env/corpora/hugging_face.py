@@ -71,8 +71,16 @@ def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Se
         if label == -1:
             raise HsEnvError(f"{where}: the label is -1: the labels of this split are hidden, so it cannot be used.")
         try:
-            read = declared[label] if declared and type(label) is int else read_label(label)
-            rows.append(Row(sentence, read, None, Path(f"{name}/{split}"), line))
+            rows.append(Row(sentence, _named(label, declared), None, Path(f"{name}/{split}"), line))
         except ValueError as error:
             raise HsEnvError(f"{where}: {error}.") from None
     return rows
+
+
+def _named(label: Any, declared: Sequence[str]) -> str:
+    """Return a label as a text; a ValueError says what is wrong."""
+    if not declared or type(label) is not int:
+        return read_label(label)
+    if not 0 <= label < len(declared):
+        raise ValueError(f"the label is {label}, but the data set declares {len(declared)} classes")
+    return declared[label]

@@ -111,7 +111,7 @@ def _load_words(
     if stem == "hf":
         _reject_sizes(name, sizes)
         return _from_hugging_face(rest, fold, chosen)
-    if _is_path(name):
+    if is_path(name):
         _reject_sizes(name, sizes)
         path, rest = divide(name)
         if not exists(path):
@@ -149,7 +149,7 @@ def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
     They are the file, the folder or the files of splits that `name` is the path of, or for a built-in corpus the files
     in the folders of `data_dir`.
     """
-    if _is_path(name):
+    if is_path(name):
         path, _ = divide(name)
         found: Iterable[Path] = path.iterdir() if path.is_dir() else split_files(path).values() or [path]
     else:
@@ -157,7 +157,8 @@ def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
-def _is_path(name: str) -> bool:
+def is_path(name: str) -> bool:
+    """Return whether the name of a corpus is the path of the user's own files, perhaps with settings."""
     path, _ = divide(name)
     if "/" in name or "\\" in name or path.name.lower().endswith(DATA_SUFFIXES):
         return True

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hs_env.corpora.delimited import Record, check_columns, wanted_by
-from hs_env.corpora.spec import RowFormat
+from hs_env.corpora.delimited import Record, Wanted, check_columns
 from hs_env.errors import HsEnvError, missing_extra
 
 
-def parquet_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
+def parquet_rows(path: Path, wanted: Wanted) -> Iterator[Record]:
     """Yield the rows of a Parquet file, counted from 1.
 
     Raises:
-        HsEnvError: If pyarrow is missing, the file cannot be read, or a column is missing.
+        HsEnvError: If pyarrow is missing, the file cannot be read, or a wanted column is missing.
     """
     try:
         from pyarrow import ArrowException
@@ -23,7 +22,7 @@ def parquet_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
         raise missing_extra(f"{path}: Parquet files", "parquet") from error
     try:
         with ParquetFile(path) as file:
-            check_columns(path, 1, file.schema_arrow.names, wanted_by(row_format))
+            check_columns(path, 1, file.schema_arrow.names, wanted)
             rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
             yield from enumerate(rows, 1)
     except (OSError, ArrowException) as error:

@@ -244,15 +244,6 @@ SETS: Final = {
 }
 """Method that makes each data set."""
 
-_LAST: Final = {"sst": "sst2.test.jsonl.gz", "conll2000": "test.txt.gz"}
-"""File of a data set that is written last, if it is neither the folds nor the test split."""
-
-
-def is_prepared(out: Path, name: str) -> bool:
-    """Return whether a data set in `SETS` is in the folder, whole: its last file is there."""
-    last = (_LAST[name],) if name in _LAST else ("folds.json", "test.jsonl.gz")
-    return any((out / name / file).exists() for file in last)
-
 
 def prepare(out: Path, sets: Sequence[str] = (), downloads: Path | None = None, console: Console | None = None) -> None:
     """Download data sets, and convert them to the files that the corpora load.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hs_env.corpora.delimited import Record, csv_rows, tsv_rows
+from hs_env.corpora.parquet import parquet_rows
 from hs_env.errors import HsEnvError, shown
 from hs_env.textfile import file_error, read_lines, text_lines
 
@@ -17,13 +18,15 @@ _OPTION: Final = "--text-column"
 def read_texts(path: Path, column: str = "text") -> Iterator[str]:
     """Yield the texts of a file, plain or gzip, in order.
 
-    JSON lines, CSV and TSV have them in a column, see `hs_env.corpora.files`. Any other file has one text per line. A
-    blank line is an empty text.
+    JSON lines, CSV, TSV and Parquet have them in a column, see `hs_env.corpora.files`. Any other file has one text per
+    line. A blank line is an empty text.
 
     Raises:
         HsEnvError: If the file cannot be read, has no such column, or is broken.
     """
     name = Path(path.name.lower().removesuffix(".gz"))
+    if name.suffix == ".parquet":
+        return _texts(path, parquet_rows(path, {_OPTION: column}), column)
     reader = _TABLES.get(name.suffix)
     lines = text_lines(read_lines(path), path)
     return (line.rstrip("\r\n") for line in lines) if reader is None else reader(path, lines, column)
@@ -37,26 +40,29 @@ def _json_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:
             raise file_error(path, number, f"broken JSON ({error}); expected one object per line") from error
         if not isinstance(record, dict):
             raise file_error(path, number, f"expected one object per line, got {shown(record, 40)}")
-        text = _value(record, path, number, column)
-        if text is not None and not isinstance(text, str):
-            raise file_error(path, number, f"the value of {column!r} is {shown(text, 40)}; expected a string")
-        yield text or ""
+        yield _checked(_value(record, path, number, column), path, number, column)
 
 
 def _csv_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:
-    return _texts(csv_rows(path, lines, {_OPTION: column}), column)
+    return _texts(path, csv_rows(path, lines, {_OPTION: column}), column)
 
 
 def _tsv_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:
-    return _texts(tsv_rows(path, lines, {_OPTION: column}), column)
+    return _texts(path, tsv_rows(path, lines, {_OPTION: column}), column)
 
 
-def _texts(rows: Iterator[Record], column: str) -> Iterator[str]:
-    """Yield the texts of rows; a blank row is an empty text."""
-    for _, row in rows:
+def _texts(path: Path, rows: Iterator[Record], column: str) -> Iterator[str]:
+    """Yield the texts of rows; a blank row, and a missing value, is an empty text."""
+    for line, row in rows:
         if isinstance(row, HsEnvError):
             raise row
-        yield str(row.get(column, ""))
+        yield _checked(row.get(column), path, line, column)
+
+
+def _checked(text: object, path: Path, line: int, column: str) -> str:
+    if text is not None and not isinstance(text, str):
+        raise file_error(path, line, f"the value of {column!r} is {shown(text, 40)}; expected a string")
+    return text or ""
 
 
 def _value(record: Mapping[str, object], path: Path, line: int, column: str) -> object:

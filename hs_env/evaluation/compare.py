@@ -139,16 +139,16 @@ def _file_stem(
     if not run.is_own:
         parts.append(type(run.classifier.model if run.agent is None else run.agent).__name__)
     parts += [f"oracle{oracle}"] if oracle else []
-    parts += [f"policy-{_as_stem(folder.resolve().as_posix(), folder.resolve().name)}" for folder in policies]
-    parts += [f"agent-{_as_stem(name, name)}" for name in agents]
+    parts += [f"policy-{_as_part(path.name, path.as_posix())}" for path in map(Path.resolve, policies)]
+    parts += [f"agent-{_as_part(name, name)}" for name in agents]
     parts += [f"samples{samples}"] if samples else []
     return "-".join(parts)
 
 
-def _as_stem(whole: str, name: str) -> str:
-    """Return a name for a file; a digest of the whole is added unless that is the name, and as it can be."""
-    stem = re.sub(r"[^\w.]+", "-", name)
-    return stem if stem == whole else f"{stem}-{hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()[:6]}"
+def _as_part(name: str, whole: str) -> str:
+    """Return a name as part of a file's name. A digest of `whole` follows unless the part equals it."""
+    part = re.sub(r"[^\w.-]+", "-", name)
+    return part if part == whole else f"{part}-{hashlib.sha256(whole.encode(errors='surrogatepass')).hexdigest()[:6]}"
 
 
 def _check_wishes(

@@ -11,7 +11,8 @@ from typing import Final
 
 from rich.console import Console
 
-from hs_env.corpora.preparation import is_prepared, prepare
+from hs_env.corpora.layouts import find_file
+from hs_env.corpora.preparation import prepare
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.registry import unknown_name
@@ -54,6 +55,12 @@ def with_vectors(cells: Sequence[Cell], vectors: str | None) -> list[Cell]:
     return [replace(cell, config=replace(cell.config, vectors=vectors)) for cell in cells]
 
 
+def _is_whole(folder: Path) -> bool:
+    """Return whether a data set is there, with the file that a preparation writes last."""
+    last = "sst2.test" if folder.name == "sst" else "test"
+    return (folder / "folds.json").exists() or find_file(folder, (last,)) is not None
+
+
 def provide_data(cells: Sequence[Cell], data_dir: Path, console: Console) -> None:
     """Make the data sets that the cells need and `data_dir` lacks, and check that their word vectors are there.
 
@@ -62,7 +69,7 @@ def provide_data(cells: Sequence[Cell], data_dir: Path, console: Console) -> Non
     """
     stems = {re.sub(r"(_trees|_phrases)?(\.v\d+)?(:.*)?$", "", cell.corpus, count=1) for cell in cells}
     for folder in sorted({FOLDERS[stem] for stem in stems if stem in FOLDERS}):
-        if not is_prepared(data_dir, folder):
+        if not _is_whole(data_dir / folder):
             prepare(data_dir, [folder], console=console)
     for spec in sorted({cell.config.vectors for cell in cells if not is_contextual(cell.config.vectors)}):
         try:

@@ -17,12 +17,12 @@ from typing import Any
 from rich.console import Console
 
 from hs_env.compute import prepare
-from hs_env.corpora.spec import divide
+from hs_env.corpora.loading import is_path
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.result import is_result, result_of
-from hs_env.storage import exists, read_json, write_atomically
+from hs_env.storage import read_json, write_atomically
 from hs_env.training import train_or_resume
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import corpus_of
@@ -84,7 +84,7 @@ def run_cells(
         What failed or was killed, one line per cell.
 
     Raises:
-        HsEnvError: If the ledger has a result on files of the user that have changed since.
+        HsEnvError: If a finished run has read a corpus from the user's own files, and these have changed since.
     """
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
@@ -123,14 +123,14 @@ def run_cells(
 
 
 def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
-    """Check that the files of the user that finished runs have read are still the same."""
+    """Check that corpora from the user's own files are still those that finished runs have read."""
     digests: dict[tuple[str, str], dict[str, str]] = {}
     for cell in cells:
         name, model = cell.config.corpus, cell.config.model
-        if exists(divide(name)[0]) and (folder(cell) / DATA).exists():
+        if is_path(name) and (folder(cell) / DATA).exists():
             if (name, model) not in digests:
                 digests[name, model] = corpus_digests(corpus_of(cell.config))
-            check_data(folder(cell), f"corpus {name!r}", digests[name, model])
+            check_data(folder(cell), f"corpus {name!r}", digests[name, model], rewards=True)
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:

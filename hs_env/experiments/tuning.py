@@ -12,11 +12,14 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from hs_env.corpora import load_corpus
+from hs_env.corpora.loading import is_path
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.experiments.space import Range, Space, Value, values_in, with_values
 from hs_env.settings import to_toml
 from hs_env.storage import write_atomically
 from hs_env.training import TrainConfig, train_or_resume
+from hs_env.training.digests import corpus_digests
 from hs_env.training.time_left import TimeLeft
 
 try:
@@ -32,6 +35,8 @@ SCORE: Final = "log_likelihood"
 STORAGE, BEST = "study.db", "best.toml"
 """Files in the folder of a search: the study, and the best configuration."""
 _STAGES: Final = ("warm", "pnet", "joint")
+_SPARED: Final = 3
+"""Number of the epoch from which on a trial may be stopped."""
 _EPOCHS: Final = 10**6
 """Steps between two stages: trials are compared at the same epoch of the same stage."""
 
@@ -110,7 +115,10 @@ def _naming_storage(out: Path) -> Iterator[None]:
 def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
     """Create or load the study of a folder, and check that it is the same search."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = json.dumps([_changed(config), {name: repr(each) for name, each in space.items()}], sort_keys=True)
+    searched: list[Any] = [_changed(config), {name: repr(each) for name, each in space.items()}]
+    if is_path(config.corpus):
+        searched.append(corpus_digests(load_corpus(config.corpus, data_dir=config.data_dir)))
+    search = json.dumps(searched, sort_keys=True)
     (out / "trials").mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock"):
         study = optuna.create_study(
@@ -118,10 +126,11 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
             study_name="hs-env",
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=3),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         )
         if study.user_attrs.setdefault("search", search) != search:
-            raise HsEnvError(f"{out} holds a search of another configuration or space. Choose another folder (--out).")
+            what = "another configuration, another space or other data"
+            raise HsEnvError(f"{out} holds a search of {what}. Choose another folder (--out).")
         study.set_user_attr("search", search)
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(values_in(space, config))
@@ -174,7 +183,8 @@ def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> s
         step = _STAGES.index(entry["stage"]) * _EPOCHS + entry["epoch"]
         if step not in reported and entry["epoch"]:  # 0 is before any update of the stage
             trial.report(entry[SCORE], step)
-        if trial.should_prune():
+            reported.add(step)
+        if len(reported) >= _SPARED and trial.should_prune():
             raise optuna.TrialPruned
 
     with Path(f"{folder}.log").open("a", encoding="utf-8") as log:

@@ -7,6 +7,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any, Final, TypeVar
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -50,7 +51,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     Raises:
         HsEnvError: At once if `size` is no whole number from 1.
     """
-    if not isinstance(size, int) or size < 1:
+    if not isinstance(size, int | np.integer) or size < 1:
         raise HsEnvError(f"The size of a chunk is a whole number from 1, got {shown(size)}.")
     iterator = iter(items)
     return iter(lambda: list(islice(iterator, size)), [])

@@ -77,7 +77,7 @@ def mean_reward(
     assert isinstance(made, EncoderEnv)
     encoder, encoded, reward = made.resources.encoder, made.resources.encoded, made.resources.reward
     if sentences is not None:
-        if not isinstance(sentences, int) or not 1 <= sentences <= len(encoded):
+        if not isinstance(sentences, int | np.integer) or not 1 <= sentences <= len(encoded):
             raise HsEnvError(f"The split has {len(encoded)} sentences, asked for {sentences!r}.")
         encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences, device=CPU)))
     policy = agent if isinstance(agent, Agent) else _Function(agent)

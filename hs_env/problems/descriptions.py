@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 LSTM_BOUNDS: Final = (
-    "Hidden states are in [-1, 1]. A cell grows in size by at most 1 per step, so sentences of up to 1000 words stay "
-    "within the bounds; values beyond them are clipped."
+    "Hidden states are in [-1, 1]. A cell grows in size by at most 1 per step, so the first 1000 steps stay within "
+    "the bounds; values beyond them are clipped."
 )
 """Bounds of an observation that consists of cells and hidden states of LSTMs, for `EnvironmentText.observation`."""
 

@@ -70,13 +70,14 @@ def _digest(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
+def check_data(folder: Path, name: str, found: Mapping[str, str], rewards: bool = False) -> None:
     """Check that data is what the run in a folder was started with. Runs without digests pass with a warning.
 
     Args:
         folder: Folder of the run.
         name: Name of the data, for the message, such as "corpus 'phrases'".
         found: Digests of the data as it is now.
+        rewards: Whether columns for rewards must be the same, too.
 
     Raises:
         HsEnvError: If the data has changed, or the digests are damaged; the message says what, and what to do.
@@ -100,7 +101,7 @@ def check_data(folder: Path, name: str, found: Mapping[str, str]) -> None:
             "new run."
         )
     changed = [key for key in needed if key != _ALL and found[key] != saved[key]]
-    changed += [_COLUMNS] if found.get(_COLUMNS) != saved.get(_COLUMNS, found.get(_COLUMNS)) else []
+    changed += [_COLUMNS] if rewards and found.get(_COLUMNS) != saved.get(_COLUMNS, found.get(_COLUMNS)) else []
     if "sentences" in changed:
         changed = ["sentences"]  # then labels and splits differ too
     if not changed and _ALL in found and found[_ALL] != saved[_ALL]:

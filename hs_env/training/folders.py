@@ -42,7 +42,10 @@ def _only_leftovers(folder: Path) -> bool:
 
     Such a process has made the lock. Files of these names without a lock are the user's.
     """
-    names = {path.name for path in folder.iterdir()}
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:  # another process that has trained nothing has just removed it
+        return True
     left = {name for name in names if name.startswith(".") and name.endswith(".tmp")}
     return names <= (left | {LOCK, RECORD, DATA} if LOCK in names else left)
 
@@ -132,7 +135,7 @@ def _leave_no_trace(folder: Path, keep: bool) -> None:
     """Remove what this process has made if nothing has been trained in the folder, and the folder unless it is kept."""
     if not (folder / CONFIG).exists():
         with suppress(OSError):
-            for name in (LOCK, RECORD, DATA):
+            for name in (RECORD, DATA, LOCK):  # without the lock, the others would be files of the user
                 (folder / name).unlink(missing_ok=True)
             if not keep:
                 folder.rmdir()

@@ -41,6 +41,14 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
+def progress_of(saved: Mapping[str, Any]) -> Progress:
+    """Return the progress of a checkpoint. Those before version 0.3 count the updates once for all logged numbers."""
+    values = dict(saved)
+    if (updates := values.pop("summed", None)) is not None:
+        values["counts"] = dict.fromkeys(values["sums"], updates)
+    return Progress(**values)
+
+
 def check_progress(progress: Progress, stages: int, history_types: Mapping[str, type]) -> None:
     """Check the types and ranges of a progress that was loaded from a file, for a trainer with so many stages.
 

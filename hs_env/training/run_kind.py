@@ -216,7 +216,7 @@ class RunKind(Generic[Q, C, R]):
     def _continue(self, config: C, folder: Path, console: Console, callback: Callback | None) -> R:
         """Continue the run in a folder that is locked."""
         trainer = self.new_trainer(config, folder, console)
-        check_data(folder, trainer.data_name, trainer.data_digests)
+        check_data(folder, trainer.data_name, trainer.data_digests, rewards=True)
         trainer.load_checkpoint()
         records = read_json(folder / RECORD) if (folder / RECORD).exists() else []
         if not isinstance(records, list):

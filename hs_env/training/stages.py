@@ -21,7 +21,7 @@ from hs_env.errors import HsEnvError
 from hs_env.models.saved import LOADING_ERRORS, check_optimizer
 from hs_env.storage import HISTORY, load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
-from hs_env.training.progress import Progress, check_progress
+from hs_env.training.progress import Progress, check_progress, progress_of
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -291,7 +291,7 @@ class StagedTrainer(ABC, Generic[Unit]):
                 "as it was, or start a new run."
             )
         try:
-            self.progress, self._best = Progress(**state["progress"]), state["best"]
+            self.progress, self._best = progress_of(state["progress"]), state["best"]
             check_progress(self.progress, len(self.stages), self.history_types)
             if not isinstance(self._best, dict):
                 raise TypeError("the best weights are no mapping")

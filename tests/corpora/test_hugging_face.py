@@ -35,6 +35,15 @@ def test_splits_and_label_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert corpus.splits["test"][0].words == ("it", "'s", "0")
 
 
+@pytest.mark.parametrize("label", [2, -2])
+def test_a_number_that_no_declared_class_has_is_named(monkeypatch: pytest.MonkeyPatch, label: int) -> None:
+    test = table(6)
+    test["label"][3] = label
+    serve(monkeypatch, train=table(8, names=["no", "yes"]), test=test)
+    with pytest.raises(HsEnvError, match=f"test, row 4: the label is {label}, but the data set declares 2"):
+        load_corpus("hf:yesno")
+
+
 def test_numbers_are_positions_in_the_names_that_are_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, train=table(8, names=["1", "0"]), validation=table(4), test=table(6))
     corpus = load_corpus("hf:stars")

@@ -264,14 +264,15 @@ def test_codecs_that_no_text_file_has(encoding: str) -> None:
         ('text,label\n"good, film" ,pos\n', "text", "label"),
         ("\n\ntext;label\ngood film;pos\n", "text", "label"),
         ("text,label\ngood film,pos,\n", "text", "label"),
-        ("pos,good film\nneg,bad film\n", "2", "1"),
+        ("pos,good film\n2,bad film\n", "2", "1"),
+        ("2,good film\n1,bad film\n2,fine film\n", "2", "1"),
         (f"text,label\n{'good ' * 40000},pos\n", "text", "label"),
     ],
-    ids=["empty field", "empty first field", "blank", "blank lines", "last separator", "numbers", "long"],
+    ids=["empty field", "empty first field", "blank", "blank lines", "last separator", "numbers", "stars", "long"],
 )
 def test_prediction_reads_the_tables_that_training_reads(tmp_path: Path, content: str, text: str, label: str) -> None:
     path = tmp_path / "r.csv"
     path.write_text(content)
     rows = read_rows(path, RowFormat(text, label))
-    assert [row.label for row in rows][:1] == ["pos"]
+    assert rows[0].label in ("pos", "2")
     assert list(read_texts(path, text)) == [row.text for row in rows]

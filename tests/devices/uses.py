@@ -355,7 +355,10 @@ USES: Final[dict[str, Use]] = {
     **{f"baseline {name}": partial(use_baseline, name) for name in BASELINES},
     **{f"search {name}": partial(use_search, name) for name in PROBLEMS},
     **{f"training {name}": partial(use_trainer, *job) for name, job in JOBS.items()},
-    **{f"evaluation {run}": partial(use_evaluation, run) for run in ("phrases", "phrases_id_lstm")},
+    **{
+        f"evaluation {run}": partial(use_evaluation, run)
+        for run in ("phrases", "phrases_id_lstm", "movie_reviews_skim_lstm")
+    },
     **{f"language model {name}": partial(use_language_model, name, "sample", "cosine") for name in CORES},
     **{f"router {name}": partial(use_language_model, "h_net", "step", name) for name in ROUTERS},
 }

@@ -81,7 +81,7 @@ def test_other_agents_have_rows_and_files_of_their_own(
     compare(replace(run, agent=every_k, loaded=None), "test", QUIET)
     assert {name: (run.folder / name).read_bytes() for name in own} == own
     compare(run, "test", QUIET, agents={"every-k": every_k})
-    for pattern in ("agent-every-k-??????", "agent-every-k", "EveryK"):  # a digest of a name that no file can have
+    for pattern in ("agent-every-k-??????", "agent-every-k", "EveryK"):  # a digest follows a changed name
         assert len(list(run.folder.glob(f"evaluation-test-{pattern}.json"))) == 1
 
 

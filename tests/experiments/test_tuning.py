@@ -101,17 +101,20 @@ def test_a_search_repeats_itself_in_parts_and_its_best_file_trains_the_best_tria
     config = make_config(TrainConfig, load_settings(TrainConfig, PRESETS, None, best))
     assert config == with_values(CONFIG, study.best_params)
     assert train(config, tmp_path / "run", QUIET).scores["log_likelihood"] == pytest.approx(study.best_value, abs=1e-6)
-    with pytest.raises(HsEnvError, match="another configuration or space"):
+    with pytest.raises(HsEnvError, match="another configuration, another space or other data"):
         tune(replace(CONFIG, seed=1), RATES, tmp_path / "whole", 6, QUIET)
 
 
 def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_path, monkeypatch):
     from hs_env.experiments import tuning
 
-    scores, real = iter([0.0, 0.0, 0.0, 0.0, -9.0]), tuning.train_or_resume
+    scores, real, reports = iter([0.0, 0.0, 0.0, 0.0, -9.0]), tuning.train_or_resume, []
 
     def scored(config, folder, console, callback):
-        callback({"stage": "warm", "epoch": 3, "log_likelihood": next(scores, None) or 0.0})
+        score = next(scores, None) or 0.0
+        for stage, epoch in (("warm", 1), ("joint", 1), ("joint", 2), ("joint", 3)):
+            reports.append(folder.name)
+            callback({"stage": stage, "epoch": epoch, "log_likelihood": score})
         if folder.name == "5":
             raise HsEnvError("no room")
         return real(config, folder, console)
@@ -120,7 +123,23 @@ def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_pat
     tuning.tune(CONFIG, RATES, tmp_path, 6, QUIET)
     states = [trial.state.name for trial in study_of(tmp_path).trials]
     assert states == ["COMPLETE"] * 4 + ["PRUNED", "FAIL"]
+    assert [reports.count(str(number)) for number in range(6)] == [4, 4, 4, 4, 3, 4]  # stopped at the third epoch
     assert study_of(tmp_path).trials[5].user_attrs["error"] == "no room"
+
+
+def test_a_search_on_a_file_that_has_changed_is_refused(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    rows = [
+        f"{word} film {number},{label}" for number in range(20) for word, label in (("good", "pos"), ("bad", "neg"))
+    ]
+    own = tmp_path / "own.csv"
+    own.write_text("\n".join(["text,label", *rows]))
+    config = replace(CONFIG, corpus=str(own))
+    tune(config, RATES, tmp_path / "out", 1, QUIET)
+    own.write_text("\n".join(["text,label", *rows, "dull film,neg"]))
+    with pytest.raises(HsEnvError, match="or other data"):
+        tune(config, RATES, tmp_path / "out", 2, QUIET)
 
 
 def test_folders_with_signs_of_an_address_hold_their_own_study(tmp_path):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 
 import pytest
 from rich.console import Console
 
 from hs_env.training import TrainConfig, monitor, train
 from hs_env.training.monitor import Monitor
+from hs_env.training.progress import Progress, check_progress, progress_of
 from hs_env.training.time_left import TimeLeft
 
 SCORES = {"accuracy": 0.5, "macro_f1": 0.4, "log_likelihood": -0.7, "reward": -0.6, "phrases_per_sentence": 12.2}
@@ -27,6 +29,15 @@ def passed(clock: Clock, left: TimeLeft, updates: int, seconds: float) -> None:
     for _ in range(updates):
         clock.now += seconds
         left.update()
+
+
+def test_a_checkpoint_of_an_older_version_counts_its_updates():
+    old = asdict(Progress(updates=7, sums={"loss": 6.0, "norm": 3.0})) | {"summed": 3}
+    del old["counts"]
+    progress = progress_of(old)
+    assert progress.counts == {"loss": 3, "norm": 3}
+    check_progress(progress, 3, {})
+    assert progress_of(asdict(progress)) == progress
 
 
 def test_time_left_covers_the_later_stages():

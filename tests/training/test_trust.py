@@ -120,11 +120,12 @@ def test_columns_for_rewards_are_data_too(tmp_path):
     digests = write(1)
     save = {name: value for name, value in digests.items() if name != "columns"}
     (tmp_path / "data.json").write_text(json.dumps(digests))
-    check_data(tmp_path, "corpus", write(1))
-    with pytest.raises(HsEnvError, match="it has other values in its columns for rewards"):
-        check_data(tmp_path, "corpus", write(2))
-    (tmp_path / "data.json").write_text(json.dumps(save))  # of an older version
+    check_data(tmp_path, "corpus", write(1), rewards=True)
     check_data(tmp_path, "corpus", write(2))
+    with pytest.raises(HsEnvError, match="it has other values in its columns for rewards"):
+        check_data(tmp_path, "corpus", write(2), rewards=True)
+    (tmp_path / "data.json").write_text(json.dumps(save))  # of an older version
+    check_data(tmp_path, "corpus", write(2), rewards=True)
 
 
 def test_neighbours_and_evaluate_refuse_a_changed_corpus(copy, capsys):
@@ -361,7 +362,7 @@ class Mine(LogLikelihood):
 """
 
 
-def test_a_strangers_code_is_not_executed(place, tmp_path, monkeypatch):
+def test_a_strangers_code_is_not_executed(place, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "stranger.py").write_text(STRANGER)
@@ -380,9 +381,10 @@ def test_a_strangers_code_is_not_executed(place, tmp_path, monkeypatch):
     (tmp_path / "imported").unlink()
     compare(resume(tmp_path / "run", QUIET), "test", QUIET)  # a finished run executes nothing
     run = str(tmp_path / "run")
-    for arguments in (["demo", run, "--out", "demo.html"], ["train", "--init-from", run], ["tune", "--init-from", run]):
+    for arguments in (["demo", run], ["train", "--init-from", run], ["tune", "--init-from", run]):
         with pytest.raises(SystemExit):
-            cli.main(arguments)
+            cli.main([*arguments, "--out", str(tmp_path / "out")])
+        assert "the reward 'stranger:Mine'" in capsys.readouterr().err
     assert not (tmp_path / "imported").exists()
 
 
