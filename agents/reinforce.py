@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hs_env import ranks
 from hs_env.compute import Device, device_of, find_device, isolated, making_on
-from hs_env.errors import HsEnvError, check_ranges
+from hs_env.errors import HsEnvError, check_decay, check_ranges
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.rate import RateParameters, rate_loss
 from hs_env.parameters import parse_parameters
@@ -125,9 +125,7 @@ class ReinforceParameters(RateParameters):
             weight_decay=(0, 10),
             **optional,
         )
-        if self.learning_rate is not None and self.weight_decay * self.learning_rate >= 1:
-            most = f"1 / learning_rate = {1 / self.learning_rate:g}"
-            raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
+        check_decay(self.weight_decay, learning_rate=self.learning_rate)
 
     @property
     def score_settings(self) -> dict[str, Any]:

@@ -75,6 +75,19 @@ def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
             object.__setattr__(config, name, int(value) if isinstance(value, Integral) else float(value))
 
 
+def check_decay(weight_decay: float, **rates: float | None) -> None:
+    """Check that decoupled weight decay leaves a part of the weights at each learning rate; None is no rate.
+
+    Raises:
+        HsEnvError: If an update would erase all weights. The message names the highest rate.
+    """
+    known = {name: rate for name, rate in rates.items() if rate is not None}
+    name = max(known, key=lambda each: known[each], default=None)
+    if name is not None and weight_decay * known[name] >= 1:
+        most = f"1 / {name} = {1 / known[name]:g}"
+        raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {weight_decay!r}.")
+
+
 def shown(value: object, width: int = 100) -> str:
     """Return the representation of a value for a message, at most `width` characters long."""
     try:

@@ -60,17 +60,17 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         ranks.join()
         console = Console(stderr=True)
         full = full_config(config, model_parameters, agent_parameters, reading)
+        if trust and resume is None and config.init_from is None:
+            raise HsEnvError("--trust is for --resume and --init-from: other options are your own. Leave it out.")
         if seeds:
             ranks.require_one("A run per seed")
-            if resume is not None or (trust and config.init_from is None) or config.seed:
+            if resume is not None or config.seed:
                 raise HsEnvError("--seeds takes the place of --seed, and needs no --resume: repeat the same command.")
             from hs_env.experiments.seeds import train_seeds  # needs the extra "analysis"
 
             print_comparison(train_seeds(full, seeds, out, jobs, console))
             return
         if resume is None:
-            if trust and config.init_from is None:
-                raise HsEnvError("--trust is for --resume and --init-from: other options are your own. Leave it out.")
             run = runs.train(full, out, console)
         elif (config, model_parameters, agent_parameters, reading, settings) == chosen.plain and out is None:
             run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)

@@ -56,7 +56,7 @@ def checked_actions(actions: ArrayLike, count: int, problem: Problem) -> NDArray
     """Return the actions of all slots, (count,) int64.
 
     Raises:
-        HsEnvError: If there are not `count` integers, or one of them is not an action of the problem.
+        HsEnvError: If `actions` is not an array of `count` integers, or one is no action of the problem.
     """
     try:
         array = np.asarray(actions)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Literal
 from hs_env.agents import AGENTS
 from hs_env.compute import Precision, check_device, check_precision
 from hs_env.corpora import CORPORA
-from hs_env.errors import HsEnvError, check_ranges, shown
+from hs_env.errors import HsEnvError, check_decay, check_ranges, shown
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.parameters import make_plain, parse_parameters, plain_values
 from hs_env.registry import unknown_name
@@ -174,11 +174,7 @@ class TrainConfig:
         check_precision(self.precision)
         if self.class_weights not in ("none", "balanced"):
             raise unknown_name("class weights", shown(self.class_weights), ("none", "balanced"))
-        rates = {"learning_rate": self.learning_rate, "joint_learning_rate": self.joint_learning_rate or 0.0}
-        name = max(rates, key=lambda each: rates[each])
-        if self.weight_decay * rates[name] >= 1:
-            most = f"1 / {name} = {1 / rates[name]:g}"
-            raise HsEnvError(f"weight_decay must be below {most}, which erases all weights; got {self.weight_decay!r}.")
+        check_decay(self.weight_decay, learning_rate=self.learning_rate, joint_learning_rate=self.joint_learning_rate)
         if self.encoder_decay != 1 and not self.encoder_rate:
             raise HsEnvError("encoder_decay is for an encoder that learns. Give --encoder-rate, or leave it out.")
         if self.encoder_rate and not is_contextual(self.vectors):
