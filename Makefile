@@ -54,14 +54,15 @@ docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, pi
 	$(BIN)/python scripts/draw_architecture.py
 	$(BIN)/python scripts/make_zoo.py
 	$(BIN)/python scripts/run_notebooks.py
-	rm -f docs/demo.html
-	$(BIN)/python -m hs_env.cli demo movie_reviews phrases_id_lstm --words 8000 --out docs/demo.html
+	rm -f build/demo.html
+	$(BIN)/python -m hs_env.cli demo movie_reviews phrases_id_lstm --words 8000 --out build/demo.html
+	mv build/demo.html docs/demo.html
 
 site: .venv/.site  ## the documentation site in build/site, with every link in it checked
 	$(BIN)/python scripts/make_site.py
 
-constraints: $(INSTALLED)  ## pin what .venv holds, all extras included
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,site,tune]'
+constraints: $(INSTALLED)  ## pin what .venv holds, with the extras that have no environment of their own
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,parquet,site,tune]'
 	{ sed '/^[^#]/,$$d' constraints.txt; \
 	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
 	mv .venv/pins constraints.txt
@@ -72,7 +73,7 @@ clean:  ## remove .venv, .interop and everything that was built; runs and downlo
 
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[dev,analysis,contextual,tune]'
+	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[dev,analysis,contextual,parquet,tune]'
 	@touch $@
 
 .venv/.site: $(INSTALLED)

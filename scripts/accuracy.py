@@ -5,28 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import tyro
+from command import run_script
 
 from hs_env.agents import load_agent, make_baseline
 from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.corpora import load_corpus
+from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.definitions import metrics_of
-from hs_env.metrics.predictions import collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes
+from hs_env.metrics.scores import greedy_predictions
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
 
 
 def figures_of(run: str, corpus: str, policy: str | None = None) -> dict[str, Interval]:
     """Accuracy, and tree F1 of trees, with 95% bootstrap intervals over sentences."""
     classifier, loaded = Classifier.load(run), load_corpus(corpus)
-    model = classifier.model
+    model, agent = classifier.model, None
     if isinstance(model, StructuredEncoder):
-        split = classifier.encode(loaded.for_problem(model.problem).splits["test"])
-        own = Path(find_classifier(run)).parent / AGENT
+        loaded, own = loaded.for_problem(model.problem), Path(find_classifier(run)).parent / AGENT
         agent = load_agent(own) if policy is None else make_baseline(policy, classifier.vocabulary, model.problem)
-        found = collect(greedy_episodes(model, agent, split), model.problem)
-    else:
-        found = collect_flat(flat_predictions(model, classifier.encode(loaded.splits["test"])))
+    elif policy is not None:
+        raise HsEnvError(f"{run} takes no actions, so it cannot follow the policy {policy!r}.")
+    found = greedy_predictions(model, agent, classifier.encode(loaded.splits["test"]))
     return intervals(found, metrics=[name for name in ("accuracy", "tree_f1") if name in metrics_of(found)])
 
 
@@ -43,4 +43,4 @@ def main(run: tyro.conf.Positional[str], corpus: str, policy: str | None = None)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -8,24 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import tyro
+from command import run_script
 
 from hs_env.agents import Agent, load_agent, make_baseline
 from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.corpora import load_corpus
-from hs_env.corpora.encoded import EncodedSplit
 from hs_env.metrics.definitions import values_of
-from hs_env.metrics.predictions import collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes
+from hs_env.metrics.scores import greedy_predictions
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
-
-
-def accuracy(classifier: Classifier, agent: Agent | None, sentences: EncodedSplit) -> float:
-    """Compute the accuracy of a classifier, under a policy if it takes actions."""
-    model = classifier.model
-    if isinstance(model, StructuredEncoder):
-        assert agent is not None
-        return values_of(collect(list(greedy_episodes(model, agent, sentences)), model.problem))["accuracy"]
-    return values_of(collect_flat(flat_predictions(model, sentences)))["accuracy"]
 
 
 def main(
@@ -54,9 +44,10 @@ def main(
             suitable = [corpus.for_problem(problem) for corpus in corpora]
         splits = [classifier.encode(corpus.splits["test"]) for corpus in suitable]
         for name, agent in policies.items():
-            cells = [f"{100 * accuracy(classifier, agent, split):.1f}" for split in splits]
+            found = [values_of(greedy_predictions(classifier.model, agent, split)) for split in splits]
+            cells = [f"{100 * each['accuracy']:.1f}" for each in found]
             print(f"| {name} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

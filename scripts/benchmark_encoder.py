@@ -46,7 +46,9 @@ def benchmark_encoder(
     encoder.network.train()
     layer = encoder.network.config.num_hidden_layers
     counted = int(encoder.pieces(words)["attention_mask"].sum())
-    matrices = [each for name, each in encoder.network.named_parameters() if each.ndim == 2 and "embed" not in name]
+    named = encoder.network.named_parameters()  # embeddings are no products, and the pooler reads one piece alone
+    others = ("embed", "pooler")
+    matrices = [each for name, each in named if each.ndim == 2 and not any(part in name for part in others)]
     rate = gemm_rate(batch * 4, encoder.network.config.hidden_size)
     products = 6 * sum(each.numel() for each in matrices) * counted / rate
 

@@ -7,7 +7,6 @@ Measurements that are compared alternate, so that a slower machine slows both. A
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,8 +33,6 @@ from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import HSLSTM, Classifier
-from hs_env.storage import write_json
-from hs_env.training.record import describe
 
 gymnasium.register_envs(hs_env)
 ID = "hs_env/PhraseSegmentation-v0"
@@ -110,7 +107,8 @@ def single_against_cells(env: gymnasium.Env[Any, Any], d: int, e: int, episodes:
     draw, state = np.random.default_rng(0), (torch.zeros(1, d), torch.zeros(1, d))
     word, phrase = nn.LSTMCell(e, d), nn.LSTMCell(d, d)
     x, h = torch.randn(1, e), torch.randn(1, d)
-    stepping, calling = [], []
+    stepping, calling = list[float](), list[float]()
+    env.reset(seed=0)
     for _ in range(episodes):
         env.reset()
         terminated = False
@@ -136,7 +134,8 @@ def collecting(native: VecEnv, dummy: VecEnv, n_steps: int, rounds: int) -> dict
     seconds: dict[str, list[float]] = {"native": [], "dummy": [], "optimisation": []}
     environments = {"native": native, "dummy": dummy}
     models = {
-        name: PPO("MlpPolicy", env, n_steps=n_steps, gamma=1.0, device="cpu") for name, env in environments.items()
+        name: PPO("MlpPolicy", env, n_steps=n_steps, gamma=1.0, device="cpu", seed=0)
+        for name, env in environments.items()
     }
     for model in models.values():
         model.learn(0)  # collects nothing, but sets up what collect_rollouts() needs
@@ -177,17 +176,15 @@ def curve(make: Callable[..., VectorEnv[Any, Any, Any]], d: int, steps: int) -> 
 
 
 def benchmark_environments(
-    out: Path = Path("benchmark-environments.json"),
     corpus: str = "movie_reviews",
     hidden_size: int = 300,
     slots: int = 256,
     rounds: int = 8,
     threads: int = 0,
 ) -> None:
-    """Measure the speed of single and vector environments; print it and write it as JSON.
+    """Measure the speed of single and vector environments; print it.
 
     Args:
-        out: JSON file to write.
         corpus: Corpus to measure on.
         hidden_size: Hidden size d of the classifier.
         slots: Number of slots of the vector environments that are compared.
@@ -218,4 +215,3 @@ def benchmark_environments(
     for row in result["slots"]:
         table.add_row(f"{row['slots']}", f"{row['steps/s']:,.0f}", f"{row['share']:.2f}", f"{row['kB/slot']:.1f}")
     console.print(table)
-    write_json(out, json.loads(json.dumps(result | {"record": describe()})))

@@ -75,6 +75,7 @@ class DenseReader(Reader):
 
 def training(console: Console, width: int, batch: int, steps: int, embedding: int, repeat: int) -> None:
     """Measure a forward and a backward pass."""
+    torch.manual_seed(0)
     hm, lstm, x = HMLSTM(embedding, (width,) * 3), nn.LSTM(embedding, width, 3), torch.randn(steps, batch, embedding)
     rare = copy.deepcopy(hm)
     with torch.no_grad():

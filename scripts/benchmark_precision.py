@@ -10,17 +10,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any, Final, get_args
 
-import tyro
 from accuracy import figures_of
 from benchmark_training import measure
+from command import run_script
 from measuring import gemm_rate
 from rich.console import Console
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hs_env.compute import Precision, multiplying, prepare
+from hs_env.experiments.statistics import t_interval
 from hs_env.training import TrainConfig, train
 
 _PRODUCTS: Final = {"aten::mm", "aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm"}
@@ -78,8 +78,9 @@ def main(corpus: str = "movie_reviews", seeds: int = 3, hidden_size: int = 300) 
         exact, rounded = (accuracy(seed, each, corpus) for each in (False, True))
         differences.append(rounded - exact)
         print(f"seed {seed}: {exact:.1f}% in float32, {rounded:.1f}% with products of bfloat16", flush=True)
-    print(f"difference {mean(differences):+.2f} points, standard deviation over seeds {stdev(differences):.2f}")
+    found = t_interval(differences)
+    print(f"difference {found.value:+.1f} points ({found.low:+.1f} to {found.high:+.1f})")
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -28,7 +28,9 @@ def main() -> None:
     for name in chosen.models:
         torch.manual_seed(0)
         model = MODELS.get(name)(len(vocabulary), len(corpus.labels), 50, 300).eval()
-        agent = LogitPolicy(PNet(model.state_size)) if isinstance(model, StructuredEncoder) else None
+        agent = None
+        if isinstance(model, StructuredEncoder):
+            agent = LogitPolicy(PNet(model.state_size, num_actions=model.problem.num_actions))
         predictor = Predictor(Classifier(model, vocabulary, corpus.labels, corpus.tokenisation, {}), agent)
         for read in (predictor.predict_proba, predictor.segment):
             begun = time.process_time()

@@ -11,7 +11,7 @@ import time
 from typing import Literal
 
 import torch
-import tyro
+from command import run_script
 from rich.console import Console
 from rich.table import Table
 
@@ -71,4 +71,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

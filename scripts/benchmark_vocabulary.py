@@ -26,11 +26,10 @@ from rich.table import Table
 import hs_env  # noqa: F401 - registers the environments
 from hs_env.compute import generator_for, prepare
 from hs_env.models import HSLSTM, Classifier, PlainLSTM
-from hs_env.storage import save_state, write_json
+from hs_env.storage import save_state
 from hs_env.training import TrainConfig
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.data import TrainingData, training_batches
-from hs_env.training.record import describe
 from hs_env.types import SentenceBatch
 
 _WIDTH, _HIDDEN, _WORDS = 100, 100, 20
@@ -40,15 +39,13 @@ _TYPES = 200_000
 
 
 def benchmark_vocabulary(
-    out: Path = Path("benchmark-vocabulary.json"),
     words: tuple[int, ...] = (20_000, 1_000_000),
     sentences: tuple[int, ...] = (10_000, 100_000, 1_000_000),
     updates: int = 30,
 ) -> None:
-    """Measure updates by the size of the vocabulary, and loading by the size of the corpus; print and write them.
+    """Measure updates by the size of the vocabulary, and loading by the size of the corpus; print them.
 
     Args:
-        out: JSON file to write.
         words: Sizes of the vocabulary.
         sentences: Numbers of sentences of a corpus of 20 words per sentence.
         updates: Number of updates to measure, of 64 sentences each, after 5 others.
@@ -78,7 +75,6 @@ def benchmark_vocabulary(
         ]
         table.add_row(name, *(f"{value:,.2f}" for value in values), f"{max(growth, default=1):.1f}")
     console.print(table)
-    write_json(out, {"updates": tables, "corpora": corpora, "record": describe()})
 
 
 def alone(measure: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-import tyro
+from command import run_script
 from rich.console import Console
 
+from hs_env.experiments.grid import IMMATERIAL
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.statistics import t_interval
 from hs_env.language import LMConfig
@@ -26,8 +27,6 @@ from hs_env.settings import make_config, merge_settings, read_toml
 ROOT: Final = Path(__file__).parents[1]
 GRID: Final = ROOT / "scripts/boundaries.toml"
 LEDGER: Final = ROOT / "docs/results/boundaries.jsonl"
-IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
-"""Fields of a configuration that do not affect the result of a run."""
 COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "bits": ("bits_per_character", ".3f"),
     "rate": ("boundaries_1", ".1%"),
@@ -81,13 +80,14 @@ def load_rows(grid: Path, data_dir: Path) -> list[Row]:
 def run(row: Row, folder: Path, console: Console) -> dict[str, Any]:
     """Train a run and return its entry in the ledger, with scores on dev and test."""
     done = train_or_resume_lm(row.config, folder, console)
+    best = min(done.history, key=lambda each: each["bits_per_character"])  # the weights that were kept
     return {
         "key": row.key,
         "variant": row.variant,
         "seed": row.config.seed,
         "parameters": done.language_model.model.size,
         "cpu_seconds": done.cpu_seconds,
-        "dev": {name: value for name, value in done.history[-1].items() if isinstance(value, float)},
+        "dev": {name: value for name, value in best.items() if isinstance(value, float)},
         "test": done.evaluate("test"),
         "config": row.config.to_json() | {"data_dir": None},
     }
@@ -130,7 +130,7 @@ def main(
     ledger: Path = LEDGER,
     out: Path = Path("runs/boundaries"),
     runs: bool = True,
-    split: str = "test",
+    split: Literal["dev", "test"] = "test",
 ) -> None:
     """Train what the ledger lacks, and print the table.
 
@@ -140,7 +140,7 @@ def main(
         ledger: File of the results.
         out: Folder of the runs.
         runs: Whether to train; otherwise only the table is printed.
-        split: Part of the text in the table: "dev" or "test".
+        split: Part of the text in the table.
     """
     console, results = Console(stderr=True), Ledger(ledger)
     rows = load_rows(grid, data_dir)
@@ -153,4 +153,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -6,14 +6,15 @@ docs/results/characters.jsonl, from which the table is made without them.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import tyro
+from command import run_script
 
 import hs_env
+from hs_env.errors import HsEnvError
 from hs_env.evaluation.runs import predictions_of
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
@@ -28,18 +29,19 @@ NOISE: Final = 0.1
 
 
 def scores(folder: Path, corpus: str, variant: str, result: dict[str, Any]) -> dict[str, Any]:
-    """Score a run on clean and on noisy test sentences."""
+    """Score a run on clean and on noisy test sentences; the result is an entry of the ledger `RESULTS`."""
     run = Run.load(folder)
-    entry: dict[str, Any] = {"corpus": corpus, "variant": variant, "cpu_seconds": result["cpu_seconds"]}
+    entry: dict[str, Any] = {"key": folder.name, "corpus": corpus, "variant": variant}
+    entry["cpu_seconds"] = result["cpu_seconds"]
     for name, each in (("clean", run), ("noisy", replace(run, noise=NOISE))):
         accuracy = intervals(predictions_of(each, "test"))["accuracy"]
         entry[name] = [accuracy.value, accuracy.low, accuracy.high]
     return entry
 
 
-def table(entries: list[dict[str, Any]]) -> str:
+def table(entries: Iterable[Mapping[str, Any]]) -> str:
     """Format results as a Markdown table; intervals are over runs if there are several, else over sentences."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault((entry["corpus"], entry["variant"]), []).append(entry)
     lines = [
@@ -58,19 +60,26 @@ def table(entries: list[dict[str, Any]]) -> str:
 
 
 def main(out: Path | None = None, data_dir: Path = Path("data")) -> None:
-    """Score the runs of a sweep, if its folder is given, and print the table.
+    """Score the runs of a sweep that have no scores yet, if its folder is given, and print the table.
 
     Args:
         out: Folder that the sweep wrote.
         data_dir: Folder of the data sets.
+
+    Raises:
+        HsEnvError: If the folder has no finished run of the grid.
     """
+    kept = Ledger(RESULTS)
     if out is not None:
         trained = Ledger(out / "ledger.jsonl").results()
         cells = [cell for cell in load_grid(GRID, data_dir) if cell.key in trained]
-        rows = [scores(out / "cells" / cell.key, cell.corpus, cell.variant, dict(trained[cell.key])) for cell in cells]
-        RESULTS.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
-    print(table([json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]))
+        if not cells:
+            raise HsEnvError(f"{out} has no finished run of {GRID.name}. Make one: hs-env sweep {GRID} --out {out}")
+        for cell in cells:
+            if cell.key not in kept.results():
+                kept.append(scores(out / "cells" / cell.key, cell.corpus, cell.variant, dict(trained[cell.key])))
+    print(table(kept.results().values()))
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
+from command import run_script
+
+from hs_env.errors import HsEnvError
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = ROOT / "docs" / "results" / "claims.toml"
@@ -84,10 +86,11 @@ def main(file: Path = CLAIMS, page: str = "") -> None:
         file: File of the claims.
         page: Check only the claims of pages whose name has this part.
     """
+    claims = [claim for claim in load_claims(file) if any(page in name for name in claim.pages)]
+    if not claims:
+        raise HsEnvError(f"No claim of {file} is on a page whose name has {page!r}.")
     failed = 0
-    for claim in load_claims(file):
-        if not any(page in name for name in claim.pages):
-            continue
+    for claim in claims:
         print(f"{', '.join(claim.pages)}: {claim.command}", flush=True)
         for right, line in checked(claim):
             print(f"  {line}", flush=True)
@@ -97,4 +100,4 @@ def main(file: Path = CLAIMS, page: str = "") -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -12,7 +12,9 @@ from threading import Event
 from typing import Any
 
 import tyro
+from command import run_script
 
+from hs_env.errors import HsEnvError
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.runner import launch_here
 from hs_env.training.config import ResolvedConfig
@@ -40,8 +42,11 @@ def accepted(results: Mapping[str, Mapping[str, Any]], key: str) -> tuple[float,
 
 def check(path: Path, number: int, longest: float, data_dir: Path | None) -> bool:
     """Train a run of a ledger again, print its accuracy, and return whether it is accepted."""
-    results = {key: each for key, each in Ledger(path).results().items() if each["cpu_seconds"] <= longest}
-    key = sorted(results)[number % len(results)]
+    results = Ledger(path).results()
+    short = sorted(key for key, each in results.items() if each["cpu_seconds"] <= longest)
+    if not short:
+        raise HsEnvError(f"{path} has no result of a run that took at most {longest:g} processor seconds.")
+    key = short[number % len(short)]
     config = replace(ResolvedConfig.from_json(results[key]["config"]), data_dir=data_dir).located()
     with tempfile.TemporaryDirectory() as folder:
         ended = launch_here(config, Path(folder) / key, Event())
@@ -78,4 +83,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

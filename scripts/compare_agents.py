@@ -13,7 +13,7 @@ from statistics import mean
 
 import gymnasium
 import torch
-import tyro
+from command import run_script
 from rich.console import Console
 from rich.progress import track
 
@@ -64,7 +64,8 @@ def learn(name: str, steps: int, slots: int, seed: int) -> tuple[float, float]:
     model = sb3_algorithm(name)(env=SB3VecEnv(env), device="cpu", seed=seed, **sb3_defaults()[name])
     begun = time.perf_counter()
     model.learn(steps)
-    return score(SB3Agent(model.policy)), time.perf_counter() - begun
+    seconds = time.perf_counter() - begun
+    return score(SB3Agent(model.policy)), seconds
 
 
 def main(
@@ -92,4 +93,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

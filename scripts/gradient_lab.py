@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-import tyro
+from command import run_script
 from rich.progress import track
 
 from hs_env.agents import ESTIMATORS, PNet, PolicyNet, Reinforce, ReinforceParameters
@@ -42,7 +42,7 @@ def measured(expected: ExpectedReward, policy: PolicyNet, estimates: int, seed: 
 def table(results: dict[str, Measured]) -> str:
     """Format results as a Markdown table."""
     lines = [
-        "| estimator | bias | (chance) | cosine | variance | passes | variance x passes |",
+        "| estimator | bias | (noise) | cosine | variance | passes | variance x passes |",
         "|:--|--:|--:|--:|--:|--:|--:|",
     ]
     for name, one in results.items():
@@ -63,7 +63,7 @@ def draw(panels: dict[str, dict[str, Measured]], path: Path) -> None:
         left.set(title=title, xscale="log", xlabel="variance x passes, in squared norms of the gradient")
         right.barh(names, [one.bias for one in measured], color=colours)
         right.set(xscale="symlog", xlabel="bias, in norms of the gradient", yticks=[], xlim=(0, 20))
-        right.errorbar([one.bias_error for one in measured], names, fmt="|", color="black", label="chance")
+        right.errorbar([one.bias_error for one in measured], names, fmt="|", color="black", label="noise")
         right.legend()
     figure.tight_layout()
     figure.savefig(path)
@@ -113,4 +113,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -4,7 +4,8 @@
     python scripts/learn_chunking.py maskable_ppo --updates 40
 
 Prints a table: reward and gain per character, boundary rate, share of the spaces with a boundary and of the boundaries
-at spaces. Baselines are the spaces, every five characters, and chance at the rate of each learned policy.
+at spaces. Baselines are no chunks but the first and the last, the spaces, every five characters, and chance: with fixed
+probabilities, and at the rate of each learned policy.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import gymnasium
 import torch
 import tyro
+from command import run_script
 
 import hs_env
 from hs_env.agents import Agent, Reinforce, make_baseline, rollout
@@ -123,9 +125,11 @@ def main(
     def baseline(name: str, **parameters: Any) -> Agent:
         return make_baseline(name, vocabulary, CHUNKING, **parameters)
 
+    forced = row("all inside", baseline("all_inside")).rate
     row("spaces", baseline("spaces"))
     row("every 5", baseline("every_k", k=5))
     row("random 0.2", baseline("random", p=0.2))
+    row("random 0.5", baseline("random", p=0.5))
     for seed in seeds if agent != "baselines" else ():
         before = reinforce(train, 0, seed) if agent == "reinforce" else stable(agent, 0, seed, price)
         row(f"{agent} {seed}, before", before)
@@ -134,9 +138,10 @@ def main(
         seconds = time.process_time() - begun
         found = row(f"{agent} {seed}, samples", learned)
         row(f"{agent} {seed}, greedy", learned, deterministic=True)
-        row("random at this rate", baseline("random", p=min(max(found.rate, 0.01), 0.99)))
+        free = (found.rate - forced) / (1 - forced)  # the first and the last character end a chunk in any case
+        row("random at this rate", baseline("random", p=min(max(free, 0.0), 1.0)))
         print(f"{'':>24} {seconds:.0f} s of one core")
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

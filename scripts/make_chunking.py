@@ -16,7 +16,7 @@ from pathlib import Path
 
 import gymnasium
 import torch
-import tyro
+from command import run_script
 from learn_chunking import ID, reinforce
 from torch import Tensor, nn
 
@@ -26,6 +26,7 @@ from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import generator_for
 from hs_env.corpora import Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.errors import HsEnvError
 from hs_env.models import ChunkLSTM, Classifier
 from hs_env.models.classifier import FILE_NAME
 from hs_env.problems.chunking import CHUNKING
@@ -122,10 +123,14 @@ def main(
         runs: Folder of the language model before rounding; a finished one is not trained again.
     """
     torch.set_num_threads(1)
+    settings = {"epochs": epochs, "learning_rate": learning_rate, "hidden_size": hidden_size, "seed": seed}
     if not (runs / FILE_NAME).exists():
         runs.mkdir(parents=True, exist_ok=True)
-        language_model(epochs, learning_rate, hidden_size, seed).save(runs / FILE_NAME)
+        model = language_model(epochs, learning_rate, hidden_size, seed)
+        replace(model, notes=model.notes | {"settings": settings}).save(runs / FILE_NAME)
     trained = Classifier.load(runs)
+    if trained.notes.get("settings") != settings:
+        raise HsEnvError(f"The language model in {runs} has other settings. Remove it, or name another folder: --runs.")
     out.mkdir(parents=True, exist_ok=True)
     trained.save(out / FILE_NAME, int8=True)
 
@@ -147,4 +152,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 import torch
 import tyro
+from command import run_script
 from review_classifier import best_of_seeds
 from rich.console import Console
 from torch import Tensor
@@ -228,4 +229,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

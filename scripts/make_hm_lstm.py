@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import tyro
+from command import run_script
 from rich.console import Console
 
 import hs_env
+from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.predictions import collect_flat
 from hs_env.metrics.scores import flat_predictions, flat_scores, nested_scores
@@ -35,6 +36,8 @@ CONFIG = TrainConfig(
 def make(out: Path, folder: Path, console: Console) -> None:
     """Train the classifier, round it, and note its figures."""
     run = Run.load(folder) if (folder / "history.json").exists() else train(CONFIG, folder, console)
+    if run.config != CONFIG.resolve():
+        raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or name another folder: --run.")
     run.classifier.save(out / CLASSIFIER, int8=True)
     rounded, data = Classifier.load(out / CLASSIFIER), run.data()
     trained = run.classifier.model
@@ -66,4 +69,4 @@ def main(out: Path | None = None, run: Path = Path("runs/hm_lstm")) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -14,9 +14,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 import tyro
+from command import run_script
 from rich.console import Console
 
 import hs_env
+from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMConfig, LMRun, evaluate_lm, load_text, train_lm
 from hs_env.language.models import DEFAULT_MODEL, FILE_NAME
 from hs_env.language.scores import STREAMS
@@ -77,7 +79,7 @@ def make(model: str, config: LMConfig, out: Path, folder: Path, console: Console
     """Train the language model, round it, and note its figures."""
     run = LMRun.load(folder) if (folder / "history.json").exists() else train_lm(config, folder, console)
     if run.config != config.located():
-        raise SystemExit(f"The run in {folder} has another configuration. Remove it.")
+        raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or name another folder: --runs.")
     run.language_model.save(out / FILE_NAME, int8=True)
     rounded, text = LanguageModel.load(out / FILE_NAME), load_text(config.text)
     notes: dict[str, Any] = {"parameters": rounded.model.size, "intervals": {}, "float32": {}}
@@ -116,4 +118,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -1,4 +1,4 @@
-"""Make the table of shipped runs in docs/zoo.md, and the picture docs/hm_lstm.svg.
+"""Make the table of shipped runs in docs/zoo.md, and the pictures of what shipped models make of a text.
 
 The figures on dev are those in the notes of each run. Those on test are measured again, with 95% bootstrap intervals.
 """
@@ -13,17 +13,19 @@ from typing import Any
 from accuracy import figures_of
 
 import hs_env
+from hs_env.inference import load
 from hs_env.language import LanguageModel
 from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
 from hs_env.models import Classifier
-from hs_env.render import operations_svg
-from hs_env.shipped import shipped_language_models, shipped_runs
+from hs_env.render import operations_svg, to_svg
+from hs_env.shipped import DEFAULT_RUN, shipped_language_models, shipped_runs
 
 DOCS = Path(hs_env.__file__).parents[1] / "docs"
-PAGE, PICTURE = DOCS / "zoo.md", DOCS / "hm_lstm.svg"
+PAGE = DOCS / "zoo.md"
 MARKED = re.compile(r"(<!-- runs, by make docs -->\n).*?(<!-- end of runs -->)", re.DOTALL)
 TEXT = "the movie is not very good , but the actors are a pleasure to watch ."
+SENTENCE = "The plot is not exactly new, but it is told with such warmth that you never want it to end"
 HEAD = "| run | model | data | kB | dev | test (95% interval) |\n|:--|:--|:--|--:|--:|:--|\n"
 
 
@@ -59,16 +61,23 @@ def size(folder: Path) -> str:
     return f"{sum(path.stat().st_size for path in folder.glob('*.safetensors')) / 1024:,.0f}"
 
 
-def picture() -> str:
-    """What the layers of the shipped language model do at the characters of a text."""
-    return operations_svg(operations_in(LanguageModel.load(DEFAULT_MODEL), TEXT)[0])
+def pictures() -> dict[Path, str]:
+    """What the shipped classifier makes of a sentence, and the layers of the shipped language model of a text."""
+    operations = operations_in(LanguageModel.load(DEFAULT_MODEL), TEXT)[0]
+    (prediction,) = load(DEFAULT_RUN, "cpu").segment([SENTENCE])
+    assert prediction.segmented is not None
+    return {
+        DOCS / "segmented.svg": to_svg(prediction.segmented),
+        DOCS / "hm_lstm.svg": operations_svg(operations),
+    }
 
 
 def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(MARKED.sub(lambda match: match[1] + table() + match[2], page), encoding="utf-8")
-    PICTURE.write_text(picture(), encoding="utf-8")
-    print(PAGE.relative_to(DOCS.parent), PICTURE.relative_to(DOCS.parent))
+    for path, picture in pictures().items():
+        path.write_text(picture, encoding="utf-8")
+    print(*(path.relative_to(DOCS.parent) for path in (PAGE, *pictures())))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,8 @@ from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.tokenisation import tokenise
 from hs_env.experiments.statistics import t_interval
 from hs_env.metrics.bootstrap import Interval, intervals
-from hs_env.metrics.predictions import collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes
-from hs_env.models import Classifier, StructuredEncoder
+from hs_env.metrics.scores import greedy_predictions
+from hs_env.models import Classifier
 from hs_env.models.classifier import FILE_NAME
 from hs_env.training.config import TrainConfig
 from hs_env.training.run import Run, train_or_resume
@@ -145,12 +144,7 @@ def accuracy(classifier: Classifier, agent: Agent | None, corpus: Corpus) -> dic
     """Compute the accuracies on dev and test with their bootstrap intervals over the sentences."""
     found = {}
     for split in _MEASURED:
-        encoded, model = classifier.encode(corpus.splits[split]), classifier.model
-        if isinstance(model, StructuredEncoder):
-            assert agent is not None
-            predictions = collect(greedy_episodes(model, agent, encoded), model.problem)
-        else:
-            predictions = collect_flat(flat_predictions(model, encoded))
+        predictions = greedy_predictions(classifier.model, agent, classifier.encode(corpus.splits[split]))
         found[split] = intervals(predictions, metrics=["accuracy"])["accuracy"]
     return found
 

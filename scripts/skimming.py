@@ -1,6 +1,7 @@
 """Draw docs/skimming.svg and make the tables of docs/skimming.md: accuracy and time against words read.
 
-Accuracies are those of docs/results/skimming.jsonl, times those of `skimming_times.py`.
+Accuracies are those of a ledger, docs/results/skimming.jsonl unless another one is given; times are those of
+`skimming_times.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import tyro
+from command import run_script
 from matplotlib.figure import Figure
 
 import hs_env
 from hs_env.corpora import load_corpus
+from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.plots import save_figure
@@ -77,6 +79,8 @@ def points(ledger: Path) -> list[Point]:
     for cell in load_grid(GRID):
         if cell.key in results:
             found[cell.variant, cell.corpus][cell.number] = results[cell.key]
+    if (PLAIN, CORPUS) not in found:
+        raise HsEnvError(f"{ledger} has no result of {PLAIN} on {CORPUS}, with which the others are compared.")
     few = min(map(len, found.values())) < FEW
     plain, made = found[PLAIN, CORPUS], []
     for (variant, corpus), runs in found.items():
@@ -183,9 +187,16 @@ def put(page: str, name: str, table: str) -> str:
     return marked.sub(lambda match: f"{match[1]}{table}{match[2]}", page)
 
 
-def main() -> None:
-    """Draw the figure and make the tables."""
-    made = points(LEDGER)
+def main(ledger: Path = LEDGER) -> None:
+    """Draw the figure and make the tables.
+
+    Args:
+        ledger: Ledger of the sweep.
+
+    Raises:
+        HsEnvError: If the ledger has no result of the grid.
+    """
+    made = points(ledger)
     draw(made)
     page = put(PAGE.read_text(encoding="utf-8"), "accuracies", accuracy_table(made))
     times = json.loads(TIMES.read_text(encoding="utf-8"))
@@ -194,4 +205,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import torch
 import tyro
+from command import run_script
 from skimming import CORPUS, GRID, PLAIN, TIMES
 
 from hs_env.agents import Agent, LogitPolicy, PNet, rollout, skim
@@ -134,7 +135,7 @@ def of_random_weights(width: int) -> list[Reader]:
 
 
 @torch.inference_mode()
-def main(runs: Path, rounds: int = 3) -> None:
+def main(runs: tyro.conf.Positional[Path], rounds: int = 3) -> None:
     """Measure all models and write the result.
 
     Args:
@@ -155,4 +156,4 @@ def main(runs: Path, rounds: int = 3) -> None:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    run_script(main)

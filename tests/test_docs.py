@@ -151,7 +151,8 @@ def test_the_zoo_lists_every_shipped_run_with_the_figures_of_its_record(monkeypa
             notes, folder = LanguageModel.load(name).notes, shipped_language_models()[name]
             assert (dev, test.split()[0]) == (f"{notes['dev']:.3f}", f"{notes['test']:.3f}")
         assert size == script.size(folder)
-    assert script.PICTURE.read_text(encoding="utf-8") == script.picture(), "run: make docs"
+    for path, picture in script.pictures().items():
+        assert path.read_text(encoding="utf-8") == picture, f"{path} is not what the shipped models say. Run: make docs"
 
 
 def test_the_grid_on_the_page_is_what_the_command_prints(capsys, monkeypatch):

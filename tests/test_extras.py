@@ -84,4 +84,4 @@ def test_the_tests_have_every_extra_that_they_need() -> None:
     assert not {"gensim", "pandas", "pyarrow", *config["options.extras_require"]["analysis"].lower().split()} & {
         *required
     }
-    assert ".[dev,analysis,contextual,tune]" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert ".[dev,analysis,contextual,parquet,tune]" in (ROOT / "Makefile").read_text(encoding="utf-8")

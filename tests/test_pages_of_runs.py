@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 
 import pytest
 
+from hs_env.errors import HsEnvError
+from hs_env.experiments.grid import load_grid
 from hs_env.experiments.ledger import Ledger
 
 ROOT = Path(__file__).parents[1]
@@ -25,10 +26,14 @@ def test_boundaries_of_language_models(name: str, monkeypatch: pytest.MonkeyPatc
     assert set(lines) <= set((PAGES / "boundaries.md").read_text(encoding="utf-8").splitlines())
 
 
-def test_characters_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_and_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
-    script = importlib.import_module("characters")
-    entries = [json.loads(line) for line in script.RESULTS.read_text(encoding="utf-8").splitlines()]
-    lines = script.table(entries).splitlines()
+    script, before = importlib.import_module("characters"), (RESULTS / "characters.jsonl").read_bytes()
+    found = Ledger(script.RESULTS).results()
+    assert set(found) <= {cell.key for cell in load_grid(script.GRID)}
+    with pytest.raises(HsEnvError, match=r"no finished run of characters\.toml"):
+        script.main(tmp_path)
+    assert script.RESULTS.read_bytes() == before
+    lines = script.table(found.values()).splitlines()
     assert len(lines) > 4
     assert set(lines) <= set((PAGES / "corpora.md").read_text(encoding="utf-8").splitlines())

@@ -12,9 +12,8 @@ from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.metrics.bootstrap import difference, intervals
-from hs_env.metrics.predictions import Predictions, collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes
-from hs_env.models import StructuredEncoder
+from hs_env.metrics.predictions import Predictions
+from hs_env.metrics.scores import greedy_predictions
 from hs_env.problems.problem import Column
 from hs_env.storage import StrPath
 from hs_env.training.run import Run
@@ -54,11 +53,7 @@ def compare_runs(runs: Sequence[Run | StrPath], split: str = "test", device: Dev
 @isolated
 def predictions_of(run: Run, split: str) -> Predictions:
     """Return the predictions of a run, under the greedy decisions of its agent if it has one."""
-    model, sentences = run.classifier.model, run.data(split).splits[split]
-    if not isinstance(model, StructuredEncoder):
-        return collect_flat(flat_predictions(model, sentences))
-    assert run.agent is not None
-    return collect(greedy_episodes(model, run.agent, sentences), model.problem)
+    return greedy_predictions(run.classifier.model, run.agent, run.data(split).splits[split])
 
 
 def _check_same(first: Run, expected: Corpus, run: Run, corpus: Corpus, split: str) -> None:

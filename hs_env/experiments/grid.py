@@ -16,7 +16,7 @@ from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.upgrade import LATER, LATER_AGENT, LATER_MODEL
 
-_IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
+IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
 """Fields of a configuration that do not affect the result of a run."""
 
 
@@ -51,7 +51,7 @@ class Cell:
         values = _without(self.config.to_json(), LATER)
         values["agent_parameters"] = _without(values["agent_parameters"], LATER_AGENT)
         values["model_parameters"] = _without(values["model_parameters"], LATER_MODEL)
-        values = {name: value for name, value in values.items() if name not in _IMMATERIAL}
+        values = {name: value for name, value in values.items() if name not in IMMATERIAL}
         digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
         return re.sub(r"[^\w.]+", "-", f"{self.corpus}-{self.variant}-{self.number}-{digest}")
 
@@ -59,21 +59,6 @@ class Cell:
 def _without(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the fields that were added later and have the value of the old behaviour."""
     return {name: value for name, value in values.items() if name not in later or value != later[name]}
-
-
-def rekeyed(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an entry of a ledger with the key that its configuration has today.
-
-    Keys are digests of configurations, so they change when the format of configurations changes. The configuration in
-    the entry stays as it was written. A failure has no configuration and keeps its key.
-
-    Raises:
-        HsEnvError: If the configuration is not valid.
-    """
-    if "config" not in entry:
-        return dict(entry)
-    config = ResolvedConfig.from_json(entry["config"])
-    return {**entry, "key": Cell(entry["corpus"], entry["variant"], entry["number"], config).key}
 
 
 def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hs_env.errors import HsEnvError
-from hs_env.storage import naming, write_atomically
+from hs_env.storage import naming
 
 
 class Ledger:
@@ -43,25 +43,6 @@ class Ledger:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-
-    def rewrite(self, change: Callable[[dict[str, Any]], Mapping[str, Any]]) -> int:
-        """Change all entries, in one step; nothing may append meanwhile.
-
-        The old file is kept beside the new one, with `.bak` after its name. Nothing is written if no entry changes.
-
-        Args:
-            change: Returns the new entry for an old one.
-
-        Returns:
-            Number of entries that have changed.
-        """
-        old = self.entries()
-        new = [change(entry) for entry in old]
-        changed = sum(one != other for one, other in zip(old, new, strict=True))
-        if changed:
-            write_atomically(self.path.with_name(f"{self.path.name}.bak"), self.path.read_bytes())
-            write_atomically(self.path, b"".join(map(_line, new)))
-        return changed
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all entries, oldest first; none if there is no file.

@@ -13,6 +13,7 @@ from torch import Tensor
 from hs_env.agents import Agent, rollout
 from hs_env.compute import CPU, generator_for, to_array
 from hs_env.corpora.encoded import EncodedSplit
+from hs_env.errors import HsEnvError
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
 from hs_env.models import FlatClassifier, NestedClassifier, StructuredEncoder
@@ -34,6 +35,21 @@ def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSpli
         with torch.no_grad():  # not around the yield, where it would affect the caller
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
         yield episodes
+
+
+def greedy_predictions(
+    model: StructuredEncoder | FlatClassifier, agent: Agent | None, split: EncodedSplit
+) -> Predictions:
+    """Return the predictions of a classifier, under the most probable actions of its agent if it takes actions.
+
+    Raises:
+        HsEnvError: If the classifier takes actions and there is no agent.
+    """
+    if isinstance(model, StructuredEncoder):
+        if agent is None:
+            raise HsEnvError(f"{model.title} takes actions, so it needs an agent.")
+        return collect(greedy_episodes(model, agent, split), model.problem)
+    return collect_flat(flat_predictions(model, split))
 
 
 def sampled_predictions(

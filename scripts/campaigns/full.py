@@ -1,4 +1,4 @@
-"""Let the disk run full at every write of a command in turn, then make room and repeat the command.
+"""Let the disk run full at a write of a command, each time another one, then make room and repeat the command.
 
 While the disk is full, the command must end with one error that names the file, or warn. It must leave no half written
 and no temporary file. The repeated command must leave what an uninterrupted one leaves.
@@ -15,7 +15,7 @@ import random
 import shutil
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -126,43 +126,50 @@ def full(job: Job, folder: Path, place: Path, room: int) -> Iterator[str]:
         yield f"cannot be repeated: {error[-1500:]}"
 
 
-def campaign(place: Path, kinds: list[str], rooms: Callable[[int], list[int]]) -> Iterator[dict[str, Any]]:
+Trial = tuple[str, int]
+"""Name of a job, and number of writes before the disk is full."""
+
+
+def campaign(
+    place: Path, kinds: Sequence[str], choose: Callable[[list[Trial]], Iterable[Trial]]
+) -> Iterator[dict[str, Any]]:
     """Yield findings.
 
     Args:
         place: Empty folder.
         kinds: Names of jobs.
-        rooms: Chooses the rooms to try from the number of writes that a job needs.
+        choose: Chooses the trials from all possible ones.
     """
     prepare(place)
     finished, folder = place / "finished" / "run", place / "folder"
     if any(JOBS[kind].needs_run for kind in kinds):
         run(JOBS["train"].words(finished.parent, place), Disk(place))
+    whole, writes = {}, {}
     for kind in kinds:
-        job, disk = JOBS[kind], Disk(folder)
-        folder_for(job, folder, finished)
-        run(job.words(folder, place), disk)
-        whole = result(folder)
+        disk = Disk(folder)
+        folder_for(JOBS[kind], folder, finished)
+        run(JOBS[kind].words(folder, place), disk)
+        whole[kind], writes[kind] = result(folder), disk.writes
         print(f"{kind}: {disk.writes} writes")
         shutil.rmtree(folder)
-        for room in rooms(disk.writes):
-            folder_for(job, folder, finished)
-            found = [*full(job, folder, place, room)]
-            if found or (found := [each for each in (differences(whole, result(folder)),) if each]):
-                yield {"kind": kind, "room": room, "writes": disk.writes, "found": "; ".join(found)}
-            shutil.rmtree(folder)
+    for kind, room in choose([(name, room) for name in kinds for room in range(writes[name])]):
+        folder_for(JOBS[kind], folder, finished)
+        found = [*full(JOBS[kind], folder, place, room)]
+        if found or (found := [each for each in (differences(whole[kind], result(folder)),) if each]):
+            yield {"kind": kind, "room": room, "writes": writes[kind], "found": "; ".join(found)}
+        shutil.rmtree(folder)
 
 
 def main() -> int:
-    """Run the campaign: at most `--times` writes of each kind, drawn at random."""
+    """Run the campaign: trials in random order, until the time or `--times` is used up, or all are done."""
     chosen = Campaign("full", __doc__, kinds=KINDS)
-    draw = random.Random(chosen.first)
 
-    def rooms(writes: int) -> list[int]:
-        return sorted(draw.sample(range(writes), min(writes, chosen.times or writes)))
+    def choose(trials: list[Trial]) -> Iterator[Trial]:
+        random.Random(chosen.first).shuffle(trials)
+        return (trial for trial, _ in zip(trials, chosen.trials(), strict=False))
 
     with tempfile.TemporaryDirectory() as place:
-        for finding in campaign(Path(place), list(chosen.kinds), rooms):
+        for finding in campaign(Path(place), chosen.kinds, choose):
             chosen.report(**finding)
     return chosen.exit_code
 

@@ -24,7 +24,9 @@ class Campaign:
         parser.add_argument("--minutes", type=float, default=5.0, help="time for all trials (default: 5)")
         parser.add_argument("--times", type=int, help="number of trials, instead of a time")
         parser.add_argument("--seed", type=int, default=0, help="seed of the first trial (default: 0)")
-        parser.add_argument("--ledger", type=Path, default=Path("campaigns.jsonl"), help="file that findings go to")
+        parser.add_argument(
+            "--ledger", type=Path, default=Path("runs/campaigns.jsonl"), help="file that findings go to"
+        )
         if kinds:
             parser.add_argument(
                 "--kinds", nargs="+", choices=kinds, default=kinds, help="kinds of trials (default: all)"
@@ -38,15 +40,18 @@ class Campaign:
     def trials(self) -> Iterator[int]:
         """Yield the seeds of the trials; print a summary at the end."""
         start = time.monotonic()
-        while self.done < self.times if self.times is not None else time.monotonic() - start < self.seconds:
-            yield self.first + self.done
-            self.done += 1
-        print(f"{self.name}: {self.done} trials, {self.findings} findings, {time.monotonic() - start:.0f} s")
+        try:
+            while self.done < self.times if self.times is not None else time.monotonic() - start < self.seconds:
+                self.done += 1
+                yield self.first + self.done - 1
+        finally:
+            print(f"{self.name}: {self.done} trials, {self.findings} findings, {time.monotonic() - start:.0f} s")
 
     def report(self, **finding: Any) -> None:
         """Append a finding to the ledger and print it."""
         self.findings += 1
         line = json.dumps({"campaign": self.name, **finding}, default=str)
+        self.ledger.parent.mkdir(parents=True, exist_ok=True)
         with self.ledger.open("a", encoding="utf-8") as file:
             print(line, file=file)
         print(line)

@@ -88,20 +88,21 @@ def _mlp(inputs: int, outputs: int, last_gain: float, hidden: int = 64) -> nn.Se
 
 @torch.no_grad()
 def mean_reward(config: Config, agent: Agent | None) -> float:
-    """Return the mean reward of greedy actions, or of random ones without an agent, on the first test sentences."""
+    """Return the mean reward of greedy actions per sentence, or of random ones, on the first test sentences."""
     env = gymnasium.make_vec(config.env_id, config.eval_sentences, split="test", autoreset_mode="SameStep")
     observations, infos = env.reset(options={"indices": list(range(config.eval_sentences))})
-    rewards = np.full(config.eval_sentences, np.nan)
-    while np.isnan(rewards).any():
+    returns, running = np.zeros(config.eval_sentences), np.ones(config.eval_sentences, dtype=bool)
+    while running.any():
         masks = torch.as_tensor(infos["action_mask"]).bool()
         if agent is None:
             actions = Categorical(masks.float()).sample()
         else:
             actions = agent.distribution(torch.as_tensor(observations), masks).probs.argmax(1)
         observations, reward, terminated, _, infos = env.step(actions.numpy())
-        rewards = np.where(terminated & np.isnan(rewards), reward, rewards)  # only the first episode of each slot
+        returns += reward * running  # only the first episode of each slot counts
+        running &= ~terminated
     env.close()
-    return float(rewards.mean())
+    return float(returns.mean())
 
 
 def main(config: Config) -> dict[str, float]:

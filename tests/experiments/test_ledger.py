@@ -45,27 +45,6 @@ def test_an_editor_may_leave_blank_lines_and_no_line_end(tmp_path: Path) -> None
     assert ledger.entries() == [{"key": "a"}, {"key": "b"}, {"key": "c"}]
 
 
-def test_it_is_rewritten_as_a_whole_and_the_old_file_is_kept(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    for entry in ({"key": "a"}, {"key": "ü", "x": 0.1}):
-        ledger.append(entry)
-    before = ledger.path.read_bytes()
-    assert ledger.rewrite(lambda entry: entry) == 0
-    assert list(tmp_path.iterdir()) == [ledger.path]
-    assert ledger.rewrite(lambda entry: {**entry, "key": entry["key"].replace("a", "b")}) == 1
-    assert ledger.entries() == [{"key": "b"}, {"key": "ü", "x": 0.1}]
-    assert (tmp_path / "ledger.jsonl.bak").read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"ledger.jsonl", "ledger.jsonl.bak"}
-
-    def fail(entry: dict[str, object]) -> dict[str, object]:
-        raise HsEnvError("not valid")
-
-    after = ledger.path.read_bytes()
-    with pytest.raises(HsEnvError, match="not valid"):
-        ledger.rewrite(fail)
-    assert (ledger.path.read_bytes(), (tmp_path / "ledger.jsonl.bak").read_bytes()) == (after, before)
-
-
 @pytest.mark.parametrize("line", ["[1]", "{}", '{"key": ["a"]}'])
 def test_a_line_that_is_no_entry_is_named(line: str, tmp_path: Path) -> None:
     (tmp_path / "ledger.jsonl").write_text(f'{{"key": "a"}}\n{line}\n')

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import runpy
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,20 +154,6 @@ def test_the_results_on_corpora_never_tuned_on_make_their_table(tmp_path, capsys
     published = (ROOT / "docs" / "never_tuned.md").read_text(encoding="utf-8").splitlines()
     assert any(" 93.6 " in row for row in rows)  # the published accuracy, beside ours
     assert set(rows) <= set(published)
-
-
-def test_an_old_ledger_is_converted(tmp_path, capsys, monkeypatch):
-    """Under any other keys the grid does not find its results; converted, the file is that of the repository."""
-    ledger = tmp_path / "ledger.jsonl"
-    whole = (RESULTS / "gaps.jsonl").read_text(encoding="utf-8")
-    old = "".join(line.replace('{"key": "', '{"key": "old-') for line in whole.splitlines(keepends=True))
-    ledger.write_text(old, encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["convert_ledger.py", str(ledger)])
-    for count in (61, 0):
-        runpy.run_path(str(ROOT / "scripts" / "convert_ledger.py"), run_name="__main__")
-        assert capsys.readouterr().out.startswith(f"{count} entries")
-        assert ledger.read_text(encoding="utf-8") == whole
-        assert (tmp_path / "ledger.jsonl.bak").read_text(encoding="utf-8") == old
 
 
 def test_the_power_of_the_published_comparison(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""H-Net compared with an independent implementation, the package `h-net-dynamic-chunking` (extra `h_net`)."""
+"""H-Net compared with an independent implementation, the package `h-net-dynamic-chunking`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hs_env.models.h_net.chunking import counts, smooth, spread
 from hs_env.models.h_net.routers import CosineRouter
 from hs_env.models.rate import Decisions, ratio_loss
 
-other = pytest.importorskip("h_net_dynamic_chunking", reason="needs the extra h_net")
+other = pytest.importorskip("h_net_dynamic_chunking", reason="needs the extra dev")
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
