@@ -92,9 +92,9 @@ class ReinforceParameters(RateParameters):
                 f"The estimator {self.estimator!r} has no setting {next(iter(changes))!r}. Choose 'rloo', "
                 "'moving_average', 'self_critical', 'grpo' or 'ppo', or leave it out."
             )
-        if self.samples < 2 and (score is None or score.compares_samples):
+        if self.samples < 2 and (kind if score is None else score).compares_samples:
             raise HsEnvError(
-                f"The estimator {self.estimator!r} needs 2 or more samples per sentence for its baseline, got "
+                f"The estimator {self.estimator!r} compares the samples of a sentence, so it needs 2 or more, got "
                 f"{self.samples}."
             )
         if self.reader == "none" and not self.observe:

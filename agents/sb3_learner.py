@@ -47,7 +47,8 @@ class SB3Parameters:
     """Names and values of arguments of the algorithm, such as `learning_rate 1e-4 ent_coef 0.01`. They replace the
     defaults of `agents/sb3.toml`."""
     shaping: bool = False
-    """Also reward each word by the change of the log-likelihood of the gold class. The optimal policy stays optimal."""
+    """Also reward each word by the change of the log-likelihood of the gold class. The optimal policy stays optimal,
+    because nothing is discounted: `gamma` must be 1."""
     zip: bool = False
     """Also save a zip file for Stable-Baselines3. It contains a pickle."""
 
@@ -143,6 +144,11 @@ class SB3Learner(SB3Agent, LearningAgent):
             raise HsEnvError(
                 f"steps must be a multiple of {unit} of {self.name}, a whole number; got {steps} and "
                 f"{arguments[unit]!r}."
+            )
+        if self.settings.shaping and arguments["gamma"] != 1:
+            raise HsEnvError(
+                f"Shaping leaves the optimal policy as it is only if gamma is 1, got {arguments['gamma']!r}. Remove "
+                "shaping, or gamma."
             )
         return arguments
 

@@ -52,7 +52,7 @@ def test_a_figure_within_its_interval_passes(
 ) -> None:
     script.main(claims_file(tmp_path, 'print(1); print("accuracy 70.0 (66 to 74)")', 69.9, 70.0))
     assert "ok   accuracy: 70.0, expected 69.9 to 70.0" in capsys.readouterr().out
-    with pytest.raises(HsEnvError, match="No claim of .* is on a page whose name has 'docs'"):
+    with pytest.raises(HsEnvError, match=r"No claim of .* is on a page whose name has 'docs'"):
         script.main(claims_file(tmp_path, "raise SystemExit(1)", 0, 1), page="docs")
 
 

@@ -55,6 +55,17 @@ def test_a_wrong_preset_lists_the_presets():
         load_settings(TrainConfig, PRESETS, "mr-papre")
 
 
+def test_the_presets_of_the_paper_have_its_constants():
+    """Zhang, Huang and Zhao (AAAI 2018): Adam at 5e-4 everywhere, no entropy bonus, 2, 5 and 5 epochs."""
+    for name, reward in (("mr-paper", "hs_lstm"), ("mr-paper-id-lstm", "id_lstm")):
+        config = make_config(TrainConfig, load_settings(TrainConfig, PRESETS, name)).resolve()
+        assert (config.reward, config.reward_dropout, config.patience) == (reward, False, 5)
+        assert (config.warm_epochs, config.pnet_epochs, config.joint_epochs) == (2, 5, 5)
+        agent = config.agent_parameters
+        assert (config.learning_rate, config.joint_learning_rate, agent["learning_rate"]) == (5e-4,) * 3
+        assert (agent["samples"], agent["baseline"], agent["entropy_bonus"]) == (5, "group_mean", 0.0)
+
+
 def test_what_is_written_is_read_again():
     values = {"corpus": 'a "b" \\ ü:c=1', "learning_rate": 1e-05, "seed": 3, "x": True, "t": {"a": 0.5, "b": "c"}}
     assert tomllib.loads(to_toml(values | {"reward": None, "u": {"v": None}})) == values

@@ -79,11 +79,13 @@ class Estimator(ABC):
         title: Name in tables.
         unbiased: Whether the expectation of the estimate is the gradient.
         binary: Whether it supports two actions only.
+        compares_samples: Whether it needs two or more samples per sentence.
     """
 
     title: ClassVar[str]
     unbiased: ClassVar[bool]
     binary: ClassVar[bool] = False
+    compares_samples: ClassVar[bool] = False
 
     def __init__(self, state_size: int = 0) -> None:  # noqa: B027
         """Create an estimator for observations of width `state_size`; most do not depend on it."""

@@ -28,6 +28,7 @@ class ControlVariate(Estimator):
 
     unbiased = True
     binary = True
+    compares_samples = True
 
     @abstractmethod
     def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:

@@ -45,8 +45,8 @@ class Score:
 
     Attributes:
         baseline: Number that is subtracted from a reward: the mean of the sentence's other samples, the mean of all its
-            samples, the mean of all episodes of the batch (at the same step, with a discount), a moving average over
-            batches, or the reward of the greedy actions.
+            samples, the mean of the other episodes of the batch (at the same step, with a discount; 0 if there is no
+            other), a moving average over batches, or the reward of the greedy actions.
         scale: Divisor of the advantages: 1, the standard deviation of the sentence's samples, or the root of a moving
             average of the variance of all advantages, at least 1.
         updates: Steps of the optimiser on the same episodes.
@@ -81,6 +81,12 @@ class Score:
     def compares_samples(self) -> bool:
         """Whether the advantage needs several samples per sentence."""
         return self.baseline in ("leave_one_out", "group_mean") or self.scale == "group"
+
+
+def _mean_of_others(values: Tensor, count: Tensor | int) -> Tensor:
+    """Return for each row of `values`, (R, T), the mean of the other rows; `count` are no padding. Without others: 0."""
+    others = torch.as_tensor(count - 1, device=values.device).clamp(min=1)
+    return (values.sum(0) - values) / others
 
 
 class ScoreFunction(Estimator):
@@ -131,7 +137,7 @@ class ScoreFunction(Estimator):
         rewards = earned.by_step(mask)
         if self.score.baseline == "batch_mean":
             ranks.require_one("The baseline batch_mean")
-            surplus = (rewards - rewards.sum(0) / mask.sum(0).clamp(min=1)) * mask
+            surplus = (rewards - _mean_of_others(rewards, mask.sum(0))) * mask
         else:
             groups = rewards.view(-1, expected.samples, rewards.shape[1])
             surplus = (groups - self._baseline(groups, None)).view_as(rewards)
@@ -157,7 +163,7 @@ class ScoreFunction(Estimator):
                 return rewards.mean(1, keepdim=True)
             case "batch_mean":
                 ranks.require_one("The baseline batch_mean")
-                return rewards.mean()
+                return _mean_of_others(rewards.view(-1, 1), rewards.numel()).view_as(rewards)
             case "moving_average":
                 before = self.state["average"]
                 self._averaged("average", ranks.mean(rewards.mean()).item())

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.metrics.bootstrap import LEVELS, Interval
+
+_EQUAL: Final = 1e-12  # differences of scores that are rounding errors
 
 try:
     from scipy import special, stats
@@ -52,8 +55,8 @@ def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) ->
         overlap: See `t_interval`. Without it, the test over folds is too optimistic (Dietterich 1998).
 
     Returns:
-        The mean of `a - b` with its 95% interval, and the p value. The p value is NaN for a single pair, and 1 if the
-        scores are equal in every pair.
+        The mean of `a - b` with its 95% interval, and the p value. The p value is NaN for a single pair and
+        for a difference that is the same in every pair, and 1 if that is 0.
 
     Raises:
         HsEnvError: If the numbers of runs differ.
@@ -64,8 +67,8 @@ def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) ->
     interval = t_interval(gain.tolist(), overlap)
     if len(gain) == 1:
         return interval, float("nan")
-    if np.ptp(gain) == 0:
-        return interval, 0.0 if gain.any() else 1.0
+    if np.ptp(gain) < _EQUAL:
+        return interval, float("nan") if np.abs(gain).max() >= _EQUAL else 1.0
     error = np.std(gain, ddof=1) * (1 / len(gain) + overlap) ** 0.5
     return interval, float(2 * stats.t.sf(abs(interval.value) / error, len(gain) - 1))
 

@@ -9,8 +9,9 @@ Each loss is a function of the decisions b of one level, and pi is the target. W
   F is a constant, so p is pushed down while F > pi, and up while F < pi. The loss is 1 where F = G = pi.
 * `binomial` (Nawrot et al. 2023): `-log Binomial(sum b; n, pi) / n` for each sequence of n decisions, averaged over the
   sequences. The gradient of b goes straight through to p.
-* `controller` (Dauncey and Wattenhofer 2026): `mean(score) (F - pi)` with the second factor constant. Its gradient
-  with respect to a score does not vanish where p saturates.
+* `controller` (after Dauncey and Wattenhofer 2026): `mean(score) (F - pi)` with the second factor constant. Its
+  gradient with respect to a score does not vanish where p saturates. They have G in the place of F, which is the same
+  in expectation where boundaries are drawn. Where b is 1 at p above 1/2, F is the rate that counts.
 """
 
 from __future__ import annotations

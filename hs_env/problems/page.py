@@ -32,8 +32,8 @@ predicted class replaces the gold class.
 
 With `shaping=True`, each step's reward includes the change of the potential `log P(gold | the words read so far)`. The
 potential is 0 after the last word; {potential}. The rewards of a sentence then add up to the reward above minus the
-potential of the first state, which no action changes. So the optimal policy stays the same (Ng, Harada and Russell,
-1999), but the agent gets feedback earlier.
+potential of the first state, which no action changes. With a discount of 1, the optimal policy therefore stays the
+same (Ng, Harada and Russell, 1999), but the agent gets feedback earlier.
 
 ## Starting State
 The first word of a random sentence of the split, drawn uniformly by the environment's generator.

@@ -240,14 +240,14 @@ def test_errors_teach() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["phrases", "deletions", "transitions", "boundary_rate", "deletion_rate", "phrase_length", "hs_lstm", "id_lstm"],
+    "phrases deletions transitions boundary_rate deletion_rate phrase_length boundary_f1 hs_lstm id_lstm".split(),
 )
 def test_rewards_are_smooth_in_relaxed_actions(name: str) -> None:
     """The same value as for hard actions, and the gradient of finite differences."""
-    batch = make_batch([4, 6])
-    hard = torch.randint(0, 2, (2, 6), generator=torch.Generator().manual_seed(3)) * batch.mask
+    batch, generator = make_batch([4, 6]), torch.Generator().manual_seed(3)
+    hard = torch.randint(0, 2, (2, 6), generator=generator) * batch.mask
     hard = hard.scatter(1, batch.lengths[:, None] - 1, 1)
-    log_probs = torch.randn(2, 3).log_softmax(1)
+    log_probs = torch.randn(2, 3, generator=generator).log_softmax(1)
     reward = make_reward(name)
     relaxed = hard.double().requires_grad_()
     value = reward(Episodes(batch, relaxed, log_probs)).total
@@ -255,7 +255,7 @@ def test_rewards_are_smooth_in_relaxed_actions(name: str) -> None:
     inner = (0.2 + 0.6 * hard.float() + torch.tensor([0.0, 0.03, 0.06, 0.01, 0.05, 0.02])).requires_grad_()
     grad = torch.autograd.grad(reward(Episodes(batch, inner, log_probs)).total.sum(), inner)[0]
     assert grad.abs().max() > 0
-    direction = torch.randn(2, 6) * batch.mask
+    direction = torch.randn(2, 6, generator=generator) * batch.mask
     with torch.no_grad():
         up = reward(Episodes(batch, inner + 1e-3 * direction, log_probs)).total.sum()
         down = reward(Episodes(batch, inner - 1e-3 * direction, log_probs)).total.sum()

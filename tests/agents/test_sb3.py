@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,11 @@ def test_rows_are_independent(name: str) -> None:
 def test_updates_repeat_and_leave_global_generators_alone(name: str) -> None:
     one, two = make_learner(name), make_learner(name)
     before = one.policy.state_dict()["mlp_extractor.policy_net.0.weight"].clone() if name != "dqn" else None
-    states = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    states = torch.get_rng_state(), np.random.get_state()[1], random.getstate()  # noqa: NPY002
     metrics = [update(one, seed) for seed in (1, 2)]
     assert torch.equal(states[0], torch.get_rng_state())
     np.testing.assert_array_equal(states[1], np.random.get_state()[1])  # noqa: NPY002
+    assert states[2] == random.getstate()
     np.random.seed(5)  # noqa: NPY002
     assert [update(two, seed) for seed in (1, 2)] == metrics
     assert_same_policy(one, two)
@@ -213,6 +215,19 @@ def test_bad_parameters_are_named() -> None:
         SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), parameters)
     with pytest.raises(HsEnvError, match="slots must be a whole number"):
         SB3Parameters(slots=0)
+
+
+def test_shaping_reaches_the_environment_and_refuses_a_discount() -> None:
+    learner = make_learner("ppo", shaping=True)
+    update(learner, 0)
+    before = ~learner.model.rollout_buffer.episode_starts[1:].astype(bool)  # steps after which the episode goes on
+    assert (learner.model.rollout_buffer.rewards[:-1][before] != 0).any()
+    plain = make_learner("ppo")
+    update(plain, 0)
+    before = ~plain.model.rollout_buffer.episode_starts[1:].astype(bool)
+    assert (plain.model.rollout_buffer.rewards[:-1][before] == 0).all()
+    with pytest.raises(HsEnvError, match=r"only if gamma is 1, got 0\.9"):
+        SB3Learner("ppo", make_encoder(), BATCH, HSLSTMReward(), SB3Parameters(shaping=True, arguments={"gamma": 0.9}))
 
 
 def test_steps_that_do_not_fit_are_refused() -> None:

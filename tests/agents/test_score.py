@@ -234,6 +234,15 @@ def test_a_resumed_agent_learns_alike(name: str, optimizer: str, tmp_path: Path)
         assert torch.equal(value, whole[key]), key
 
 
+@pytest.mark.parametrize("name", ["st_gumbel", "st_hard", "local_expectation", "arm", "disarm", "exact"])
+def test_estimators_that_compare_no_samples_need_only_one(name: str) -> None:
+    encoder, parameters = make_encoder(), ReinforceParameters(estimator=name, samples=1)
+    agent = Reinforce(encoder.state_size, SEGMENTATION, parameters)
+    update = agent.update(encoder, make_batch([4, 3]), HSLSTMReward(), generator=generator())
+    assert len(update.episodes.actions) == 2
+    assert update.metrics["gradient_norm"] > 0
+
+
 def test_settings_replace_those_of_the_preset() -> None:
     assert PPO(updates=4).score == Score("self_critical", scale="running", updates=4, clip=0.2)
     parameters = ReinforceParameters(estimator="rloo", baseline="moving_average", clip=0.1, samples=1)
@@ -246,8 +255,12 @@ def test_settings_replace_those_of_the_preset() -> None:
     ("values", "message"),
     [
         ({"estimator": "disarm", "clip": 0.2}, "'disarm' has no setting 'clip'"),
-        ({"estimator": "grpo", "samples": 1}, "'grpo' needs 2 or more samples"),
-        ({"estimator": "ppo", "scale": "group", "samples": 1}, "'ppo' needs 2 or more samples"),
+        (
+            {"estimator": "grpo", "samples": 1},
+            "compares the samples of a sentence, so it needs 2 or more, got 1",
+        ),
+        ({"estimator": "ppo", "scale": "group", "samples": 1}, "'ppo' compares the samples"),
+        ({"estimator": "rebar", "samples": 1}, "'rebar' compares the samples"),
         ({"updates": 0}, "updates"),
         ({"clip": 2.0}, "clip"),
     ],
@@ -271,6 +284,20 @@ def make_dense(samples: int, lengths: list[int]) -> ExpectedReward:
 
 
 @pytest.mark.parametrize("baseline", ["leave_one_out", "group_mean", "batch_mean"])
+def test_the_size_of_the_gradient_by_baseline(baseline: Baseline) -> None:
+    """Baselines that leave out the episode itself keep it; the mean of both samples of a sentence halves it."""
+    one = make_dense(1, [5])
+    exact = gradient(Exact().estimate(one).objective, one)
+    rows, samples = (2, 1) if baseline == "batch_mean" else (1, 2)
+    along = []
+    for seed in range(400):
+        expected = replace(one, batch=one.batch.repeat(rows), samples=samples)
+        estimate = LeaveOneOut(baseline=baseline, discount=1.0).estimate(expected, generator(seed))
+        along.append(float(gradient(estimate.objective, expected) @ exact / exact.square().sum()))
+    assert sum(along) / len(along) == pytest.approx(0.5 if baseline == "group_mean" else 1.0, abs=0.15)
+
+
+@pytest.mark.parametrize("baseline", ["leave_one_out", "group_mean", "batch_mean"])
 def test_a_discount_gives_each_step_its_advantage(baseline: Baseline) -> None:
     """Computed anew from the formula, with loops."""
     expected = make_dense(3, [6, 1, 4])
@@ -286,9 +313,9 @@ def test_a_discount_gives_each_step_its_advantage(baseline: Baseline) -> None:
                 others = {
                     "leave_one_out": [other for other in group if other != row],
                     "group_mean": list(group),
-                    "batch_mean": [other for other, its in enumerate(lengths) if its > k],
+                    "batch_mean": [other for other, its in enumerate(lengths) if its > k and other != row],
                 }[baseline]
-                surplus = rewards[row, k] - rewards[others, k].mean()
+                surplus = rewards[row, k] - (rewards[others, k].mean() if others else 0)
                 total = total + 0.7 ** (k - t) * surplus * log_probs[row, t]
     wanted = gradient(total / len(lengths), expected)
     torch.testing.assert_close(gradient(estimate.objective, expected), wanted, rtol=1e-4, atol=1e-6)

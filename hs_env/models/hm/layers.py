@@ -67,8 +67,8 @@ class HMLSTM(nn.Module):
         FLUSH   if z^l_{t-1} = 1:                     c = i * g,                 h = o * tanh(c)
 
     The straight-through estimator trains the detectors: z is a step function in the forward pass and has the derivative
-    of the hard sigmoid in the backward pass. The `slope` of the hard sigmoid may grow during training, as in
-    `annealed_slope`. No gradient flows into the initial state.
+    of the hard sigmoid in the backward pass, divided by the square root of d. The `slope` of the hard sigmoid may grow
+    during training, as in `annealed_slope`. No gradient flows into the initial state.
 
     Layer normalisation applies to the sum s without b (Ba, Kiros, Hinton 2016, equation 4), for the gates and the
     detector together. The HM-LSTM paper does not say where it normalises.
