@@ -67,6 +67,16 @@ def exists(path: StrPath) -> bool:
         return False
 
 
+def check_folder(path: Path) -> None:
+    """Check that a path can be a folder to write to: it is one, or nothing is there.
+
+    Raises:
+        HsEnvError: If it is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise HsEnvError(f"{path} is a file. Choose another folder (--out).")
+
+
 @contextmanager
 def naming(path: StrPath) -> Iterator[None]:
     """Name a file in the errors of the system while it is written; those of an open file have no name."""
@@ -228,8 +238,8 @@ def load_state(path: StrPath, kind: str) -> dict[str, Any]:
         tensors = load(content)
         header, body = _divided(content)
         metadata = header.get("__metadata__", {})
-        if metadata.get(_KIND) != kind:
-            raise HsEnvError(f"{path} holds {metadata.get(_KIND, 'something else')!r}, expected a {kind}.")
+        if (found := metadata.get(_KIND, "something else")) != kind:
+            raise HsEnvError(f"{path} holds {found!r}, expected {kind!r}. Was it put in the place of another file?")
         if _DIGEST in metadata and metadata[_DIGEST] != _digest(header, [body]):
             raise ValueError("it was damaged after it had been saved")
         state = _insert_tensors(json.loads(metadata[_STATE]), tensors)
@@ -238,8 +248,8 @@ def load_state(path: StrPath, kind: str) -> dict[str, Any]:
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, HsEnvError):
             raise
-        if isinstance(error, SafetensorError) and (found := what_is(content)):
-            raise HsEnvError(f"{path} is {found}, not a readable {kind}. Give a file that hs-env saved.") from error
+        if isinstance(error, SafetensorError) and (other := what_is(content)):
+            raise HsEnvError(f"{path} is {other}, not a readable {kind}. Give a file that hs-env saved.") from error
         raise HsEnvError(f"{path} is not a readable {kind}: {error}. Was it copied completely?") from error
     if not isinstance(state, dict):
         raise HsEnvError(f"{path} is not a readable {kind}: it holds a {type(state).__name__}.")

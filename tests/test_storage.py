@@ -123,5 +123,5 @@ def test_bad_files(tmp_path, content, message):
 
 def test_a_file_of_another_kind(tmp_path):
     save_state(tmp_path / "x.safetensors", "agent", {})
-    with pytest.raises(HsEnvError, match="holds 'agent', expected a classifier"):
+    with pytest.raises(HsEnvError, match="holds 'agent', expected 'classifier'"):
         load_state(tmp_path / "x.safetensors", "classifier")

@@ -84,7 +84,7 @@ class Score:
 
 
 def _mean_of_others(values: Tensor, count: Tensor | int) -> Tensor:
-    """Return for each row of `values`, (R, T), the mean of the other rows; `count` are no padding. Without others: 0."""
+    """Return for each row of `values`, (R, T), the mean of the others; `count` are no padding. 0 without others."""
     others = torch.as_tensor(count - 1, device=values.device).clamp(min=1)
     return (values.sum(0) - values) / others
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hs_env.cli.streams import is_unicode
-from hs_env.errors import HsEnvError, expand
+from hs_env.errors import HsEnvError
 from hs_env.parameters import describe_fields
 from hs_env.shipped import shipped_runs
 from hs_env.storage import write_atomically
@@ -22,26 +23,31 @@ from hs_env.storage import write_atomically
 if TYPE_CHECKING:
     from hs_env.agents import Agent
     from hs_env.evaluation import Comparison
-    from hs_env.models import Classifier, StructuredEncoder
+    from hs_env.models import Classifier
 
 Format = Literal["table", "json", "csv", "markdown"]
 Split = Literal["train", "dev", "test"]
 
 
-def load_policy(run: str, device: str) -> tuple[Classifier, StructuredEncoder, Agent]:
-    """Load the classifier, its encoder and the agent of a run to a device: a folder, or a name that ships.
+def load_policy(run: str, device: str) -> tuple[Classifier, Agent, Path | None]:
+    """Load the classifier and the agent of a run to a device: a folder, a name that ships, or `hf:owner/name`.
+
+    Returns:
+        The classifier, the agent, and the folder of the run, or None if it ships with the package.
 
     Raises:
         HsEnvError: If there is no such run, or its model takes no actions.
     """
     from hs_env.agents import load_agent
     from hs_env.agents.base import FILE_NAME as AGENT
-    from hs_env.models import Classifier, StructuredEncoder
+    from hs_env.hub.pull import local
+    from hs_env.models import Classifier, StructuredEncoder, find_classifier
 
-    classifier = Classifier.load(run, device)
+    path = find_classifier(local(run))
+    classifier = Classifier.load(path, device)
     if not isinstance(classifier.model, StructuredEncoder):
         raise HsEnvError(f"The model of {run}, {classifier.model.title}, takes a sentence as it is.")
-    return classifier, classifier.model, load_agent(shipped_runs().get(run, expand(run)) / AGENT, device)
+    return classifier, load_agent(path.parent / AGENT, device), None if run in shipped_runs() else path.parent
 
 
 def print_comparison(comparison: Comparison, format: Format = "table") -> None:
@@ -84,7 +90,7 @@ def check_new(path: Path) -> None:
     Raises:
         HsEnvError: If it does.
     """
-    if path.exists():
+    if os.path.lexists(path):
         raise HsEnvError(f"{path} exists already. Remove it, or write to another file.")
 
 

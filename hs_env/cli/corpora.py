@@ -13,6 +13,7 @@ from rich.text import Text
 from hs_env.cli.help import join_lines
 from hs_env.cli.reading import ReadingOptions
 from hs_env.corpora import CORPORA, Corpus, load_corpus
+from hs_env.errors import HsEnvError
 
 join_lines(ReadingOptions)
 
@@ -30,6 +31,8 @@ def corpora(
         reading: How the corpus is read.
     """
     if name is None:
+        if data_dir is not None or reading != ReadingOptions():
+            raise HsEnvError("These options describe how a corpus is read. Name the corpus, or leave them out.")
         _print_list()
     else:
         _print_description(load_corpus(reading.add_to(name), data_dir=data_dir))

@@ -28,7 +28,7 @@ from hs_env.language.scores import RATIOS
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
 
-WIDTH: Final = 120
+WIDTH: Final = 150
 """Width of the table of scores, in characters."""
 
 join_lines(LMConfig)
@@ -103,12 +103,12 @@ def sample(
         prompt: Text to continue; by default the first character of the alphabet, usually a line end or a space.
         temperature: Divisor of the log-probabilities; 0 always takes the most probable character.
         seed: Seed of the sampling.
-        show: Text to mark boundaries in, instead of sampling.
+        show: Text to mark boundaries in, instead of sampling; a prompt is read before it.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     language_model = LanguageModel.load(run, device)
     if show is not None:
-        print(marked(show, boundaries_in(language_model, show)))
+        print(marked(show, boundaries_in(language_model, show, prompt or "")))
         return
     before = language_model.alphabet[0] if prompt is None else prompt
     text = sample_text(language_model, length, before, temperature, seed)
@@ -136,6 +136,8 @@ def show(
     """
     language_model, console, layers = LanguageModel.load(local(run), device), Console(), 0
     given = [argument_text(text) for text in (texts or input_lines()) if text.strip()]
+    if texts and not given:
+        raise HsEnvError("Give at least one character of text.")
     if svg is not None and len(given) != 1:
         raise HsEnvError(f"--svg draws one text, got {len(given)}. Give one.")
     for text in given:

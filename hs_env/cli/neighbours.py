@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import tyro
 
 from hs_env.cli.common import Split, load_policy, print_json_line
-from hs_env.shipped import DEFAULT_RUN, shipped_runs
+from hs_env.errors import HsEnvError
+from hs_env.shipped import DEFAULT_RUN
 
 
 def neighbours(
@@ -22,7 +21,7 @@ def neighbours(
 
     Args:
         phrases: Phrases, one per argument.
-        run: Folder of a trained run, or name of a run that ships with the package.
+        run: Folder of a trained run, name of a run that ships with the package, or hf:owner/name.
         split: Part of the run's corpus to take phrases from.
         k: Number of neighbours per phrase.
         json: Print JSON lines.
@@ -33,13 +32,15 @@ def neighbours(
     from hs_env.training.digests import check_data, corpus_digests
     from hs_env.training.run import load_config
 
-    classifier, _, agent = load_policy(run, device)
-    if run in shipped_runs():
+    if not phrases:
+        raise HsEnvError("Expected one phrase or more.")
+    classifier, agent, folder = load_policy(run, device)
+    if folder is None:
         corpus = load_corpus(classifier.notes["corpus"])
     else:
-        config = load_config(run)
+        config = load_config(folder)
         corpus = load_corpus(config.corpus, data_dir=config.data_dir)
-        check_data(Path(run), f"corpus {config.corpus!r}", corpus_digests(corpus))
+        check_data(folder, f"corpus {config.corpus!r}", corpus_digests(corpus))
     index = PhraseIndex.of(classifier, agent, corpus.splits[split])
     for phrase in phrases:
         found = index.to_json(phrase, k)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import tyro
 
@@ -27,7 +28,7 @@ def predict(
     file: tyro.conf.Positional[str],
     out: str = _STREAM,
     run: str = DEFAULT_RUN,
-    text_column: str = "text",
+    text_column: str | None = None,
     overwrite: bool = False,
     device: str = "auto",
 ) -> None:
@@ -40,7 +41,7 @@ def predict(
         file: JSON lines, CSV, TSV or Parquet with a column of texts; or one text per line, also on standard input (-).
         out: File to write, ending in .tsv, .csv or .jsonl; - writes TSV to standard output.
         run: Folder of a trained run, or name of a run that ships with the package.
-        text_column: Column of the texts in a table.
+        text_column: Column of the texts in a table; by default `text`.
         overwrite: Replace the file `out` if it exists.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
@@ -52,9 +53,11 @@ def predict(
     suffix = ".tsv" if out == _STREAM else Path(out).suffix.lower()
     if suffix not in _FORMATS:
         raise HsEnvError(f"{out}: expected a name that ends in {', '.join(_FORMATS)}, or - for standard output.")
-    if out != _STREAM and Path(out).exists() and not overwrite:
-        raise HsEnvError(f"{out} exists. Choose another name, or replace it with --overwrite.")
+    if out != _STREAM:
+        _check_out(Path(out), file, overwrite)
     if file == _STREAM:
+        if text_column is not None:
+            raise HsEnvError("Standard input has one text per line and no columns. Leave --text-column out.")
         texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
     else:
         texts = read_texts(Path(file), text_column)
@@ -66,6 +69,17 @@ def predict(
     else:
         write_atomically(out, (line.encode(errors="replace") for line in lines), overwrite)
         print(count.summary(out), file=sys.stderr)
+
+
+def _check_out(out: Path, file: str, overwrite: bool) -> None:
+    """Refuse a file to write that is a folder, is the file to read, or exists and is not to be replaced."""
+    if out.is_dir():
+        raise HsEnvError(f"{out} is a folder. Give the name of a file.")
+    if os.path.lexists(out) and not overwrite:
+        raise HsEnvError(f"{out} exists. Choose another name, or replace it with --overwrite.")
+    is_file = out.exists() and not out.is_symlink()  # of a link, the link itself is replaced
+    if is_file and Path(file).exists() and out.samefile(file):
+        raise HsEnvError(f"{out} is the file to read. Write to another one.")
 
 
 class _Count:
@@ -95,10 +109,10 @@ def _json_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> 
 
 def _csv_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[str]:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\r\n")  # so that a field with either of them is quoted
     for row in _rows(predictor, predictions):
-        writer.writerow(row)
-        yield buffer.getvalue()
+        writer.writerow([cell.replace("\0", "\N{REPLACEMENT CHARACTER}") for cell in row])
+        yield buffer.getvalue().removesuffix("\r\n") + "\n"
         buffer.seek(0)
         buffer.truncate()
 
@@ -106,10 +120,10 @@ def _csv_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> I
 def _tsv_lines(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[str]:
     """Yield lines in which tabs and line ends of texts have become blanks, since TSV has no quotes."""
     for row in _rows(predictor, predictions):
-        yield "\t".join(" ".join(str(cell).split()) for cell in row) + "\n"
+        yield "\t".join(" ".join(cell.split()) for cell in row) + "\n"
 
 
-def _rows(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[list[Any]]:
+def _rows(predictor: Predictor, predictions: Iterable[TextPrediction]) -> Iterator[list[str]]:
     classes = predictor.classifier.labels
     yield ["text", "label", *(f"p_{name}" for name in classes), "unknown"]
     for each in predictions:

@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from hs_env.corpora import preparation
+from hs_env.storage import check_folder
 
 
 def prepare(
@@ -25,4 +26,5 @@ def prepare(
         out: Folder to make, for `--data-dir`.
         downloads: Folder of downloaded files, by default OUT/downloads. Files in it are not downloaded again.
     """
+    check_folder(out)
     preparation.prepare(out, sets, downloads, Console())

@@ -84,8 +84,9 @@ def run_grid(
     from hs_env.experiments.reproduction import choose_cells, provide_data, with_vectors
     from hs_env.experiments.runner import run_cells
     from hs_env.experiments.summary import summarise, to_csv, to_markdown
-    from hs_env.storage import write_atomically
+    from hs_env.storage import check_folder, write_atomically
 
+    check_folder(out)
     if options.address is not None and options.engine != "ray":
         raise HsEnvError("--address is for --engine ray.")
     for name, low in (("runs", 0), ("jobs", 1)):

@@ -40,7 +40,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         out: Path | None,
         resume: Path | None,
         trust: bool,
-        seeds: tuple[int, ...],
+        seeds: tuple[int, ...] | None,
         jobs: int,
     ) -> None:
         """Train a classifier, and compare it with the baselines.
@@ -62,7 +62,9 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         full = full_config(config, model_parameters, agent_parameters, reading)
         if trust and resume is None and config.init_from is None:
             raise HsEnvError("--trust is for --resume and --init-from: other options are your own. Leave it out.")
-        if seeds:
+        if seeds is None and jobs != 1:
+            raise HsEnvError("--jobs is for --seeds: a single run is one job. Leave it out.")
+        if seeds is not None:
             ranks.require_one("A run per seed")
             if resume is not None or config.seed:
                 raise HsEnvError("--seeds takes the place of --seed, and needs no --resume: repeat the same command.")
@@ -92,11 +94,11 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         "out": Path | None,
         "resume": Path | None,
         "trust": bool,
-        "seeds": tuple[int, ...],
+        "seeds": tuple[int, ...] | None,
         "jobs": int,
         "return": None,
     }
-    train.__defaults__ = (*chosen.defaults, None, None, False, (), 1)
+    train.__defaults__ = (*chosen.defaults, None, None, False, None, 1)
     return train
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import tyro
 
 from hs_env.cli.common import Format, Split, load_policy, print_comparison
-from hs_env.shipped import DEFAULT_RUN, shipped_runs
+from hs_env.shipped import DEFAULT_RUN
 
 
 def treebank(
@@ -25,7 +25,7 @@ def treebank(
 
     Args:
         name: Name of the treebank.
-        run: Folder of a trained run, which gets JSON and CSV files, or name of a run that ships with the package.
+        run: Folder of a trained run, which gets JSON and CSV files, name of a run that ships, or hf:owner/name.
         data_dir: Folder that contains the treebank's folder.
         split: Sentences to compare on. CoNLL-2000 has no dev split.
         format: Format of the printed comparison.
@@ -34,9 +34,9 @@ def treebank(
     from hs_env.corpora import load_treebank
     from hs_env.evaluation import compare_with_treebank
 
-    classifier, _, agent = load_policy(run, device)
+    classifier, agent, folder = load_policy(run, device)
     trees = load_treebank(name, data_dir=data_dir, split=split, tokenisation=classifier.tokenisation)
     comparison = compare_with_treebank(classifier, agent, trees)
-    if run not in shipped_runs():
-        comparison.save(Path(run), f"treebank-{name}-{split}")
+    if folder is not None:
+        comparison.save(folder, f"treebank-{name}-{split}")
     print_comparison(comparison, format)

@@ -15,21 +15,29 @@ from hs_env.textfile import file_error, read_lines, text_lines
 _OPTION: Final = "--text-column"
 
 
-def read_texts(path: Path, column: str = "text") -> Iterator[str]:
+def read_texts(path: Path, column: str | None = None) -> Iterator[str]:
     """Yield the texts of a file, plain or gzip, in order.
 
-    JSON lines, CSV, TSV and Parquet have them in a column, see `hs_env.corpora.files`. Any other file has one text per
-    line. A blank line is an empty text.
+    JSON lines, CSV, TSV and Parquet have them in a column, by default `text`; see `hs_env.corpora.files`. Any other
+    file has one text per line. A blank line is an empty text.
 
     Raises:
         HsEnvError: If the file cannot be read, has no such column, or is broken.
     """
+    named, column = column, column or "text"
     name = Path(path.name.lower().removesuffix(".gz"))
     if name.suffix == ".parquet":
         return _texts(path, parquet_rows(path, {_OPTION: column}), column)
     reader = _TABLES.get(name.suffix)
     lines = text_lines(read_lines(path), path)
-    return (line.rstrip("\r\n") for line in lines) if reader is None else reader(path, lines, column)
+    if reader is not None:
+        return reader(path, lines, column)
+    if named is not None:
+        raise HsEnvError(
+            f"{path} is read as one text per line, so it has no column {column!r}. Leave {_OPTION} out, or give a file "
+            f"that ends in {', '.join((*_TABLES, '.parquet'))}."
+        )
+    return (line.rstrip("\r\n") for line in lines)
 
 
 def _json_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from hs_env.experiments.runner import run_cells
 from hs_env.experiments.statistics import t_interval
 from hs_env.metrics.bootstrap import Interval
 from hs_env.models import MODELS, StructuredEncoder
+from hs_env.storage import check_folder
 from hs_env.training.config import ResolvedConfig, TrainConfig
 
 LEDGER = "ledger.jsonl"
@@ -58,6 +59,7 @@ def train_seeds(
     resolved = replace(config.resolve().located(), threads=config.threads or 1)
     cells = [Cell(config.corpus, resolved.model, seed, replace(resolved, seed=seed)) for seed in seeds]
     out = out or _default_folder(config, resolved)
+    check_folder(out)
     console, ledger = console or Console(stderr=True), Ledger(out / LEDGER)
     faults = run_cells(cells, ledger, lambda cell: out / f"seed-{cell.number}", jobs, console)
     if faults:

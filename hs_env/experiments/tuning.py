@@ -17,7 +17,7 @@ from hs_env.corpora.loading import is_path
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.experiments.space import Range, Space, Value, values_in, with_values
 from hs_env.settings import to_toml
-from hs_env.storage import write_atomically
+from hs_env.storage import check_folder, write_atomically
 from hs_env.training import TrainConfig, train_or_resume
 from hs_env.training.digests import corpus_digests
 from hs_env.training.time_left import TimeLeft
@@ -66,9 +66,10 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
     """
     if trials < 1:
         raise HsEnvError(f"The number of trials must be 1 or more, got {trials}.")
+    check_folder(out)
     console = console or Console(stderr=True)
     with _naming_storage(out):
-        return _tune(config, space, out, trials, console)
+        return _tune(config.located(), space, out, trials, console)
 
 
 def _tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Console) -> Path:

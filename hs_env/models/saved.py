@@ -52,6 +52,11 @@ def find_file(name: StrPath, file_name: str, kind: str) -> Path:
     name = path_text(name, f"A {kind}")
     shipped = shipped_folders(file_name)
     path = shipped.get(name, expand(name))
+    if name in shipped and (Path(name) / file_name).exists():
+        warnings.warn(
+            f"{name!r} is the {kind} that ships with hs-env, not the folder. For the folder, give ./{name}.",
+            stacklevel=3,
+        )
     if path.is_dir():
         return path / file_name
     if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 
 from hs_env.agents import AGENTS
 from hs_env.compute import Precision, check_device, check_precision
@@ -185,6 +185,14 @@ class TrainConfig:
         if not isinstance(self, ResolvedConfig):
             self.resolve()
 
+    def located(self) -> Self:
+        """Return the configuration with absolute paths of corpus, data and word vectors."""
+        data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
+        vectors = located_vectors(self.vectors, data_dir)
+        init_from = None if self.init_from is None else absolute(self.init_from)
+        corpus = located(self.corpus, CORPORA)
+        return replace(self, corpus=corpus, data_dir=data_dir, vectors=vectors, init_from=init_from)
+
     def resolve(self) -> ResolvedConfig:
         """Return the configuration with every default filled in.
 
@@ -261,14 +269,6 @@ class ResolvedConfig(TrainConfig):
     pnet_epochs: int = 1
     joint_epochs: int = 4
     min_updates: int = 0
-
-    def located(self) -> ResolvedConfig:
-        """Return the configuration with absolute paths of corpus, data and word vectors."""
-        data_dir = None if self.data_dir is None else Path(absolute(self.data_dir))
-        vectors = located_vectors(self.vectors, data_dir)
-        init_from = None if self.init_from is None else absolute(self.init_from)
-        corpus = located(self.corpus, CORPORA)
-        return replace(self, corpus=corpus, data_dir=data_dir, vectors=vectors, init_from=init_from)
 
     @property
     def foreign_code(self) -> str | None:

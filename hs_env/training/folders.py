@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.errors import HsEnvError
-from hs_env.storage import what_is
+from hs_env.storage import check_folder, what_is
 from hs_env.training.digests import DATA
 
 CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
@@ -75,8 +75,7 @@ def check_empty(folder: Path) -> None:
     Raises:
         HsEnvError: If it does.
     """
-    if folder.exists() and not folder.is_dir():
-        raise HsEnvError(f"{folder} is a file. Choose another folder (--out).")
+    check_folder(folder)
     if folder.exists() and not _only_leftovers(folder):
         raise HsEnvError(f"{folder} is not empty. Resume its run (--resume {folder}) or choose another folder (--out).")
 

@@ -283,8 +283,12 @@ class StagedTrainer(ABC, Generic[Unit]):
         """
         path = self.folder / CHECKPOINT
         if not path.exists():
+            self.console.print("There is no checkpoint: training starts from the beginning.", highlight=False)
             return
-        state = load_state(path, "checkpoint")
+        try:
+            state = load_state(path, "checkpoint")
+        except HsEnvError as error:
+            raise HsEnvError(f"{error} To start the run from the beginning, remove the file.") from error
         if state.get("data") != self.data_digest:
             raise HsEnvError(
                 f"The {self.data_name} or the encoder of its word vectors has changed since this run began. Restore it "

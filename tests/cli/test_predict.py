@@ -104,3 +104,36 @@ def test_a_fault_leaves_no_file(tmp_path, capsys):
         cli.main(["predict", str(path), "--out", str(tmp_path / "out.tsv")])
     assert "line 2: the value of 'text' is 3; expected a string" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_a_field_with_a_carriage_return_or_nul_stays_one_field(tmp_path):
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    texts = ["a\rb good", "a\nb", "bad\0", 'a "dull" one, and bad']
+    source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    cli.main(["predict", str(source), "--out", str(out)])
+    with out.open(newline="", encoding="utf-8") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == [text.replace("\0", "\ufffd") for text in texts]
+    cli.main(["predict", str(out), "--out", str(tmp_path / "again.csv")])
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_read(sentences, tmp_path, capsys):
+    (tmp_path / "folder.tsv").mkdir()
+    (tmp_path / "link.tsv").symlink_to("nowhere.tsv")
+    table = tmp_path / "own.csv"
+    table.write_text("text,label\ngood,positive\n")
+    for arguments, message in (
+        ([str(sentences), "--out", str(tmp_path / "folder.tsv"), "--overwrite"], "folder.tsv is a folder"),
+        ([str(sentences), "--out", str(tmp_path / "link.tsv")], "link.tsv exists"),
+        ([str(table), "--out", str(table), "--overwrite"], "own.csv is the file to read"),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(["predict", *arguments])
+        assert message in capsys.readouterr().err
+    assert table.read_text() == "text,label\ngood,positive\n"
+
+
+def test_a_column_is_only_for_tables(sentences, capsys):
+    for file, message in ((str(sentences), "has no column 'review'"), ("-", "no columns")):
+        with pytest.raises(SystemExit):
+            cli.main(["predict", file, "--text-column", "review"])
+        assert message in capsys.readouterr().err

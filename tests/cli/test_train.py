@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from importlib import import_module
 from typing import get_type_hints
 
@@ -13,7 +14,7 @@ import pytest
 from hs_env import cli
 from hs_env.agents import AGENTS
 from hs_env.language import LMConfig
-from hs_env.models import MODELS
+from hs_env.models import MODELS, Classifier
 from hs_env.parameters import describe_fields
 from hs_env.training import TrainConfig
 from hs_env.training.config import ResolvedConfig
@@ -94,3 +95,38 @@ def test_every_parameter_has_a_description_in_one_paragraph(kind):
     for name, _, text in describe_fields(kind):
         assert text.endswith("."), name
         assert "\n" not in text, name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--seeds"], "Expected one seed or more, each once, got none"),
+        (["train", "--jobs", "7"], "--jobs is for --seeds"),
+        (["corpora", "--text-column", "review"], "Name the corpus, or leave them out"),
+        (["lm", "show", ""], "Give at least one character of text"),
+    ],
+)
+def test_options_without_an_effect_are_refused(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(arguments)
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["sweep", "grid.toml"], ["tune", *SMALL], ["prepare", "mr"], ["train", *SMALL]])
+def test_a_file_in_the_place_of_a_folder_is_named(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grid.toml").write_text("")
+    (tmp_path / "own.csv").write_text("text,label\n")
+    with pytest.raises(SystemExit):
+        cli.main([*command, "--out", "own.csv"])
+    assert "own.csv is a file. Choose another folder" in capsys.readouterr().err
+
+
+def test_a_folder_with_the_name_of_a_shipped_run_is_told(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(folder, "phrases")
+    with pytest.warns(UserWarning, match=r"'phrases' is the classifier that ships .* give \./phrases"):
+        shipped = Classifier.load("phrases")
+    assert shipped.model.state_size != Classifier.load("./phrases").model.state_size
