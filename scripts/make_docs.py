@@ -15,11 +15,12 @@ import torch
 from PIL import Image
 
 import hs_env
-from hs_env.agents import load_agent_for, rollout
+from hs_env.agents import load_agent_for, make_baseline, rollout
 from hs_env.agents.base import PolicyInput
 from hs_env.corpora.units import unit_of
 from hs_env.envs import classes
 from hs_env.envs.single import EncoderEnv
+from hs_env.metrics import mean_reward
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.problem import Problem
 
@@ -50,7 +51,7 @@ PAGE = """\
 
 ## See also
 
-* [Corpora](../corpora.md) and [packaged classifiers](../shipped_classifiers.md): values of `corpus` and `classifier`
+* [Corpora](../corpora.md) and [shipped classifiers](../shipped_classifiers.md): values of `corpus` and `classifier`
 * [Rewards](../rewards.md): expressions, and how to write one
 * [Vector environments](../vector_environments.md): speed, and steps as tensors
 * [RL libraries](../libraries.md) and [Stable-Baselines3](../stable_baselines3.md): examples that train here
@@ -72,9 +73,21 @@ GALLERY = """\
 
 # Gallery of environments
 
+| environment | actions | D | default corpus | random actions earn | shipped agent earns |
+|:--|:--|--:|:--|--:|--:|
+{rows}
+
+D is the width of an observation with the default classifier. The last columns are mean rewards per sentence, on the
+first {scored} dev sentences of the default corpus, with `hs_env.metrics.mean_reward`. Rewards of different environments
+cannot be compared. The shipped agent of Chunking takes its most probable actions here, which end no chunk but the
+forced ones; its sampled actions earn more ([what policies learn](../chunking.md#what-policies-learn)).
+
 Each picture is an episode: the agent that ships with the package decides on a dev sentence of the default corpus, one
 word per step.
 """
+
+SCORED = 300
+"""Number of dev sentences that agents are scored on."""
 
 
 def space_of(section: str, sections: str) -> str:
@@ -135,7 +148,26 @@ def pages() -> dict[Path, str]:
         f"![An episode of {problem.title.title()}]({stem(name)}.webp)\n"
         for name, problem in problems().items()
     ]
-    return {FOLDER / "README.md": GALLERY + "".join(shown), **made}
+    gallery = GALLERY.format(rows="\n".join(map(row, problems())), scored=SCORED)
+    return {FOLDER / "README.md": gallery + "".join(shown), **made}
+
+
+def row(name: str) -> str:
+    """Make a problem's row in the table of environments."""
+    problem, environment = PROBLEMS.get(name), gymnasium.make(environment_id(name), split="dev").unwrapped
+    assert isinstance(environment, EncoderEnv)
+    found, run = environment.resources, problem.environment.classifier
+    vocabulary = found.classifier.vocabulary
+    agents = make_baseline("random", vocabulary, problem), load_agent_for(found.encoder, vocabulary, run)
+    earned = [mean_reward(each, "dev", env=environment_id(name), sentences=SCORED) for each in agents]
+    cells = [
+        f"[{problem.title.title()}]({stem(name)}.md)",
+        ", ".join(problem.actions),
+        f"{found.encoder.state_size}",
+        f"`{problem.environment.corpus}`",
+        *(f"{each:.2f}".replace("-", "−") for each in earned),
+    ]
+    return f"| {' | '.join(cells)} |"
 
 
 @torch.inference_mode()

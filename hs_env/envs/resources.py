@@ -185,7 +185,7 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
 
 
 def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Problem, device: torch.device) -> str:
-    """Return the first classifier for `problem`, of its default and the packaged ones, that knows the corpus.
+    """Return the first classifier for `problem`, of its default and the shipped ones, that knows the corpus.
 
     Raises:
         HsEnvError: If there is none.

@@ -25,7 +25,7 @@ EQUAL_TO: Final = "hm_lstm"
 FILE_NAME = LANGUAGE_MODEL
 """Name of the model's file in the folder of a run."""
 DEFAULT_MODEL = "movie_reviews_characters"
-"""Name of the packaged language model that reads texts if no other is named."""
+"""Name of the shipped language model that reads texts if no other is named."""
 
 
 class CharacterLM(nn.Module):

@@ -69,7 +69,7 @@ class EnvironmentText:
     """Defaults and documentation of a problem's environment. `page.environment_page` builds its page from them.
 
     Attributes:
-        classifier: Default classifier of corpora whose words it knows: a packaged one by name, a file, or the folder of
+        classifier: Default classifier of corpora whose words it knows: a shipped one by name, a file, or the folder of
             a run.
         corpus: Default corpus.
         reward: Default reward.

@@ -80,12 +80,12 @@ env = gymnasium.make("{id}", split="test", render_mode="ansi")
 | argument | default | meaning |
 |---|---|---|
 | `corpus` | `"{corpus}"` | name or path of a corpus, see `load_corpus` |
-| `classifier` | `None` | name of a packaged classifier, a file, or the folder of a run. `None`: `"{classifier}"` \
-or, for a corpus whose words it does not know, the packaged one that knows its words and classes |
+| `classifier` | `None` | name of a shipped classifier, a file, or the folder of a run. `None`: `"{classifier}"` \
+or, for a corpus whose words it does not know, the shipped one that knows its words and classes |
 | `split` | `"train"` | `"train"`, `"dev"` or `"test"` |
 | `data_dir` | `None` | folder of the data sets that do not ship with the package |
 | `reward` | `"{reward}"` | name of a reward, an expression such as `"log_likelihood + 0.1 * accuracy"`, or a function |
-| `reward_parameters` | `None` | parameters of a reward given by name, such as `{reward_parameters}` |
+| `reward_parameters` | `None` | parameters of a reward given by name{reward_parameters} |
 | `shaping` | `False` | add the change of the potential to the reward of each step (see Rewards) |
 | `device` | `"cpu"` | device of the classifier: `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`, or `"auto"` for a CUDA GPU \
 if there is one |
@@ -150,7 +150,7 @@ def environment_page(name: str, problem: Problem) -> str:
         corpus=text.corpus,
         classifier=text.classifier,
         reward=text.reward,
-        reward_parameters=text.reward_parameters,
+        reward_parameters=f", such as `{text.reward_parameters}`" if text.reward_parameters != "{}" else "",
         references=text.references,
         history=text.history,
     )
