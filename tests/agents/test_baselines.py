@@ -53,6 +53,10 @@ def test_plans(name, parameters, expected):
     assert phrases(taken(name, HSLSTM, **parameters)) == expected
 
 
+def test_a_chunk_ends_at_each_space():
+    assert taken("spaces", ChunkLSTM, list("a bc d")) == [1, 1, 0, 0, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("name", "sentence", "expected"),
     [
@@ -145,6 +149,20 @@ def test_modules_of_gold_phrases():
     assert torch.equal(random.plan(batch.select(torch.tensor([3]))), modules[3:4])
 
 
+def test_random_modules_depend_on_all_words_so_far():
+    words = torch.arange(2, 12)
+    last, zeros = torch.full_like(words, 5), torch.zeros_like(words)
+
+    def modules(*columns):
+        tokens = torch.stack(columns, 1)
+        batch = SentenceBatch(tokens, zeros + len(columns), zeros, zeros, torch.ones_like(tokens))
+        return make_baseline("random_modules", Vocabulary(["a"]), MODULES).plan(batch)
+
+    after_other_words, before_other_words = modules(words, last), modules(last, last, words)
+    assert len(after_other_words[:, 1].unique()) > 1
+    assert len(before_other_words[:, :2].unique(dim=0)) == 1
+
+
 def test_gold_needs_gold_phrases():
     batch = make_batch([3])
     bare = SentenceBatch(batch.tokens, batch.lengths, batch.labels, batch.indices)
@@ -161,9 +179,15 @@ def test_random_draws_with_its_probability():
     assert sampled.episodes.actions[:, :-1].float().mean().item() == pytest.approx(0.3, abs=0.015)
 
 
-@pytest.mark.parametrize(("name", "parameters"), [("every_k", {"k": 0}), ("random", {"p": 1.5})])
-def test_bad_parameters(name, parameters):
-    with pytest.raises(HsEnvError):
+@pytest.mark.parametrize(
+    ("name", "parameters", "message"),
+    [
+        ("every_k", {"k": 0}, r"a whole number of words from 1, got k = 0\."),
+        ("random", {"p": 1.5}, r"must be between 0 and 1, got 1\.5\."),
+    ],
+)
+def test_bad_parameters(name, parameters, message):
+    with pytest.raises(HsEnvError, match=message):
         make_baseline(name, Vocabulary(["a"]), SEGMENTATION, **parameters)
 
 

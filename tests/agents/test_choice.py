@@ -130,6 +130,14 @@ def test_forced_actions_are_no_choice(k: int) -> None:
         assert choice.entropy().tolist() == [0] * k
 
 
+def test_infinite_logits_of_three_actions_are_finite_choices() -> None:
+    choice = CategoricalChoice(torch.tensor([[torch.inf, 0.0, -torch.inf]]).expand(3, 3), free(3, 3))
+    assert choice.best().tolist() == [0, 0, 0]
+    assert choice.entropy().tolist() == [0, 0, 0]
+    assert choice.log_prob(choice.best()).tolist() == [0, 0, 0]
+    assert choice.log_prob(torch.arange(3)).isfinite().all()
+
+
 def test_two_categories_equal_the_binary_choice() -> None:
     legal = masks(2).repeat(len(LOGITS), 1)
     logits = LOGITS.repeat_interleave(3)

@@ -135,6 +135,7 @@ def test_the_estimate_is_the_gradient_of_the_expected_reward(make_policy):
     expected = ExpectedReward(encoder, policy, sentence, LogLikelihood(), copies)
     estimate = torch.autograd.grad(LeaveOneOut().estimate(expected).objective, policy.output.weight)[0]
     assert torch.cosine_similarity(estimate.flatten(), exact.flatten(), dim=0).item() > 0.95
+    assert (estimate.norm() / exact.norm()).item() == pytest.approx(1, abs=0.2)
 
 
 @POLICIES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from hs_env.agents import (
     make_baseline,
     rollout,
 )
-from hs_env.agents.estimators import Estimate, LeaveOneOut
+from hs_env.agents.estimators import Estimate, ExpectedReward, LeaveOneOut
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, IDLSTM
@@ -166,15 +167,56 @@ def test_learning_reaches_the_known_optimum():
     assert _EvenTokensEnd()(greedy.episodes).total.mean().item() > -0.2  # a random policy earns about -2.75
 
 
-def test_updates_are_deterministic():
-    encoder, batch, weights = make_encoder(), make_batch([4, 6, 3]), []
-    for _ in range(2):
-        torch.manual_seed(0)
-        agent = Reinforce(encoder.state_size, SEGMENTATION)
-        for number in range(3):
-            agent.update(encoder, batch, HSLSTMReward(), generator=torch.Generator().manual_seed(number))
-        weights.append([parameter.detach().clone() for parameter in agent.pnet.parameters()])
-    assert all(torch.equal(one, two) for one, two in zip(*weights, strict=True))
+def make_agent(encoder: HSLSTM, **parameters: Any) -> Reinforce:
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        return Reinforce(encoder.state_size, SEGMENTATION, ReinforceParameters(**parameters))
+
+
+@pytest.mark.parametrize("clip_norm", [1e-3, 1e3])
+def test_an_update_is_a_step_of_adamw_on_the_clipped_gradient(clip_norm):
+    """The first step, by hand: both moments are those of one gradient, and matrices alone decay."""
+    encoder, batch = make_encoder(), make_batch([5, 3, 6])
+    settings = {"clip_norm": clip_norm, "weight_decay": 0.5, "entropy_bonus": 0.3, "learning_rate": 0.01}
+    agent, other = (make_agent(encoder, samples=3, **settings) for _ in range(2))
+    expected = ExpectedReward(encoder, other.pnet, batch, HSLSTMReward(), 3)
+    (estimate,) = other.estimator.steps(expected, torch.Generator().manual_seed(0))
+    per_word = estimate.sampled.entropy.sum(1) / estimate.sampled.episodes.sentences.lengths
+    weights = list(other.pnet.parameters())
+    loss = -estimate.objective - 0.3 * per_word.mean()
+    gradients = torch.autograd.grad(loss, weights)
+    norm = torch.cat([each.flatten() for each in gradients]).norm()
+    update = agent.update(encoder, batch, HSLSTMReward(), generator=torch.Generator().manual_seed(0))
+    for weight, gradient, changed in zip(weights, gradients, agent.pnet.parameters(), strict=True):
+        clipped = gradient * min(1.0, clip_norm / float(norm))
+        decayed = weight * (1 - 0.01 * 0.5) if weight.ndim > 1 else weight
+        torch.testing.assert_close(changed, decayed - 0.01 * clipped / (clipped.abs() + 1e-8), rtol=1e-4, atol=1e-6)
+    assert update.metrics["gradient_norm"] == pytest.approx(norm.item(), rel=1e-4)
+    assert update.metrics["entropy"] == pytest.approx(per_word.mean().item(), rel=1e-5)
+    earned = HSLSTMReward()(update.episodes).total
+    assert update.metrics["reward"] == pytest.approx(earned.mean().item(), rel=1e-5)
+    assert update.metrics["reward_std"] == pytest.approx(earned.std(correction=0).item(), rel=1e-4)
+
+
+def test_a_gradient_that_is_not_finite_is_named(monkeypatch):
+    encoder = make_encoder()
+    agent = make_agent(encoder)
+    monkeypatch.setattr(agent, "loss", lambda estimate: estimate.objective * float("nan"))
+    with pytest.raises(HsEnvError, match="no longer finite: the policy has diverged"):
+        agent.update(encoder, make_batch([5, 3]), HSLSTMReward())
+
+
+def test_the_learning_rate_depends_on_the_optimiser_and_the_problem():
+    rates = [ReinforceParameters(optimizer=name).resolve(SEGMENTATION).learning_rate for name in ("adam", "adadelta")]
+    assert rates == [SEGMENTATION.defaults.pnet_learning_rate, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shares"),
+    [({}, True), ({"estimator": "ppo"}, True), ({"estimator": "disarm"}, False), ({"boundary_rate": 0.2}, False)],
+)
+def test_only_agents_that_can_learn_in_several_processes_say_so(parameters, shares):
+    assert make_agent(make_encoder(), **parameters).shares is shares
 
 
 def test_saving_and_loading(tmp_path):
@@ -190,7 +232,7 @@ def test_saving_and_loading(tmp_path):
 
 
 def test_one_sample_has_no_baseline():
-    with pytest.raises(HsEnvError, match="2 or more samples"):
+    with pytest.raises(HsEnvError, match="compares the samples of a sentence, so it needs 2 or more, got 1"):
         ReinforceParameters(samples=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from tests.envs.builders import PROBLEMS, TREES, Problem, make_classifier, write
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Holds `corpus/`, a small classifier for each problem under the name of its encoder, and a `PlainLSTM`."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("envs")
     (folder / "corpus").mkdir()
@@ -23,7 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_corpus(folder / "corpus" / f"{split}.jsonl", 30 - 10 * seed, seed)
     for kind in (*(problem.encoder for problem in [*PROBLEMS, TREES]), PlainLSTM):
         make_classifier(kind, "negative", "positive").save(folder / f"{kind.__name__}.safetensors")
-    return folder
+    yield folder
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=PROBLEMS, ids=lambda problem: problem.encoder.__name__)

@@ -53,6 +53,14 @@ def test_option_text(env: PhraseSegmentationEnv) -> None:
     assert sorted(info["correct"] for _, info in by_name.values()) == [False, True]
 
 
+def test_each_slot_has_its_own_label(env: PhraseSegmentationEnv) -> None:
+    vector = EncoderVectorEnv(env._resources, 3)
+    vector.reset(options={"text": "good", "label": ["negative", None, "positive"]})
+    infos = vector.step([1, 1, 1])[4]
+    assert infos["_correct"].tolist() == [True, False, True]
+    assert sorted(infos["correct"][[0, 2]]) == [False, True]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

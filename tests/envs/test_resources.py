@@ -97,6 +97,11 @@ def test_a_classifier_without_actions(names: dict[str, Any], folder: Path) -> No
         PhraseSegmentationEnv(names["corpus"], str(folder / "PlainLSTM.safetensors"))
 
 
+def test_a_corpus_of_characters_for_a_classifier_of_words(names: dict[str, Any]) -> None:
+    with pytest.raises(HsEnvError, match=r"consists of characters, but the classifier .* reads words\. Write corpus="):
+        PhraseSegmentationEnv(f"{names['corpus']}:tokenisation=characters", names["classifier"])
+
+
 @pytest.mark.parametrize(("mine", "other"), [PROBLEMS, PROBLEMS[::-1]])
 @pytest.mark.parametrize("kind", ["single", "vector"])
 def test_a_classifier_of_the_other_problem(folder: Path, mine: Problem, other: Problem, kind: str) -> None:

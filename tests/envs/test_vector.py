@@ -24,12 +24,13 @@ from gymnasium.wrappers.vector import (
 
 import hs_env
 from hs_env.envs import check_vector_env
+from hs_env.envs.checker.values import difference
 from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
 from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import REWARDS, Reward
 from hs_env.types import Episodes
-from tests.envs.builders import PHRASES, TEXT, Problem, make_classifier
+from tests.envs.builders import PHRASES, TEXT, TREES, Problem, make_classifier
 
 gymnasium.register_envs(hs_env)
 N = 3
@@ -46,6 +47,17 @@ def test_native_equals_a_vector_of_single_ones(
     assert type(native) is problem.vector
     assert (native.observation_space, native.action_space) == (sync.observation_space, sync.action_space)
     check_vector_env(native, sync, steps=200 if seed == 0 else 60, seed=seed)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+@pytest.mark.parametrize("problem", [PHRASES], ids=["HSLSTM"])
+def test_rewards_of_gold_phrases_equal_those_of_single_ones(
+    problem: Problem, names: dict[str, Any], mode: AutoresetMode
+) -> None:
+    more = {"reward": "log_likelihood + boundary_f1"}
+    native = problem.vector(N, **names, **more, autoreset_mode=mode)
+    sync = SyncVectorEnv([lambda: problem.single(**names, **more)] * N, autoreset_mode=mode)
+    check_vector_env(native, sync, steps=60)
 
 
 @pytest.mark.filterwarnings("error")
@@ -204,8 +216,16 @@ def test_bad_arguments(problem: Problem, names: dict[str, Any]) -> None:
 
 def test_resources_of_another_width_are_refused(problem: Problem, names: dict[str, Any]) -> None:
     envs, wider = problem.vector(2, **names), problem.vector(2)
-    with pytest.raises(HsEnvError, match="Make another environment for it"):
+    with pytest.raises(HsEnvError, match=r"observes states of the shape .* Make another environment for it"):
         envs.load(wider._resources)
+
+
+def test_resources_of_another_number_of_actions_are_refused(
+    problem: Problem, names: dict[str, Any], folder: Path
+) -> None:
+    envs, trees = problem.vector(2, **names), TREES.vector(2, names["corpus"], str(folder / "TreeLSTM.safetensors"))
+    with pytest.raises(HsEnvError, match=r"has the actions Discrete\(2\), but .* has 3 actions"):
+        envs.load(trees._resources)
 
 
 def test_steps_out_of_order(problem: Problem, names: dict[str, Any]) -> None:
@@ -248,6 +268,27 @@ def test_chosen_texts_of_different_lengths(problem: Problem, names: dict[str, An
     count, structure = problem.structure
     assert infos[structure][0] == ("good",)
     assert infos[count].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("more", [0, 1, 20])
+def test_a_text_longer_than_the_corpus_and_a_sentence_after_it_are_read_as_in_single_ones(
+    problem: Problem, names: dict[str, Any], more: int
+) -> None:
+    native = problem.vector(N, **names)
+    sync = SyncVectorEnv([lambda: problem.single(**names)] * N, autoreset_mode=AutoresetMode.NEXT_STEP)
+
+    def both(call: str, **arguments: Any) -> Any:
+        expected, found = (getattr(envs, call)(**copy.deepcopy(arguments)) for envs in (sync, native))
+        assert difference(expected, found, call, 1e-5) is None
+        return found
+
+    longest, draw = int(native._resources.encoded.sizes.max()), np.random.default_rng(0)
+    both("reset", seed=0)
+    for chosen in ({"text": " ".join(["good"] * (longest + more))}, {"indices": 3}):
+        both("reset", options={"reset_mask": np.array([False, True, False]), **chosen})
+        ended = False
+        while not ended:
+            ended = both("step", actions=draw.integers(2, size=N))[2][1]
 
 
 def test_tensors(problem: Problem, names: dict[str, Any]) -> None:

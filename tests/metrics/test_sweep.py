@@ -41,13 +41,14 @@ def test_agents_and_other_environments():
     all_inside = make_baseline("all_inside", vocabulary, SEGMENTATION)
     share = mean_reward(all_inside, "dev", corpus=SMALL["corpus"], reward="phrases")
     assert share == pytest.approx(np.mean(1 / np.array(words)))
-    retained = mean_reward(
+    deleted = mean_reward(
         lambda _, masks: np.zeros(len(masks), int),
+        "dev",
         env="hs_env/InformationDistillation-v0",
         corpus=SMALL["corpus"],
-        reward="phrases",
+        reward="deletions",
     )
-    assert 0 <= retained < 1
+    assert deleted == pytest.approx(np.mean(1 - 1 / np.array(words))), "one word always stays"
 
 
 @pytest.mark.parametrize(

@@ -119,18 +119,42 @@ def test_extremes_are_finite(name, actions, log_probs):
     assert torch.isfinite(make_reward(name)(one_sentence([actions], [log_probs], gold)).total).all()
 
 
-@pytest.mark.parametrize("part", ["actions", "log_probs", "lengths", "late_loss"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0.5 * chunk_gain",
+        "chunk_gain + chunk_gain(price=0.5)",
+        "log_likelihood + chunk_gain",
+        "chunk_gain + log_likelihood",
+    ],
+)
+def test_steps_of_a_dense_expression_add_up_to_its_total(text: str) -> None:
+    episodes = make_episodes([3, 1, 7])
+    earned = make_reward(text)(episodes)
+    assert earned.steps is not None
+    assert earned.steps.count_nonzero() > 3
+    torch.testing.assert_close(earned.by_step(episodes.sentences.mask).sum(1), earned.total)
+
+
+def test_the_multiple_of_a_dense_reward_gives_the_multiple_at_each_step() -> None:
+    episodes = make_episodes([3, 1, 7])
+    half, whole = (make_reward(text)(episodes).steps for text in ("0.5 * chunk_gain", "chunk_gain"))
+    assert whole is not None
+    torch.testing.assert_close(half, 0.5 * whole)
+
+
+PARTS = ["actions", "log_probs", "late_loss", "tokens", "lengths", "labels", "indices", "gold_actions"]
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_a_reward_that_changes_the_episodes_is_refused(part: str) -> None:
     """The policy would learn from the changed ones."""
 
     class Spoiler(Reward):
         def terms(self, episodes: Episodes) -> dict[str, torch.Tensor]:
-            places = {
-                "actions": episodes.actions,
-                "log_probs": episodes.log_probs,
-                "lengths": episodes.sentences.lengths,
-            }
-            (places | dict(episodes.measures))[part][0] += 1
+            owner = episodes.sentences if hasattr(episodes.sentences, part) else episodes
+            tensor = episodes.measures[part] if part in episodes.measures else getattr(owner, part)
+            tensor[0] += 1
             return {"spoiled": torch.zeros(len(episodes))}
 
     with pytest.raises(HsEnvError, match=r"'Spoiler' changes its episodes in place.*episodes\.actions\.clone\(\)"):

@@ -1,17 +1,20 @@
-"""What a run shows while it trains, on a terminal and in a file, and how long it says that it will take."""
+"""What a run shows while it trains, how long it says that it will take, and the progress that rewards are told."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import asdict
+from itertools import groupby
 
 import pytest
 from rich.console import Console
 
-from hs_env.training import TrainConfig, monitor, train
+from hs_env.rewards import REWARDS
+from hs_env.training import TrainConfig, monitor, resume, train
 from hs_env.training.monitor import Monitor
 from hs_env.training.progress import Progress, check_progress, progress_of
 from hs_env.training.time_left import TimeLeft
+from tests.training.stopped import stop_at_update
 
 SCORES = {"accuracy": 0.5, "macro_f1": 0.4, "log_likelihood": -0.7, "reward": -0.6, "phrases_per_sentence": 12.2}
 
@@ -133,3 +136,37 @@ def test_stages_are_explained_where_they_begin(tmp_path, model, explained):
     for at, start in zip(starts, explained, strict=True):
         stage = start.partition(":")[0]
         assert not any(line.startswith(f"{stage} ") for line in lines[:at])
+
+
+def test_a_reward_is_told_the_progress_of_the_policy_also_after_a_stop(tmp_path, monkeypatch):
+    told = []
+
+    def noted(labels, progress):
+        told.append(progress)
+        return [0.0] * len(labels)
+
+    def told_in_order():
+        values = [value for value, _ in groupby(told)]
+        told.clear()
+        return values
+
+    monkeypatch.setitem(REWARDS._entries, "noted.v1", noted)
+    config = TrainConfig(
+        corpus="phrases:train=80,dev=10,test=10",
+        vectors="random:4",
+        model_parameters={"hidden_size": 4},
+        reward="log_likelihood + noted",
+        batch_size=8,
+        warm_epochs=0,
+        pnet_epochs=1,
+        joint_epochs=1,
+        checkpoint_seconds=0,
+        threads=1,
+    )
+    train(config, tmp_path / "steady", Console(quiet=True))
+    assert told_in_order() == [update / 20 for update in range(20)]
+    stop_at_update(4, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "stopped", Console(quiet=True))
+    resume(tmp_path / "stopped", Console(quiet=True))
+    assert told_in_order() == [update / 20 for update in range(20)]
