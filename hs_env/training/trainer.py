@@ -126,6 +126,7 @@ class Trainer(ClassifierTrainer):
     def _scores(self, policy: Agent) -> tuple[dict[str, float], str]:
         """Score the slow copy on dev under a policy, and show the policy's decisions for a few sentences."""
         slow = self.classifier.slow
+        self.reward.set_progress(self._policy_progress())
         scores = policy_scores(slow, policy, self.data.splits["dev"], self.reward, self.class_weights)
         shown = segmented_examples(slow, policy, *self.data.examples())
         return scores, "\n\n".join(to_text(sentence) for sentence in shown)

@@ -138,11 +138,10 @@ def test_stages_are_explained_where_they_begin(tmp_path, model, explained):
 
 
 def test_a_reward_is_told_the_progress_of_the_policy_also_after_a_stop(tmp_path, monkeypatch):
-    told = []
+    told, on_dev = [], []
 
     def noted(labels, progress):
-        if len(labels) == 8 * 3:  # in an update, and not in a score on the 10 sentences of dev
-            told.append(progress)
+        (told if len(labels) == 8 * 3 else on_dev).append(progress)  # an update, or a score on the 10 sentences of dev
         return [0.0] * len(labels)
 
     monkeypatch.setitem(REWARDS._entries, "noted.v1", noted)
@@ -162,6 +161,8 @@ def test_a_reward_is_told_the_progress_of_the_policy_also_after_a_stop(tmp_path,
     train(config, tmp_path / "steady", Console(quiet=True))
     steady = [update / 20 for update in range(20)]
     assert told == steady
+    assert (on_dev[0], on_dev[-1]) == (0, 1)
+    assert on_dev == sorted(on_dev)
     told.clear()
     stop_at_update(10 + 4, monkeypatch)  # the classifier's updates in the warm start, then in the joint stage
     with pytest.raises(KeyboardInterrupt):
