@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from hs_env.errors import HsEnvError
@@ -11,8 +15,16 @@ from hs_env.experiments.runner import run_here
 from hs_env.training.config import ResolvedConfig
 
 
+def end_with(parent: int) -> None:
+    """Wait until the parent process has ended, which can be killed without a word to its children, then end."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> None:
     """Run the configuration, which is JSON. An error is one line on standard error."""
+    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     config = ResolvedConfig.from_json(json.load(sys.stdin))
     try:
         run_here(config, Path(sys.argv[1]))

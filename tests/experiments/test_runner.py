@@ -96,3 +96,21 @@ def test_a_damaged_result_of_a_run_is_named(content: str, tmp_path: Path) -> Non
         run_here(config, tmp_path)
     (tmp_path / RESULT).unlink()
     assert run_here(config, tmp_path)["test"]["sentences"] == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes keep the number of a parent that has ended")
+def test_a_run_ends_after_its_parent_was_killed(tmp_path: Path) -> None:
+    code = f"""
+import threading
+from pathlib import Path
+from hs_env.experiments.runner import launch_here
+from tests.experiments.test_runner import CONFIG
+launch_here(CONFIG.resolve(), Path({str(tmp_path / "run")!r}), threading.Event())
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    wait_for(tmp_path / "run", "config.json")
+    (worker,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    assert worker.wait(timeout=60) in (None, -signal.SIGTERM)
+    assert not worker.is_running()
