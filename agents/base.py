@@ -22,7 +22,7 @@ from hs_env.storage import StrPath, load_state
 from hs_env.types import Episodes, SentenceBatch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PolicyInput:
     """The input of an agent at one word of R episodes.
 
@@ -41,7 +41,7 @@ class PolicyInput:
     generator: torch.Generator | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decision:
     """The decisions of an agent at one word of R episodes.
 
@@ -100,7 +100,7 @@ def check_width(observation: Tensor, state_size: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Update:
     """The result of one update of an agent.
 
@@ -172,7 +172,7 @@ class LearningAgent(Agent):
         """Load a state from `state_dict`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AgentSetting:
     """The circumstances in which a new agent will learn.
 

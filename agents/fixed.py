@@ -23,7 +23,7 @@ from .rollout import rollout
 
 @dataclass(frozen=True)
 class FixedParameters:
-    """A fixed policy has no parameters."""
+    """Parameters of a fixed policy: there are none."""
 
 
 class FixedPolicy(LearningAgent):

@@ -18,7 +18,9 @@ from .fixed import FixedPolicy
 from .sb3 import is_zip, load_zip
 
 
-def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, source: StrPath, trust: bool = False) -> Agent:
+def load_agent_for(
+    encoder: StructuredEncoder, vocabulary: Vocabulary, source: StrPath, *, trust: bool = False
+) -> Agent:
     """Load an agent to act on an encoder, which need not be the one that it was trained on.
 
     Args:

@@ -141,7 +141,14 @@ class ReinforceParameters(RateParameters):
     def make_pnet(
         self, state_size: int, num_actions: int, vocabulary_size: int, initial_logits: tuple[float, ...] = ()
     ) -> PolicyNet:
-        """Make the P-Net that these parameters describe."""
+        """Make the P-Net that these parameters describe.
+
+        Args:
+            state_size: Width D of an observation; of no use to a policy of trees.
+            num_actions: Number k of actions.
+            vocabulary_size: V, number of token ids, for a reader.
+            initial_logits: Initial logits of the k actions; empty for zeros.
+        """
         if self.policy != "actions":
             trees = DistanceNet if self.policy == "distances" else WordWeightNet
             return trees(self.hidden_size, self.reader, self.reader_size, vocabulary_size)

@@ -21,7 +21,7 @@ from .base import Agent, Decision, PolicyInput
 from .legality import Legality
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trajectories:
     """The inputs and actions of a policy in sampled episodes, so another policy can be evaluated without the encoder.
 
@@ -46,7 +46,7 @@ class Trajectories:
         return values.new_zeros(shape).index_put((self.row, self.word), values)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
     """Finished episodes and the agent's decisions in them.
 

@@ -72,7 +72,7 @@ class SB3Agent(Agent):
         save_state(path, "agent", policy_state(self.policy, self.exploration))
 
     @classmethod
-    def load(cls, path: StrPath, trust: bool = False) -> SB3Agent:
+    def load(cls, path: StrPath, *, trust: bool = False) -> SB3Agent:
         """Load a policy from a file of `save`, or from the zip file of an algorithm.
 
         Args:

@@ -18,8 +18,15 @@ from hs_env.types import SentenceBatch
 def best_actions(encoder: StructuredEncoder, batch: SentenceBatch, reward: Reward) -> tuple[Tensor, Tensor]:
     """Find the actions of the greatest reward by exhaustive search, sentence by sentence.
 
+    The cost grows exponentially with the number of words.
+
+    Args:
+        encoder: Frozen encoder.
+        batch: Sentences.
+        reward: Reward of whole episodes.
+
     Returns:
-        (B, T) int64 actions and (B,) rewards.
+        (B, T) int64 actions, 0 after the last word; and (B,) float32 rewards.
 
     Raises:
         HsEnvError: If a sentence has too many sequences; see `Problem.sequences`.

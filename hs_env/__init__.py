@@ -13,6 +13,7 @@ import gymnasium
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 
 if TYPE_CHECKING:
+    from hs_env.errors import HsEnvError as HsEnvError
     from hs_env.inference import Predictor as Predictor
     from hs_env.inference import TextPrediction as TextPrediction
     from hs_env.inference import load as load
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _LATER = {
+    "HsEnvError": "hs_env.errors",
     "load": "hs_env.inference",
     "Predictor": "hs_env.inference",
     "TextPrediction": "hs_env.inference",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,13 @@ def shipped_runs() -> dict[str, Path]:
 def shipped_language_models() -> dict[str, Path]:
     """Return the language models that ship with the package: name to folder."""
     return shipped_folders(LANGUAGE_MODEL)
+
+
+def warn_of_folder(name: str, kind: str) -> None:
+    """Warn if a folder has the name of something that ships with the package, which is taken instead."""
+    if Path(name).is_dir():
+        text = f"{name!r} is the {kind} that ships with hs-env, not the folder. For the folder, give ./{name}."
+        warnings.warn(text, stacklevel=4)
 
 
 def shipped_folders(file_name: str) -> dict[str, Path]:

@@ -129,7 +129,7 @@ class WordFeatures:
         return WordFeatures(self.vectors, self.starts.repeat_interleave(samples))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SentenceBatch:
     """A padded batch of independent sentences.
 
@@ -201,7 +201,7 @@ def closing_weight(actions: Tensor) -> Tensor:
     return actions if actions.is_floating_point() else (actions != 0).long()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Steps:
     """Steps of R episodes, the input of a reward that comes at each step: all T words, or a single one with T = 1.
 
@@ -219,7 +219,7 @@ class Steps:
         return closing_weight(self.actions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Episodes:
     """A batch of finished episodes, the input of a reward.
 
@@ -257,7 +257,8 @@ class Episodes:
             return self
         row = self.sentences.lengths.new_ones(len(self)).cumsum(0) - 1
         rows = row % (len(self) // sentences) < samples
-        return Episodes(self.sentences.select(rows), self.actions[rows], self.log_probs[rows])
+        measures = {name: values[rows] for name, values in self.measures.items()}
+        return Episodes(self.sentences.select(rows), self.actions[rows], self.log_probs[rows], measures)
 
     def weight(self, action: int) -> Tensor:
         """Return the weight of `action` at each word, (R, T): 0 or 1, or the relaxed weight; 0 after the last word."""

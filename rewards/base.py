@@ -149,6 +149,9 @@ class Reward(ABC):
 
     __rmul__ = __mul__
 
+    def __repr__(self) -> str:
+        return f"<Reward {self.name}>"
+
     def _check_state(self, state: Mapping[str, Any], keys: set[str]) -> None:
         if set(state) != keys:
             raise HsEnvError(

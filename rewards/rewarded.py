@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rewarded:
     """Holds the rewards of a batch of R episodes.
 
@@ -57,7 +57,7 @@ class Rewarded:
         return {name: total / count for name, (total, count) in self.sums().items() if count}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Term:
     """A term of a reward for R episodes, with what a tensor of contributions does not say.
 

@@ -108,6 +108,10 @@ class BoundaryRate(_Near):
 
     n/L is the share of words that end a phrase, or that ID-LSTM retains. The default target, 0.316, maximises the
     structure term of HS-LSTM.
+
+    Attributes:
+        target: Target of n/L, 0 to 1.
+        tolerance: Distance of the batch's mean n/L from the target that is no violation.
     """
 
     target: float = 0.316

@@ -81,7 +81,7 @@ def forbidden(module: str, source: str) -> list[str]:
     """The imports that a module should not have."""
     here = part_of(module)
     allowed = NARROWER.get(
-        here, {part for part in RANK if RANK[part] < RANK[here]} if here else {"problems", "inference"}
+        here, {part for part in RANK if RANK[part] < RANK[here]} if here else {"errors", "problems", "inference"}
     )
     found = []
     for name in imports_of(module, source):

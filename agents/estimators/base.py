@@ -24,7 +24,7 @@ from ..policy import PolicyNet
 from ..rollout import Rollout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ExpectedReward:
     """The mean reward of a policy on a batch: estimators estimate its gradient.
 
@@ -53,7 +53,7 @@ class ExpectedReward:
         return episodes, self.reward(episodes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """An estimate of the gradient of the mean reward.
 
@@ -95,7 +95,15 @@ class Estimator(ABC):
 
     @abstractmethod
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
-        """Make one estimate, and update the state of the estimator."""
+        """Sample episodes, estimate the gradient from them, and update the estimator's state, such as an average.
+
+        Args:
+            expected: Policy, encoder, sentences, reward and number of samples per sentence.
+            generator: Generator on the CPU; None is torch's global one.
+
+        Returns:
+            Estimate, whose `objective` is a scalar to maximise: its gradient is the estimate.
+        """
 
     def steps(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Iterator[Estimate]:
         """Make the estimates of one update: the policy takes a step after each. By default there is one."""
@@ -188,7 +196,7 @@ class Trace:
         return torch.stack([choice.entropy() for choice in self._choices], 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Walk:
     """Sampled episodes with the state and the distribution at each word: a random walk through the states.
 

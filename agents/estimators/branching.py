@@ -120,7 +120,11 @@ class LocalExpectation(Branching):
 
 
 class Antithetic(Branching):
-    """Tries the other of two actions where u and 1 - u select different ones."""
+    """Tries the other of two actions at some words.
+
+    A uniform number u selects each action. The other action is tried where 1 - u would have selected it, and the two
+    rewards are compared.
+    """
 
     binary = True
 
@@ -140,7 +144,7 @@ class Antithetic(Branching):
 
 @ESTIMATORS.register("arm.v1")
 class ARM(Antithetic):
-    """Implements augment-REINFORCE-merge."""
+    """Implements augment-REINFORCE-merge (Yin and Zhou, ICLR 2019)."""
 
     title = "ARM"
 
@@ -151,7 +155,7 @@ class ARM(Antithetic):
 
 @ESTIMATORS.register("disarm.v1")
 class DisARM(Antithetic):
-    """Averages ARM over all uniform numbers that select the same pair of actions."""
+    """Averages ARM over all uniform numbers that select the same pair of actions (Dong, Mnih, Tucker, NeurIPS 2020)."""
 
     title = "DisARM"
 

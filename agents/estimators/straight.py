@@ -31,10 +31,15 @@ class StraightThrough(Estimator):
 
     @abstractmethod
     def decide(self, choice: Choice, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw actions from `choice` with uniform random numbers: (R,) for two actions, (R, k) for more.
+        """Draw hard actions.
+
+        Args:
+            choice: Distributions of R rows.
+            uniform: Uniform random numbers, (R,) for two actions, (R, k) for more.
 
         Returns:
-            (R,) int64 actions; and their smooth values, in the shape of the logits, which pass the gradient on.
+            (R,) int64 actions; and floats in the shape of the logits, whose gradient the actions have in the backward
+            pass.
         """
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:

@@ -90,4 +90,4 @@ def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agen
         if name in named:
             raise HsEnvError(f"Two agents would be called {name!r} in the table: {named[name]} and {path}. Rename one.")
         named[name] = path
-    return {name: load_agent_for(model, run.classifier.vocabulary, path, trust) for name, path in named.items()}
+    return {name: load_agent_for(model, run.classifier.vocabulary, path, trust=trust) for name, path in named.items()}

@@ -9,7 +9,7 @@ from typing import Final
 import tyro
 
 from hs_env.cli.common import print_json_line
-from hs_env.cli.streams import argument_text, input_lines
+from hs_env.cli.streams import argument_text, input_lines, shows_colours
 from hs_env.shipped import DEFAULT_RUN
 
 _CHUNK: Final = 256
@@ -36,7 +36,7 @@ def segment(
     from hs_env.render import to_ansi, to_text
 
     predictor = load(run, device)
-    to_line = to_ansi if sys.stdout.isatty() else to_text
+    to_line = to_ansi if shows_colours() else to_text
     interactive = not texts and sys.stdin is not None and sys.stdin.isatty()
     given: Iterable[str] = texts or input_lines()
     sentences = (argument_text(text.strip()) for text in given)

@@ -44,6 +44,11 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def shows_colours() -> bool:
+    """Return whether standard output is a terminal that shows colours, and the user has not declined them."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def discard_output() -> bool:
     """Discard what the standard streams cannot write, and all that follows.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from hs_env.cli.common import print_comparison
 from hs_env.cli.options import main_options
 from hs_env.cli.reading import ReadingOptions
 from hs_env.cli.settings import SettingsOptions
+from hs_env.cli.streams import shows_colours
 from hs_env.compute import prepare
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
@@ -75,7 +75,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         if resume is None:
             run = runs.train(full, out, console)
         elif (config, model_parameters, agent_parameters, reading, settings) == chosen.plain and out is None:
-            run = runs.resume(resume, console, trust, device=None if config.device == "auto" else config.device)
+            run = runs.resume(resume, console, trust=trust, device=None if config.device == "auto" else config.device)
         else:
             raise HsEnvError("--resume continues with the options that the run was started with. Give no others.")
         prepare(run.config.threads)
@@ -113,4 +113,4 @@ def _print_examples(run: runs.Run) -> None:
         return
     print()
     for example in examples:
-        print(to_ansi(example) if sys.stdout.isatty() else to_text(example))
+        print(to_ansi(example) if shows_colours() else to_text(example))

@@ -65,7 +65,9 @@ class Corpus:
     problem: str = "phrase_segmentation"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "splits", {**dict.fromkeys(SPLITS, ()), **self.splits})
+        splits = {name: tuple(sentences) for name, sentences in self.splits.items()}
+        object.__setattr__(self, "splits", {**dict.fromkeys(SPLITS, ()), **splits})
+        object.__setattr__(self, "labels", tuple(self.labels))
         self.validate()
 
     def validate(self) -> None:

@@ -28,6 +28,7 @@ from hs_env.corpora.parquet import parquet_rows
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.tokenisation import tokenise, tokenise_words
 from hs_env.errors import HsEnvError
+from hs_env.storage import StrPath
 from hs_env.textfile import file_error, has_surrogates
 from hs_env.types import END, INSIDE, Sentence
 
@@ -134,7 +135,9 @@ DATA_SUFFIXES: Final = (
 """Suffixes of the files that `read_rows` can read, in capitals or not."""
 
 
-def read_rows(path: Path, row_format: RowFormat = DEFAULT_FORMAT, skipped: list[HsEnvError] | None = None) -> list[Row]:
+def read_rows(
+    path: StrPath, row_format: RowFormat = DEFAULT_FORMAT, skipped: list[HsEnvError] | None = None
+) -> list[Row]:
     """Read the rows of a file whose name ends in one of `DATA_SUFFIXES`; there is at least one.
 
     Args:
@@ -145,6 +148,7 @@ def read_rows(path: Path, row_format: RowFormat = DEFAULT_FORMAT, skipped: list[
     Raises:
         HsEnvError: If the suffix is unknown, or the file cannot be read, is broken or holds no rows.
     """
+    path = Path(path)
     if not path.name.lower().endswith(DATA_SUFFIXES):
         raise HsEnvError(
             f"{path}: unknown type of file; a file of sentences ends in one of {', '.join(DATA_SUFFIXES)}."

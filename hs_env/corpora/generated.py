@@ -38,8 +38,8 @@ def composition_corpus(
         after: Authors and year of the publication that describes it.
         seed: Seed, from 0.
         sizes: Numbers of sentences of train, dev and test.
-        kinds: For each split, a function that makes a sentence from random numbers, or returns None if it is not a
-            wanted one; and a description of wanted sentences for an error, such as "20 to 100 words".
+        kinds: For train, dev and test: a function that draws a sentence, or returns None to draw again; and a
+            description of wanted sentences for an error, such as "20 to 100 words".
 
     Raises:
         HsEnvError: If a number is out of range, or there are too few distinct sentences.

@@ -200,6 +200,10 @@ def listops_long(
 def listops_args(
     *, seed: int = 0, train: int = 100_000, dev: int = 1000, test: int = 1000, test_arguments: int = 10
 ) -> Corpus:
-    """Generate `listops_args`: train and dev of `listops`; in test operators have up to 10 arguments, not 5."""
+    """Generate `listops_args`: train and dev of `listops`; in test, operators have up to `test_arguments`, not 5.
+
+    Raises:
+        HsEnvError: If a number is out of range, or there are too few distinct expressions.
+    """
     tested = replace(_TESTED, arguments=test_arguments)
     return _generate("listops_args", seed, (train, dev, test), (_USUAL, _TESTED, tested))

@@ -23,7 +23,7 @@ _FILES: Final = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
 
 @register_corpus("listops_files.v1")
 def listops_files(*, data_dir: Path | None = None) -> Corpus:
-    """Load ListOps from `.tsv` or `.tsv.gz` files in `data_dir/listops/`, whose names contain train, test, and dev.
+    """Load ListOps from `.tsv` or `.tsv.gz` files in `data_dir/listops/`, whose names contain train, test, dev or val.
 
     Without a dev file, a stratified tenth of the training expressions becomes the dev split.
 

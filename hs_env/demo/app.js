@@ -8,6 +8,7 @@ const state = {
   logProbs: [],
   label: 0,
   assumed: true,
+  chosen: false, // whether the visitor chose the label
   policies: [],
 };
 const view = new SentenceView(byId("sentence"), toggle);
@@ -17,6 +18,7 @@ let milliseconds = 0; // of the last change, from the click to the new page
 
 function chooseRun(run) {
   const sameCorpus = state.run?.corpus === run.corpus;
+  state.chosen &&= sameCorpus;
   state.run = run;
   const texts = TEXTS[run.kind];
   byId("headline").textContent = texts.headline;
@@ -73,8 +75,10 @@ function chooseText(text) {
   if (run.reward) {
     const learned = run.learned(state.reading);
     const logProbs = run.read(state.reading, learned);
-    state.assumed = !example;
-    state.label = example ? example.label : logProbs.indexOf(Math.max(...logProbs));
+    state.chosen &&= !example;
+    state.assumed = !example && !state.chosen;
+    if (example) state.label = example.label;
+    else if (state.assumed) state.label = logProbs.indexOf(Math.max(...logProbs));
     addPolicies(learned, example);
     state.actions = learned;
     scorePolicies();
@@ -103,7 +107,7 @@ function scorePolicies() {
   const best = policies.at(-1);
   best.actions = best.button = null;
   byId("label").value = String(label);
-  byId("label-source").textContent = state.assumed ? "assumed" : "as in the corpus";
+  byId("label-source").textContent = state.assumed ? "assumed" : state.chosen ? "as you say" : "as in the corpus";
   showTable();
   runSearch(best, run.search(reading, label));
 }
@@ -202,9 +206,8 @@ async function start() {
     chooseExample(at % state.run.examples.length);
   });
   byId("label").addEventListener("change", (event) => {
-    Object.assign(state, { label: Number(event.target.value), assumed: false });
+    Object.assign(state, { label: Number(event.target.value), assumed: false, chosen: true });
     scorePolicies();
-    byId("label-source").textContent = "as you say";
     update();
   });
   byId("demo").hidden = false;
@@ -212,7 +215,7 @@ async function start() {
 }
 
 start().catch((error) => {
-  byId("lead").textContent = `This browser cannot run the demo: ${error.message}. It needs one of 2023 or later.`;
+  byId("lead").textContent = `The demo does not run here: ${error.message}. It needs a browser of 2023 or later.`;
   throw error;
 });
 

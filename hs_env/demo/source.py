@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from torch import Tensor
 
-from hs_env.agents import BASELINES, Agent, FixedPolicy, LogitPolicy, load_agent
+from hs_env.agents import Agent, FixedPolicy, LogitPolicy, load_agent
 from hs_env.compute import isolated, kept_generators, making_on
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
 from hs_env.errors import HsEnvError
@@ -124,6 +127,13 @@ def _check_model(name: str, classifier: Classifier) -> None:
         )
 
 
+@cache
+def page_rules() -> tuple[str, ...]:
+    """Return the names of the baseline policies that the page computes, as its code has them."""
+    code = files("hs_env.demo").joinpath("policies.js").read_text(encoding="utf-8").partition("\n};")[0]
+    return tuple(re.findall(r"^ {4}(\w+): \(", code, re.MULTILINE))
+
+
 def _check_agent(name: str, agent: Agent | None) -> None:
     """Check that the page can compute a policy.
 
@@ -131,12 +141,12 @@ def _check_agent(name: str, agent: Agent | None) -> None:
         HsEnvError: If it cannot.
     """
     plain = isinstance(agent, LogitPolicy) and agent.pnet.reader is None
-    rule = isinstance(agent, FixedPolicy) and type(agent.baseline).__module__ == BASELINES.get("all_end").__module__
+    rule = isinstance(agent, FixedPolicy) and agent.name.partition(".")[0] in page_rules()
     if not (agent is None or plain or rule):
         kind = "P-Net with a reader" if isinstance(agent, LogitPolicy) else type(agent).__name__
         raise HsEnvError(
             f"The policy of {name} is a {kind}. A demo shows the P-Nets of `--agent reinforce` without a reader, and "
-            "`--agent fixed`."
+            f"`--agent fixed` with {', '.join(page_rules())}."
         )
 
 

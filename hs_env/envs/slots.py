@@ -140,13 +140,13 @@ class Slots:
 
     def columns(self, rows: Tensor | None = None) -> Columns:
         """Return the infos of every step: views for all slots, or copies for the slots `rows`, (R,) int64."""
-        return columns_of(self.said(rows))
+        return columns_of(self.info_tensors(rows))
 
-    def said(self, rows: Tensor | None = None) -> tuple[Tensor, ...]:
+    def info_tensors(self, rows: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return the tensors from which `columns_of` makes the infos of every step."""
         token = self.tokens.gather(1, self.position[:, None]).squeeze(1)
-        said = (self.legal, self.position, self.lengths, self.indices, token)
-        return said if rows is None else tuple(each[rows] for each in said)
+        tensors = (self.legal, self.position, self.lengths, self.indices, token)
+        return tensors if rows is None else tuple(each[rows] for each in tensors)
 
     def episodes(self, rows: Tensor, width: int, places: Sequence[int] = (0,)) -> Episodes:
         """Classify and return the finished episodes of the slots `rows`, (R,) int64.
@@ -184,7 +184,7 @@ class Slots:
         return EncoderState(tables, index, self.lengths, self.position, self.progress, self.memory, self.measured)
 
 
-def columns_of(said: tuple[Tensor, ...]) -> Columns:
-    """Return the infos of every step from `Slots.said`. Here arrays leave the device."""
-    legal, position, length, index, token = map(to_array, said)
+def columns_of(tensors: tuple[Tensor, ...]) -> Columns:
+    """Return the infos of every step from `Slots.info_tensors`. Here arrays leave the device."""
+    legal, position, length, index, token = map(to_array, tensors)
     return {"action_mask": legal.view(np.int8), "position": position, "length": length, "index": index, "token": token}

@@ -148,7 +148,8 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 columns = ended.end.columns(self._resources.encoder.problem)
                 last = infos_of(columns, to_array(ended.terminated), self.num_envs)
             if self.autoreset_mode == AutoresetMode.SAME_STEP:
-                final: Columns = {"final_obs": [*to_array(ended.observation)], "final_info": columns_of(ended.said)}
+                final_info = columns_of(ended.info_tensors)
+                final: Columns = {"final_obs": [*to_array(ended.observation)], "final_info": final_info}
                 infos |= infos_of(final, to_array(ended.slots), self.num_envs)
                 infos["final_info"] |= last
             else:
@@ -309,7 +310,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
             if self.render_mode is not None:
                 for slot, log_probs in zip(slots, episodes.log_probs, strict=True):
                     self._predictions[slot] = log_probs
-        return Ended(ended, end, observation[ended], self._slots.said(ended), terminated)
+        return Ended(ended, end, observation[ended], self._slots.info_tensors(ended), terminated)
 
     def _picture(self, row: int, mode: str) -> Any:
         assert isinstance(self._resources, NamedResources)

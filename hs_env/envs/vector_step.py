@@ -17,14 +17,14 @@ class Ended:
         slots: (R,) int64 slots.
         end: Rewards and infos of the terminated episodes; None if all were truncated before their last word.
         observation: (R, D) float32 last observations.
-        said: Tensors of the infos of every step, at the last step (see `Slots.said`).
+        info_tensors: Tensors of the infos of every step, at the last step (see `Slots.info_tensors`).
         terminated: Slots of the terminated episodes, int64.
     """
 
     slots: Tensor
     end: EpisodeEnd | None
     observation: Tensor
-    said: tuple[Tensor, ...]
+    info_tensors: tuple[Tensor, ...]
     terminated: Tensor
 
 

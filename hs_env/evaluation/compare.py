@@ -52,7 +52,7 @@ def compare(
     samples: int = 0,
     agents: Mapping[str, Agent] | None = None,
 ) -> Comparison:
-    """Evaluate a run, the baseline policies of its decision problem and a plain LSTM on one split.
+    """Evaluate a run, the baseline policies of its decision problem and a plain LSTM on one split, and save the result.
 
     The baseline policies decide for the run's own classifier. The plain LSTM is trained like the classifier, with as
     many updates, if the run's folder does not hold it yet; its row is left out with a warning if its word

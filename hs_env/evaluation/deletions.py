@@ -14,7 +14,7 @@ from rich.text import Text
 from hs_env.compute import CPU
 from hs_env.corpora import Vocabulary
 from hs_env.problems.problem import Problem
-from hs_env.types import Episodes
+from hs_env.types import UNKNOWN, Episodes
 
 MIN_COUNT: Final = 10
 """Minimum number of occurrences of a word to be ranked."""
@@ -64,6 +64,7 @@ class Deletions:
             covered = problem.spans(batch.actions, batch.sentences.lengths).cover(mask)
             count += torch.bincount(tokens[mask], minlength=size).cpu()
             deleted += torch.bincount(tokens[mask & ~covered], minlength=size).cpu()
+        count[UNKNOWN] = 0  # many words
         frequent = (count >= MIN_COUNT).nonzero().squeeze(1).tolist()
         found = [WordDeletions(vocabulary.words[token], int(deleted[token]), int(count[token])) for token in frequent]
         return cls(tuple(sorted(found, key=lambda each: (-each.share, -each.count, each.word))))

@@ -92,8 +92,11 @@ class Recurring:
 def _phrased(
     batch: Episodes, vocabulary: Vocabulary, problem: Problem
 ) -> Iterable[tuple[tuple[str, ...], list[tuple[int, int]]]]:
-    """Yield the words and spans of each row."""
-    lengths = batch.sentences.lengths
-    rows = zip(batch.sentences.tokens.tolist(), lengths.tolist(), strict=True)
-    for (tokens, length), spans in zip(rows, problem.spans_by_row(batch.actions, lengths), strict=True):
-        yield tuple(vocabulary.words[token] for token in tokens[:length]), spans
+    """Yield the words and spans of each row. Unknown words are those of the sentence, if it is at hand."""
+    sentences, lengths = batch.sentences, batch.sentences.lengths
+    spans = problem.spans_by_row(batch.actions, lengths)
+    if sentences.originals is not None:
+        yield from zip((each.words for each in sentences.originals.rows()), spans, strict=True)
+        return
+    for tokens, length, its in zip(sentences.tokens.tolist(), lengths.tolist(), spans, strict=True):
+        yield tuple(vocabulary.words[token] for token in tokens[:length]), its

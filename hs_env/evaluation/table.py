@@ -21,7 +21,7 @@ from hs_env.evaluation.recurring import Recurring
 from hs_env.metrics.bootstrap import Interval
 from hs_env.metrics.definitions import CLASSIFICATION, DETAILS
 from hs_env.problems.problem import Column
-from hs_env.storage import write_atomically, write_json
+from hs_env.storage import StrPath, write_atomically, write_json
 
 CAPTION: Final = "Each value with its 95% bootstrap interval over the sentences."
 
@@ -168,10 +168,10 @@ class Comparison:
         interval, column = row.intervals[metric], self._column(metric)
         return Cell(_write(column, interval.value), _ends(column, interval), metric == _BEST and self._wins(row))
 
-    def save(self, folder: Path, stem: str = "evaluation") -> None:
+    def save(self, folder: StrPath, stem: str = "evaluation") -> None:
         """Write `stem.json` and `stem.csv`, each atomically."""
-        write_json(folder / f"{stem}.json", self.to_json())
-        write_atomically(folder / f"{stem}.csv", self.to_csv().encode())
+        write_json(Path(folder, f"{stem}.json"), self.to_json())
+        write_atomically(Path(folder, f"{stem}.csv"), self.to_csv().encode())
 
     def _select(self, metrics: Sequence[str]) -> Comparison:
         """Return the comparison with these metrics only, without rows that have none of them."""

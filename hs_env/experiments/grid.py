@@ -13,6 +13,7 @@ from typing import Any, Final
 from hs_env.corpora.spec import add_settings
 from hs_env.errors import HsEnvError, shown
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
+from hs_env.storage import StrPath
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.upgrade import LATER, LATER_AGENT, LATER_MODEL
 
@@ -61,7 +62,7 @@ def _without(values: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
-def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
+def load_grid(path: StrPath, data_dir: StrPath | None = None) -> list[Cell]:
     """Load the cells of a grid: every variant on every corpus with every seed or fold.
 
     The file is TOML::
@@ -78,6 +79,7 @@ def load_grid(path: Path, data_dir: Path | None = None) -> list[Cell]:
     Raises:
         HsEnvError: If the file is missing or malformed, or the configuration of a variant is invalid.
     """
+    path, data_dir = Path(path), None if data_dir is None else Path(data_dir)
     grid = _read(path)
     cells = []
     for variant, values in grid["variants"].items():

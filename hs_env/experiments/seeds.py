@@ -50,7 +50,7 @@ def train_seeds(
         Scores on test of each seed, and their mean with its 95% interval over the seeds. Also saved in the folder.
 
     Raises:
-        HsEnvError: If no seed, or one twice, is given, or a run failed or was killed.
+        HsEnvError: If no seed, or one twice, is given, `jobs` is below 1, or a run failed or was killed.
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise HsEnvError(f"Expected one seed or more, each once, got {' '.join(map(str, seeds)) or 'none'}.")

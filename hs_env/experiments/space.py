@@ -97,7 +97,7 @@ def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig
 
 
 def values_in(space: Space, config: TrainConfig) -> dict[str, Value]:
-    """Return the values of a configuration, for those fields of a space that may have them."""
+    """Return the value that a configuration has for each field of a space; those out of its range are left out."""
     resolved, found = config.resolve(), {}
     for name, values in space.items():
         field, _, inner = name.partition(".")

@@ -101,7 +101,7 @@ def make_card(run: StrPath, repo: str | None = None) -> str:
         "what": f"{what}, trained with hs-env {_version(folder)} on "
         f"`{without_paths(data)}`{f' ({source})' if source else ''}.",
         "use": f"```python\n{loading}\n```",
-        "figures": _table(figures),
+        "figures": _table(figures, of_text),
         "origin": "This command repeats the training:",
         "command": command_of(clean, of_text)
         if clean
@@ -178,7 +178,7 @@ def _small_corpus(name: str, data_dir: Any) -> Corpus:
 def _classifier(state: Mapping[str, Any], repo: str) -> tuple[str, str]:
     """Return what a classifier is, and the code that loads it."""
     title, labels, words = KINDS.get(state["model"]).title, state["labels"], state["words"]
-    what = f"A text classifier ({title}) with {len(words):,} words and the classes {', '.join(labels)}"
+    what = f"A text classifier ({title}) with {len(words):,} words and the classes {', '.join(map(_code, labels))}"
     code = f'import hs_env\n\nclassifier = hs_env.load("hf:{repo}")\nclassifier.predict(["a text"])'
     return what, code
 
@@ -227,10 +227,10 @@ def _figures(folder: Path, notes: Mapping[str, Any], of_text: bool) -> Iterator[
                 yield Figure((metric, split, value, low, high))
 
 
-def _table(figures: list[Figure]) -> str:
+def _table(figures: list[Figure], of_text: bool) -> str:
     """Return figures as a table, with intervals where there are any."""
     if not figures:
-        return "None yet: `hs-env evaluate` makes them."
+        return f"None yet: `hs-env {'lm ' if of_text else ''}evaluate` makes them."
     lines = ["| figure | split | value | 95% interval |", "|:--|:--|--:|:--|"]
     for name, split, value, low, high in figures:
         share = name in ("accuracy", "macro_f1")
@@ -241,11 +241,16 @@ def _table(figures: list[Figure]) -> str:
     return "\n".join(lines) + (f"\n\n{note}" if any(low is not None for *_, low, _ in figures) else "")
 
 
+def _code(text: str) -> str:
+    """Return a text as code of Markdown, which shows it as it is, also in a table."""
+    return f"`{text}`".replace("|", "\\|") if "`" not in text else text.replace("|", "\\|")
+
+
 def _settings(config: Mapping[str, Any]) -> str:
     """Return all fields of a configuration as a list that is folded away."""
     if not config:
         return "The run ships with hs-env; its settings are in that script."
-    rows = "\n".join(f"| `{name}` | {shown(value, 200)} |" for name, value in config.items())
+    rows = "\n".join(f"| `{name}` | {_code(shown(value, 200))} |" for name, value in config.items())
     return f"<details><summary>All settings</summary>\n\n| setting | value |\n|:--|:--|\n{rows}\n\n</details>"
 
 
@@ -269,7 +274,7 @@ def _version(folder: Path) -> str:
 def _front(repo: str, data: str, source: str, of_text: bool, figures: list[Figure]) -> str:
     """Return the YAML at the head of a card."""
     hub = library()
-    licence = next((name for said, name in _FREE.items() if said in source), "other")
+    licence = _FREE.get(source.rpartition("; ")[2], "other")
     task = "text-generation" if of_text else "text-classification"
     results = [
         hub.EvalResult(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.errors import HsEnvError
-from hs_env.shipped import CLASSIFIER, LANGUAGE_MODEL, shipped_language_models, shipped_runs
+from hs_env.shipped import CLASSIFIER, LANGUAGE_MODEL, shipped_language_models, shipped_runs, warn_of_folder
 from hs_env.storage import HISTORY, StrPath, load_state, read_json
 from hs_env.training.folders import CONFIG
 
@@ -24,7 +24,7 @@ MODELS: Final = {CLASSIFIER: "classifier", LANGUAGE_MODEL: "language model"}
 """Kinds of runs, by the file of their model."""
 
 SHARED: Final = re.compile(
-    r"README\.md|(config|record|data|history|evaluation-[\w-]+)\.json"
+    r"README\.md|(config|record|data|history|evaluation-[\w.-]+)\.json"
     rf"|({re.escape(CLASSIFIER)}|{re.escape(AGENT)}|{re.escape(LANGUAGE_MODEL)})"
     r"|encoder/\w[\w.-]*\.(json|txt|model|safetensors)",
     re.ASCII,
@@ -37,16 +37,24 @@ _TEXTS: Final = ("recurring", "deletions")
 _NAMES: Final = ("classes", *_TEXTS)
 """Parts of an evaluation that hold names of classes, words or phrases, but no paths."""
 
-_FOLDERS: Final = re.compile(r"(^|[:+,=])(?:~|[A-Za-z]:)?[\\/](?![\\/])(?:[^:+,=]*[\\/])?")
-"""Folders at the start of an absolute path, also of one after `hf:`, `=`, `,` or `+`."""
+_DRIVE: Final = re.compile(r"(^|[:+,=])(?:[A-Za-z]:(?=[\\/])|file:(?=/))")
+"""Drive, or scheme, at the start of an absolute path, also of one after `hf:`, `=`, `,` or `+`."""
+
+_ABSOLUTE: Final = re.compile(r"(?:^|[:+,=])(?:~[^\\/:+,=]*[\\/]|[\\/](?![\\/])|\\\\|///)")
+"""Start of an absolute path without its drive; `//` alone is that of a URL."""
+
+_FOLDERS: Final = re.compile(r"(^|hf:|[:+,=])([^:+,=]*[\\/])")
+"""Folders of each path in a text, after what comes before it."""
 
 _REMOVE: Final = "Nothing is uploaded. Remove it from the run first."
 
 
 def folder_of(run: StrPath) -> Path:
     """Return the folder of a run: `run` itself, or that of a run that ships with the package."""
-    shipped = shipped_runs() | shipped_language_models()
-    return shipped.get(os.fspath(run), Path(run))
+    shipped, name = shipped_runs() | shipped_language_models(), os.fspath(run)
+    if name in shipped:
+        warn_of_folder(name, "run")
+    return shipped.get(name, Path(run))
 
 
 def model_of(folder: Path) -> str:
@@ -125,7 +133,14 @@ def without_paths(value: Any) -> Any:
         return {key: kept[key] if key in kept else without_paths(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [without_paths(entry) for entry in value]
-    return _FOLDERS.sub(r"\1", value) if isinstance(value, str) else value
+    if not isinstance(value, str) or not _ABSOLUTE.search(bare := _DRIVE.sub(r"\1", value)):
+        return value
+    return _FOLDERS.sub(lambda found: found[0] if _is_on_hub(*found.groups()) else found[1], bare)
+
+
+def _is_on_hub(before: str, folders: str) -> bool:
+    """Return whether folders are the owner in `hf:owner/name`, rather than folders of this machine."""
+    return before == "hf:" and folders[0] not in "~\\/"
 
 
 def check_private(files: dict[str, bytes], token: str | None) -> None:

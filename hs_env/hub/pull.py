@@ -116,8 +116,10 @@ def _listed(repo: str, commit: str) -> list[Any]:
     Raises:
         HsEnvError: If the repository holds no model of hs-env, or too much.
     """
-    entries = client().list_repo_tree(repo, revision=commit, recursive=True)
-    files = [each for each in islice(entries, _MOST) if hasattr(each, "size") and SHARED.fullmatch(each.path)]
+    entries = [*islice(client().list_repo_tree(repo, revision=commit, recursive=True), _MOST + 1)]
+    if len(entries) > _MOST:
+        raise HsEnvError(f"{repo} is no run of hs-env: it has more than {_MOST:,} files and folders.")
+    files = [each for each in entries if hasattr(each, "size") and SHARED.fullmatch(each.path)]
     if not any(file.path in MODELS for file in files):
         raise HsEnvError(f"{repo} is no run of hs-env: it holds neither {' nor '.join(MODELS)}.")
     if (size := sum(file.size for file in files)) > _LARGEST:

@@ -34,8 +34,6 @@ CHUNK: Final = 4096
 """Number of texts that are sorted by length and read together."""
 _FOREIGN: Final = 0.75
 """Share of unknown words from which a prediction means little."""
-_PLACE: Final = ("stage", "epoch", "updates", "seconds", "best")
-"""Entries of a classifier's notes that say which epoch was kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,12 +96,11 @@ class Predictor:
     @property
     def dev_scores(self) -> dict[str, float]:
         """Scores of the kept epoch on dev, such as "accuracy" and "log_likelihood"."""
-        notes = self.classifier.notes.items()
-        return {name: value for name, value in notes if isinstance(value, float) and name not in _PLACE}
+        return self.classifier.dev_scores
 
     @property
     def span_name(self) -> str | None:
-        """Name of the spans in a `TextPrediction`: "phrases", "retained", or None without decisions."""
+        """Name of the spans, as in `TextPrediction.span_name`."""
         model = self.model
         if isinstance(model, NestedClassifier):
             return "phrases"
@@ -238,6 +235,9 @@ class Predictor:
 
 def load(name: StrPath, device: Device = "auto") -> Predictor:
     """Load a trained classifier, with its P-Net and its history if it has them.
+
+    From then on the process keeps freed memory for reuse. Loading restores torch's global random generator, so no other
+    thread should draw from it meanwhile.
 
     Args:
         name: Folder of a run, name of a classifier that ships with the package, a classifier's file, whose P-Net is

@@ -111,26 +111,31 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 possible.
         """
         config = self._config()
-        sentences = self._sentences(X, y)
+        sentences, classes, prior = self._sentences(X, y)
         with TemporaryDirectory(prefix="hs_env-") if self.folder is None else nullcontext(self.folder) as made:
             folder = Path(made)
             training = TrainConfig(corpus=str(folder / _DATA), **config)
             training.resolve()  # before anything is written
-            self._write(folder / _DATA, sentences)
+            _write(folder / _DATA, sentences, _names(classes))
             run = train(training, folder / _RUN, Console(stderr=True, quiet=not self.verbose))
             self.predictor_ = load(run.folder, run.classifier.device)
-        self.history_ = self.predictor_.history
+        self.classes_, self.class_prior_, self.history_ = classes, prior, self.predictor_.history
         return self
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:  # noqa: N803
-        """Return the most probable label of each text, (N,)."""
+        """Return the most probable label of each text, (N,); for a text without words, the most frequent one.
+
+        Raises:
+            NotFittedError: If `fit` was not called.
+            HsEnvError: If `X` is no iterable of texts.
+        """
         best = self.predict_proba(X).argmax(1)
         labels: NDArray[Any] = self.classes_[best]
         return labels
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float64]:  # noqa: N803
         """Return the probability of each label, (N, C) float64, in the order of `classes_`."""
-        check_is_fitted(self)
+        check_is_fitted(self, "predictor_")
         columns = [self.predictor_.classifier.labels.index(name) for name in _names(self.classes_)]
         probabilities = self.predictor_.predict_proba(X)[:, columns]
         return np.where(np.isnan(probabilities), self.class_prior_, probabilities)
@@ -145,22 +150,24 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         given = {name: getattr(self, name) for name in _TRAINING}
         return {name: value for name, value in given.items() if value is not None} | {"seed": int(seed)}
 
-    def _sentences(self, given: Iterable[str], y: Iterable[Any]) -> list[Sentence]:
-        """Check texts and labels, set the attributes about classes, and return the sentences that have words."""
+    def _sentences(
+        self, given: Iterable[str], y: Iterable[Any]
+    ) -> tuple[list[Sentence], NDArray[Any], NDArray[np.float64]]:
+        """Check texts and labels; return the sentences that have words, the labels, and the share of each in `y`."""
         texts, labels = list(check_texts(given)), np.asarray(y if hasattr(y, "__len__") else list(y))
         if labels.shape != (len(texts),):
             raise HsEnvError(f"Expected a label for each of {len(texts)} texts, got labels of shape {labels.shape}.")
         try:
             check_classification_targets(labels)
-            self.classes_, indices = np.unique(labels, return_inverse=True)
+            classes, indices = np.unique(labels, return_inverse=True)
         except TypeError as error:
             raise HsEnvError(f"The labels cannot be sorted: {error}. Make them all texts or all numbers.") from None
-        if len(self.classes_) < 2:
-            raise HsEnvError(f"Expected two or more classes, got {len(self.classes_)}.")
-        names = _names(self.classes_)
+        if len(classes) < 2:
+            raise HsEnvError(f"Expected two or more classes, got {len(classes)}.")
+        names = _names(classes)
         if len(set(names)) < len(names):
             raise HsEnvError(f"The labels are not distinct as texts: {names}. Rename them.")
-        self.class_prior_ = np.bincount(indices) / len(indices)
+        prior = np.bincount(indices) / len(indices)
         words = [tokenise(text, TOKENISATION) for text in texts]
         sentences = [Sentence(each, index) for each, index in zip(words, indices.tolist(), strict=True) if each]
         if missing := set(range(len(names))) - {each.label for each in sentences}:
@@ -169,20 +176,20 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         if left := len(texts) - len(sentences):
             warnings.warn(f"{left:,} of {len(texts):,} texts have no words and are left out.", stacklevel=3)
-        return sentences
-
-    def _write(self, folder: Path, sentences: Sequence[Sentence]) -> None:
-        """Write the splits train and dev as a corpus."""
-        names = _names(self.classes_)
-        for split, chosen in stratified_split(sentences, DEV_SHARES).items():
-            rows = [{"text": " ".join(each.words), "label": names[each.label]} for each in chosen]
-            lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
-            write_atomically(folder / f"{split}.jsonl", lines.encode(), replace=False)
+        return sentences, classes, prior
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.string, tags.input_tags.one_d_array, tags.input_tags.two_d_array = True, True, False
         return tags
+
+
+def _write(folder: Path, sentences: Sequence[Sentence], names: Sequence[str]) -> None:
+    """Write the splits train and dev as a corpus, with the names of the classes."""
+    for split, chosen in stratified_split(sentences, DEV_SHARES).items():
+        rows = [{"text": " ".join(each.words), "label": names[each.label]} for each in chosen]
+        lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        write_atomically(folder / f"{split}.jsonl", lines.encode(), replace=False)
 
 
 def _names(labels: Iterable[Any]) -> list[str]:

@@ -31,10 +31,12 @@ class TextPrediction:
         label: Most probable class, or None.
         probability: Probability of this class, or None.
         probabilities: Probability of each class.
-        actions: Name of the action at each word, such as "INSIDE" and "END"; empty for a classifier without actions.
-        span_name: Name of the spans, "phrases" or "retained"; None for a classifier without actions.
-        spans: Spans that the actions make, each as its words joined by spaces. For HM-LSTM and H-Net nested lists of
-            words.
+        actions: Name of the action at each word, such as "INSIDE" and "END". For HM-LSTM and H-Net, the boundaries of
+            the lowest level. Empty for a classifier without structure.
+        span_name: Name of the spans: "phrases", "retained", "chunks", "read" or "constituents"; None for a classifier
+            without structure.
+        spans: Text of each span: words are joined by spaces, characters by nothing. For HM-LSTM and H-Net nested lists
+            of words.
         unknown: Share of the words that the classifier does not know, 0 to 1.
         segmented: The same for `hs_env.render`, such as `to_html(prediction.segmented)`; None without words.
     """

@@ -2,7 +2,7 @@
 
 from hs_env.language.config import LMConfig
 from hs_env.language.models import CharacterLM, LanguageModel
-from hs_env.language.run import LMRun, resume_lm, train_lm
+from hs_env.language.run import LMRun, resume_lm, train_lm, train_or_resume_lm
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import TEXTS, Text, load_text
 
@@ -17,4 +17,5 @@ __all__ = [
     "load_text",
     "resume_lm",
     "train_lm",
+    "train_or_resume_lm",
 ]

@@ -25,7 +25,7 @@ from hs_env.compute import CPU
 from hs_env.corpora import SPLITS, load_corpus
 from hs_env.corpora.spec import take_settings, yes_or_no
 from hs_env.errors import HsEnvError, expand
-from hs_env.registry import Registry
+from hs_env.registry import Registry, unknown_name
 from hs_env.storage import StrPath
 from hs_env.textfile import read_lines
 
@@ -84,7 +84,12 @@ class Text:
 
         Returns:
             None if the spaces were not removed. A line end is no part of a word.
+
+        Raises:
+            HsEnvError: If there is no such split.
         """
+        if split not in SPLITS:
+            raise unknown_name("split", split, SPLITS)
         if self.spaced is None:
             return None
         whole: str = getattr(self.spaced, split)

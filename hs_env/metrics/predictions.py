@@ -96,7 +96,11 @@ def collect(episodes: Iterable[Episodes], problem: Problem) -> Predictions:
 
 
 def collect_flat(batches: Iterable[tuple[SentenceBatch, Tensor]]) -> Predictions:
-    """Collect the predictions of a flat classifier from batches and their (B, C) class log-probabilities."""
+    """Collect the predictions of a flat classifier from batches and their (B, C) class log-probabilities.
+
+    Raises:
+        HsEnvError: If there are no sentences, or one occurs twice.
+    """
     return _join([_classified(batch, log_probs) for batch, log_probs in batches], ())
 
 

@@ -97,7 +97,7 @@ def reward_means(reward: Reward, episodes: Iterable[Episodes]) -> dict[str, floa
 
 
 def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:
-    """Yield the sentences of a split in batches, with (B, C) class log-probabilities."""
+    """Yield the sentences of a split in batches, sorted by length, with (B, C) class log-probabilities."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
             log_probs = model(batch)
@@ -105,7 +105,7 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
 
 
 def nested_predictions(model: NestedClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
-    """Yield the sentences of a split in batches, with (B, C) class log-probabilities and (B, T, levels) boundaries."""
+    """Yield batches as `flat_predictions` does, with (B, C) class log-probabilities and (B, T, levels) boundaries."""
     for batch in split.batches(_BATCH, by_length=True):
         with torch.no_grad():
             parse = model.parse(batch)

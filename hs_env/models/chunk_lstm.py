@@ -98,7 +98,10 @@ class ChunkLSTM(SentenceClassifier, StructuredEncoder):
         return torch.where(state.reading[:, None], self._moved(state, chunks), state.memory)
 
     def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
-        """Keep the chunk level, or advance it; then predict the next character and read it."""
+        """Return the memories after INSIDE, which keeps the chunk level, and after END, which advances it, (R, M) each.
+
+        Both then predict the next character, whose losses they hold, and read it.
+        """
         return self._moved(state, state.memory[:, : 2 * self.hidden_size]), self._moved(
             state, self._closed(state.memory)
         )

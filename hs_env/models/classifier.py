@@ -63,6 +63,8 @@ ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
 ENCODER_WEIGHTS = "words.network."
 """Prefix of the weights of an encoder that learns with the classifier; they are saved in its folder."""
+_NO_SCORES = ("epoch", "updates", "seconds", "dev", "test", "float32_dev", "float32_test")
+"""Numbers in the notes that are no scores on dev of the kept epoch: the last four are measured after training."""
 _OWN = f"{PREFIX}./{ENCODER}"
 """Relative name of that folder in the classifier's file, so that file and folder can be moved together."""
 
@@ -91,6 +93,11 @@ class Classifier:
     def device(self) -> torch.device:
         """Device of the model."""
         return device_of(self.model)
+
+    @property
+    def dev_scores(self) -> dict[str, float]:
+        """Scores on dev of the epoch that its training kept, such as "accuracy" and "log_likelihood"."""
+        return {name: each for name, each in self.notes.items() if isinstance(each, float) and name not in _NO_SCORES}
 
     def sentence(self, text: str) -> Sentence:
         """Split a text into words. The label is unknown and set to 0.

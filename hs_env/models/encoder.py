@@ -173,12 +173,16 @@ class StructuredEncoder(nn.Module, ABC):
         """Apply an action to each row and move to the next word.
 
         The memory and position of finished rows do not change. An illegal action is replaced by the nearest legal one.
-        For `progress`, the last one with a positive weight among relaxed actions counts as taken.
+        If the problem keeps a progress, relaxed actions advance it as the action with the highest index does, of those
+        with a positive weight.
 
         Args:
             state: State of R rows.
             actions: Hard (R,) or relaxed actions (see the class).
             assume_legal: Skip the replacement, which costs a call of `legal` where the problem keeps a progress.
+
+        Returns:
+            State of the same rows at the next word.
         """
         relaxed, progress = actions.is_floating_point(), state.progress
         if self.problem.keeps_progress:

@@ -60,7 +60,7 @@ class RateParameters:
             raise HsEnvError(f"rate_control must be one of {', '.join(get_args(Control))}; got {self.rate_control!r}.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
     """The binary decisions of one level on a batch, without forced ones.
 

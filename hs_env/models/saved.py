@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.registry import unknown_name
-from hs_env.shipped import shipped_folders
+from hs_env.shipped import shipped_folders, warn_of_folder
 from hs_env.storage import StrPath
 
 LOADING_ERRORS: Final = (
@@ -52,11 +52,8 @@ def find_file(name: StrPath, file_name: str, kind: str) -> Path:
     name = path_text(name, f"A {kind}")
     shipped = shipped_folders(file_name)
     path = shipped.get(name, expand(name))
-    if name in shipped and (Path(name) / file_name).exists():
-        warnings.warn(
-            f"{name!r} is the {kind} that ships with hs-env, not the folder. For the folder, give ./{name}.",
-            stacklevel=3,
-        )
+    if name in shipped:
+        warn_of_folder(name, kind)
     if path.is_dir():
         return path / file_name
     if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:

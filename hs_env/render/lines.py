@@ -102,7 +102,8 @@ def _pieces(segmented: Segmented) -> Iterator[_Piece]:
         opened, closed = _outer_brackets(segmented, span.start), _outer_brackets(segmented, span.stop)
         if opened:
             yield _Piece("[" * opened, PALETTE.muted)
-        yield _Piece(f"{left}{segmented.text(span)}{right}", span.ink, span.colour, span.state == "deleted")
+        ink = None if span.state == "whole" else span.ink  # the terminal's own colour, on any background
+        yield _Piece(f"{left}{segmented.text(span)}{right}", ink, span.colour, span.state == "deleted")
         if closed:
             yield _Piece("]" * closed, PALETTE.muted)
     if predicted := segmented.prediction_text:

@@ -56,7 +56,7 @@ class Operations:
         return tuple(printable(symbol.replace("\n", "¶")) for symbol in self.symbols)
 
     def steps(self, start: int, stop: int) -> Operations:
-        """Return the operations of some steps only."""
+        """Return the operations of the steps from `start` up to `stop`, which is left out; one or more must remain."""
         taken = tuple(layer[start:stop] for layer in self.taken)
         return Operations(self.symbols[start:stop], taken, self.ends[start:stop])
 
@@ -110,7 +110,8 @@ def _block(operations: Operations, label: int) -> Line:
         cells = [(_LETTERS[taken].ljust(width), _STYLES[taken]) for taken, width in zip(layer, widths, strict=True)]
         lines.append(Line.assemble(f"layer {number}".ljust(label + 2), *cells))
     ends = "".join((str(end) if end else " ").ljust(width) for end, width in zip(operations.ends, widths, strict=True))
-    lines += [Line(f"{_ENDS.ljust(label + 2)}{ends}"), Line(f"{'text'.ljust(label + 2)}{''.join(operations.shown)}\n")]
+    shown = "".join(symbol + " " * (_cells(symbol) - cell_len(symbol)) for symbol in operations.shown)
+    lines += [Line(f"{_ENDS.ljust(label + 2)}{ends}"), Line(f"{'text'.ljust(label + 2)}{shown}\n")]
     return Line("\n").join(lines)
 
 

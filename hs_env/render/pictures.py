@@ -100,6 +100,8 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
     placed = _place(segmented.words, tuple(runs), width / size, _SPACE)
     lines = placed[-1].line + 1
     scene = _scene(segmented, placed, size, (0, 0), range(lines))
+    if all(span.state == "whole" for span in segmented.spans):  # no boxes behind the words
+        scene = [mark._replace(colour=PALETTE.muted) for mark in scene]
     height = lines * _pitch(segmented) * size
     if segmented.prediction_text:
         footer_size = round(size * 0.8)

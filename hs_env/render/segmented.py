@@ -57,7 +57,7 @@ class Span(NamedTuple):
 
     @property
     def ink(self) -> str:
-        """Colour of the words."""
+        """Colour of the words, `#rrggbb`."""
         return PALETTE.ink if self.colour or self.state == "whole" else PALETTE.muted
 
 

@@ -49,10 +49,14 @@ def _plain(comparison: Comparison) -> list[str]:
     ]
 
 
+_NO_RULES: Final = frozenset({"gold", "random"})
+"""Baseline policies that know the answer, or nothing."""
+
+
 def _simple(comparison: Comparison) -> list[str]:
     """Name the best baseline policy, and the share of the most frequent class."""
     known = {comparison.rows[0].name, *([comparison.paired.second] if comparison.paired else [])}
-    rules = [row for row in comparison.rows if row.name not in known and row.note == "same classifier"]
+    rules = [row for row in comparison.rows if row.name not in known | _NO_RULES and row.note == "same classifier"]
     best = max(rules, key=lambda row: row.intervals["accuracy"].value, default=None)
     found = [] if best is None else [f"The best rule on the same classifier, {best.name}, reaches {_accuracy(best)}."]
     if comparison.classes is not None:

@@ -203,8 +203,9 @@ def depths_of(names: Iterable[str]) -> list[int]:
     """Return the layer that each weight of an encoder belongs to: 0 for embeddings, 1 for the first layer, and so on.
 
     Args:
-        names: Names of all weights in the encoder's own order. The first number in a name is that of its layer, from 0.
-            A weight without a number belongs to the embeddings if its name says so, else to the layer before it.
+        names: Names of all weights in the encoder's own order. The first whole number between two dots of a name is
+            that of its layer, from 0. A weight without one belongs to the embeddings if its name contains "embed",
+            else to the layer of the weight before it.
     """
     depths, depth = [], 0
     for name in names:

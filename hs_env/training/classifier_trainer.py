@@ -139,11 +139,11 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
     ) -> Stage:
         """Return a stage that trains the classifier, with enough epochs for the minimum number of updates.
 
-        With class weights, the best epoch is the one with the highest weighted log-likelihood.
+        If the classes have weights and `score` is "log_likelihood", the weighted log-likelihood selects the best epoch.
 
         Args:
             name: Name of the stage.
-            epochs: Maximum number of epochs, if they have enough updates; 0 leaves the stage out.
+            epochs: Maximum number of epochs, raised if they have too few updates; 0 leaves the stage out.
             update: Function that trains on a batch.
             evaluate: Function that scores the classifier on dev.
             score: Name of the score that selects the best epoch.

@@ -34,6 +34,8 @@ def no_run(folder: Path) -> str:
             f"{folder} is not the folder of a run that can be resumed: it was stopped before its {CONFIG} was written, "
             f"so nothing has been trained. Start it again in the same folder, with --out {folder}."
         )
+    if (folder / "classifier.safetensors").is_file():
+        return f"{folder} is not the folder of a run: it has a classifier and no {CONFIG}. Load it with `hs_env.load`."
     return f"{folder} is not the folder of a run: it has no {CONFIG}."
 
 

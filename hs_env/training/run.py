@@ -81,8 +81,7 @@ class Run:
     @property
     def scores(self) -> dict[str, float]:
         """Scores on dev of the kept epoch, such as `accuracy`, by name."""
-        kept = self.classifier.notes
-        return {name: value for name, value in kept.items() if isinstance(value, float)}
+        return self.classifier.dev_scores
 
     @property
     def is_own(self) -> bool:

@@ -88,6 +88,7 @@ class RunKind(Generic[Q, C, R]):
         self,
         folder: StrPath,
         console: Console | None = None,
+        *,
         trust: bool = False,
         callback: Callback | None = None,
         device: Device | None = None,

@@ -129,7 +129,7 @@ def test_runs_are_shown_with_their_own_reward(tmp_path):
 def test_a_file_is_not_overwritten(tmp_path, capsys):
     out = tmp_path / "demo.html"
     main(["demo", "phrases", "--out", str(out)])
-    assert capsys.readouterr().out == f"The demo is in {out} (0.4 MB)\n"
+    assert capsys.readouterr().out == f"The demo is in {out} (0.5 MB)\n"
     before = out.read_bytes()
     with pytest.raises(SystemExit) as stopped:
         main(["demo", "phrases", "--out", str(out)])
@@ -169,7 +169,8 @@ def test_policies_that_the_page_cannot_compute_are_explained(phrases):
     rule = make_baseline("every_k", classifier.vocabulary, classifier.model.problem)
     _check_agent("run", FixedPolicy("every_k.v1", rule))
     reader = PNet(256, reader="lstm", vocabulary_size=120)
-    for agent in (LogitPolicy(reader), rule):
+    gold = FixedPolicy("gold.v1", make_baseline("gold", classifier.vocabulary, classifier.model.problem))
+    for agent in (LogitPolicy(reader), rule, gold):
         with pytest.raises(HsEnvError, match="A demo shows the P-Nets of `--agent reinforce` without a reader"):
             _check_agent("run", agent)
 

@@ -94,8 +94,13 @@ def test_the_right_class_is_chosen(phrases, opened):
     other = 1 - int(page.locator("#label").input_value())
     page.select_option("#label", str(other))
     assert text_of(page, "#reward") != before
+    page.fill("#text", TEXT + " .")
+    assert (page.locator("#label").input_value(), text_of(page, "#label-source")) == (str(other), "as you say")
     page.click("#next")
     assert text_of(page, "#label-source") == "as in the corpus"
+    page.fill("#text", " ")
+    assert text_of(page, "#live") == "There are no words yet."
+    assert page.locator("#live").evaluate("each => getComputedStyle(each).display") != "none"
 
 
 def test_words_are_deleted_by_a_click_and_one_always_stays(distilled, opened):

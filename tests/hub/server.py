@@ -126,7 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def info(self, _: bytes, repo: str, revision: str | None) -> None:
         if commit := self.found(repo, revision or "main"):
-            self.reply({"id": repo, "modelId": repo, "sha": commit[0], "siblings": [], "tags": [], "downloads": 0})
+            hidden = {"private": bool(self.hub.private.get(repo))}
+            self.reply(
+                {"id": repo, "modelId": repo, "sha": commit[0], "siblings": [], "tags": [], "downloads": 0} | hidden
+            )
 
     def tree(self, _: bytes, repo: str, revision: str) -> None:
         if commit := self.found(repo, revision):

@@ -114,6 +114,30 @@ def test_a_secret_in_a_file_stops_the_upload(run: Path, hub: Hub) -> None:
     assert not hub.requests
 
 
+def test_what_is_in_another_repository_is_not_lost(run: Path, hub: Hub) -> None:
+    files = {"README.md": b"my card", "config.json": b"{}", "pytorch_model.bin": b"weights"}
+    hub.add("ann/bert", files)
+    with pytest.raises(HsEnvError, match=r"ann/bert holds config\.json and no run of hs-env"):
+        hubs.push(run, "ann/bert")
+    assert hub.commits["ann/bert"][-1][1] == files
+    hub.add("ann/empty", {".gitattributes": b"", "README.md": b""})
+    hubs.push(run, "ann/empty")
+
+
+def test_a_private_upload_does_not_go_to_a_public_repository(run: Path, hub: Hub) -> None:
+    hubs.push(run, "ann/small")
+    with pytest.raises(HsEnvError, match="ann/small is there already, and public"):
+        hubs.push(run, "ann/small", private=True)
+    assert len(hub.commits["ann/small"]) == 2
+
+
+def test_a_repository_with_too_many_files_is_refused(run: Path, hub: Hub, tmp_path: Path) -> None:
+    hubs.push(run, "ann/small")
+    hub.lie = [{"type": "file", "oid": "0", "size": 1, "path": f"{number}.txt"} for number in range(1001)]
+    with pytest.raises(HsEnvError, match="more than 1,000 files"):
+        hubs.pull("ann/small", tmp_path / "out")
+
+
 def test_links_are_not_followed(run: Path, hub: Hub) -> None:
     (run / "data.json").unlink()
     os.symlink("/etc/hostname", run / "data.json")

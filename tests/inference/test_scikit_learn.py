@@ -173,3 +173,11 @@ def test_a_folder_keeps_the_run(tmp_path: Path) -> None:
 def test_other_inputs_are_refused(texts: Any, labels: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HSLSTMClassifier(**FAST).fit(texts, labels)
+
+
+def test_a_fit_that_fails_leaves_the_classifier_as_it_was() -> None:
+    made = HSLSTMClassifier(**FAST | {"learning_rate": -1.0})
+    with pytest.raises(HsEnvError):
+        made.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        made.predict(X)

@@ -44,7 +44,7 @@ class Routing(NamedTuple):
     """What a router decides at the positions of all sequences.
 
     Attributes:
-        p: (words,) boundary probabilities.
+        p: (words,) floats from 0 to 1: boundary probabilities; for `gumbel`, relaxed samples.
         chosen: (words,) bool, True at the boundaries.
         state: State after the last position of each sequence, without gradient.
         scores: (words,) floats of which p is a rising function; None if nothing is learned.
@@ -159,7 +159,11 @@ class SampledRouter(LinearRouter):
 
     @abstractmethod
     def decide(self, scores: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Return p and the boundaries for scores s and uniform numbers, (words,) each."""
+        """Decide from scores and uniform numbers from 0 to 1, (words,) each.
+
+        Returns:
+            (words,) floats p, see `Routing`; and (words,) bool, True at boundaries.
+        """
 
 
 class GumbelRouter(SampledRouter):
