@@ -275,3 +275,11 @@ def test_every_reward_is_in_the_table():
     assert sorted(rows) == list(REWARDS)
     for name, parameters in rows.items():
         assert bool(parameters.strip()) == bool(describe_parameters(REWARDS.get(name)))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
+def test_tables_are_apart(page):
+    """Rows without a blank line between them are one table, which has one head."""
+    text = page.read_text(encoding="utf-8")
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len(re.findall(r"^\|[ :|-]*---?[ :|-]*\|$", table, re.MULTILINE)) == 1, table
