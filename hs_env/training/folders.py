@@ -15,6 +15,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.errors import HsEnvError
+from hs_env.shipped import CLASSIFIER
 from hs_env.storage import check_folder, what_is
 from hs_env.training.digests import DATA
 
@@ -34,7 +35,7 @@ def no_run(folder: Path) -> str:
             f"{folder} is not the folder of a run that can be resumed: it was stopped before its {CONFIG} was written, "
             f"so nothing has been trained. Start it again in the same folder, with --out {folder}."
         )
-    if (folder / "classifier.safetensors").is_file():
+    if (folder / CLASSIFIER).is_file():
         return f"{folder} is not the folder of a run: it has a classifier and no {CONFIG}. Load it with `hs_env.load`."
     return f"{folder} is not the folder of a run: it has no {CONFIG}."
 
