@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("hs_env", "agents", "rewards", "scripts")
 MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+BINARY = {f"{module}.open" for module in ("os", "gzip", "tarfile", "webbrowser", "archive")}
 MODE, POSITION = "mode", {"open": 1, ".open": 0}
 
 
@@ -21,7 +22,13 @@ def names_no_encoding(call: ast.Call) -> bool:
         return not call.args and "encoding" not in given
     if method == ".write_text":
         return len(call.args) < 2 and "encoding" not in given
-    if method not in POSITION or ast.unparse(call.func) in ("os.open", "gzip.open", "webbrowser.open", "archive.open"):
+    if method not in POSITION or ast.unparse(call.func) in (
+        "os.open",
+        "gzip.open",
+        "tarfile.open",
+        "webbrowser.open",
+        "archive.open",
+    ):
         return False
     at = POSITION[method]
     mode = given.get(MODE, call.args[at] if len(call.args) > at else ast.Constant("r"))

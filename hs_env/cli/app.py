@@ -43,7 +43,7 @@ GROUPS: Final = {
     },
     "Data, and names that options take": {
         "corpora": "List the corpora, or describe one and show sentences of it.",
-        "prepare": "Download data sets, and convert them to files for the corpora.",
+        "prepare": "Download data sets and word vectors, and convert them to files.",
         **{name: f"List the {name} and their parameters." for name in ("models", "rewards", "agents")},
     },
 }

@@ -19,7 +19,7 @@ def prepare(
     out: Path = Path("data"),
     downloads: Path | None = None,
 ) -> None:
-    """Download data sets and word vectors, and convert them to files that hs-env reads.
+    """Download data sets and word vectors, and convert them to files.
 
     Args:
         sets: Data sets to make; all by default.

@@ -137,7 +137,7 @@ def test_an_encoder_of_another_distribution_keeps_its_agent(monkeypatch: pytest.
         ({"hiden_size": 3}, "not the configuration of a run: .*hiden_size"),
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"estimator": "rlo"}, "Did you mean 'rloo"),
-        ({"reinforce": {"samples": 1}}, "2 or more samples"),
+        ({"reinforce": {"samples": 1}}, "it needs 2 or more"),
     ],
 )
 def test_faults_in_old_configurations_are_named(values: dict[str, Any], message: str) -> None:
