@@ -138,12 +138,6 @@ class Registry(Generic[T]):
             f"such as 'my_{self.kind}.v1', by `register` or by an entry point."
         )
 
-    def __getitem__(self, name: str) -> T:
-        return self.get(name)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
     def __repr__(self) -> str:
         return f"<Registry of kind {self.kind!r}: {', '.join(self)}>"
 

@@ -75,8 +75,9 @@ def main(out: Path | None = None, data_dir: Path = Path("data")) -> None:
         cells = [cell for cell in load_grid(GRID, data_dir) if cell.key in trained]
         if not cells:
             raise HsEnvError(f"{out} has no finished run of {GRID.name}. Make one: hs-env sweep {GRID} --out {out}")
+        scored = kept.results()
         for cell in cells:
-            if cell.key not in kept.results():
+            if cell.key not in scored:
                 kept.append(scores(out / "cells" / cell.key, cell.corpus, cell.variant, dict(trained[cell.key])))
     print(table(kept.results().values()))
 

@@ -12,8 +12,7 @@ from rich.console import Console
 import hs_env
 from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import intervals
-from hs_env.metrics.predictions import collect_flat
-from hs_env.metrics.scores import flat_predictions, flat_scores, nested_scores
+from hs_env.metrics.scores import flat_scores, greedy_predictions, nested_scores
 from hs_env.models import Classifier, HMLSTMClassifier
 from hs_env.models.classifier import FILE_NAME as CLASSIFIER
 from hs_env.training.config import TrainConfig
@@ -44,7 +43,7 @@ def make(out: Path, folder: Path, console: Console) -> None:
     assert isinstance(rounded.model, HMLSTMClassifier) and isinstance(trained, HMLSTMClassifier)  # noqa: PT018
     notes: dict[str, Any] = {"intervals": {}, "vectors": CONFIG.vectors}
     for split in ("dev", "test"):
-        found = collect_flat(flat_predictions(rounded.model, data.splits[split]))
+        found = greedy_predictions(rounded.model, None, data.splits[split])
         accuracy = intervals(found)["accuracy"]
         notes[split], notes["intervals"][split] = accuracy.value, [accuracy.low, accuracy.high]
         notes[f"float32_{split}"] = flat_scores(trained, data.splits[split])["accuracy"]

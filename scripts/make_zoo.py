@@ -75,9 +75,10 @@ def pictures() -> dict[Path, str]:
 def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(MARKED.sub(lambda match: match[1] + table() + match[2], page), encoding="utf-8")
-    for path, picture in pictures().items():
+    made = pictures()
+    for path, picture in made.items():
         path.write_text(picture, encoding="utf-8")
-    print(*(path.relative_to(DOCS.parent) for path in (PAGE, *pictures())))
+    print(*(path.relative_to(DOCS.parent) for path in (PAGE, *made)))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from hs_env.evaluation.runs import noise_of
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes, sampled_predictions
+from hs_env.metrics.scores import greedy_episodes, greedy_predictions, sampled_predictions
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
@@ -99,7 +99,7 @@ def compare(
         else:
             deletions = Deletions.of(episodes, data.vocabulary, model.problem)
     else:
-        trained = collect_flat(flat_predictions(model, sentences))
+        trained = greedy_predictions(model, None, sentences)
     rows, caption, paired = [Row(model.title, intervals(trained), note)], CAPTION, None
     classes = ClassReport.of(model.title, trained, run.classifier.labels)
     if not isinstance(model, PlainLSTM):
@@ -179,7 +179,7 @@ def _others(encoder: StructuredEncoder, agents: Mapping[str, Agent], sentences: 
     """Return rows of other agents, on the run's own classifier."""
     rows = []
     for name, agent in agents.items():
-        found = collect(greedy_episodes(encoder, agent, sentences), encoder.problem)
+        found = greedy_predictions(encoder, agent, sentences)
         rows.append(Row(name, intervals(found), f"{type(agent).__name__}, same classifier"))
     return rows
 
@@ -191,7 +191,7 @@ def _learned_boundaries(
     rows = []
     for folder in folders:
         policy = LearnedBoundaries.load(data.vocabulary, folder, device_of(encoder))
-        found = collect(greedy_episodes(encoder, policy, data.splits[split]), encoder.problem)
+        found = greedy_predictions(encoder, policy, data.splits[split])
         rows.append(Row(f"{policy.model.title} boundaries", intervals(found), f"{folder.name}, same classifier"))
     return rows
 
@@ -211,7 +211,7 @@ def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> li
     for name in baselines_for(encoder.problem):
         if has_gold or name != "gold.v1":
             agent: Agent = make_baseline(name, data.vocabulary, encoder.problem)
-            found = collect(greedy_episodes(encoder, agent, sentences), encoder.problem)
+            found = greedy_predictions(encoder, agent, sentences)
             rows.append(Row(name.rpartition(".")[0], intervals(found), "same classifier"))
     return rows
 
@@ -294,4 +294,4 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         return None
     assert isinstance(plain.classifier.model, FlatClassifier)
     evaluated = replace(plain, noise=run.noise).data(split).splits[split]
-    return collect_flat(flat_predictions(plain.classifier.model, evaluated))
+    return greedy_predictions(plain.classifier.model, None, evaluated)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from hs_env.errors import HsEnvError
 from hs_env.hub.card import make_card
 from hs_env.hub.contents import CARD, MODELS, SHARED, check_private, contents, folder_of
 from hs_env.hub.hugging_face import Address, client, endpoint, explained, library
 from hs_env.storage import StrPath
-
-_EMPTY: Final = (".gitattributes",)
-"""Files of a repository without a run."""
 
 
 class Pushed(NamedTuple):
@@ -52,7 +49,7 @@ def push(run: StrPath, repo: str, private: bool = False, texts: bool = False) ->
         api = client()
         api.create_repo(address.repo, private=private or None, exist_ok=True)
         there = [entry.path for entry in api.list_repo_tree(address.repo, recursive=True) if hasattr(entry, "size")]
-        if (foreign := {*there} - {*_EMPTY, CARD}) and not foreign & MODELS.keys():
+        if (foreign := {*there} - {".gitattributes", CARD}) and not foreign & MODELS.keys():
             raise HsEnvError(
                 f"{address.repo} holds {min(foreign)} and no run of hs-env. Nothing is uploaded, so that nothing of it "
                 "is lost. Choose another repository."
