@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from hs_env.compute import Device, find_device, isolated, kept_generators, making_on
-from hs_env.errors import HsEnvError, path_text
+from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
-from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers
+from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers, find_file
 from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
 from hs_env.rewards import Reward
+from hs_env.shipped import AGENT
 from hs_env.storage import StrPath, load_state
 from hs_env.types import Episodes, SentenceBatch
 
@@ -221,23 +222,18 @@ _RENAMED = {"structure.v1": "fixed.v1"}
 """Agents that version 0.1 saved under another name."""
 
 
-FILE_NAME = "agent.safetensors"
-"""Name of the agent's file in the folder of a run."""
-
-
 @isolated
-def load_agent(path: StrPath, device: Device = "cpu") -> Agent:
-    """Load a policy that `LearningAgent.save` saved, from its file or from the folder of its run.
+def load_agent(run: StrPath, device: Device = "cpu") -> Agent:
+    """Load a policy that `LearningAgent.save` saved.
 
     Args:
-        path: File or folder.
+        run: Name of a run that ships with the package, the folder of a run, or the file of an agent.
         device: Device of the encoder that it will act on, whichever it was trained on.
 
     Raises:
-        HsEnvError: If the file is missing or damaged, or the kind of agent or the device is unknown.
+        HsEnvError: If there is no such agent, its file is damaged, or the kind of agent or the device is unknown.
     """
-    path, device = Path(path_text(path, "An agent")), find_device(device)
-    path = path / FILE_NAME if path.is_dir() else path
+    path, device = find_file(run, AGENT, "agent"), find_device(device)
     state = load_state(path, "agent")
     try:
         kind = AGENTS.get(_RENAMED.get(state["agent"], state["agent"]))

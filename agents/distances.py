@@ -82,7 +82,7 @@ class TreeNet(PolicyNet):
 
 
 class DistanceNet(TreeNet):
-    """Computes distances with a reader; b stays 0.
+    """Computes the distances between neighbouring words with a reader; the bias b is fixed at 0.
 
     The distance comes from the reader's states r (compare the syntactic distances of Shen et al., ICLR 2018)::
 

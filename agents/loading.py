@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from hs_env.compute import device_of
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier, StructuredEncoder, shipped_runs
-from hs_env.models.classifier import FILE_NAME as CLASSIFIER
+from hs_env.models import Classifier, StructuredEncoder
+from hs_env.models.saved import find_file
+from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.storage import StrPath
 
 from .base import Agent, load_agent
@@ -18,15 +16,13 @@ from .fixed import FixedPolicy
 from .sb3 import is_zip, load_zip
 
 
-def load_agent_for(
-    encoder: StructuredEncoder, vocabulary: Vocabulary, source: StrPath, *, trust: bool = False
-) -> Agent:
+def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, run: StrPath, *, trust: bool = False) -> Agent:
     """Load an agent to act on an encoder, which need not be the one that it was trained on.
 
     Args:
         encoder: Encoder that the agent will act on.
         vocabulary: Vocabulary of the encoder, for agents that look at words.
-        source: Folder of a run, name of a run that ships with the package, file of an agent, or zip file of
+        run: Name of a run that ships with the package, the folder of a run, the file of an agent, or a zip file of
             Stable-Baselines3.
         trust: Whether a zip file may be loaded. It contains pickles, which can execute any code.
 
@@ -35,11 +31,10 @@ def load_agent_for(
             P-Net reads words and was trained in a run with another vocabulary.
     """
     device = device_of(encoder)
-    path = shipped_runs().get(os.fspath(source), Path(source))
-    if is_zip(path):
-        return load_zip(path, trust, device)
-    agent = load_agent(path, device)
-    folder = path if path.is_dir() else path.parent
+    if is_zip(run):
+        return load_zip(run, trust, device)
+    agent, path = load_agent(run, device), find_file(run, AGENT, "agent")
+    folder = path.parent
     if agent.reads_words and (folder / CLASSIFIER).exists() and Classifier.load(folder).vocabulary != vocabulary:
         raise HsEnvError(
             f"The P-Net of {path} has a reader, which knows words by their numbers in the vocabulary of its own "

@@ -72,22 +72,23 @@ class SB3Agent(Agent):
         save_state(path, "agent", policy_state(self.policy, self.exploration))
 
     @classmethod
-    def load(cls, path: StrPath, *, trust: bool = False) -> SB3Agent:
+    def load(cls, run: StrPath, *, trust: bool = False) -> SB3Agent:
         """Load a policy from a file of `save`, or from the zip file of an algorithm.
 
         Args:
-            path: The file, or the folder of a run whose agent is one of `ALGORITHMS`.
+            run: Name of a run that ships with the package, the folder of a run, or the file; its agent is one of
+                `ALGORITHMS`.
             trust: Whether a zip file may be loaded. It contains pickles, which can execute any code.
 
         Raises:
             HsEnvError: If there is no such policy, or a zip file is not trusted.
         """
-        if is_zip(path):
-            return load_zip(path, trust)
-        agent = load_agent(path)
+        if is_zip(run):
+            return load_zip(run, trust)
+        agent = load_agent(run)
         if not isinstance(agent, SB3Agent):
             raise HsEnvError(
-                f"The agent in {path} is a {type(agent).__name__}. Load it with `hs_env.agents.load_agent`."
+                f"The agent in {run} is a {type(agent).__name__}. Load it with `hs_env.agents.load_agent`."
             )
         return agent
 

@@ -12,6 +12,8 @@ DEFAULT_RUN: Final = "movie_reviews"
 
 CLASSIFIER: Final = "classifier.safetensors"
 """Name of the classifier's file in the folder of a run."""
+AGENT: Final = "agent.safetensors"
+"""Name of the agent's file in the folder of a run."""
 LANGUAGE_MODEL: Final = "language_model.safetensors"
 """Name of the language model's file in the folder of a run."""
 

@@ -8,13 +8,13 @@ import tyro
 from command import run_script
 
 from hs_env.agents import load_agent, make_baseline
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.definitions import metrics_of
 from hs_env.metrics.scores import greedy_predictions
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
+from hs_env.shipped import AGENT
 
 
 def figures_of(run: str, corpus: str, policy: str | None = None) -> dict[str, Interval]:

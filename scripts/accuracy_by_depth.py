@@ -11,11 +11,11 @@ import tyro
 from command import run_script
 
 from hs_env.agents import Agent, load_agent, make_baseline
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.corpora import load_corpus
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.scores import greedy_predictions
 from hs_env.models import Classifier, StructuredEncoder, find_classifier
+from hs_env.shipped import AGENT
 
 
 def main(

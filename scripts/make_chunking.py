@@ -22,14 +22,13 @@ from torch import Tensor, nn
 
 import hs_env
 from hs_env.agents import Agent, make_baseline, rollout
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import generator_for
 from hs_env.corpora import Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.models import ChunkLSTM, Classifier
-from hs_env.models.classifier import FILE_NAME
 from hs_env.problems.chunking import CHUNKING
+from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.training.data import training_batches
 from hs_env.types import SentenceBatch
 
@@ -124,15 +123,15 @@ def main(
     """
     torch.set_num_threads(1)
     settings = {"epochs": epochs, "learning_rate": learning_rate, "hidden_size": hidden_size, "seed": seed}
-    if not (runs / FILE_NAME).exists():
+    if not (runs / CLASSIFIER).exists():
         runs.mkdir(parents=True, exist_ok=True)
         model = language_model(epochs, learning_rate, hidden_size, seed)
-        replace(model, notes=model.notes | {"settings": settings}).save(runs / FILE_NAME)
+        replace(model, notes=model.notes | {"settings": settings}).save(runs / CLASSIFIER)
     trained = Classifier.load(runs)
     if trained.notes.get("settings") != settings:
         raise HsEnvError(f"The language model in {runs} has other settings. Remove it, or name another folder: --runs.")
     out.mkdir(parents=True, exist_ok=True)
-    trained.save(out / FILE_NAME, int8=True)
+    trained.save(out / CLASSIFIER, int8=True)
 
     train, dev = (
         gymnasium.make(ID, classifier=str(out), split=split).unwrapped.resources  # type: ignore[attr-defined]
@@ -145,7 +144,7 @@ def main(
     }
     found = {name: bits(dev.encoder, policy, dev.encoded) for name, policy in policies.items()}
     notes = {"corpus": CORPUS, "made_by": "scripts/make_chunking.py", "accuracy": found["P-Net"]["accuracy"]}
-    replace(trained, notes=notes | {"bits_on_dev": found}).save(out / FILE_NAME, int8=True)
+    replace(trained, notes=notes | {"bits_on_dev": found}).save(out / CLASSIFIER, int8=True)
     for name, figures in found.items():
         print(f"{name:>10}", *(f"{key} {value:.3f}" for key, value in figures.items()))
     print(f"{sum(path.stat().st_size for path in out.iterdir()) / 1024:.0f} kB")

@@ -27,11 +27,10 @@ from torch import Tensor
 
 import hs_env
 from hs_env.agents import Agent, Reinforce, baselines_for, best_actions, make_baseline, rollout
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, EncoderState, StructuredEncoder
-from hs_env.models.classifier import FILE_NAME
 from hs_env.rewards import make_reward
+from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.training.config import TrainConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.run import Run, train
@@ -220,7 +219,7 @@ def main(
         }
         out.mkdir(parents=True, exist_ok=True)
         replace(run.classifier, notes=run.classifier.notes | origin | notes).save(
-            out / FILE_NAME, int8=reviews or model == "tree_lstm"
+            out / CLASSIFIER, int8=reviews or model == "tree_lstm"
         )
         if run.agent is not None:
             shutil.copyfile(run.folder / AGENT, out / AGENT)

@@ -14,7 +14,7 @@ from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import intervals
 from hs_env.metrics.scores import flat_scores, greedy_predictions, nested_scores
 from hs_env.models import Classifier, HMLSTMClassifier
-from hs_env.models.classifier import FILE_NAME as CLASSIFIER
+from hs_env.shipped import CLASSIFIER
 from hs_env.training.config import TrainConfig
 from hs_env.training.run import Run, train
 

@@ -20,9 +20,10 @@ from rich.console import Console
 import hs_env
 from hs_env.errors import HsEnvError
 from hs_env.language import LanguageModel, LMConfig, LMRun, evaluate_lm, load_text, train_lm
-from hs_env.language.models import DEFAULT_MODEL, FILE_NAME
+from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.scores import STREAMS
 from hs_env.language.texts import encode
+from hs_env.shipped import LANGUAGE_MODEL
 
 CHARACTERS = LMConfig(
     text="movie_reviews",
@@ -80,8 +81,8 @@ def make(model: str, config: LMConfig, out: Path, folder: Path, console: Console
     run = LMRun.load(folder) if (folder / "history.json").exists() else train_lm(config, folder, console)
     if run.config != config.located():
         raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or name another folder: --runs.")
-    run.language_model.save(out / FILE_NAME, int8=True)
-    rounded, text = LanguageModel.load(out / FILE_NAME), load_text(config.text)
+    run.language_model.save(out / LANGUAGE_MODEL, int8=True)
+    rounded, text = LanguageModel.load(out / LANGUAGE_MODEL), load_text(config.text)
     notes: dict[str, Any] = {"parameters": rounded.model.size, "intervals": {}, "float32": {}}
     for split in ("dev", "test"):
         bits, counts = bits_by_line(rounded, getattr(text, split))
@@ -93,7 +94,7 @@ def make(model: str, config: LMConfig, out: Path, folder: Path, console: Console
     scores = evaluate_lm(rounded.model, tokens, alphabet=rounded.alphabet, ends=text.word_ends("test"))
     notes["operations"] = {name: score for name, score in scores.items() if name != "bits_per_character"}
     origin = {"corpus": config.text, "made_by": f"scripts/make_language_model.py {model}"}
-    replace(rounded, notes=notes | origin | {"cpu_seconds": run.cpu_seconds}).save(out / FILE_NAME, int8=True)
+    replace(rounded, notes=notes | origin | {"cpu_seconds": run.cpu_seconds}).save(out / LANGUAGE_MODEL, int8=True)
     console.print(notes)
 
 

@@ -24,7 +24,7 @@ from hs_env.experiments.statistics import t_interval
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.scores import greedy_predictions
 from hs_env.models import Classifier
-from hs_env.models.classifier import FILE_NAME
+from hs_env.shipped import CLASSIFIER
 from hs_env.training.config import TrainConfig
 from hs_env.training.run import Run, train_or_resume
 from hs_env.types import UNKNOWN
@@ -136,7 +136,7 @@ def _frequent(words: list[str], known: set[str], count: int) -> Iterator[str]:
 def rounded(classifier: Classifier) -> Classifier:
     """Return the classifier as it is loaded from its file of 8 bits per weight."""
     with TemporaryDirectory() as folder:
-        classifier.save(Path(folder) / FILE_NAME, int8=True)
+        classifier.save(Path(folder) / CLASSIFIER, int8=True)
         return Classifier.load(folder)
 
 

@@ -42,7 +42,7 @@ def test_commands_print_what_is_shown(capsys):
 
 
 def test_the_accuracy_of_the_shipped_classifier_is_the_noted_one():
-    (claimed,) = re.findall(r"(\d+)% of\s+its classes are right", TEXT)
+    (claimed,) = re.findall(r"classifies (\d+)% of\s+unseen sentences correctly", TEXT)
     assert int(claimed) == round(100 * Classifier.load(DEFAULT_RUN).notes["test"])
 
 

@@ -39,9 +39,9 @@ def load_policy(run: str, device: str) -> tuple[Classifier, Agent, Path | None]:
         HsEnvError: If there is no such run, or its model takes no actions.
     """
     from hs_env.agents import load_agent
-    from hs_env.agents.base import FILE_NAME as AGENT
     from hs_env.hub.pull import local
     from hs_env.models import Classifier, StructuredEncoder, find_classifier
+    from hs_env.shipped import AGENT
 
     path = find_classifier(local(run))
     classifier = Classifier.load(path, device)

@@ -73,8 +73,8 @@ def _with_noise(folder: Path, noise: float | None, device: str) -> Run:
 def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agent]:
     """Load agents for the classifier of a run, by names that tell them apart."""
     from hs_env.agents import load_agent_for
-    from hs_env.agents.base import FILE_NAME as AGENT
     from hs_env.models import StructuredEncoder
+    from hs_env.shipped import AGENT
 
     model = run.classifier.model
     if not paths:

@@ -24,7 +24,7 @@ from hs_env.language.config import PRESETS
 from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
-from hs_env.language.scores import RATIOS
+from hs_env.language.scores import score_table
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
 
@@ -183,21 +183,12 @@ def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
         f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
         f"{model.size:,} parameters, {seconds:,.0f} CPU seconds of training"
     )
-    by_level = {name: share for name, share in scores.items() if name[-1].isdigit()}
-    if by_level:
-        kinds = list(dict.fromkeys(name.rpartition("_")[0] for name in by_level))
-        table = Table("level", *(kind.replace("_", " ") for kind in kinds), box=None, padding=(0, 2, 0, 0))
-        for level in sorted({name.rpartition("_")[2] for name in by_level}):
-            shares = [by_level.get(f"{kind}_{level}") for kind in kinds]
-            table.add_row(level, *map(_shown, kinds, shares))
+    kinds, levels = score_table(scores)
+    if levels:
+        table = Table("level", *kinds, box=None, padding=(0, 2, 0, 0))
+        for number, cells in enumerate(levels, 1):
+            table.add_row(str(number), *cells)
         Console(width=WIDTH).print(table)
-
-
-def _shown(kind: str, value: float | None) -> str:
-    """Format a score of a level: a share in percent, or a ratio."""
-    if value is None:
-        return "—"
-    return f"{value:.2f}" if kind in RATIOS else f"{value:.1%}"
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {

@@ -75,8 +75,10 @@ DIGESTS: Final[Mapping[str, str]] = {
     "conll2000/test.txt.gz": "73b7b1e565fa75a1",
     "vectors/glove6b_100d.words.txt": "4efc9e0c6180e701",
 }
-"""First digits of the SHA-256 of each unpacked file that the published results used. AG's News is missing, because they
-used only a part of its training sentences."""
+"""First digits of the SHA-256 of each unpacked file that the published results used, or of one with the same values.
+
+The vectors are those of more words. AG's News is missing: the results used only a part of its training sentences.
+"""
 
 Row = dict[str, Any]
 _WINDOWS_1252: Final = {"\x91": "'", "\x96": " \u2013 ", "\x97": " \u2014 "}
@@ -195,7 +197,7 @@ class Preparation:
         self._write(name, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
     def _write(self, name: str, content: bytes) -> None:
-        """Write a file, and report whether its contents are those that the published results used."""
+        """Write a file, and report whether it has what the published results used."""
         digest = hashlib.sha256(content).hexdigest()[:16]
         packed = gzip.compress(content, mtime=0) if name.endswith(".gz") else content
         (self.out / name).parent.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,7 @@ def _shipped(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None
     problem = classifier.model.problem
     return (
         classifier,
-        load_agent(shipped_runs()[name]),
+        load_agent(name),
         corpus.for_problem(problem),
         make_reward(problem.environment.reward),
     )

@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.errors import HsEnvError
-from hs_env.shipped import CLASSIFIER, LANGUAGE_MODEL, shipped_language_models, shipped_runs, warn_of_folder
+from hs_env.shipped import AGENT, CLASSIFIER, LANGUAGE_MODEL, shipped_language_models, shipped_runs, warn_of_folder
 from hs_env.storage import HISTORY, StrPath, load_state, read_json
 from hs_env.training.folders import CONFIG
 

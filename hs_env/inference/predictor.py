@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hs_env.agents import Agent, load_agent
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import Device, find_device, isolated, prepare, to_array
 from hs_env.corpora import tokenise
 from hs_env.corpora.encoded import EncodedSplit
@@ -27,6 +26,7 @@ from hs_env.models import HSLSTM, Classifier, NestedClassifier, StructuredEncode
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented
 from hs_env.render.episodes import nested_phrases, segmented, undecided
+from hs_env.shipped import AGENT
 from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.types import UNKNOWN, Sentence
 
@@ -55,7 +55,7 @@ class _Reading:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Predictor:
-    """A trained classifier, with the P-Net that decides the words for it, that reads texts.
+    """Classifies texts with a trained classifier and, if it takes actions, its P-Net.
 
     All methods take any iterable of texts, of any length, and keep their order. Texts of similar length are read
     together. A text without words gets the class None and NaN as probabilities. The first text of a call whose words
@@ -233,14 +233,14 @@ class Predictor:
                     yield TextPrediction.of(text, decided, named, unknown)
 
 
-def load(name: StrPath, device: Device = "auto") -> Predictor:
+def load(run: StrPath, device: Device = "auto") -> Predictor:
     """Load a trained classifier, with its P-Net and its history if it has them.
 
     From then on the process keeps freed memory for reuse. Loading restores torch's global random generator, so no other
     thread should draw from it meanwhile.
 
     Args:
-        name: Folder of a run, name of a classifier that ships with the package, a classifier's file, whose P-Net is
+        run: Name of a run that ships with the package, the folder of a run, the file of a classifier, whose P-Net is
             expected in the same folder, or `hf:owner/name@revision`, a run on the Hugging Face hub.
         device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a CUDA GPU if there is one.
 
@@ -249,7 +249,7 @@ def load(name: StrPath, device: Device = "auto") -> Predictor:
             be read.
     """
     prepare(0)
-    path, device = find_classifier(local(name)), find_device(device)
+    path, device = find_classifier(local(run)), find_device(device)
     classifier = Classifier.load(path, device)
     agent = load_agent(path.parent / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
     return Predictor(classifier, agent, _history(path.parent / HISTORY))

@@ -108,7 +108,14 @@ class LMConfig(GateParameters, RateParameters):
         self.check_rate()
         self.check_gates()
         if self.stages > 1 and self.router != "cosine":
-            raise HsEnvError(f"The router {self.router!r} cuts the text once; got stages = {self.stages}. Give 1.")
+            raise HsEnvError(
+                f"Only the router 'cosine' of H-Net can have several stages; got stages = {self.stages}. Give 1."
+            )
+        if self.core == "h_net" and self.router == "reinforce" and self.baseline and self.batch_size == 1:
+            raise HsEnvError(
+                "The baseline of the router 'reinforce' is a mean over the streams, so with batch_size = 1 nothing is "
+                "learned. Give 2 or more, or baseline = false."
+            )
         check_ranges(
             self,
             layers=(2 if self.core == "hm_lstm" or self.equal_parameters else 1, 100),
@@ -125,7 +132,7 @@ class LMConfig(GateParameters, RateParameters):
             decay_share=(0, 1),
             clip_norm=(1e-12, 1e12),
             evaluate_every=(1, 1e9),
-            seed=(0, 2**63),
+            seed=(0, 2**63 - 1),
             threads=(0, 1e4),
             checkpoint_seconds=(0, 1e9),
         )

@@ -22,8 +22,6 @@ from hs_env.storage import StrPath, load_state, save_state
 
 EQUAL_TO: Final = "hm_lstm"
 """Core whose number of parameters the other cores match."""
-FILE_NAME = LANGUAGE_MODEL
-"""Name of the model's file in the folder of a run."""
 DEFAULT_MODEL = "movie_reviews_characters"
 """Name of the shipped language model that reads texts if no other is named."""
 
@@ -201,17 +199,17 @@ class LanguageModel:
 
     @classmethod
     @isolated
-    def load(cls, path: StrPath, device: Device = "cpu") -> LanguageModel:
+    def load(cls, run: StrPath, device: Device = "cpu") -> LanguageModel:
         """Load a language model to a device.
 
         Args:
-            path: Name of a language model that ships with the package, its file, or the folder of its run.
+            run: Name of a run that ships with the package, the folder of a run, or the file of a language model.
             device: "cpu", "cuda", "cuda:1", "mps", or "auto" for a CUDA GPU if there is one.
 
         Raises:
             HsEnvError: If there is no such file or device, or the file is damaged.
         """
-        file, device = find_file(path, FILE_NAME, "language model"), find_device(device)
+        file, device = find_file(run, LANGUAGE_MODEL, "language model"), find_device(device)
         state = load_state(file, "language model")
         try:
             config, alphabet = state["config"], state["alphabet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -14,8 +15,10 @@ from hs_env.language.models import CharacterLM
 from hs_env.language.segmentation import word_scores
 
 STREAMS = 50
-"""Default number of parts of a text that are read in parallel."""
-RATIOS = ("chunk_variation", "enrichment")
+"""Largest number of parts of a text that are read in parallel by default."""
+_PART = 500
+"""Smallest number of characters of such a part."""
+_RATIOS = ("chunk_variation", "enrichment")
 """Scores of a level that are ratios; the others are shares from 0 to 1."""
 _STRETCH = 100
 _IGNORED = -100  # target that `nll_loss` skips
@@ -26,7 +29,7 @@ _IGNORED = -100  # target that `nll_loss` skips
 def evaluate_lm(
     model: CharacterLM,
     text: Tensor,
-    streams: int = STREAMS,
+    streams: int | None = None,
     alphabet: str | None = None,
     ends: Tensor | None = None,
 ) -> dict[str, float]:
@@ -38,7 +41,7 @@ def evaluate_lm(
     Args:
         model: Model in eval mode.
         text: (characters,) int64 positions in the alphabet, at least two.
-        streams: Number of parts.
+        streams: Number of parts; by default 50, or fewer so that a part has 500 characters or more.
         alphabet: Characters in the order of their numbers, to compare boundaries with white space.
         ends: (characters,) bool, the last characters of words, to compare boundaries with the words of a text without
             spaces; needs `alphabet`.
@@ -48,7 +51,7 @@ def evaluate_lm(
         and `word_scores` return.
     """
     targets = len(text) - 1
-    streams = min(streams, targets)
+    streams = min(streams or max(1, min(STREAMS, targets // _PART)), targets)
     length = -(-targets // streams)
     padding = length * streams - targets
     inputs = torch.cat([text[:-1], text.new_zeros(padding)]).view(streams, length).t()
@@ -93,7 +96,7 @@ def space_scores(boundaries: Tensor, spaces: Tensor, counted: Tensor) -> dict[st
         which follow a space; 0 where there is nothing to find.
     """
     ends, starts = torch.zeros_like(spaces), torch.zeros_like(spaces)
-    ends[:-1] = ~spaces[:-1] & spaces[1:]
+    ends[:-1] = ~spaces[:-1] & spaces[1:] & counted[1:]
     starts[1:] = spaces[:-1] & ~spaces[1:]
     scores = {}
     for name, places in (("spaces", spaces), ("ends", ends), ("starts", starts)):
@@ -126,6 +129,29 @@ def chunk_scores(boundaries: Tensor, surprisal: Tensor, counted: Tensor) -> dict
         lengths = places.diff()[streams.diff() == 0].double()
         variation = lengths.std(correction=0) / lengths.mean() if len(lengths) else lengths.sum()
         first, other = surprisal[z & counted], surprisal[~z & counted]
-        ratio = first.mean() / other.mean() if len(first) and len(other) else surprisal.new_zeros(())
+        comparable = len(first) and other.sum() > 0
+        ratio = first.mean() / other.mean() if comparable else surprisal.new_zeros(())
         scores |= {f"chunk_variation_{level}": variation.item(), f"enrichment_{level}": ratio.item()}
     return scores
+
+
+def score_table(scores: Mapping[str, float]) -> tuple[list[str], list[list[str]]]:
+    """Return what the levels of a model score, as texts.
+
+    Args:
+        scores: Result of `evaluate_lm`.
+
+    Returns:
+        The headings; and for each level, lowest first, a cell for each heading: a share in percent, or a ratio. A dash
+        stands where a level has no such score.
+    """
+    levels = max((int(name.rpartition("_")[2]) for name in scores if name[-1].isdigit()), default=0)
+    kinds = list(dict.fromkeys(name.rpartition("_")[0] for name in scores if name[-1].isdigit()))
+    rows = [[_shown(kind, scores.get(f"{kind}_{level}")) for kind in kinds] for level in range(1, levels + 1)]
+    return [kind.replace("_", " ") for kind in kinds], rows
+
+
+def _shown(kind: str, value: float | None) -> str:
+    if value is None:
+        return "—"
+    return f"{value:.2f}" if kind in _RATIOS else f"{value:.1%}"

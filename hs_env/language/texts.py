@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,8 +28,9 @@ from hs_env.corpora.spec import take_settings, yes_or_no
 from hs_env.errors import HsEnvError, expand
 from hs_env.registry import Registry, unknown_name
 from hs_env.storage import StrPath
-from hs_env.textfile import read_lines
+from hs_env.textfile import read_lines, text_lines
 
+_AFTER: Final = re.compile(r":|\.v\d+$")
 _SHARES: Final = (0.9, 0.05)  # of train and dev, if a text has no splits of its own
 
 TextBuilder = Callable[[Path | None], "Text"]
@@ -146,9 +148,16 @@ def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
 def _load(name: str, data_dir: Path | None) -> Text:
     """Load a text with its spaces."""
     path, stems = expand(name), {full.rpartition(".v")[0] for full in TEXTS}
-    if name not in {*TEXTS, *stems} and (path.suffix or len(path.parts) > 1 or path.is_file()):
-        return Text.cut(path.name, "".join(read_lines(path)))
+    stem = _AFTER.split(name)[0]  # of a name with another version, or with settings that no text has
+    is_path = path.is_file() or (stem not in stems and (path.suffix or len(path.parts) > 1))
+    if name not in {*TEXTS, *stems} and is_path:
+        return Text.cut(path.name, _whole(path))
     return TEXTS.get(name)(data_dir)
+
+
+def _whole(path: Path) -> str:
+    """Return the text of a file, with LF at each line end."""
+    return "".join(text_lines(read_lines(path), path)).replace("\r\n", "\n").replace("\r", "\n")
 
 
 @TEXTS.register("ptb.v1")
@@ -167,8 +176,8 @@ def _joined(line: str) -> str:
 @TEXTS.register("tinyshakespeare.v1")
 def tinyshakespeare(data_dir: Path | None) -> Text:
     """Load plays of Shakespeare: 1.1 million characters (Karpathy 2015), split in order."""
-    text = "".join(read_lines(_file("tinyshakespeare", data_dir, "input.txt")))
-    return Text.cut("tinyshakespeare", text, "Plays of Shakespeare, collected by Karpathy 2015; public domain")
+    whole = _whole(_file("tinyshakespeare", data_dir, "input.txt"))
+    return Text.cut("tinyshakespeare", whole, "Plays of Shakespeare, collected by Karpathy 2015; public domain")
 
 
 @TEXTS.register("phrases.v1")

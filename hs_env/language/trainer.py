@@ -18,11 +18,12 @@ from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.cores import State
 from hs_env.language.gates import policy_loss
-from hs_env.language.models import EQUAL_TO, FILE_NAME, LanguageModel, hm_lstm_size, new_model
+from hs_env.language.models import EQUAL_TO, LanguageModel, hm_lstm_size, new_model
 from hs_env.language.sampling import boundaries_in, marked, sample_text
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode
 from hs_env.models.rate import RateParameters, rate_loss
+from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.training.digests import text_digests
 from hs_env.training.stages import Stage, StagedTrainer
 
@@ -165,7 +166,7 @@ class LMTrainer(StagedTrainer[int]):
         progress, model = self.progress, self.model.eval()
         best = min(entry["bits_per_character"] for entry in progress.history)
         notes = {"parameters": model.size, "dev": best}
-        LanguageModel(model, self.text.alphabet, notes).save(self.folder / FILE_NAME)
+        LanguageModel(model, self.text.alphabet, notes).save(self.folder / LANGUAGE_MODEL)
 
     def summary(self) -> str:
         """Return the sizes of text and model."""

@@ -57,8 +57,6 @@ MODELS.register("h_net.v1")(HNetClassifier)
 MODELS.register("cnn.v1")(CNN)
 MODELS.register("self_attentive.v1")(SelfAttentive)
 
-FILE_NAME = CLASSIFIER
-"""Name of the classifier's file in the folder of a run."""
 ENCODER = "encoder"
 """Name of the folder of the fine-tuned encoder, next to the classifier's file, if the run has one."""
 ENCODER_WEIGHTS = "words.network."
@@ -160,11 +158,11 @@ class Classifier:
 
     @classmethod
     @isolated
-    def load(cls, name: StrPath, device: Device = "cpu") -> Classifier:
+    def load(cls, run: StrPath, device: Device = "cpu") -> Classifier:
         """Load a classifier, in eval mode.
 
         Args:
-            name: Name of a classifier that ships with the package, a classifier's file, or the folder of a run.
+            run: Name of a run that ships with the package, the folder of a run, or the file of a classifier.
             device: Device to load it to, whichever it was trained on.
 
         Raises:
@@ -172,7 +170,7 @@ class Classifier:
                 changed.
         """
         device = find_device(device)
-        path = find_classifier(name)
+        path = find_classifier(run)
         state = load_state(path, "classifier")
         contextual = _encoder_of(path, state) if state.get("contextual") else None
         try:
@@ -242,10 +240,10 @@ def _encoder_of(path: Path, state: dict[str, Any]) -> ContextualVectors:
     return contextual
 
 
-def find_classifier(name: StrPath) -> Path:
-    """Return the file of a classifier; `name` as in `Classifier.load`.
+def find_classifier(run: StrPath) -> Path:
+    """Return the file of a classifier; `run` as in `Classifier.load`.
 
     Raises:
-        HsEnvError: If `name` looks like the name of a shipped classifier and there is none.
+        HsEnvError: If `run` looks like the name of a shipped run and there is none.
     """
-    return find_file(name, FILE_NAME, "classifier")
+    return find_file(run, CLASSIFIER, "classifier")

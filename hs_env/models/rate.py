@@ -39,7 +39,7 @@ class RateParameters:
     """Loss that moves the share of boundaries to `boundary_rate`: `ratio`, `binomial` or `controller`."""
     rate_weight: float | None = None
     """Weight of this loss; by default that of its paper: 0.03 for `ratio`, 1 for `binomial`, 0.01 for `controller`.
-    Without any, with 0, the rate has no target."""
+    With 0 there is no such loss, so the rate has no target."""
 
     @property
     def has_target(self) -> bool:

@@ -38,18 +38,18 @@ _LARGEST: Final = 10**7
 """Highest number in the description of a network."""
 
 
-def find_file(name: StrPath, file_name: str, kind: str) -> Path:
-    """Return the file of a saved result.
+def find_file(run: StrPath, file_name: str, kind: str) -> Path:
+    """Return the file of a run that holds its classifier, agent or language model.
 
     Args:
-        name: Name of a result that ships with the package, its file, or the folder of a run.
+        run: Name of a run that ships with the package, the folder of a run, or the file itself.
         file_name: Name of the file in such a folder.
-        kind: Kind of the result, for the message, such as "classifier".
+        kind: What the file holds, for the message, such as "classifier".
 
     Raises:
-        HsEnvError: If `name` looks like the name of a shipped result and there is none.
+        HsEnvError: If `run` looks like the name of a shipped run and there is none with such a file.
     """
-    name = path_text(name, f"A {kind}")
+    name = path_text(run, f"The {kind}")
     shipped = shipped_folders(file_name)
     path = shipped.get(name, expand(name))
     if name in shipped:

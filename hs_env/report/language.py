@@ -9,6 +9,7 @@ from hs_env.compute import Device, isolated
 from hs_env.language import LMRun, load_text
 from hs_env.language.operations import operations_in
 from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.language.scores import score_table
 from hs_env.models.hm.layers import HMLSTM
 from hs_env.render import operations_svg
 from hs_env.report.charts import language_curves
@@ -41,12 +42,11 @@ def make_language_report(run: LMRun | StrPath, split: str = "test", device: Devi
     language_model, scores = run.language_model, run.evaluate(split)
     core, before = language_model.model.core, language_model.alphabet[0]
     sample = sample_text(language_model, _SAMPLE, before, seed=run.config.seed)
-    layers: list[list[float | None]] = []
     drawings: Sequence[Markup] = ()
-    if isinstance(core, HMLSTM):
+    headings, levels = score_table(scores)
+    if core.finds_boundaries:
         sample = marked(sample, boundaries_in(language_model, sample, before))
-        names = ("boundaries", "update", "copy", "flush")
-        layers = [[scores.get(f"{name}_{layer}") for name in names] for layer in range(1, len(core.widths) + 1)]
+    if isinstance(core, HMLSTM):
         text = getattr(load_text(run.config.text, run.config.data_dir), split)
         lines = [line for line in text[:10_000].splitlines() if line.strip()][:_LINES]
         drawings = [Markup(operations_svg(operations_in(language_model, line[:_LONGEST])[0])) for line in lines]
@@ -58,7 +58,8 @@ def make_language_report(run: LMRun | StrPath, split: str = "test", device: Devi
         scores=scores,
         parameters=language_model.model.size,
         seconds=run.cpu_seconds,
-        layers=layers,
+        headings=headings,
+        levels=levels,
         curves=language_curves(run.history),
         drawings=drawings,
         sample=sample,

@@ -19,8 +19,9 @@ from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import WEIGHTED
 from hs_env.models import MODELS, Classifier
-from hs_env.models.classifier import ENCODER, FILE_NAME, Model
+from hs_env.models.classifier import ENCODER, Model
 from hs_env.models.words import FineTunedWords
+from hs_env.shipped import CLASSIFIER
 from hs_env.training.classifier import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData, training_batches
@@ -267,4 +268,4 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
             contextual = model.words.save(self.folder / ENCODER)
         labels, tokenisation = self.data.corpus.labels, self.data.corpus.tokenisation
         classifier = Classifier(model, self.data.vocabulary, labels, tokenisation, kept, contextual)
-        classifier.save(self.folder / FILE_NAME)
+        classifier.save(self.folder / CLASSIFIER)

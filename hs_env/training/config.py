@@ -165,7 +165,7 @@ class TrainConfig:
             curriculum_epochs=(0, 1e6),
             curriculum_words=(1, 1e6),
             patience=(1, 1e9),
-            seed=(0, 2**63),
+            seed=(0, 2**63 - 1),
             threads=(0, 1e4),
             checkpoint_seconds=(0, 1e9),
             **optional,

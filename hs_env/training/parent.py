@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from hs_env.agents import Agent, LearningAgent, load_agent
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, StructuredEncoder
-from hs_env.models.classifier import ENCODER, ENCODER_WEIGHTS, FILE_NAME, Model
+from hs_env.models.classifier import ENCODER, ENCODER_WEIGHTS, Model
 from hs_env.models.words import WordEmbedding
+from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.storage import HISTORY, read_json
 from hs_env.training.data import TrainingData
 from hs_env.vectors.contextual import ContextualVectors
@@ -58,7 +58,7 @@ class Parent:
 
     def record(self) -> dict[str, Any]:
         """Return folder and digests of the weights, for the record of the run that starts from them."""
-        names = [name for name in (FILE_NAME, AGENT) if (self.folder / name).exists()]
+        names = [name for name in (CLASSIFIER, AGENT) if (self.folder / name).exists()]
         digests = {name: hashlib.sha256((self.folder / name).read_bytes()).hexdigest() for name in names}
         return {"parent": {"folder": str(self.folder), **digests}}
 

@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from hs_env.agents import BASELINES, Agent, load_agent
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
 from hs_env.corpora.spec import add_settings, take_settings
@@ -18,6 +17,7 @@ from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.registry import unknown_name
 from hs_env.rewards import make_reward
+from hs_env.shipped import AGENT
 from hs_env.storage import HISTORY, StrPath
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig, TrainConfig

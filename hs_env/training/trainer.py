@@ -11,7 +11,6 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
-from hs_env.agents.base import FILE_NAME as AGENT
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples
@@ -19,6 +18,7 @@ from hs_env.models import MODELS, StructuredEncoder
 from hs_env.problems.problem import Problem
 from hs_env.render import to_text
 from hs_env.rewards import make_reward
+from hs_env.shipped import AGENT
 from hs_env.training.classifier_trainer import ClassifierTrainer, limited
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData

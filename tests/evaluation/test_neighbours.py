@@ -10,13 +10,13 @@ from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import PhraseIndex
 from hs_env.inference.vectors import phrase_vectors
-from hs_env.models import Classifier, shipped_runs
+from hs_env.models import Classifier
 
 
 @pytest.fixture(scope="module")
 def index() -> PhraseIndex:
     sentences = load_corpus("phrases:train=200,dev=10,test=10").splits["train"]
-    agent = load_agent(shipped_runs()["phrases"] / "agent.safetensors")
+    agent = load_agent("phrases")
     return PhraseIndex.of(Classifier.load("phrases"), agent, sentences)
 
 
@@ -59,4 +59,4 @@ def test_errors_say_what_is_wrong(index: PhraseIndex) -> None:
     with pytest.raises(HsEnvError, match="IDLSTM has no phrase vectors"):
         phrase_vectors(Classifier.load("phrases_id_lstm"), [("good",)])
     with pytest.raises(HsEnvError, match="no sentences"):
-        PhraseIndex.of(index.classifier, load_agent(shipped_runs()["phrases"] / "agent.safetensors"), [])
+        PhraseIndex.of(index.classifier, load_agent("phrases"), [])

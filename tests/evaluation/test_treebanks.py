@@ -12,7 +12,7 @@ from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare_with_treebank
 from hs_env.evaluation.treebanks import COLUMNS, predictions_against, shuffled
 from hs_env.metrics import Predictions, metrics_of
-from hs_env.models import Classifier, shipped_runs
+from hs_env.models import Classifier
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.types import Episodes, Sentence
 from tests.builders import make_batch, random_actions
@@ -106,7 +106,7 @@ def test_shuffling_keeps_the_lengths(episodes: Episodes) -> None:
 def test_a_run_stands_next_to_chance() -> None:
     words = "the movie is not very good".split()
     bank = Treebank("tiny", (Sentence(tuple(words), 0, (0, 1, 0, 0, 0, 1)),) * 3, (frozenset({(0, 2), (2, 6)}),) * 3)
-    agent = load_agent(shipped_runs()["phrases"] / "agent.safetensors")
+    agent = load_agent("phrases")
     comparison = compare_with_treebank(Classifier.load("phrases"), agent, bank)
     assert [row.name for row in comparison.rows][:3] == ["HS-LSTM", "HS-LSTM, shuffled", "all_end"]
     assert set(comparison.metrics) == {column.name for column in (*SEGMENTATION.columns, *COLUMNS)}

@@ -86,7 +86,9 @@ def test_the_loss_teaches_where_boundaries_pay() -> None:
     [
         ({"router": "cosines"}, "router must be one of cosine"),
         ({"discount": 1.5}, "discount"),
-        ({"core": "h_net", "router": "gumbel", "stages": 2}, "cuts the text once"),
+        ({"core": "h_net", "router": "gumbel", "stages": 2}, "several stages"),
+        ({"core": "h_net", "router": "reinforce", "batch_size": 1}, "mean over the streams"),
+        ({"seed": 2**63}, "seed must be a whole number"),
     ],
 )
 def test_impossible_configurations_are_refused(change: dict, message: str) -> None:

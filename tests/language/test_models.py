@@ -12,7 +12,8 @@ import torch
 
 from hs_env.language import CharacterLM, LMConfig, evaluate_lm
 from hs_env.language.models import hm_lstm_size, new_model
-from hs_env.language.scores import chunk_scores, space_scores
+from hs_env.language.scores import chunk_scores, score_table, space_scores
+from hs_env.language.texts import encode
 from tests.language.builders import CONFIG
 
 ALPHABET = " " + "".join(map(chr, range(97, 146)))
@@ -86,6 +87,24 @@ def test_bits_per_character_are_those_of_a_naive_computation(core: str, streams:
             assert scores[f"boundaries_{level}"] == pytest.approx(rate, abs=1e-6)
 
 
+def test_parts_of_a_short_text_are_long() -> None:
+    """The default number of parts falls below 50 where they would have fewer than 500 characters."""
+    torch.manual_seed(3)
+    model, text = CharacterLM(7, "lstm", 1, 6, 5, 4).eval(), torch.randint(0, 7, (1600,))
+    assert evaluate_lm(model, text) == evaluate_lm(model, text, 3) != evaluate_lm(model, text, 50)
+    assert evaluate_lm(model, text[:400]) == evaluate_lm(model, text[:400], 1)
+
+
+@pytest.mark.parametrize("alphabet", ["\n abcdgot", "abcdgot \n"])
+def test_the_character_of_the_padding_ends_no_word(alphabet: str) -> None:
+    model = CharacterLM(9, "hm_lstm", 2, 6, 5, 4).eval()
+    for parameter in model.core.parameters():
+        parameter.data.fill_(1.0)  # a boundary after each character
+    scores = evaluate_lm(model, encode("a cat got a do", alphabet), 2, alphabet)
+    assert scores["boundaries_1"] == 1
+    assert scores["at_ends_1"] * 13 == pytest.approx(4)
+
+
 def test_lengths_of_chunks_and_surprisal_at_their_starts_are_those_of_a_naive_computation() -> None:
     torch.manual_seed(4)
     z, surprisal = (torch.rand(30, 3, 2) > 0.6).float(), torch.rand(30, 3).double()
@@ -104,6 +123,7 @@ def test_lengths_of_chunks_and_surprisal_at_their_starts_are_those_of_a_naive_co
         assert scores[f"enrichment_{level + 1}"] == pytest.approx(fmean(first) / fmean(other))
     nothing = chunk_scores(torch.zeros(30, 3, 1), surprisal, counted)
     assert nothing == {"chunk_variation_1": 0.0, "enrichment_1": 0.0}
+    assert chunk_scores(z, torch.zeros(30, 3), counted)["enrichment_1"] == 0
 
 
 def test_spaces_and_starts_of_words_with_a_boundary_are_counted() -> None:
@@ -126,3 +146,15 @@ def test_spaces_and_starts_of_words_with_a_boundary_are_counted() -> None:
         "starts_found_2": 0.0,
         "at_starts_2": 0.0,
     }
+
+
+def test_a_table_of_scores_has_its_levels_in_order() -> None:
+    scores = {f"boundaries_{level}": level / 100 for level in range(1, 13)} | {
+        "enrichment_2": 2.5,
+        "bits_per_character": 3.0,
+    }
+    headings, rows = score_table(scores)
+    assert headings == ["boundaries", "enrichment"]
+    assert [row[0] for row in rows] == [f"{level}.0%" for level in range(1, 13)]
+    assert [row[1] for row in rows] == ["—", "2.50", *["—"] * 10]
+    assert score_table({"bits_per_character": 3.0}) == ([], [])

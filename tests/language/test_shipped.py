@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from hs_env.language import LanguageModel, evaluate_lm, load_text
-from hs_env.language.models import DEFAULT_MODEL, FILE_NAME
+from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
 from hs_env.language.texts import encode
-from hs_env.shipped import shipped_language_models
+from hs_env.shipped import LANGUAGE_MODEL, shipped_language_models
 
 SEGMENTS = "movie_reviews_segments"
 
@@ -16,7 +16,7 @@ SEGMENTS = "movie_reviews_segments"
 @pytest.mark.parametrize(("name", "made"), [(DEFAULT_MODEL, "characters"), (SEGMENTS, "segments")])
 def test_it_is_small_and_says_where_it_comes_from(name: str, made: str) -> None:
     folder = shipped_language_models()[name]
-    assert (folder / FILE_NAME).stat().st_size < 700 * 1024
+    assert (folder / LANGUAGE_MODEL).stat().st_size < 700 * 1024
     notes = LanguageModel.load(name).notes
     assert notes["made_by"] == f"scripts/make_language_model.py {made}"
     for split in ("dev", "test"):

@@ -67,16 +67,27 @@ def test_gzip_makes_no_difference(text_file: Path, tmp_path: Path) -> None:
     assert (plain.train, plain.dev, plain.test) == (unpacked.train, unpacked.dev, unpacked.test)
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\r"])
+def test_line_ends_make_no_difference(end: bytes, tmp_path: Path) -> None:
+    lines = [b"the cat", b"sat on", b"the mat"] * 20
+    plain = load_text(str(write(tmp_path, b"\n".join(lines))))
+    other = load_text(str(write(tmp_path, end.join(lines), "other.txt")))
+    assert (plain.train, plain.dev, plain.test) == (other.train, other.dev, other.test)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda path: load_text("ptb"), "give data_dir"),
         (lambda path: load_text("ptb", path), "does not exist. Check data_dir"),
         (lambda path: load_text("ptbb", path), "Did you mean 'ptb.v1'"),
+        (lambda path: load_text("ptb.v2", path), "Unknown text 'ptb.v2'"),
+        (lambda path: load_text("phrases:noise=0.1"), "Unknown text 'phrases:noise=0.1'"),
         (lambda path: load_text("ptb.v1", path), "read from .*ptb.char.train"),
         (lambda path: load_text(str(path / "none.txt")), "cannot be read"),
         (lambda path: load_text(str(write(path, b""))), "train part of the text 'a.txt'"),
         (lambda path: load_text(str(write(path, "caf\xe9 ".encode("latin-1") * 50))), "not UTF-8"),
+        (lambda path: load_text(str(write(path, "fox ".encode("utf-16-le") * 50))), "line 1: it holds a NUL byte"),
         (lambda path: load_text(str(write(path, gzip.compress(b"fox " * 500)[:-9], "cut.txt.gz"))), "truncated gzip"),
         (lambda path: Text.cut("short", "abc"), "fewer than 2 characters"),
         (lambda path: encode("aß", "abc"), "'ß' is not among the 3"),

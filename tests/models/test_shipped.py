@@ -9,11 +9,14 @@ import pytest
 import torch
 
 from hs_env.agents import Agent, load_agent
+from hs_env.agents.policy import LogitPolicy
 from hs_env.corpora import load_corpus
+from hs_env.errors import HsEnvError
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import collect
 from hs_env.metrics.scores import flat_scores, greedy_episodes
 from hs_env.models import DEFAULT_RUN, Classifier, FlatClassifier, SkimLSTM, StructuredEncoder, shipped_runs
+from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.types import UNKNOWN
 
 GENERATED = ["phrases", "phrases_id_lstm"]
@@ -26,7 +29,7 @@ BYTES = 5 * 2**20
 def load(name: str) -> tuple[Classifier, Agent | None]:
     classifier = Classifier.load(name)
     has_agent = isinstance(classifier.model, StructuredEncoder)
-    return classifier, load_agent(shipped_runs()[name]) if has_agent else None
+    return classifier, load_agent(name) if has_agent else None
 
 
 def predict(name: str, *texts: str) -> list[str]:
@@ -46,6 +49,19 @@ def predict(name: str, *texts: str) -> list[str]:
 def test_all_are_there() -> None:
     assert {*GENERATED, *REVIEWS} <= shipped_runs().keys()
     assert DEFAULT_RUN in REVIEWS
+
+
+def test_each_loader_takes_the_name_of_a_run_its_folder_or_the_file() -> None:
+    folder, (classifier, agent) = shipped_runs()["phrases"], load("phrases")
+    for run in (folder, folder / CLASSIFIER):
+        assert Classifier.load(run).vocabulary == classifier.vocabulary
+    assert isinstance(agent, LogitPolicy)
+    for run in ("phrases", folder, folder / AGENT):
+        loaded = load_agent(run)
+        assert isinstance(loaded, LogitPolicy)
+        assert all(map(torch.equal, loaded.pnet.parameters(), agent.pnet.parameters()))
+    with pytest.raises(HsEnvError, match=r"Unknown agent 'phrase'\. Did you mean 'phrases'"):
+        load_agent("phrase")
 
 
 @pytest.mark.parametrize("name", sorted(shipped_runs()))

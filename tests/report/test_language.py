@@ -18,7 +18,7 @@ SMALL = LMConfig(
 )
 
 
-@pytest.fixture(scope="module", params=["hm_lstm", "lstm"])
+@pytest.fixture(scope="module", params=["hm_lstm", "h_net", "lstm"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LMRun:
     folder: Path = tmp_path_factory.mktemp("report")
     (folder / "fox.txt").write_text("the quick <brown> fox & the lazy dog.\n" * 200)
@@ -35,6 +35,9 @@ def test_it_shows_scores_drawings_and_settings(run: LMRun, tmp_path: Path, capsy
     drawings = root.findall(".//{http://www.w3.org/2000/svg}svg")
     assert len(drawings) == (5 if run.config.core == "hm_lstm" else 0)
     assert f"{run.evaluate('test')['bits_per_character']:.3f} bits per character" in page
+    has_boundaries = run.config.core != "lstm"
+    sample = page.partition("<h3>Sample</h3>")[2].partition("</p>")[0]
+    assert ("spaces found" in page, "|" in sample) == (has_boundaries, has_boundaries)
     assert "hidden_size" in page
     assert "<script" not in page
     assert "http:" not in page.replace("http://www.w3.org/", "")

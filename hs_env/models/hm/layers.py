@@ -190,8 +190,8 @@ class HMLSTM(nn.Module):
     def decisions(self, reading: HMReading, sequence: Tensor, ends: Tensor | None = None) -> list[Decisions]:
         """Return the free decisions of each detector, lowest layer first; empty if gradients were disabled.
 
-        A forced boundary is no decision. A detector decides only where the layer below has a boundary: elsewhere it
-        repeats what it has decided, or has no effect.
+        A forced boundary is no decision. Of a detector above the lowest one, only the decisions where the layer below
+        has a boundary are returned. It may also fire elsewhere: its layer then copies its state, from which it decides.
 
         Args:
             reading: Result of `scan`.
