@@ -60,9 +60,10 @@ def decode_lines(lines: Iterable[bytes], name: Path | str, encoding: str = "utf-
     Raises:
         HsEnvError: If a line has another encoding.
     """
+    is_utf_8 = codecs.lookup(encoding).name == "utf-8"
     for line, raw in enumerate(lines, 1):
         try:
-            text = raw.decode("utf-8-sig" if line == 1 and encoding == "utf-8" else encoding)
+            text = raw.decode("utf-8-sig" if line == 1 and is_utf_8 else encoding)
         except UnicodeDecodeError as error:
             fault = f"not {encoding.upper()} ({error.reason} at byte {error.start} of the line)"
             kind = "it looks like UTF-16; " if line == 1 and raw.startswith(_UTF_16) else ""

@@ -43,7 +43,7 @@ def _print_list() -> None:
     for full, builder in CORPORA.items():
         table.add_row(full.rpartition(".")[0], (builder.__doc__ or "").strip().split("\n")[0])
     table.add_row("hf:NAME", "A data set of the Hugging Face hub.")
-    table.add_row("PATH", "A JSON lines, CSV, TSV or Parquet file, or a folder with train, dev and test files.")
+    table.add_row("PATH", "A JSON lines, CSV, TSV, Parquet or .all file, or a folder with train, dev and test files.")
     Console().print(table)
 
 

@@ -29,6 +29,7 @@ def predict(
     out: str = _STREAM,
     run: str = DEFAULT_RUN,
     text_column: str | None = None,
+    encoding: str = "utf-8",
     overwrite: bool = False,
     device: str = "auto",
 ) -> None:
@@ -42,9 +43,11 @@ def predict(
         out: File to write, ending in .tsv, .csv or .jsonl; - writes TSV to standard output.
         run: Folder of a trained run, or name of a run that ships with the package.
         text_column: Column of the texts in a table; by default `text`.
+        encoding: Encoding of a text file, such as cp1252.
         overwrite: Replace the file `out` if it exists.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
+    from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
     from hs_env.corpora.texts import read_texts
     from hs_env.inference import load
     from hs_env.inference.texts import watched
@@ -58,9 +61,11 @@ def predict(
     if file == _STREAM:
         if text_column is not None:
             raise HsEnvError("Standard input has one text per line and no columns. Leave --text-column out.")
+        if encoding != DEFAULT_FORMAT.encoding:
+            raise HsEnvError("Standard input is read as UTF-8. Leave --encoding out, or give a file.")
         texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
     else:
-        texts = read_texts(Path(file), text_column)
+        texts = read_texts(Path(file), text_column, RowFormat(encoding=encoding).encoding)
     predictor, count = load(run, device), _Count()
     lines = _FORMATS[suffix](predictor, count.of(predictor.stream(texts if out == _STREAM else watched(texts))))
     if out == _STREAM:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ _QUOTED: Final = re.compile(r'(?:[^"]+|"")*')
 _QUOTATION: Final = re.compile(r'"(?:[^"]|"")*"?')
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _SHOWN: Final = 40  # characters of a wrong value in an error
+_INSPECTED: Final = 20  # lines that decide on the separator
 
 
 def row_lines(path: Path, row_format: RowFormat) -> Iterator[str]:
@@ -46,22 +48,36 @@ class _OpenQuoteError(ValueError):
     """Raised for a quote that is not closed. It takes in the rest of the file, so no row after it can be read."""
 
 
-def separator_of(first: str, wanted: Wanted) -> str:
-    """Detect the separator of a CSV file from its first line; it is a comma if there is none.
+def separator_of(lines: Sequence[str], wanted: Wanted) -> str:
+    """Detect the separator of a CSV file from its first lines; it is a comma if there is none.
 
-    It is the one that separates the wanted columns, or else the most frequent one outside of quotes.
+    It is the one that separates the wanted columns in the first line. For columns chosen by number it is one that
+    divides all lines into as many fields, enough for these numbers: the fewest, and with the fewest blanks after it.
+    Without such a sign it is the most frequent one of the first line. Text in quotes does not count.
     """
+    names = set(wanted.values())
+    first, *_ = lines or [""]
     for sign in _SEPARATORS:
-        if set(wanted.values()) <= {field.strip(' "\r\n') for field in first.split(sign)}:
+        if names <= {field.strip(' "\r\n') for field in first.split(sign)}:
             return sign
-    bare = _QUOTATION.sub("", first)
-    return max(_SEPARATORS, key=bare.count)
+    bare = [_QUOTATION.sub("", line) for line in lines]
+    if all(name.isdecimal() for name in names):
+        least = max(1, *(int(name) - 1 for name in names))
+        counts = {sign: {line.count(sign) for line in bare} for sign in _SEPARATORS}
+        if regular := [sign for sign, found in counts.items() if len(found) == 1 and min(found) >= least]:
+            blanks = {sign: sum(line.count(f"{sign} ") for line in bare) for sign in regular}
+            return min(regular, key=lambda sign: (bare[0].count(sign), blanks[sign]))
+    return max(_SEPARATORS, key=_QUOTATION.sub("", first).count)
+
+
+def _beginning(lines: Iterable[str]) -> list[str]:
+    """Return the first lines that are not blank."""
+    return list(islice(filter(str.strip, lines), _INSPECTED))
 
 
 def separator_name(path: Path, row_format: RowFormat) -> str:
     """Return the separator of a CSV file in words, such as "semicolons"."""
-    first = next((line for line in row_lines(path, row_format) if line.strip()), "")
-    return _SEPARATORS[separator_of(first, wanted_by(row_format))]
+    return _SEPARATORS[separator_of(_beginning(row_lines(path, row_format)), wanted_by(row_format))]
 
 
 def wanted_by(row_format: RowFormat) -> Wanted:
@@ -118,11 +134,12 @@ def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
 
 def _csv_lines(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[tuple[int, list[str] | HsEnvError]]:
     """Yield the fields of each record, or its fault, with the line on which it begins: quoted text may span several."""
-    number, separator = 0, ""
+    number, held = 0, list(islice(lines, _INSPECTED))
+    separator = separator_of(_beginning(held), wanted)
 
     def counted() -> Iterator[str]:
         nonlocal number
-        for number, line in enumerate(lines, 1):  # noqa: B007 - the records below need it
+        for number, line in enumerate(chain(held, lines), 1):  # noqa: B007 - the records below need it
             yield line
 
     more = counted()
@@ -131,7 +148,6 @@ def _csv_lines(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[tup
         if not line.strip():
             yield start, []
             continue
-        separator = separator or separator_of(line, wanted)
         try:
             yield start, _fields(line, more, separator)
         except HsEnvError:
@@ -202,13 +218,12 @@ def _rows(path: Path, lines: Iterator[tuple[int, list[str] | HsEnvError]], wante
 def _is_numbered(wanted: Wanted, first: list[str]) -> bool:
     """Return whether the wanted columns are chosen by number, so that the first line is no header.
 
-    A single number may also be a value of the first line, such as a label. It is a name if all of the line are numbers.
+    Numbers may also be values of the first line, such as a label. They are names if all of the line are numbers.
     """
     names = set(wanted.values())
     if not all(name.isdecimal() for name in names):
         return False
-    is_header = len(names) > 1 or all(field.isdecimal() for field in first)
-    return not (names <= set(first) and is_header)
+    return not (names <= set(first) and all(field.isdecimal() for field in first if field))
 
 
 def check_columns(path: Path, line: int, columns: list[str], wanted: Wanted) -> None:

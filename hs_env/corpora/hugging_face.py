@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from hs_env.corpora.corpus import Corpus
 from hs_env.corpora.files import Row, to_sentences
-from hs_env.corpora.labels import class_names, label_names, read_label
-from hs_env.corpora.layouts import TOKENISATION
+from hs_env.corpora.labels import check_labels, class_names, label_names, read_label
+from hs_env.corpora.layouts import TOKENISATION, warn_of_splits
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 
 _DEV: Final = ("validation", "valid", "val", "dev")
 
@@ -21,8 +22,9 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     """Load a data set of the hub as a corpus called `hf:NAME`.
 
     It needs the columns of the format, by default `text` (or `sentence`) and `label`, and the splits `train` and
-    `test`. If it has no split `validation` (or `valid`, `val`, `dev`), a stratified tenth of the train split becomes
-    the dev split.
+    `test` or `validation` (or `valid`, `val`, `dev`). Without the latter, a stratified tenth of the train split becomes
+    the dev split. A test split whose labels are hidden (-1) is left out. Gold phrases (`boundaries`) and other columns
+    are kept, as from files. Warnings as in `warn_of_splits`.
 
     Raises:
         HsEnvError: If `datasets` is not installed, rows are to be skipped, an encoding is named, or the data set cannot
@@ -41,18 +43,34 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     except Exception as error:  # the hub, the network and the data set's own script may raise anything
         raise HsEnvError(f"The Hugging Face data set {name!r} could not be loaded: {error}") from error
 
-    if missing := {"train", "test"} - set(dataset):
-        lacks = " and ".join(sorted(missing))
-        raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train and test, but lacks {lacks}.")
     keys = {"train": "train", "dev": next((key for key in _DEV if key in dataset), ""), "test": "test"}
+    parts = {split: dataset[key] for split, key in keys.items() if key in dataset}
+    if "test" in parts and "dev" in parts and _is_hidden(parts["test"], row_format.label):
+        warnings.warn(
+            f"hf:{name}: the labels of the split test are hidden, so the corpus has no test sentences.", stacklevel=2
+        )
+        del parts["test"]
+    if "train" not in parts or len(parts) == 1:
+        raise HsEnvError(f"hf:{name} has the splits {sorted(dataset)}; it needs train, and test or validation.")
     declared = list(getattr(dataset["train"].features.get(row_format.label), "names", None) or ())
-    rows = {split: _rows(f"hf:{name}", key, dataset[key], row_format, declared) for split, key in keys.items() if key}
+    rows = {split: _rows(f"hf:{name}", keys[split], part, row_format, declared) for split, part in parts.items()}
     labels = declared or label_names(rows["train"])
     names = class_names(labels, row_format.names, f"hf:{name}")
+    if not declared:
+        for part in rows.values():
+            check_labels(part, labels)
     splits = {split: to_sentences(part, labels, TOKENISATION) for split, part in rows.items()}
     if "dev" not in splits:
         splits |= stratified_split(splits["train"], DEV_SHARES)
-    return Corpus(f"hf:{name}", names, splits, TOKENISATION, source=f"https://huggingface.co/datasets/{name}")
+    source = f"https://huggingface.co/datasets/{name}"
+    corpus = Corpus(f"hf:{name}", names, splits, TOKENISATION, source=source)
+    warn_of_splits(corpus, stacklevel=3)
+    return corpus
+
+
+def _is_hidden(table: Any, label: str) -> bool:
+    """Return whether all labels of a split are -1, which stands for hidden ones."""
+    return label in table.column_names and all(each == -1 for each in table[label])
 
 
 def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Sequence[str]) -> list[Row]:
@@ -63,15 +81,18 @@ def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Se
     if text is None or row_format.label not in columns:
         expected = f"{' (or '.join(wanted)}{')' * (len(wanted) - 1)} and {row_format.label}"
         raise HsEnvError(f"{name}, split {split}: expected the columns {expected}, got {columns}.")
+    if _is_hidden(table, row_format.label):
+        raise HsEnvError(f"{name}, split {split}: all labels are -1, so they are hidden, and it cannot be used.")
     rows = []
-    for line, (sentence, label) in enumerate(zip(table[text], table[row_format.label], strict=True), 1):
-        where = f"{name}, split {split}, row {line}"
+    for line, values in enumerate(zip(*(table[column] for column in columns), strict=True), 1):
+        record, where = dict(zip(columns, values, strict=True)), f"{name}, split {split}, row {line}"
+        sentence, label, boundaries = record.pop(text), record.pop(row_format.label), record.pop("boundaries", None)
         if not isinstance(sentence, str) or not sentence.strip():
             raise HsEnvError(f"{where}: the text is empty.")
-        if label == -1:
-            raise HsEnvError(f"{where}: the label is -1: the labels of this split are hidden, so it cannot be used.")
+        if boundaries is not None and not isinstance(boundaries, list):
+            raise HsEnvError(f"{where}: the boundaries are {shown(boundaries, 40)}; expected a list of 0 and 1.")
         try:
-            rows.append(Row(sentence, _named(label, declared), None, Path(f"{name}/{split}"), line))
+            rows.append(Row(sentence, _named(label, declared), boundaries, Path(f"{name}/{split}"), line, record))
         except ValueError as error:
             raise HsEnvError(f"{where}: {error}.") from None
     return rows
@@ -81,6 +102,8 @@ def _named(label: Any, declared: Sequence[str]) -> str:
     """Return a label as a text; a ValueError says what is wrong."""
     if not declared or type(label) is not int:
         return read_label(label)
+    if label == -1:
+        raise ValueError("the label is -1, which stands for a hidden one")
     if not 0 <= label < len(declared):
         raise ValueError(f"the label is {label}, but the data set declares {len(declared)} classes")
     return declared[label]

@@ -51,6 +51,11 @@ def read_label(value: object) -> str:
     return str(int(whole["whole"])) if whole else text
 
 
+def too_many(classes: int, rows: int) -> bool:
+    """Return whether there are more than 20 classes, and more than half as many as rows."""
+    return classes > max(_MANY, rows / 2)
+
+
 def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the labels that occur: numbers in ascending order, texts in alphabetical order.
 
@@ -58,7 +63,7 @@ def label_names(rows: Sequence[Row]) -> tuple[str, ...]:
         HsEnvError: If there are more than 20 labels, and more than half as many as rows.
     """
     found = {row.label for row in rows}
-    if len(found) > max(_MANY, len(rows) / 2):
+    if too_many(len(found), len(rows)):
         some = _listed(sorted(found)[:3])
         raise HsEnvError(
             f"{rows[0].path}: {len(rows):,} rows have {len(found):,} different labels, such as {some}; "

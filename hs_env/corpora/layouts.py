@@ -218,7 +218,7 @@ def corpus_from_path(path: Path, *, fold: int | None = None, row_format: RowForm
 
     A single file is divided 80/10/10 into stratified splits, always the same way. With a `fold` it is divided into ten
     stratified folds, always the same ones (see `ten_folds`). With `folds.json` the fold is 0 by default. Other layouts
-    have no folds. A warning names classes that are missing in dev or test.
+    have no folds. Warnings as in `warn_of_splits`.
 
     Raises:
         HsEnvError: If the path does not exist or has none of these layouts, a file is broken, or the corpus has no such
@@ -227,12 +227,28 @@ def corpus_from_path(path: Path, *, fold: int | None = None, row_format: RowForm
     if not exists(path) and not split_files(path):
         raise HsEnvError(f"There is no file or folder {str(path)!r} (looked in {Path.cwd()}).")
     corpus = _read(path, fold, row_format)
+    warn_of_splits(corpus, stacklevel=4)
+    return corpus
+
+
+def warn_of_splits(corpus: Corpus, stacklevel: int) -> None:
+    """Warn of classes that are missing in dev or test, and of sentences of dev or test that train has, too.
+
+    Args:
+        corpus: Corpus from the user's own data.
+        stacklevel: As for `warnings.warn`.
+    """
+    found = {split: corpus.splits[split] for split in ("dev", "test") if corpus.splits[split]}
     for at, label in enumerate(corpus.labels):
-        found = {split: corpus.splits[split] for split in ("dev", "test") if corpus.splits[split]}
         lacking = [split for split, sentences in found.items() if all(each.label != at for each in sentences)]
         if lacking:
-            warnings.warn(f"{path}: {' and '.join(lacking)} have no sentence of the class {label!r}.", stacklevel=3)
-    return corpus
+            text = f"{corpus.name}: {' and '.join(lacking)} have no sentence of the class {label!r}."
+            warnings.warn(text, stacklevel=stacklevel)
+    known = {sentence.words for sentence in corpus.splits["train"]}
+    for split, sentences in found.items():
+        if common := sum(sentence.words in known for sentence in sentences):
+            text = f"{corpus.name}: {common:,} of {len(sentences):,} {split} sentences are also training sentences."
+            warnings.warn(text, stacklevel=stacklevel)
 
 
 def _read(path: Path, fold: int | None, row_format: RowFormat) -> Corpus:

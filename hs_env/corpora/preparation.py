@@ -18,6 +18,7 @@ import tarfile
 import urllib.request
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,8 +44,8 @@ SOURCES: Final = {
     "subjectivity.zip": f"{_NLTK}/subjectivity.zip",
     "conll2000.zip": f"{_NLTK}/conll2000.zip",
     "trainDevTestTrees_PTB.zip": "https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip",
-    "train.csv": f"{_AG}/train.csv",
-    "test.csv": f"{_AG}/test.csv",
+    "ag_news.train.csv": f"{_AG}/train.csv",
+    "ag_news.test.csv": f"{_AG}/test.csv",
     **{name: f"{_KIM}/{name}" for name in ("TREC.train.all", "TREC.test.all", "custrev.all", "mpqa.all")},
     f"{_WINK}-1.1.0.tgz": f"https://registry.npmjs.org/{_WINK}/-/{_WINK}-1.1.0.tgz",
 }
@@ -131,11 +132,17 @@ class Preparation:
     def ag_news(self) -> None:
         """Write Zhang, Zhao and LeCun (2015): title and description; the source counts classes from 1."""
         for split in ("train", "test"):
-            source = self._download(f"{split}.csv").read_text(encoding="utf-8")
-            rows = [
-                {"text": news_text(f"{title} {description}"), "label": int(label) - 1}
-                for label, title, description in csv.reader(io.StringIO(source))
-            ]
+            path = self._download(f"ag_news.{split}.csv")
+            try:
+                rows = [
+                    {"text": news_text(f"{title} {description}"), "label": ("1", "2", "3", "4").index(label)}
+                    for label, title, description in csv.reader(io.StringIO(path.read_text(encoding="utf-8")))
+                ]
+            except ValueError as error:
+                raise HsEnvError(
+                    f"{path} is not AG's News: expected a class from 1 to 4, a title and a description in each row. "
+                    "Remove it, and run again."
+                ) from error
             self._rows(f"ag_news/{split}.jsonl.gz", rows)
 
     def trec(self) -> None:
@@ -222,7 +229,7 @@ class Preparation:
             try:
                 with urllib.request.urlopen(SOURCES[name], timeout=60) as answer:
                     content = answer.read()
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 raise HsEnvError(
                     f"{SOURCES[name]} cannot be downloaded ({error}). Copy the file into {self.downloads} yourself."
                 ) from error

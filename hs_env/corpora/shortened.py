@@ -18,7 +18,7 @@ def beginnings(corpus: Corpus, share: float) -> Corpus:
         corpus: Corpus of words.
         share: Share of the words of a sentence that stay, above 0; their number is rounded up.
     """
-    return _selected(corpus, lambda split, at, words: range(math.ceil(share * words)))
+    return _selected(corpus, lambda split, at, words: range(_count(share, words)))
 
 
 def thinned(corpus: Corpus, share: float, seed: int = 0) -> Corpus:
@@ -36,9 +36,14 @@ def thinned(corpus: Corpus, share: float, seed: int = 0) -> Corpus:
 
     def drawn(split: str, at: int, words: int) -> list[int]:
         draw = Random(seed_for(seed, "thinned", split, at))
-        return sorted(draw.sample(range(words), math.ceil(share * words)))
+        return sorted(draw.sample(range(words), _count(share, words)))
 
     return _selected(corpus, drawn)
+
+
+def _count(share: float, words: int) -> int:
+    """Return how many words stay, rounded up; 0.28 of 25 words are 7, though as floats their product is above it."""
+    return math.ceil(round(share * words, 9))
 
 
 def _selected(corpus: Corpus, select: Callable[[str, int, int], range | list[int]]) -> Corpus:

@@ -15,11 +15,16 @@ from hs_env.textfile import file_error, read_lines, text_lines
 _OPTION: Final = "--text-column"
 
 
-def read_texts(path: Path, column: str | None = None) -> Iterator[str]:
+def read_texts(path: Path, column: str | None = None, encoding: str = "utf-8") -> Iterator[str]:
     """Yield the texts of a file, plain or gzip, in order.
 
-    JSON lines, CSV, TSV and Parquet have them in a column, by default `text`; see `hs_env.corpora.files`. Any other
-    file has one text per line. A blank line is an empty text.
+    JSON lines, CSV, TSV and Parquet have them in a column, by default `text`; see `hs_env.corpora.files`. In `.all`
+    they follow a label and a blank. Any other file has one text per line. A blank line is an empty text.
+
+    Args:
+        path: File to read.
+        column: Column of the texts in a table.
+        encoding: Encoding of a text file, one that extends ASCII.
 
     Raises:
         HsEnvError: If the file cannot be read, has no such column, or is broken.
@@ -29,7 +34,7 @@ def read_texts(path: Path, column: str | None = None) -> Iterator[str]:
     if name.suffix == ".parquet":
         return _texts(path, parquet_rows(path, {_OPTION: column}), column)
     reader = _TABLES.get(name.suffix)
-    lines = text_lines(read_lines(path), path)
+    lines = text_lines(read_lines(path, encoding, ", or name its encoding with --encoding"), path)
     if reader is not None:
         return reader(path, lines, column)
     if named is not None:
@@ -37,7 +42,8 @@ def read_texts(path: Path, column: str | None = None) -> Iterator[str]:
             f"{path} is read as one text per line, so it has no column {column!r}. Leave {_OPTION} out, or give a file "
             f"that ends in {', '.join((*_TABLES, '.parquet'))}."
         )
-    return (line.rstrip("\r\n") for line in lines)
+    texts = (line.rstrip("\r\n") for line in lines)
+    return (text.strip().partition(" ")[2].strip() for text in texts) if name.suffix == ".all" else texts
 
 
 def _json_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:

@@ -71,10 +71,10 @@ class Variant:
         """Return the settings that differ from the defaults; the inverse of `from_settings`."""
         settings = {
             "tokenisation": self.tokenisation,
-            "noise": f"{self.noise:g}",
+            "noise": _written(self.noise),
             "noise_seed": str(self.noise_seed),
-            "first": f"{self.first:g}",
-            "kept": f"{self.kept:g}",
+            "first": _written(self.first),
+            "kept": _written(self.kept),
         }
         default = {"tokenisation": "words", "noise": "0", "noise_seed": "0", "first": "1", "kept": "1"}
         return {key: value for key, value in settings.items() if value != default[key]}
@@ -89,6 +89,11 @@ class Variant:
 
 SETTINGS = frozenset(("tokenisation", "noise", "noise_seed", "first", "kept"))
 """Names of the settings of a variant."""
+
+
+def _written(number: float) -> str:
+    """Return all digits of a number, without `.0`."""
+    return repr(float(number)).removesuffix(".0")
 
 
 def _share(corpus: str, settings: Mapping[str, str], name: str) -> float:

@@ -85,7 +85,8 @@ class PhraseIndex:
             raise missing_extra("Neighbours of phrases", "analysis") from error
 
         words = tokenise(text, self.classifier.tokenisation)
-        if not any(word in self.classifier.vocabulary for word in words):
+        knows_all = self.classifier.contextual is not None  # an encoder has vectors of all words
+        if not knows_all and not any(word in self.classifier.vocabulary for word in words):
             raise HsEnvError(
                 f"The classifier knows no word of {text!r}, so its vector is meaningless. Give another phrase."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from hs_env.corpora import tokenise
-from hs_env.corpora.labels import read_label
+from hs_env.corpora.labels import read_label, too_many
 from hs_env.corpora.layouts import TOKENISATION
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
 from hs_env.errors import HsEnvError, missing_extra, shown
@@ -116,8 +117,15 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folder = Path(made)
             training = TrainConfig(corpus=str(folder / _DATA), **config)
             training.resolve()  # before anything is written
+            if folder.exists() and any(folder.iterdir()):
+                raise HsEnvError(f"{folder} exists. Give a new folder. A search fits often, so it needs folder=None.")
             _write(folder / _DATA, sentences, _names(classes))
-            run = train(training, folder / _RUN, Console(stderr=True, quiet=not self.verbose))
+            try:
+                run = train(training, folder / _RUN, Console(stderr=True, quiet=not self.verbose))
+            except BaseException:
+                if not (folder / _RUN).exists():
+                    shutil.rmtree(folder / _DATA)
+                raise
             self.predictor_ = load(run.folder, run.classifier.device)
         self.classes_, self.class_prior_, self.history_ = classes, prior, self.predictor_.history
         return self
@@ -185,8 +193,15 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _write(folder: Path, sentences: Sequence[Sentence], names: Sequence[str]) -> None:
-    """Write the splits train and dev as a corpus, with the names of the classes."""
-    for split, chosen in stratified_split(sentences, DEV_SHARES).items():
+    """Write the splits train and dev as a corpus, with the names of the classes.
+
+    Raises:
+        HsEnvError: If there are too many classes for so few sentences.
+    """
+    splits = stratified_split(sentences, DEV_SHARES)
+    if too_many(len(names), len(splits["train"])):
+        raise HsEnvError(f"Expected a few classes, got {len(names):,} different labels of {len(sentences):,} texts.")
+    for split, chosen in splits.items():
         rows = [{"text": " ".join(each.words), "label": names[each.label]} for each in chosen]
         lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
         write_atomically(folder / f"{split}.jsonl", lines.encode(), replace=False)

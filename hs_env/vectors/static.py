@@ -19,7 +19,7 @@ from hs_env.registry import unknown_name
 from hs_env.types import PADDING
 from hs_env.vectors.contextual import is_contextual
 from hs_env.vectors.files import VECTOR_READERS, read_glove_package, reader_of
-from hs_env.vectors.streams import WIDEST, Source
+from hs_env.vectors.streams import WIDEST, Source, open_stream, refuse_foreign
 
 _RANDOM: Final = re.compile(r"random:([1-9][0-9]*)")
 _BOUND: Final = 0.25
@@ -177,10 +177,13 @@ def _read_source(spec: str, wanted: set[str], data_dir: Path | None) -> Source:
     if is_contextual(spec):
         raise HsEnvError(f"Contextual vectors cannot be combined with others by '+' or ',', got {spec!r} among others.")
     reader = reader_of(spec)
+    found = find_source(spec, data_dir)
     if reader is None:
+        if found is not None:
+            with open_stream(found) as stream:
+                refuse_foreign(found, stream.read(16))
         known = ("glove-6b-50d", "random:50", "hf:MODEL@LAYER", *(f"FILE{suffix}" for suffix in VECTOR_READERS))
         raise unknown_name("word vectors", spec, known)
-    found = find_source(spec, data_dir)
     if found is None:
         looked = " and ".join(map(str, [Path.cwd(), *([] if data_dir is None else [data_dir])]))
         raise HsEnvError(f"There is no file of word vectors {spec!r} (looked in {looked}).")

@@ -34,6 +34,8 @@ _FOREIGN: Final[Mapping[bytes, str]] = {
     b"\x93NUMPY": "a single NumPy array. Save it as the array 'vectors' of NAME.npz, with the words in NAME.words.txt",
     b"\xba\x16\x4f\x2f": "a fastText model. Give its vectors in the text format, the .vec file",
     b"\x89HDF": "an HDF5 file. Save the vectors in the text format",
+    b"\xff\xfe": "text in UTF-16. Convert it to UTF-8",
+    b"\xfe\xff": "text in UTF-16. Convert it to UTF-8",
     b"\x80\x02": "a Python pickle, which is never opened. Save the vectors in the word2vec format",
     b"\x80\x03": "a Python pickle, which is never opened. Save the vectors in the word2vec format",
     b"\x80\x04": "a Python pickle, which is never opened. Save the vectors in the word2vec format",

@@ -65,14 +65,48 @@ def test_sentence_column_and_dev_from_train(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_bad_data_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, train=table(4))
-    with pytest.raises(HsEnvError, match="needs train and test"):
+    with pytest.raises(HsEnvError, match="needs train, and test or validation"):
         load_corpus("hf:set")
     serve(monkeypatch, train=table(4, "body"), test=table(4))
     with pytest.raises(HsEnvError, match=r"split train: expected the columns .* got \['body', 'label'\]"):
         load_corpus("hf:set")
     serve(monkeypatch, train=table(4), test=Table(text=["a"], label=[-1]))
-    with pytest.raises(HsEnvError, match=r"split test, row 1: .* hidden"):
+    with pytest.raises(HsEnvError, match=r"split test: all labels are -1, so they are hidden"):
         load_corpus("hf:set")
+    serve(monkeypatch, train=table(4, names=["a", "b"]), test=Table(text=["a", "b"], label=[-1, 1]))
+    with pytest.raises(HsEnvError, match=r"split test, row 1: the label is -1"):
+        load_corpus("hf:set")
+    words = Table(text=["good", "bad"] * 3, label=["pos", "neg"] * 3)
+    serve(monkeypatch, train=words, test=Table(text=["a"], label=[1]))
+    with pytest.raises(HsEnvError, match="use the same labels in every split"):
+        load_corpus("hf:set")
+    serve(monkeypatch, train=table(4), test=Table(text=["a"], label=[1], boundaries=["1"]))
+    with pytest.raises(HsEnvError, match="the boundaries are '1'; expected a list"):
+        load_corpus("hf:set")
+
+
+def test_a_test_split_with_hidden_labels_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = Table(text=["a", "b"], label=[-1, -1])
+    serve(monkeypatch, train=table(8), validation=table(4), test=hidden)
+    with pytest.warns(UserWarning, match="labels of the split test are hidden"):
+        assert load_corpus("hf:set").counts == {"train": 8, "dev": 4, "test": 0}
+
+
+def test_minus_one_may_be_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, test = (Table(text=[f"a {i} {part}" for i in range(20)], label=[-1, 1] * 10) for part in ("x", "y"))
+    serve(monkeypatch, train=train, test=test)
+    assert load_corpus("hf:set").labels == ("-1", "1")
+
+
+def test_gold_phrases_and_other_columns_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {
+        split: Table(text=[f"a {split} 0", f"a {split} 1"], label=[0, 1], boundaries=[[0, 1, 1]] * 2, stars=[5, 5])
+        for split in ("train", "validation", "test")
+    }
+    serve(monkeypatch, **parts)
+    sentence = load_corpus("hf:set").splits["test"][0]
+    assert sentence.gold_actions == (0, 1, 1)
+    assert sentence.columns == {"stars": 5}
 
 
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

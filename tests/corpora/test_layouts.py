@@ -65,7 +65,7 @@ def test_files_that_are_left_over_are_named(tmp_path: Path, write_rows: WriteRow
 
 def test_no_warning_without_left_over_files(tmp_path: Path, write_rows: WriteRows) -> None:
     for name in ("train.jsonl", "val.jsonl", "test.jsonl"):
-        write_rows(tmp_path / name, ROWS)
+        write_rows(tmp_path / name, [(f"{text} of {name}", label) for text, label in ROWS])
     (tmp_path / "README.md").write_bytes(b"")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

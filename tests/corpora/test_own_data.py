@@ -163,6 +163,35 @@ def test_an_encoding_in_the_spec_is_the_argument(tmp_path: Path) -> None:
     assert RowFormat.from_settings("r.all", row_format.to_settings()) == row_format
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf8", "utf_8"])
+def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "r.all"
+    path.write_text("".join(f"{stars} {text}\n" for text, stars in STARS), encoding="utf-8-sig")
+    corpus = load_corpus(path, encoding=encoding)
+    assert (corpus.labels, corpus.splits) == (load_corpus(path).labels, load_corpus(path).splits)
+    assert not any("\ufeff" in label for label in corpus.labels)
+
+
+def test_texts_of_the_layout_of_kim_follow_the_label(tmp_path: Path) -> None:
+    path = tmp_path / "r.all"
+    path.write_bytes("1 a good film\n\n0 caf\u00e9\n".encode("latin-1"))
+    assert list(read_texts(path, encoding="latin-1")) == ["a good film", "", "caf\u00e9"]
+    with pytest.raises(HsEnvError, match=r"line 3: not UTF-8 .*or name its encoding with --encoding"):
+        list(read_texts(path))
+
+
+def test_sentences_of_test_that_train_has_are_counted(tmp_path: Path) -> None:
+    rows = [(f"film {i}", i % 2) for i in range(40)]
+    for split, part in (("train", rows), ("dev", rows[:10]), ("test", [*rows[:4], ("other", 1)])):
+        write(tmp_path / f"{split}.csv", "text,label", part)
+    with pytest.warns(UserWarning, match="also training sentences") as caught:
+        load_corpus(tmp_path)
+    assert [str(each.message).rpartition(": ")[2] for each in caught] == [
+        "10 of 10 dev sentences are also training sentences.",
+        "4 of 5 test sentences are also training sentences.",
+    ]
+
+
 def test_one_class(tmp_path: Path) -> None:
     with pytest.raises(HsEnvError, match="every label is '1'; a classifier needs two classes or more"):
         load_corpus(write(tmp_path / "r.csv", "text,label", [(text, 1) for text, _ in STARS]))
@@ -267,8 +296,16 @@ def test_codecs_that_no_text_file_has(encoding: str) -> None:
         ("pos,good film\n2,bad film\n", "2", "1"),
         ("2,good film\n1,bad film\n2,fine film\n", "2", "1"),
         (f"text,label\n{'good ' * 40000},pos\n", "text", "label"),
+        ("pos,3,the first film\nneg,10,film number 10\n", "3", "1"),
+        ("2,3,the first film\n1,10,film number 10\n", "3", "1"),
+        ("pos;well, this film, is good\nneg;bad\n", "2", "1"),
+        ("pos|well, this; and that, is good\nneg|bad, this; time, too\n", "2", "1"),
+        ('pos;"good; film"\nneg;bad\n', "2", "1"),
     ],
-    ids=["empty field", "empty first field", "blank", "blank lines", "last separator", "numbers", "stars", "long"],
+    ids=[
+        *("empty field", "empty first field", "blank", "blank lines", "last separator", "numbers", "stars", "long"),
+        *("three columns", "numbers as values", "commas of prose", "signs of prose", "quotes"),
+    ],
 )
 def test_prediction_reads_the_tables_that_training_reads(tmp_path: Path, content: str, text: str, label: str) -> None:
     path = tmp_path / "r.csv"

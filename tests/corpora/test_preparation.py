@@ -7,6 +7,7 @@ import json
 import tarfile
 import urllib.request
 import zipfile
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ def downloads(tmp_path: Path) -> Path:
     )
     archive(folder / "conll2000.zip", train_txt=CHUNKS * 2, test_txt=CHUNKS)
     archive(folder / "trainDevTestTrees_PTB.zip", train_txt=TREES, dev_txt=TREES, test_txt=TREES)
-    (folder / "train.csv").write_text(NEWS * 20 + NEWS.replace('"3"', '"1"') * 20)
-    (folder / "test.csv").write_text(NEWS)
+    (folder / "ag_news.train.csv").write_text(NEWS * 20 + NEWS.replace('"3"', '"1"') * 20)
+    (folder / "ag_news.test.csv").write_text(NEWS)
     for split in ("train", "test"):
         questions = "".join(f"{label} Question {at} in a caf\xe9 ?\n" for label in range(6) for at in range(10))
         (folder / f"TREC.{split}.all").write_bytes(questions.encode("latin-1"))
@@ -153,3 +154,15 @@ def test_faults_say_what_to_do(
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "subj")
     assert "not an archive that contains quote.tok.gt9.5000. Remove it" in capsys.readouterr().err
+    (downloads / "ag_news.train.csv").write_text('"7","Title","Description"\n')
+    with pytest.raises(SystemExit):
+        prepare(tmp_path, downloads, "ag_news")
+    assert "ag_news.train.csv is not AG's News: expected a class from 1 to 4" in capsys.readouterr().err
+
+    def broken(url: str, **_: Any) -> io.BytesIO:
+        raise IncompleteRead(b"half")
+
+    monkeypatch.setattr(urllib.request, "urlopen", broken)
+    with pytest.raises(SystemExit):
+        prepare(tmp_path, downloads, "conll2000")
+    assert "cannot be downloaded (IncompleteRead" in capsys.readouterr().err

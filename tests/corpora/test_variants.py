@@ -12,6 +12,7 @@ import pytest
 from hs_env.cli.reading import ReadingOptions
 from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.noise import noisy
+from hs_env.corpora.shortened import beginnings, thinned
 from hs_env.corpora.spec import take_settings
 from hs_env.corpora.units import to_text
 from hs_env.corpora.variants import SETTINGS, divided
@@ -182,3 +183,18 @@ def test_sentences_are_shortened() -> None:
 def test_a_share_of_the_words_is_above_0_and_at_most_1(name: str, value: str) -> None:
     with pytest.raises(HsEnvError, match=f"{name} must be a number above 0 and at most 1, got '{value}'"):
         load_corpus(f"{SMALL},{name}={value}")
+
+
+@pytest.mark.parametrize("key", ["first", "kept"])
+def test_a_share_as_an_argument_is_that_of_the_setting(key: str) -> None:
+    assert load_corpus(SMALL, **{key: 2 / 3}) == load_corpus(f"{SMALL},{key}={2 / 3}")
+    corpus = load_corpus(SMALL, **{key: 2 / 3})
+    for before, after in zip(load_corpus(SMALL).splits["train"], corpus.splits["train"], strict=True):
+        assert len(after.words) == -(-2 * len(before.words) // 3)
+
+
+def test_a_share_of_the_words_is_rounded_up_without_the_errors_of_floats() -> None:
+    corpus = Corpus("x", ("a", "b"), {"train": (Sentence(tuple("abcdefghijklmnopqrstuvwxy"), 0),)}, "glove")
+    assert 0.28 * 25 > 7
+    assert len(beginnings(corpus, 0.28).splits["train"][0].words) == 7
+    assert len(thinned(corpus, 0.28).splits["train"][0].words) == 7

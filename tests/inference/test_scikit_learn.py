@@ -155,8 +155,15 @@ def test_a_folder_keeps_the_run(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert loaded.history == fitted.history_
     assert loaded.classes_.tolist() == ["False", "True"]
-    with pytest.raises((HsEnvError, OSError)):
+    with pytest.raises(HsEnvError, match=r"exists\. Give a new folder"):
         fitted.fit(X, Y)
+
+
+def test_a_folder_can_be_used_after_a_fit_that_failed(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    with pytest.raises(HsEnvError, match="nofile"):
+        HSLSTMClassifier(**FAST | {"folder": folder, "vectors": "nofile.txt"}).fit(X, Y)
+    HSLSTMClassifier(**FAST | {"folder": folder}).fit(X, Y)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +174,7 @@ def test_a_folder_keeps_the_run(tmp_path: Path) -> None:
         (X, [1] * 60, "two or more classes, got 1"),
         (X, np.linspace(0, 1, 60), "Unknown label type"),
         ([1] * 60, Y, "text at index 0 is 1"),
+        (X, [str(i // 2) for i in range(60)], "a few classes, got 30 different labels of 60 texts"),
         (X, [" a", "a"] * 30, "not distinct as texts"),
     ],
 )

@@ -151,7 +151,7 @@ def test_numbers_have_the_bits_of_python_floats(tmp_path: Path) -> None:
         (TEXT.replace("4e0", "1e19"), "line 2: the vector of 'movie' holds values that are not finite or beyond 1e.15"),
         (TEXT.replace("4e0", "1_0"), "line 2: expected a word and 2 numbers, got '1_0' among them"),
         (TEXT.replace("4e0", "0,5"), "line 2: expected a word and 2 numbers, got '0,5' among them"),
-        (TEXT.encode("utf-16"), "not text|not UTF-8"),
+        (TEXT.encode("utf-16"), "is text in UTF-16"),
         (TEXT.encode() + "caf\xe9 1 2\n".encode("latin-1"), "line 3: not UTF-8"),
         (binary(), "not text: .* The binary word2vec format ends in .bin"),
         (b"PK\x03\x04" + bytes(99), "is a zip archive. Unpack it"),
@@ -347,3 +347,12 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HS_ENV_CACHE", str(tmp_path))
     with FeatureStore("x", 4):
         pass
+
+
+def test_a_file_of_another_kind_is_named_whatever_its_ending(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 3)))
+    with pytest.raises(HsEnvError, match=r"a\.npy is a single NumPy array\. Save it as"):
+        load_vectors(tmp_path / "a.npy", WORDS, seed=0)
+    (tmp_path / "b.csv").write_text(TEXT)
+    with pytest.raises(HsEnvError, match=r"Unknown word vectors .*b\.csv"):
+        load_vectors(tmp_path / "b.csv", WORDS, seed=0)
