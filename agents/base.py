@@ -63,7 +63,16 @@ class Agent(ABC):
     """A policy over the actions of a structured encoder.
 
     Its memory of an episode is a row of `memory`, so the rows of finished episodes can be dropped.
+
+    Attributes:
+        actions: Names of the actions that it was trained for; None if it does not know.
     """
+
+    actions: tuple[str, ...] | None = None
+
+    def named_actions(self) -> dict[str, list[str]]:
+        """Return the entry of a saved agent that names its actions; empty if it does not know them."""
+        return {} if self.actions is None else {"actions": list(self.actions)}
 
     @property
     def observes(self) -> bool:
@@ -237,9 +246,15 @@ def load_agent(run: StrPath, device: Device = "cpu") -> Agent:
     state = load_state(path, "agent")
     try:
         kind = AGENTS.get(_RENAMED.get(state["agent"], state["agent"]))
-        check_numbers({name: value for name, value in state.items() if name not in ("words", "pnet", "weights")})
+        if kind.load.__module__.startswith("hs_env."):  # those of others may save what they like
+            check_numbers({name: value for name, value in state.items() if name not in ("words", "pnet", "weights")})
         check_loading(lambda: kind.load(state))
         with kept_generators(), making_on():  # the random initial weights are overwritten
-            return kind.load(state).to(device)
+            agent = kind.load(state).to(device)
+        if (actions := state.get("actions")) is not None:
+            if not (isinstance(actions, list) and all(isinstance(each, str) for each in actions)):
+                raise HsEnvError("the names of its actions must be a list of texts")
+            agent.actions = tuple(actions)
+        return agent
     except LOADING_ERRORS as error:
         raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error

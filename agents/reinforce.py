@@ -195,6 +195,7 @@ class Reinforce(LearningAgent):
         device = find_device(device)
         self.parameters = (parameters or ReinforceParameters()).resolve(problem)
         self.vocabulary_size = vocabulary_size
+        self.actions = problem.actions
         kind = ESTIMATORS.get(self.parameters.estimator)
         with making_on():
             self.estimator = kind(state_size, **self.parameters.score_settings)
@@ -303,7 +304,7 @@ class Reinforce(LearningAgent):
             "vocabulary_size": self.vocabulary_size,
             "parameters": asdict(self.parameters),
             "pnet": self.pnet.state_dict(),
-        }
+        } | self.named_actions()
         save_state(path, "agent", state)
 
     def state_dict(self) -> dict[str, Any]:

@@ -47,13 +47,22 @@ class SB3Agent(Agent):
 
     Args:
         policy: The policy, or the algorithm that has it.
-        exploration: Epsilon, the probability of a random action, when a policy with action values samples.
+        exploration: Epsilon, the probability of a random action, when a policy with action values samples; by default
+            that of the algorithm, or 0 for a policy.
 
     Raises:
-        HsEnvError: If the policy has neither an actor nor action values.
+        HsEnvError: If the policy has neither an actor nor action values, or was trained on normalised observations.
     """
 
-    def __init__(self, policy: BasePolicy | BaseAlgorithm, exploration: float = 0.0) -> None:
+    def __init__(self, policy: BasePolicy | BaseAlgorithm, exploration: float | None = None) -> None:
+        normalised = getattr(policy, "get_vec_normalize_env", lambda: None)()
+        if normalised is not None and normalised.norm_obs:
+            raise HsEnvError(
+                f"This {type(policy).__name__} was trained on normalised observations, which an agent does not make. "
+                "Train it with VecNormalize(..., norm_obs=False)."
+            )
+        if exploration is None:
+            exploration = getattr(policy, "exploration_rate", 0.0)
         policy = getattr(policy, "policy", policy)
         if not any(hasattr(policy, name) for name in ("get_distribution", "q_net", "quantile_net")):
             raise HsEnvError(
@@ -69,7 +78,7 @@ class SB3Agent(Agent):
         Raises:
             HsEnvError: If the policy is no standard one of `ALGORITHMS`.
         """
-        save_state(path, "agent", policy_state(self.policy, self.exploration))
+        save_state(path, "agent", policy_state(self.policy, self.exploration) | self.named_actions())
 
     @classmethod
     def load(cls, run: StrPath, *, trust: bool = False) -> SB3Agent:

@@ -91,6 +91,7 @@ class SB3Learner(SB3Agent, LearningAgent):
                 self.model: Any = sb3_algorithm(name)(env=self._vec_env, device=device_of(encoder), **arguments)
             self.model.set_logger(Logger(None, []))  # the default logger creates a folder per update
             super().__init__(self.model.policy)
+            self.actions = encoder.problem.actions
         except Exception as error:  # algorithms raise all kinds of errors for bad arguments
             raise HsEnvError(f"{name} does not take the parameters {self.settings.arguments}: {error}") from error
 
@@ -167,7 +168,7 @@ class SB3Learner(SB3Agent, LearningAgent):
 
     def save(self, path: StrPath) -> None:
         """See `LearningAgent.save`; also saves the zip file if the parameter `zip` is set."""
-        save_state(path, "agent", policy_state(self.policy, self.exploration, self.name))
+        save_state(path, "agent", policy_state(self.policy, self.exploration, self.name) | self.named_actions())
         if self.settings.zip:
             self.model.save(Path(path).with_suffix(".zip"))
 

@@ -6,14 +6,14 @@ import ast
 import inspect
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hs_env.errors import HsEnvError
 from hs_env.registry import load_reference
 
 from .base import REWARDS, Reward
-from .function import FunctionReward, function_parameters, is_reward_function
+from .function import FIELDS, PROGRESS, FunctionReward, function_parameters, is_reward_function
 
 _REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", re.ASCII)
 _GREATEST = 1e30
@@ -55,7 +55,25 @@ def make_reward(reward: RewardLike, /, **parameters: Any) -> Reward:
             f"Expected a reward as text, such as 'log_likelihood + 0.1 * accuracy', as a function, or a callable that "
             f"makes one; got {reward!r}."
         )
-    return _made_by(reward, getattr(reward, "__name__", repr(reward)), parameters)
+    if not is_reward_function(reward) and not isinstance(reward, type) and (needed := _needed(reward, parameters)):
+        raise HsEnvError(
+            f"The function of the reward needs {' and '.join(needed)}, which it does not get. Name some of "
+            f"{', '.join((*FIELDS, PROGRESS))}, which have a value for each episode. For the batch of episodes, derive "
+            "a class from hs_env.rewards.Reward: its `terms` gets it."
+        )
+    named = getattr(reward, "func", reward)  # of a functools.partial
+    return _made_by(reward, getattr(named, "__name__", repr(named)), parameters)
+
+
+def _needed(function: Callable[..., Any], parameters: Mapping[str, Any]) -> list[str]:
+    """Return the arguments that a function needs and that are not given."""
+    try:
+        arguments = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):  # not written in Python
+        return []
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = (each for each in arguments if each.default is each.empty and each.kind not in several)
+    return [each.name for each in needed if each.name not in parameters]
 
 
 def describe_parameters(maker: Callable[..., Any]) -> str:
@@ -185,8 +203,8 @@ def _made(name: str, parameters: dict[str, Any]) -> Reward:
 
 def _made_by(maker: Callable[..., Any], full: str, parameters: dict[str, Any]) -> Reward:
     """Make a reward from a function of episodes, or by calling a class or function that makes one."""
+    is_function = is_reward_function(maker)
     try:
-        is_function = is_reward_function(maker)
         reward: Any = FunctionReward(maker, full, **parameters) if is_function else maker(**parameters)
     except Exception as error:  # a maker may raise anything
         takes = describe_parameters(maker) or "no parameters"

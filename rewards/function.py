@@ -122,7 +122,8 @@ class FunctionReward(Reward):
 
     def __init__(self, function: Callable[..., Sequence[float | None]], name: str = "", /, **parameters: Any) -> None:
         self.function, self.parameters = function, parameters
-        self.term: str = getattr(function, "__name__", type(function).__name__)
+        named = getattr(function, "func", function)  # of a functools.partial
+        self.term: str = getattr(named, "__name__", type(named).__name__)
         self.name = name or self.term
         arguments = inspect.signature(function).parameters.values()
         if positional := [each.name for each in arguments if each.kind is each.POSITIONAL_ONLY]:

@@ -71,7 +71,7 @@ class StraightThrough(Estimator):
             if not term.requires_grad and name not in earned.unweighted:
                 raise HsEnvError(
                     f"The term {name!r} of the reward does not depend smoothly on the actions, so {self.title} learns "
-                    "nothing from it. Choose an estimator that needs only rewards, such as 'rloo' or 'disarm'."
+                    "nothing from it. Choose an estimator that needs only rewards, such as 'rloo'."
                 )
         rollout = Rollout(episodes.detached(), trace.log_probs, trace.entropy, decisions=trace.decisions)
         return Estimate(rollout, earned, earned.total.mean(), samples)

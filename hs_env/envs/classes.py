@@ -22,6 +22,7 @@ from hs_env.envs.vector import EncoderVectorEnv
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.page import environment_page
+from hs_env.problems.problem import Problem
 from hs_env.registry import unknown_name
 from hs_env.rewards import RewardLike
 
@@ -39,10 +40,27 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-@cache
 def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVectorEnv]]:
-    """Create the single and the vector environment of the problem with a versioned name."""
-    problem = PROBLEMS.get(name)
+    """Return the classes of the single and the vector environment of a problem.
+
+    Args:
+        name: Name in `PROBLEMS`; without a version it is the newest one.
+
+    Raises:
+        HsEnvError: If there is no such problem, or what is registered is no problem.
+    """
+    return _classes(PROBLEMS.resolve(name))
+
+
+@cache
+def _classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVectorEnv]]:
+    registered: object = PROBLEMS.get(name)
+    if not isinstance(registered, Problem):
+        raise HsEnvError(
+            f"The problem {name!r} is {registered!r}. Register an object, as in PROBLEMS.register({name!r})(Own()), "
+            "not its class."
+        )
+    problem = registered
     default = problem.environment
 
     def resources(

@@ -34,7 +34,13 @@ class _Function(Agent):
         self.function = function
 
     def act(self, inputs: PolicyInput) -> Decision:
-        actions = np.asarray(self.function(to_array(inputs.observation), to_array(inputs.legal)))
+        returned = self.function(to_array(inputs.observation), to_array(inputs.legal))
+        if isinstance(returned, tuple):
+            raise HsEnvError(
+                "The policy must return actions, got a tuple. The `predict` of Stable-Baselines3 also returns a state: "
+                "take its first element, or give SB3Agent(model)."
+            )
+        actions = np.asarray(returned)
         if actions.shape != (len(inputs.legal),) or actions.dtype.kind not in "iub":
             raise HsEnvError(
                 f"The policy must return {len(inputs.legal)} whole numbers, one action for each row of observations; "
@@ -80,5 +86,7 @@ def mean_reward(
         if not isinstance(sentences, int | np.integer) or not 1 <= sentences <= len(encoded):
             raise HsEnvError(f"The split has {len(encoded)} sentences, asked for {sentences!r}.")
         encoded = EncodedSplit.from_batch(encoded.batch(torch.arange(sentences, device=CPU)))
+    if not isinstance(agent, Agent) and not callable(agent):
+        raise HsEnvError(f"Expected an agent, such as SB3Agent(model), or a function; got a {type(agent).__name__}.")
     policy = agent if isinstance(agent, Agent) else _Function(agent)
     return reward_means(reward, greedy_episodes(encoder, policy, encoded))["reward"]

@@ -98,8 +98,12 @@ def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
         isinstance(outcomes, tuple) and [_described(each) for each in outcomes] == [expected] * k,
         f"outcomes() gave {_described(outcomes)}, expected {k} of {expected}, as the memory",
     )
-    for name, value in (("observe()", encoder.observe(state)), ("legal()", encoder.legal(state))):
-        _require(isinstance(value, Tensor), f"{name} gave {_described(value)}, expected a tensor")
+    observed, legal = encoder.observe(state), encoder.legal(state)
+    _require(isinstance(observed, Tensor), f"observe() gave {_described(observed)}, expected a tensor")
+    _require(
+        isinstance(legal, Tensor) and legal.dtype == torch.bool,
+        f"legal() gave {_described(legal)}, expected a tensor of bool",
+    )
     for name, value in (("finish()", encoder.finish(state)), ("encode()", encoder.encode(batch, batch.tokens * 0))):
         shape = (len(batch), encoder.num_classes)
         _require(

@@ -32,7 +32,6 @@ class Chunking(Problem):
     actions = ("INSIDE", "END")
     span = ("chunk", "chunks")
     closing_action = END
-    keeps_progress = True
     columns: ClassVar[tuple[Column, ...]] = (
         Column("boundary_rate", ("Boundary", "rate %"), "num_chunks", "words", 100, 1),
         Column("characters_per_chunk", ("Chars /", "chunk"), "words", "num_chunks", decimals=2),

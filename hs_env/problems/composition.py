@@ -74,7 +74,6 @@ class Composition(Problem):
     actions = ("SHIFT", "REDUCE", "REDUCE_TWICE")
     span = ("constituent", "constituents")
     closing_action = 0
-    keeps_progress = True
     nested = True
     capacity: ClassVar[int] = TREE_CAPACITY
     columns: ClassVar[tuple[Column, ...]] = (

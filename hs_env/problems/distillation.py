@@ -40,7 +40,6 @@ class InformationDistillation(Problem):
     span = ("retained word", "retained")
     covers = False
     closing_action = RETAIN
-    keeps_progress = True
     columns: ClassVar[tuple[Column, ...]] = (
         Column("words_retained", ("Words kept /", "sentence"), "num_retained", "sentences", decimals=1),
         Column("share_retained", ("Words", "kept %"), "num_retained", "words", 100, 1),

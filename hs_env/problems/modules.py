@@ -30,7 +30,6 @@ class PhraseModules(PhraseSegmentation):
     title = "phrase modules"
     actions = ("INSIDE", "ASSERT", "NEGATE", "SCALE", "CONTRAST")
     closing_action = ASSERT
-    keeps_progress = True
     columns: ClassVar[tuple[Column, ...]] = (
         *PhraseSegmentation.columns,
         Column("module_agreement", ("Module", "agreement %"), "module_matches", "gold_phrases", 100, 1, agreement=True),

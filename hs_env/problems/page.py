@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hs_env.errors import HsEnvError
 from hs_env.problems import environment_id
 from hs_env.problems.problem import Problem
 
@@ -20,7 +21,7 @@ _TEMPLATE: Final = """\
 |---|---|---|
 {actions}
 
-{legality} `info["action_mask"]` and `action_masks()` show which actions are legal.
+{legality} `info["action_mask"]` and `env.unwrapped.action_masks()` show which actions are legal.
 
 ## Observation Space
 `Box(-1000, 1000, (D,), float32)`, the state of the encoder at the current word. {observation} After the
@@ -66,7 +67,7 @@ After the last word also:
 | `prediction` | int | the most probable class |
 | `correct` | bool | whether the prediction is the gold class; absent for a text without a label |
 {information}
-| `reward_terms` | dict of float | the terms that add up to the reward |
+| `reward_terms` | dict of float | the terms that add up to the episode's reward; `shaping` is that of the last word |
 | `unweighted_terms` | dict of float | the terms of weight 0 before weighting; absent if the reward has none |
 
 ## Arguments
@@ -132,8 +133,17 @@ tensors and return no infos.
 
 
 def environment_page(name: str, problem: Problem) -> str:
-    """Build the docstring of the environment of `problem`, registered as `name`."""
+    """Build the docstring of the environment of `problem`, registered as `name`.
+
+    Raises:
+        HsEnvError: If it does not describe each action.
+    """
     text = problem.environment
+    if len(text.meanings) != problem.num_actions:
+        raise HsEnvError(
+            f"{problem.title} has {problem.num_actions} actions, and its environment describes {len(text.meanings)} in "
+            "`meanings`. Give one meaning for each."
+        )
     meanings = zip(problem.actions, text.meanings, strict=True)
     return _TEMPLATE.format(
         id=environment_id(name),

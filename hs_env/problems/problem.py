@@ -71,7 +71,7 @@ class Problem(ABC):
         covers: Whether the spans of a finished sentence cover all words.
         nested: Whether spans contain spans. They are then ordered by row, end and size, and drawn as a tree.
         closing_action: Action that ends a sentence when search scores an unfinished one.
-        keeps_progress: Whether `legal` depends on earlier actions.
+        keeps_progress: Whether the problem defines `progress_after`, so that `legal` may depend on earlier actions.
     """
 
     title: ClassVar[str]
@@ -84,6 +84,10 @@ class Problem(ABC):
     nested: ClassVar[bool] = False
     closing_action: ClassVar[int]
     keeps_progress: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.keeps_progress = cls.progress_after is not Problem.progress_after
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -108,7 +112,7 @@ class Problem(ABC):
         return torch.ones(len(left), self.num_actions, dtype=torch.bool, device=left.device)
 
     def progress_after(self, progress: Tensor, actions: Tensor) -> Tensor:
-        """Return the progress, (R,) int64, after legal actions (R,); called only if `keeps_progress`."""
+        """Return the progress, (R,) int64, after legal actions (R,)."""
         return progress
 
     def legalised(self, actions: Tensor, lengths: Tensor) -> Tensor:

@@ -73,7 +73,6 @@ class Skimming(Problem):
     span = ("word read", "read")
     covers = False
     closing_action = STOP
-    keeps_progress = True
     columns: ClassVar[tuple[Column, ...]] = (
         Column("words_read", ("Words read /", "sentence"), "num_read", "sentences", decimals=1),
         Column("share_read", ("Words", "read %"), "num_read", "words", 100, 1),

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from stable_baselines3.common.torch_layers import FlattenExtractor
+from stable_baselines3.common.vec_env import VecNormalize
 
 from hs_env.agents import Agent, FixedPolicy, Reinforce, SB3Agent, load_agent, load_agent_for, make_baseline, rollout
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
+from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.segmentation import SEGMENTATION
 from tests.agents.test_sb3 import BATCH, assert_same_policy, make_learner
 from tests.builders import make_encoder
@@ -68,6 +70,36 @@ def test_what_cannot_be_saved_or_loaded_says_so(tmp_path: Path) -> None:
     Reinforce(make_encoder().state_size, SEGMENTATION).save(tmp_path / "agent.safetensors")
     with pytest.raises(HsEnvError, match=r"is a LogitPolicy\. Load it with"):
         SB3Agent.load(tmp_path / "agent.safetensors")
+
+
+def test_an_agent_of_other_actions_is_refused(tmp_path: Path) -> None:
+    for agent in (Reinforce(make_encoder().state_size, DISTILLATION), make_learner("ppo")):
+        agent.save(tmp_path / "agent.safetensors")
+        assert load_agent(tmp_path / "agent.safetensors").actions == agent.actions
+        if agent.actions == SEGMENTATION.actions:
+            load_agent_for(make_encoder(), VOCABULARY, tmp_path)
+            continue
+        with pytest.raises(HsEnvError, match=r"trained for the actions DELETE, RETAIN; those of .* are INSIDE, END"):
+            load_agent_for(make_encoder(), VOCABULARY, tmp_path)
+
+
+def test_a_policy_of_normalised_observations_is_refused() -> None:
+    learner = make_learner("ppo")
+    for norm_obs in (False, True):
+        made = VecNormalize(learner._vec_env, norm_obs=norm_obs)
+        model = type(learner.model)("MlpPolicy", made, device="cpu")
+        if norm_obs:
+            with pytest.raises(HsEnvError, match=r"This PPO was trained on normalised observations"):
+                SB3Agent(model)
+        else:
+            SB3Agent(model)
+
+
+def test_the_exploration_is_that_of_the_algorithm() -> None:
+    model = make_learner("dqn").model
+    model.exploration_rate = 0.3
+    assert SB3Agent(model).exploration == 0.3
+    assert SB3Agent(model.policy).exploration == 0
 
 
 def test_a_fixed_policy_is_made_again_for_the_words_of_the_classifier(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,10 @@ from torch import Tensor
 from torch.distributions import Categorical
 
 from hs_env.agents import (
+    AGENTS,
     ESTIMATORS,
+    Agent,
+    AgentKind,
     CategoricalChoice,
     LogitPolicy,
     PNet,
@@ -35,6 +39,7 @@ from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.models import check_encoder
 from hs_env.rewards import LogLikelihood, Reward, make_reward
+from hs_env.storage import save_state
 from hs_env.types import Episodes
 from tests.builders import make_batch
 from tests.ternary import END_STRESSED, STRESSED, make_stressed_encoder
@@ -294,3 +299,19 @@ def test_stable_baselines_has_three_actions(name: str, tmp_path: Path) -> None:
     assert isinstance(loaded, SB3Agent)
     one, two = (rollout(encoder, each, batch, deterministic=True).episodes.actions for each in (learner, loaded))
     assert torch.equal(one, two)
+
+
+def test_an_agent_of_somebody_else_may_compute_and_save_what_it_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first try loads without memory, where nothing can be computed; limits of networks are not for other data."""
+
+    def load(state: dict[str, Any]) -> Agent:
+        assert torch.zeros(3).sum().item() == 0
+        return make_baseline("random", Vocabulary(state["vocabulary"]), STRESSED)
+
+    kind = AgentKind(parameters=ReinforceParameters, make=None, load=load, title=lambda parameters: "own")  # type: ignore[arg-type]
+    monkeypatch.setitem(AGENTS._entries, "own.v1", kind)
+    state = {"agent": "own.v1", "vocabulary": [f"w{number}" for number in range(1500)], "steps": 20_000_000}
+    save_state(tmp_path / "agent.safetensors", "agent", state)
+    assert len(load_agent(tmp_path).vocabulary.words) > 1500

@@ -60,6 +60,8 @@ def test_agents_and_other_environments():
             "returns the action 7; actions are from 0",
         ),
         ({"agent": lambda observations, masks: np.full(len(masks), -1), **SMALL}, "returns the action -1"),
+        ({"agent": lambda observations, masks: ([1], None), **SMALL}, "take its first element, or give SB3Agent"),
+        ({"agent": "ppo", **SMALL}, "Expected an agent, such as .* or a function; got a str"),
         ({"agent": by_size, "sentences": 61, **SMALL}, "has 60 sentences, asked for 61"),
         ({"agent": by_size, "sentences": 4.0, **SMALL}, r"has 60 sentences, asked for 4\.0"),
         ({"agent": by_size, "env": "CartPole-v1"}, "one of hs-env's environments, such as .*; got 'CartPole-v1'"),

@@ -87,6 +87,7 @@ def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
         ("outcomes", lambda self, state, both: (both[0], both[1][:, 1:]), "expected 2 of torch.float32"),
         ("observe", lambda self, state, seen: seen.numpy(force=True), "observe.. gave ndarray"),
         ("legal", lambda self, state, legal: None, "legal.. gave NoneType"),
+        ("legal", lambda self, state, legal: legal.float(), r"legal.. gave torch.float32 .*, expected .* bool"),
         ("finish", lambda self, state, log_probs: None, "finish.. gave NoneType"),
         ("encode", lambda self, batch, actions, log_probs: log_probs[1:], r"encode.. gave .*, expected \(7, 3\)"),
         ("observe", lambda self, state, seen: seen[:, 1:], "observe.. gave .*float32"),

@@ -10,12 +10,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hs_env.envs.classes import environment_classes
+from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
 from hs_env.problems.distillation import DISTILLATION
 from hs_env.problems.problem import Problem, nearest_legal
 from hs_env.problems.segmentation import SEGMENTATION
 from tests.builders import make_batch, phrases_of
-from tests.ternary import STRESSED
+from tests.ternary import STRESSED, StressedPhrases
 
 BOTH = [SEGMENTATION, DISTILLATION]
 ALL = [*BOTH, STRESSED]
@@ -237,3 +239,20 @@ def test_problems_of_one_class_are_equal() -> None:
     assert type(SEGMENTATION)() == SEGMENTATION
     assert hash(type(SEGMENTATION)()) == hash(SEGMENTATION)
     assert SEGMENTATION != DISTILLATION
+
+
+@pytest.mark.parametrize("name", sorted(PROBLEMS))
+def test_a_problem_with_a_progress_says_so_by_defining_it(name: str) -> None:
+    problem = PROBLEMS.get(name)
+    assert problem.keeps_progress == (type(problem).progress_after is not Problem.progress_after)
+    assert not StressedPhrases.keeps_progress
+
+
+def test_a_registered_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROBLEMS._entries, "stressed.v3", StressedPhrases)
+    with pytest.raises(HsEnvError, match=r"'stressed\.v3' is <class .*Register an object, as in .*, not its class"):
+        environment_classes("stressed.v3")
+
+
+def test_a_name_without_a_version_gives_the_newest_environment() -> None:
+    assert environment_classes("phrase_segmentation") == environment_classes("phrase_segmentation.v0")

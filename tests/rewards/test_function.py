@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 
 import gymnasium
 import numpy as np
@@ -167,6 +168,24 @@ def test_what_cannot_be_called_by_name_or_without_words():
         FunctionReward(lambda texts, /: [])
     with pytest.raises(HsEnvError, match="needs the words, but these episodes hold token ids only"):
         FunctionReward(lambda texts: [])(one_sentence(["11"], [[0.0, -9.0]]))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda episodes: [], lambda phrase_length: [], lambda obs, action, info: 0.0],
+    ids=["batch", "typo", "step"],
+)
+def test_a_function_without_a_known_argument_is_told_what_it_can_have(function):
+    with pytest.raises(HsEnvError, match=r"which it does not get\. Name some of texts, .*derive a class from .*Reward"):
+        make_reward(function)
+
+
+def test_a_partial_function_has_the_name_of_its_function():
+    def longer(texts, limit):
+        return [float(len(text) > limit) for text in texts]
+
+    reward = make_reward(partial(longer, limit=3))
+    assert (reward.name, *reward(EPISODES).terms) == ("longer", "longer")
 
 
 def test_columns_of_a_corpus_reach_it(tmp_path):
