@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hs_env import cli
+from hs_env.cli.chosen import choose
 from hs_env.errors import HsEnvError
 from hs_env.language import LMConfig
 from hs_env.language.config import PRESETS as LM_PRESETS
@@ -32,6 +33,14 @@ def test_a_file_overrides_a_preset_and_tables_are_merged(tmp_path):
     assert values["batch_size"] == 7
     assert values["learning_rate"] == 1e-2
     assert values["model_parameters"] == {"hidden_size": 32, "dropout": 0.3, "word_dropout": 0.0}
+
+
+@pytest.mark.parametrize("named", ["hs_lstm", "hs_lstm.v1"])
+def test_a_preset_keeps_its_parameters_if_its_model_is_named_with_or_without_a_version(named):
+    model, agent = choose(["--preset", "phrases-small", "--model", named, "--agent", "reinforce.v1"]).defaults[1:3]
+    plain = choose(["--preset", "phrases-small"]).defaults[1:3]
+    assert (model, agent) == plain
+    assert model.hidden_size == 32
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -15,6 +16,7 @@ from hs_env.cli.reading import ReadingOptions
 from hs_env.cli.settings import NO_SETTINGS, SettingsOptions, settings_of
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, StructuredEncoder
+from hs_env.models.classifier import ENCODER
 from hs_env.parameters import parse_parameters, plain_values
 from hs_env.settings import make_config
 from hs_env.training import run as runs
@@ -73,8 +75,9 @@ def choose(arguments: Sequence[str]) -> Chosen:
     if option is not None and not issubclass(model, StructuredEncoder):
         raise HsEnvError(f"The model {chosen.model!r} takes no actions and has no agent. Leave {option} out.")
     agent = AGENTS.get(chosen.agent).parameters if issubclass(model, StructuredEncoder) else NoParameters
-    own_model = defaults.model_parameters if chosen.model == defaults.model else {}
-    own_agent = defaults.agent_parameters if chosen.agent == defaults.agent else {}
+    own_model = defaults.model_parameters if MODELS.resolve(chosen.model) == MODELS.resolve(defaults.model) else {}
+    same_agent = defaults.agent and AGENTS.resolve(chosen.agent) == AGENTS.resolve(defaults.agent)
+    own_agent = defaults.agent_parameters if same_agent else {}
     model_defaults = parse_parameters(model.Parameters, own_model, f"the model {chosen.model!r}")
     agent_defaults = parse_parameters(agent, own_agent, f"the agent {chosen.agent!r}")
     for name in ("model_parameters", "agent_parameters"):  # the options of the chosen model and agent stand for them
@@ -117,4 +120,7 @@ def _continued(folder: str, trust: bool) -> TrainConfig:
             "--trust; or choose another --reward."
         )
     same = {each.name: getattr(config, each.name) for each in fields(TrainConfig)}
-    return TrainConfig(**same | {"init_from": folder, "warm_epochs": None, "pnet_epochs": None})
+    changed: dict[str, Any] = {"init_from": folder, "warm_epochs": None, "pnet_epochs": None}
+    if config.encoder_rate:  # the encoder has learned
+        changed |= {"encoder_rate": 0.0, "encoder_decay": 1.0, "vectors": f"hf:{Path(folder) / ENCODER}"}
+    return TrainConfig(**same | changed)

@@ -52,7 +52,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
             reading: How the corpus is read.
             settings: Where the configuration comes from.
             out: Folder of the new run; by default runs/CORPUS-DATE-TIME, with --seeds runs/CORPUS-MODEL-DIGEST.
-            resume: Folder of a stopped run to resume, with the options that it was started with; else only --device.
+            resume: Folder of a stopped run, which continues with its options; only --device and --trust may be added.
             trust: Execute foreign code that the run of --resume or --init-from names, such as a reward `module:name`.
             seeds: Seeds to train with, each in a folder of its own, instead of --seed. Repeat the command to continue.
             jobs: Number of seeds that are trained at a time.

@@ -266,8 +266,8 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "reward_dropout": None,
         "c_net_samples": None,
         "pnet_epochs": None,
-        "warm_epochs": run.classifier_updates["warm"] // per_epoch,
-        "joint_epochs": run.classifier_updates["joint"] // per_epoch,
+        "warm_epochs": -(-run.classifier_updates["warm"] // per_epoch),
+        "joint_epochs": -(-run.classifier_updates["joint"] // per_epoch),
         "curriculum_epochs": 0,
         "min_updates": 0,
         "patience": 10**9,  # the number of updates is given

@@ -84,7 +84,7 @@ def load_grid(path: StrPath, data_dir: StrPath | None = None) -> list[Cell]:
     cells = []
     for variant, values in grid["variants"].items():
         own = {name: value for name, value in values.items() if name != "corpora"}
-        for corpus in values.get("corpora", grid["corpora"]):
+        for corpus in dict.fromkeys(values.get("corpora", grid["corpora"])):
             if corpus not in grid["corpora"]:
                 known = ", ".join(grid["corpora"])
                 raise HsEnvError(f"{path}: the variant {variant!r} names the corpus {corpus!r}; the grid has {known}.")

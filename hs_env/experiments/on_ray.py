@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def _check(address: str | None) -> None:
 def _launch(config: ResolvedConfig, folder: Path, stopped: threading.Event) -> Ended:
     """Run a configuration as a task, with absolute paths, because a node has another working folder."""
     gpus = int(config.device.startswith("cuda"))
+    config = replace(config, device="cuda") if gpus else config  # a task sees only the GPU that it has reserved
     task = ray.remote(max_calls=1, num_cpus=max(config.threads, 1), num_gpus=gpus)(_work)
     try:
         found = task.remote(config.located(), folder.absolute())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from hs_env.experiments.summary import REFERENCE, overlap
 
 Results = Mapping[int, Mapping[str, Any]]
 """Results of a variant on a corpus by seed or fold."""
+
+_POINT: Final = 0.01
+"""One point of accuracy."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Power:
         runs: Smallest number of pairs of runs of a comparison.
         deviation: Standard deviation of the difference in test accuracy of a pair, pooled over the variants.
         smallest: Smallest true difference that `runs` pairs detect with 80% power.
-        needed: Number of pairs that detect a difference of one point of accuracy; None if more than 1,000.
+        needed: Number of pairs that detect a difference of one point of accuracy, in words if it is over 1,000.
     """
 
     corpus: str
@@ -35,7 +38,7 @@ class Power:
     runs: int
     deviation: float
     smallest: float
-    needed: int | None
+    needed: str
 
 
 def power_of(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> list[Power]:
@@ -74,17 +77,19 @@ def _power(corpus: str, pairs: Sequence[Sequence[float]], shared: float) -> Powe
     deviation = math.sqrt(squares / sum(len(each) - 1 for each in pairs))
     runs = min(map(len, pairs))
     smallest = detectable(deviation, runs, shared)
-    return Power(corpus, len(pairs), runs, deviation, smallest, runs_to_detect(0.01, deviation, shared))
+    needed = runs_to_detect(_POINT, deviation, shared)
+    can_be_found = needed is not None or detectable(deviation, 10**6, shared) <= _POINT
+    words = "over 1,000" if can_be_found else "none suffices"
+    return Power(corpus, len(pairs), runs, deviation, smallest, str(needed or words))
 
 
 def to_markdown(lines: Sequence[Power]) -> str:
     """Return a Markdown table, in points of accuracy."""
     rows = [
-        "| | Variants | Pairs of runs | SD of a pair's difference | Smallest difference detected | Pairs for 1 point |",
+        "| | Variants | Pairs of runs | SD of a difference | Smallest detectable difference | Pairs for 1 point |",
         "|:--|--:|--:|--:|--:|--:|",
     ]
     for line in lines:
-        needed = "over 1,000" if line.needed is None else str(line.needed)
         points = f"{100 * line.deviation:.2f} | {100 * line.smallest:.1f}"
-        rows.append(f"| {line.corpus} | {line.variants} | {line.runs} | {points} | {needed} |")
+        rows.append(f"| {line.corpus} | {line.variants} | {line.runs} | {points} | {line.needed} |")
     return "\n".join(rows) + "\n"

@@ -22,7 +22,7 @@ from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.result import is_result, result_of
-from hs_env.storage import read_json, write_atomically
+from hs_env.storage import HISTORY, read_json, write_atomically
 from hs_env.training import train_or_resume
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import corpus_of
@@ -88,7 +88,7 @@ def run_cells(
     """
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
-    _check_files([cell for cell in cells if cell.key in done], folder)
+    _check_files([cell for cell in cells if cell.key in done or (folder(cell) / RESULT).exists()], folder)
     console.print(f"{len(missing)} runs to do, {jobs} at a time; {len(cells) - len(missing)} are done", highlight=False)
     faults, stopped, left = [], threading.Event(), TimeLeft(enough=1)
     left.begin(len(missing))
@@ -134,9 +134,17 @@ def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
-    """Train or resume a run in this process, and return its result, which is saved in the folder too."""
+    """Train or resume a run in this process, and return its result, which is saved in the folder too.
+
+    Raises:
+        HsEnvError: If the corpus has no test sentences, the result in the folder is damaged, or training raises it.
+    """
     prepare(config.threads)
     begun, used = time.monotonic(), time.process_time()
+    if is_path(config.corpus) and not corpus_of(config).counts["test"]:
+        raise HsEnvError(f"The corpus {config.corpus!r} has no test sentences, which the table over runs needs.")
+    if (folder / HISTORY).exists():  # another process has trained it
+        used -= read_json(folder / HISTORY).get("cpu_seconds", 0.0)
     trained = train_or_resume(config, folder)  # waits if another process trains there
     if not (folder / RESULT).exists():
         spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - used}
@@ -184,7 +192,8 @@ _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False
 
 
 def _told(folder: Path, ended: Ended) -> str:
-    return f"{folder.name} {ended.fault}" if ended.killed else f"{folder.name} failed: {ended.fault}"
+    fault = ended.fault.rstrip(".")
+    return f"{folder.name} {fault}" if ended.killed else f"{folder.name} failed: {fault}"
 
 
 def _write(ledger: Ledger, cell: Cell, ended: Ended, log: Path) -> None:

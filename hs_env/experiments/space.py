@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from hs_env.agents import AGENTS
 from hs_env.errors import HsEnvError
+from hs_env.models import MODELS
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
-from hs_env.training.config import TrainConfig
+from hs_env.training.config import ResolvedConfig, TrainConfig
 
 SPACE: Final = Path(__file__).with_name("space.toml")
 """The search space of the package."""
@@ -26,14 +28,18 @@ class Range:
     Attributes:
         choices: The values, or () for numbers from `low` to `high`.
         low: Lowest value.
-        high: Highest value. Whole numbers if both are whole.
-        log: Whether the logarithm is searched evenly.
+        high: Highest value. If both are whole numbers, so are all values.
+        log: Whether values are drawn evenly on a logarithmic scale.
     """
 
     choices: tuple[Value, ...] = ()
     low: float = 0.0
     high: float = 0.0
     log: bool = False
+
+    def of_floats(self) -> Range:
+        """Return the range for a field that is no whole number."""
+        return self if self.choices else replace(self, low=float(self.low), high=float(self.high))
 
     @property
     def ends(self) -> tuple[Value, ...]:
@@ -67,15 +73,17 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
         check_tables(path, kind, value, nested=kind != "all")
     resolved = config.resolve()
     layers = [tables.get("all", {})]
-    for kind, name in (("models", resolved.model), ("agents", resolved.agent)):
-        named = tables.get(kind, {})
-        layers.append(named.get(name) or named.get(name.partition(".")[0], {}))
+    for kind, registry, name in (("models", MODELS, resolved.model), ("agents", AGENTS, resolved.agent)):
+        named = {registry.resolve(each): fields_of for each, fields_of in tables.get(kind, {}).items()}
+        layers.append(named.get(registry.resolve(name), {}) if name else {})
     space: dict[str, Range] = {}
     for field, value in merge_settings(*layers).items():
         if field in _NESTED:
             check_tables(path, field, value)
         inner = {f"{field}.{name}": each for name, each in value.items()} if field in _NESTED else {field: value}
-        space |= {name: _range(f"{path}, {name}", each) for name, each in inner.items()}
+        for name, each in inner.items():
+            found = _range(f"{path}, {name}", each)
+            space[name] = found.of_floats() if isinstance(_value_in(resolved, name), float) else found
     if not space:
         raise HsEnvError(f"{path} names no field for the model {resolved.model!r} and the agent {resolved.agent!r}.")
     for name, each in space.items():
@@ -100,12 +108,16 @@ def values_in(space: Space, config: TrainConfig) -> dict[str, Value]:
     """Return the value that a configuration has for each field of a space; those out of its range are left out."""
     resolved, found = config.resolve(), {}
     for name, values in space.items():
-        field, _, inner = name.partition(".")
-        value = getattr(resolved, field)
-        value = value.get(inner) if inner else value
-        if value in values:
+        if (value := _value_in(resolved, name)) in values:
             found[name] = value
     return found
+
+
+def _value_in(resolved: ResolvedConfig, name: str) -> Any:
+    """Return the value that a configuration has for a field of a space; None if it has none."""
+    field, _, inner = name.partition(".")
+    value = getattr(resolved, field, None)
+    return value.get(inner) if inner and isinstance(value, dict) else value
 
 
 def _range(place: str, value: Any) -> Range:

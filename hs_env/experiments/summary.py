@@ -270,7 +270,8 @@ def to_markdown(lines: Sequence[Line]) -> str:
         own = [line for line in lines if line.corpus == corpus]
         parts.append(_pooled(own) if corpus == ALL else _table(corpus, own))
     if any(line.over == "sentences" for line in lines):
-        parts.append(f"† Fewer than {FEW} runs: intervals and p are over the sentences, not over runs.\n")
+        few = f"Fewer than {FEW} runs, or pairs of runs with the plain LSTM"
+        parts.append(f"† {few}: intervals and p are over the sentences, not over runs.\n")
     return "\n".join(parts)
 
 

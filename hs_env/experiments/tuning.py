@@ -31,12 +31,12 @@ except ImportError as error:
     raise missing_extra("Searches", "tune") from error
 
 SCORE: Final = "log_likelihood"
-"""Score on dev that is maximised, by which training chooses its epochs too."""
+"""Score on dev that is maximised. Training chooses its epochs by it, too, unless it goes by the reward."""
 STORAGE, BEST = "study.db", "best.toml"
 """Files in the folder of a search: the study, and the best configuration."""
 _STAGES: Final = ("warm", "pnet", "joint")
-_SPARED: Final = 3
-"""Number of the epoch from which on a trial may be stopped."""
+_FIRST_PRUNED: Final = 3
+"""Number of epochs, from 1, after which a trial may be stopped."""
 _EPOCHS: Final = 10**6
 """Steps between two stages: trials are compared at the same epoch of the same stage."""
 
@@ -47,9 +47,9 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
     The first trial has the values of the configuration itself, as far as the space has them. Every trial is a run in
     `OUT/trials`, whose log-likelihood on dev is reported after each epoch. Once four trials have finished, a trial
     that is worse than the median of the others at the same epoch is stopped, from the third epoch on. A trial that
-    fails counts as a bad one; but if the first trial fails, or a file cannot be written, the search ends, and the same
-    command continues it. Several processes may share a study. If a process is killed, the next one continues its trial
-    from the checkpoint.
+    fails teaches the search nothing. If the first trial fails, or a file cannot be written, the search ends, and the
+    same command continues it. Several processes may share a study. If a process is killed, the next one continues its
+    trial from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.
@@ -157,7 +157,7 @@ def _claim(
         number = sum(each.state != TrialState.WAITING for each in study.get_trials(deepcopy=False))
         if number >= trials:
             return None
-        study.sampler = optuna.samplers.TPESampler(seed=config.seed * 100_003 + number, n_startup_trials=5)
+        study.sampler = optuna.samplers.TPESampler(seed=(config.seed * 100_003 + number) % 2**32, n_startup_trials=5)
         trial = study.ask()
         lock = FileLock(f"{_folder(out, trial.number)}.lock")
         lock.acquire()
@@ -185,7 +185,7 @@ def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> s
         if step not in reported and entry["epoch"]:  # 0 is before any update of the stage
             trial.report(entry[SCORE], step)
             reported.add(step)
-        if len(reported) >= _SPARED and trial.should_prune():
+        if len(reported) >= _FIRST_PRUNED and trial.should_prune():
             raise optuna.TrialPruned
 
     with Path(f"{folder}.log").open("a", encoding="utf-8") as log:
@@ -194,12 +194,13 @@ def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> s
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
             return "was pruned"
-        except HsEnvError as error:
+        except (HsEnvError, RuntimeError, MemoryError) as error:
             if trial.number == 0:  # the configuration itself does not work, and the trial is repeated with the command
                 raise
-            trial.set_user_attr("error", str(error))
+            fault = str(error) or type(error).__name__
+            trial.set_user_attr("error", fault)
             study.tell(trial, state=TrialState.FAIL)
-            return f"failed: {error}"
+            return f"failed: {fault}"
     study.tell(trial, run.scores[SCORE])
     return f"{SCORE} {run.scores[SCORE]:.3f}, accuracy {run.scores['accuracy']:.1%}"
 

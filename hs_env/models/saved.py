@@ -34,6 +34,12 @@ LOADING_ERRORS: Final = (
 )
 """Errors that building a network from a damaged description may raise."""
 
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error says that memory is used up, which no file is to blame for."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
 _LARGEST: Final = 10**7
 """Highest number in the description of a network."""
 

@@ -238,7 +238,11 @@ class ClassifierTrainer(StagedTrainer[Tensor]):
         updates = {
             name: before.get(name, 0) + self.progress.updates_by_stage.get(name, 0) for name in ("warm", "joint")
         }
-        return {"classifier_updates": updates, "epochs": self.progress.history}
+        return {
+            "classifier_updates": updates,
+            "cpu_seconds": self.progress.cpu_seconds,
+            "epochs": self.progress.history,
+        }
 
     def run(self) -> None:
         """Train, save the result, and then warn of a classifier that predicts one class alone."""

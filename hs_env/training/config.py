@@ -107,7 +107,7 @@ class TrainConfig:
     """Maximum number of epochs of joint training; by default 4."""
     min_updates: int | None = None
     """Minimum number of updates of the warm start, and of joint training. Small corpora and curricula get more epochs
-    until it is reached. By default 250, or 0 if a maximum number of epochs of the two is given."""
+    until it is reached. By default 250, or 0 if `warm_epochs` or `joint_epochs` is given."""
     curriculum_epochs: int = 0
     """Epochs, counted from the start of the run, in which training leaves out sentences that are too long: the limit
     grows from `curriculum_words` words to the longest sentence. 0 uses all sentences from the start."""

@@ -33,7 +33,7 @@ class EventFile:
         self._file = self._path.open("xb", buffering=0)
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
-        if step:
+        if any(path != self._path for path in folder.glob("events.out.tfevents.*")):
             self._write(step=step, session_log=SessionLog(status=SessionLog.START))
 
     def scalar(self, name: str, value: float, step: int) -> None:

@@ -46,7 +46,7 @@ class FlatTrainer(ClassifierTrainer):
         warm = self.stage(
             "warm", config.warm_epochs, by_stage["warm"], scores, "log_likelihood", (), about, self.warm_cost
         )
-        about = f"it learns on at {config.joint_learning_rate:g}, as one with a policy would"
+        about = f"it continues to learn, at {config.joint_learning_rate:g}, as a C-Net in joint training"
         joint = self.stage("joint", config.joint_epochs, by_stage["joint"], scores, "log_likelihood", (warm,), about)
         self.stages = (warm, joint)
 

@@ -154,8 +154,8 @@ class RunKind(Generic[Q, C, R]):
             self._check_same(folder, resolved)
             if (folder / HISTORY).exists():  # another process has finished it
                 return self.load(folder, resolved.device)
-            config = replace(self.load_config(folder), device=resolved.device)
-            return self._continue(config, folder, console, callback)
+            write_json(folder / CONFIG, resolved.to_json())  # it may have another data_dir
+            return self._continue(resolved, folder, console, callback)
 
     @isolated
     def load(self, folder: StrPath, device: Device = "auto") -> R:
@@ -195,7 +195,8 @@ class RunKind(Generic[Q, C, R]):
             raise HsEnvError(f"{path}: {error}") from error
 
     def _check_same(self, folder: Path, resolved: C) -> None:
-        if self.load_config(folder).located() != resolved:
+        saved = self.load_config(folder).located()
+        if replace(saved, data_dir=resolved.data_dir, checkpoint_seconds=resolved.checkpoint_seconds) != resolved:
             raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
 
     def _begin(self, resolved: C, folder: Path, console: Console, callback: Callback | None) -> R:

@@ -18,7 +18,7 @@ from rich.console import Console
 from hs_env import ranks
 from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError
-from hs_env.models.saved import LOADING_ERRORS, check_optimizer
+from hs_env.models.saved import LOADING_ERRORS, check_optimizer, is_out_of_memory
 from hs_env.storage import HISTORY, load_state, save_state, write_json
 from hs_env.training.monitor import Monitor
 from hs_env.training.progress import Progress, check_progress, progress_of
@@ -29,7 +29,8 @@ _PAUSE = 20
 """Least time between two checkpoints within an epoch, in times of the seconds that writing one took."""
 
 Callback = Callable[[Mapping[str, Any]], object]
-"""Function that is called with each new entry of the history, after its checkpoint. It may raise an error to stop."""
+"""Function that is called with each new entry of the history, after the checkpoint of its epoch. It may raise an error
+to stop."""
 
 Unit = TypeVar("Unit")
 """What one update trains on, such as the indices of a batch."""
@@ -223,7 +224,7 @@ class StagedTrainer(ABC, Generic[Unit]):
             try:
                 metrics, read = self.update(stage, unit)
             except LOADING_ERRORS as error:
-                if not self._restored or isinstance(error, HsEnvError):
+                if not self._restored or isinstance(error, HsEnvError) or is_out_of_memory(error):
                     raise
                 raise self._unfit(error) from error  # the state that was just restored cannot be used
             self._restored = False
@@ -318,6 +319,7 @@ class StagedTrainer(ABC, Generic[Unit]):
             raise self._unfit(error) from error
 
     def _unfit(self, error: Exception) -> HsEnvError:
+        reason = str(error).rstrip(".")
         return HsEnvError(
-            f"{self.folder / CHECKPOINT} is damaged or from another version of hs-env: {error}. Start a new run."
+            f"{self.folder / CHECKPOINT} is damaged or from another version of hs-env: {reason}. Start a new run."
         )

@@ -69,7 +69,8 @@ class Trainer(ClassifierTrainer):
         )
         about = limited("the policy (P-Net) learns from rewards, the classifier is frozen", epochs)
         pnet = Stage("pnet", epochs, self._pnet, by_agent, "reward", about=about, cost=_COST)
-        about = "policy and classifier learn in turn" if agent_kind.learns else f"the classifier learns on with {name}"
+        goes_on = f"the classifier continues to learn with the decisions of {name}"
+        about = "policy and classifier learn in turn" if agent_kind.learns else goes_on
         joint = self.stage("joint", config.joint_epochs, self._joint, by_agent, joint_score, (warm, pnet), about, _COST)
         self.stages = (warm, pnet, joint)
 

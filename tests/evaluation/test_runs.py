@@ -96,3 +96,24 @@ def test_options_that_do_not_fit_are_refused(runs: list[Run], capsys: pytest.Cap
         with pytest.raises(SystemExit):
             cli.main(["evaluate", *arguments])
         assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_plain_lstm_has_at_least_as_many_updates(tmp_path: Path) -> None:
+    """With a curriculum the stages of the run are no whole epochs, and the first one is shorter than one."""
+    config = TrainConfig(
+        corpus="phrases:train=60,dev=10,test=10",
+        vectors="random:4",
+        model_parameters={"hidden_size": 4},
+        agent_parameters={"samples": 2},
+        batch_size=10,
+        curriculum_epochs=3,
+        curriculum_words=3,
+        warm_epochs=1,
+        pnet_epochs=0,
+        joint_epochs=1,
+        threads=1,
+    )
+    run = train(config, tmp_path / "run", Console(quiet=True))
+    assert 0 < run.classifier_updates["warm"] < 6
+    compare(run, "test", Console(quiet=True))
+    assert Run.load(tmp_path / "run" / "plain_lstm").classifier_updates == {"warm": 6, "joint": 6}

@@ -59,6 +59,11 @@ def test_what_the_grid_sets_itself_is_refused(tmp_path: Path, old: str, new: str
         grid(tmp_path, GRID.replace(old, new))
 
 
+def test_a_corpus_that_a_variant_names_twice_is_one(tmp_path: Path) -> None:
+    twice = f'{GRID}\n[variants.twice]\nmodel = "cnn"\ncorpora = ["mr", "mr"]\n'
+    assert [cell.number for cell in grid(tmp_path, twice) if cell.variant == "twice"] == [0, 1]
+
+
 def test_cells_are_corpus_by_variant_by_number(tmp_path: Path) -> None:
     cells = grid(tmp_path)
     assert [(cell.corpus, cell.variant, cell.number) for cell in cells] == [

@@ -173,7 +173,7 @@ def test_with_few_runs_intervals_are_over_sentences() -> None:
     assert (plain.accuracy, plain.low, plain.high) == pytest.approx((mean.value, mean.low, mean.high))
     text = to_markdown(list(found.values()))
     assert "| plain_lstm | 2 of 3 † |" in text
-    assert text.rstrip().endswith("† Fewer than 3 runs: intervals and p are over the sentences, not over runs.")
+    assert "† Fewer than 3 runs, or pairs of runs with the plain LSTM: intervals and p are over" in text
 
 
 def test_each_fold_has_its_own_sentences() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from hs_env.errors import HsEnvError
 from hs_env.experiments.runner import RESULT, launch_here, run_here
+from hs_env.storage import read_json
 from hs_env.training import TrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,14 @@ def test_a_damaged_result_of_a_run_is_named(content: str, tmp_path: Path) -> Non
         run_here(config, tmp_path)
     (tmp_path / RESULT).unlink()
     assert run_here(config, tmp_path)["test"]["sentences"] == 4
+
+
+def test_the_processor_time_is_that_of_training_also_if_another_process_has_trained(tmp_path: Path) -> None:
+    config = replace(CONFIG, warm_epochs=4, corpus="phrases:train=400,dev=4,test=4").resolve()
+    first = run_here(config, tmp_path)["cpu_seconds"]
+    (tmp_path / RESULT).unlink()
+    trained = read_json(tmp_path / "history.json")["cpu_seconds"]
+    assert trained < run_here(config, tmp_path)["cpu_seconds"] < 2 * first
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes keep the number of a parent that has ended")

@@ -70,8 +70,20 @@ def test_runs_on_a_file_that_has_changed_are_not_taken_for_its_results(asked, tm
     train_seeds(config, [0], tmp_path / "out", console=QUIET)
     train_seeds(config, [0], tmp_path / "out", console=QUIET)
     own.write_text("\n".join(["text,label", *rows, "dull film,neg"]))
-    with pytest.raises(HsEnvError, match=r"has changed since the run in .*seed-0 began: it has other sentences"):
+    for _ in range(2):
+        with pytest.raises(HsEnvError, match=r"has changed since the run in .*seed-0 began: it has other sentences"):
+            train_seeds(config, [0], tmp_path / "out", console=QUIET)
+        (tmp_path / "out" / "ledger.jsonl").unlink(missing_ok=True)
+
+
+def test_a_corpus_without_test_sentences_is_refused_before_training(asked, tmp_path):
+    for split in ("train", "dev"):
+        rows = [f"{word} film {number} of {split},{word}" for number in range(20) for word in ("good", "bad")]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["text,label", *rows]))
+    config = replace(CONFIG, corpus=str(tmp_path))
+    with pytest.raises(HsEnvError, match=r"The corpus .* has no test sentences, which the table over runs needs"):
         train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    assert not (tmp_path / "out" / "seed-0" / "config.json").exists()
 
 
 def test_the_same_configuration_finds_its_runs_again(asked, tmp_path, monkeypatch):

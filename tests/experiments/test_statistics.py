@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from hs_env.errors import HsEnvError
+from hs_env.experiments.power import _power
 from hs_env.experiments.statistics import (
     detectable,
     holm,
@@ -104,3 +105,13 @@ def test_its_resamples_are_stratified() -> None:
     """Where every run of a corpus scores alike, no resample differs, however far apart the corpora are."""
     mean = interquartile_mean(np.tile([0.2, 0.5, 0.6, 0.9], (5, 1)), resamples=50)
     assert (mean.low, mean.value, mean.high) == pytest.approx((0.55, 0.55, 0.55))
+
+
+def test_overlapping_folds_may_never_detect_a_point() -> None:
+    def needed(deviation: float, shared: float) -> str:
+        pairs = [[deviation, -deviation, 0.0]]
+        return _power("mr", pairs, shared).needed
+
+    assert needed(0.0138, 0.125) == "none suffices"
+    assert needed(0.9, 0.0) == "over 1,000"
+    assert needed(0.01, 0.0) == str(runs_to_detect(0.01, 0.01))

@@ -59,6 +59,7 @@ def test_the_space_of_the_package_fits_every_agent(agent):
         ("[all]\nbatch_size = 3", "expected choices = "),
         ("[all]\nbatch_size = { low = 3, high = 1 }", "expected choices = "),
         ("[all]\ntau = { low = 0, high = 1, log = true }", "expected choices = "),
+        ("[models.plain_lsmt]\nbatch_size = { choices = [1] }", "Did you mean 'plain_lstm.v1'"),
         ("[all]\nbatch_sise = { choices = [1] }", "Did you mean 'batch_size'"),
         ("[all]\nmodel_parameters.dropout = { low = 0.0, high = 3.0 }", "model_parameters.dropout: .*dropout"),
     ],
@@ -67,6 +68,16 @@ def test_faults_of_a_space_are_named(tmp_path, text, message):
     (tmp_path / "space.toml").write_text(text)
     with pytest.raises(HsEnvError, match=message):
         load_space(CONFIG, tmp_path / "space.toml")
+
+
+def test_models_are_named_with_or_without_a_version_and_real_numbers_stay_real(tmp_path):
+    (tmp_path / "space.toml").write_text(
+        "[models.'plain_lstm.v1']\nweight_decay = { low = 0, high = 1 }\nbatch_size = { low = 8, high = 16 }"
+    )
+    for model in ("plain_lstm", "plain_lstm.v1"):
+        space = load_space(replace(CONFIG, model=model), tmp_path / "space.toml")
+        assert list(map(type, space["weight_decay"].ends)) == [float, float]
+        assert list(map(type, space["batch_size"].ends)) == [int, int]
 
 
 def test_the_first_trial_has_the_values_of_the_configuration():
@@ -115,16 +126,18 @@ def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_pat
         for stage, epoch in (("warm", 1), ("joint", 1), ("joint", 2), ("joint", 3)):
             reports.append(folder.name)
             callback({"stage": stage, "epoch": epoch, "log_likelihood": score})
-        if folder.name == "5":
-            raise HsEnvError("no room")
+        if folder.name in faults:
+            raise faults[folder.name]
         return real(config, folder, console)
 
+    faults = {"5": HsEnvError("no room"), "6": RuntimeError("CUDA out of memory"), "7": MemoryError()}
     monkeypatch.setattr(tuning, "train_or_resume", scored)
-    tuning.tune(CONFIG, RATES, tmp_path, 6, QUIET)
+    tuning.tune(replace(CONFIG, seed=2**40), RATES, tmp_path, 8, QUIET)
     states = [trial.state.name for trial in study_of(tmp_path).trials]
-    assert states == ["COMPLETE"] * 4 + ["PRUNED", "FAIL"]
+    assert states == ["COMPLETE"] * 4 + ["PRUNED", "FAIL", "FAIL", "FAIL"]
     assert [reports.count(str(number)) for number in range(6)] == [4, 4, 4, 4, 3, 4]  # stopped at the third epoch
-    assert study_of(tmp_path).trials[5].user_attrs["error"] == "no room"
+    errors = [trial.user_attrs["error"] for trial in study_of(tmp_path).trials[5:]]
+    assert errors == ["no room", "CUDA out of memory", "MemoryError"]
 
 
 def test_a_search_on_a_file_that_has_changed_is_refused(tmp_path):

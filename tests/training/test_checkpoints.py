@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from hs_env.errors import HsEnvError
 from hs_env.storage import load_state, save_state
-from hs_env.training import TrainConfig, resume, stages, train
-from tests.training.stopped import train_almost_to_the_end
+from hs_env.training import TrainConfig, resume, stages, train, train_or_resume
+from hs_env.training.classifier import ClassifierOptimizer
+from tests.training.stopped import stop_at_update, train_almost_to_the_end
 
 
 @pytest.mark.parametrize(
@@ -72,3 +75,52 @@ def test_a_checkpoint_with_a_damaged_history_is_refused(damage: str, tmp_path: P
     save_state(path, "checkpoint", state)
     with pytest.raises(HsEnvError, match=r"checkpoint\.safetensors is damaged .*(history|evaluation)"):
         resume(tmp_path / "run", Console(quiet=True))
+
+
+SMALL = TrainConfig(
+    corpus="phrases:train=60,dev=10,test=10",
+    model="plain_lstm",
+    vectors="random:4",
+    model_parameters={"hidden_size": 4},
+    batch_size=10,
+    warm_epochs=2,
+    joint_epochs=0,
+    checkpoint_seconds=0,
+    threads=1,
+)
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("can't allocate memory: 9 GB")]
+)
+def test_a_resumed_run_without_memory_blames_no_checkpoint(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady = train(SMALL, tmp_path / "steady", Console(quiet=True))
+    with monkeypatch.context() as patch:
+        stop_at_update(3, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(SMALL, tmp_path / "run", Console(quiet=True))
+
+    def used_up(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierOptimizer, "update", used_up)
+        with pytest.raises(type(error)):
+            resume(tmp_path / "run", Console(quiet=True))
+    assert resume(tmp_path / "run", Console(quiet=True)).scores == steady.scores
+
+
+def test_a_stopped_run_continues_with_other_checkpoints_and_from_data_that_has_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_at_update(3, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train_or_resume(replace(SMALL, data_dir=tmp_path / "a"), tmp_path / "run", Console(quiet=True))
+    moved = replace(SMALL, data_dir=tmp_path / "b", checkpoint_seconds=9.0)
+    assert train_or_resume(moved, tmp_path / "run", Console(quiet=True)).config.data_dir == tmp_path / "b"
+    stale = replace(SMALL, seed=1)
+    with pytest.raises(HsEnvError, match="has another configuration"):
+        train_or_resume(stale, tmp_path / "run", Console(quiet=True))

@@ -13,6 +13,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from hs_env.agents import Reinforce
+from hs_env.cli.chosen import choose, full_config
 from hs_env.compute import Precision, multiplying
 from hs_env.corpora import Vocabulary
 from hs_env.corpora.encoded import EncodedSplit
@@ -386,3 +387,13 @@ def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
     assert set(one) == set(other)
     for name, weight in one.items():
         assert torch.equal(weight, other[name]), name
+
+
+def test_the_command_line_starts_from_a_run_with_an_encoder_of_its_own(run: Run, tmp_path: Path) -> None:
+    chosen = choose(["--init-from", str(run.folder)])
+    start = chosen.defaults[0]
+    assert (start.encoder_rate, start.vectors) == (0.0, f"hf:{run.folder}/encoder")
+    child = full_config(start, *chosen.defaults[1:4])
+    child = train(replace(child, joint_epochs=1), tmp_path / "child", QUIET)
+    assert child.classifier.contextual == run.classifier.contextual
+    assert child.classifier_updates["warm"] == run.classifier_updates["warm"]

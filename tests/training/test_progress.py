@@ -115,7 +115,7 @@ def test_a_narrow_terminal_gets_one_line_per_epoch(tmp_path):
     ("model", "explained"),
     [
         ("hs_lstm", ["warm: the classifier (C-Net)", "pnet: the policy (P-Net)", "joint: policy and classifier"]),
-        ("cnn", ["warm: the classifier learns", "joint: it learns on"]),
+        ("cnn", ["warm: the classifier learns", "joint: it continues to learn"]),
     ],
 )
 def test_stages_are_explained_where_they_begin(tmp_path, model, explained):
