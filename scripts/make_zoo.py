@@ -5,12 +5,12 @@ The figures on dev are those in the notes of each run. Those on test are measure
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from accuracy import figures_of
+from marks import write_marked
 
 import hs_env
 from hs_env.inference import load
@@ -23,7 +23,6 @@ from hs_env.shipped import DEFAULT_RUN, shipped_language_models, shipped_runs
 
 DOCS = Path(hs_env.__file__).parents[1] / "docs"
 PAGE = DOCS / "zoo.md"
-MARKED = re.compile(r"(<!-- runs, by make docs -->\n).*?(<!-- end of runs -->)", re.DOTALL)
 TEXT = "the movie is not very good , but the actors are a pleasure to watch ."
 SENTENCE = "The plot is not exactly new, but it is told with such warmth that you never want it to end"
 HEAD = "| run | model | data | kB | dev | test (95% interval) |\n|:--|:--|:--|--:|--:|:--|\n"
@@ -73,8 +72,7 @@ def pictures() -> dict[Path, str]:
 
 
 def main() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(MARKED.sub(lambda match: match[1] + table() + match[2], page), encoding="utf-8")
+    write_marked(PAGE, "runs", table())
     made = pictures()
     for path, picture in made.items():
         path.write_text(picture, encoding="utf-8")

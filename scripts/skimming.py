@@ -7,7 +7,6 @@ Accuracies are those of a ledger, docs/results/skimming.jsonl unless another one
 from __future__ import annotations
 
 import json
-import re
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from command import run_script
+from marks import write_marked
 from matplotlib.figure import Figure
 
 import hs_env
@@ -181,12 +181,6 @@ def interval(value: Interval) -> str:
     return f"{value.value:.1f} ({value.low:.1f} to {value.high:.1f})".replace("-", "−")
 
 
-def put(page: str, name: str, table: str) -> str:
-    """Replace the table between the marks of `name` in a page."""
-    marked = re.compile(rf"(<!-- {name}, by scripts/skimming.py -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-    return marked.sub(lambda match: f"{match[1]}{table}{match[2]}", page)
-
-
 def main(ledger: Path = LEDGER) -> None:
     """Draw the figure and make the tables.
 
@@ -198,9 +192,9 @@ def main(ledger: Path = LEDGER) -> None:
     """
     made = points(ledger)
     draw(made)
-    page = put(PAGE.read_text(encoding="utf-8"), "accuracies", accuracy_table(made))
+    write_marked(PAGE, "accuracies", accuracy_table(made))
     times = json.loads(TIMES.read_text(encoding="utf-8"))
-    PAGE.write_text(put(page, "times", time_table(times)), encoding="utf-8")
+    write_marked(PAGE, "times", time_table(times))
     print(PAGE.relative_to(ROOT), PICTURE.relative_to(ROOT))
 
 

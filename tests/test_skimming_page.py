@@ -13,11 +13,11 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 
 def test_the_tables_are_made_from_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
-    script = importlib.import_module("skimming")
+    script, marked = importlib.import_module("skimming"), importlib.import_module("marks").marked
     page, made = script.PAGE.read_text(encoding="utf-8"), script.points(script.LEDGER)
     assert len(made) == 17
-    assert script.put(page, "accuracies", script.accuracy_table(made)) == page
+    assert marked(page, "accuracies", script.accuracy_table(made)) == page
     times = json.loads(script.TIMES.read_text(encoding="utf-8"))
-    assert script.put(page, "times", script.time_table(times)) == page
+    assert marked(page, "times", script.time_table(times)) == page
     assert page.count("<!-- end of") == 2
     assert script.PICTURE.is_file()

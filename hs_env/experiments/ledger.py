@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from hs_env.errors import HsEnvError
 from hs_env.storage import naming
@@ -31,8 +32,8 @@ class Ledger:
         """Append an entry. It is on disk when this method returns."""
         line = _line(entry)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with naming(self.path), self.path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        with naming(self.path), lock, self.path.open("a+b") as file:
             file.seek(0)
             content = file.read()
             end = content.rfind(b"\n") + 1

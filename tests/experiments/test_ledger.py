@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 from pathlib import Path
 
 import pytest
 
 from hs_env.errors import HsEnvError
 from hs_env.experiments.ledger import Ledger
+from tests.processes import CONTEXT
 
 
 def test_the_newest_result_of_a_key_counts_and_errors_are_none(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def _write(path: Path, writer: int) -> None:
 
 
 def test_several_processes_write_whole_lines(tmp_path: Path) -> None:
-    path, fork = tmp_path / "ledger.jsonl", multiprocessing.get_context("fork")
-    writers = [fork.Process(target=_write, args=(path, number)) for number in range(3)]
+    path = tmp_path / "ledger.jsonl"
+    writers = [CONTEXT.Process(target=_write, args=(path, number)) for number in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
