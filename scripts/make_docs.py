@@ -61,7 +61,7 @@ PAGE = """\
 MORE = {
     "chunking": "[Chunking](../chunking.md): the language model, and what policies learn",
     "composition": "[Composition](../composition.md): ListOps, training and results",
-    "information_distillation": "[Results of ID-LSTM](../results.md#id-lstm-words-retained-or-deleted)",
+    "information_distillation": "[Results of ID-LSTM](../one_run.md#id-lstm-words-retained-or-deleted)",
     "phrase_modules": "[Phrase modules](../modules.md): the model, and what policies learn",
     "phrase_segmentation": "[HS-LSTM, step by step](../hs_lstm.md), and its [results](../results.md)",
     "skimming": "[Skimming](../skimming.md): accuracy and speed by words read",
