@@ -14,7 +14,7 @@ from torch import Tensor
 from hs_env.compute import Device, find_device, isolated, kept_generators, making_on
 from hs_env.errors import HsEnvError
 from hs_env.models.encoder import StructuredEncoder
-from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers, find_file
+from hs_env.models.saved import LOADING_ERRORS, check_loading, check_numbers, find_file, is_out_of_memory
 from hs_env.problems.problem import Problem
 from hs_env.registry import Registry
 from hs_env.rewards import Reward
@@ -246,15 +246,18 @@ def load_agent(run: StrPath, device: Device = "cpu") -> Agent:
     state = load_state(path, "agent")
     try:
         kind = AGENTS.get(_RENAMED.get(state["agent"], state["agent"]))
-        if kind.load.__module__.startswith("hs_env."):  # those of others may save what they like
+        own = kind.load.__module__.startswith("hs_env.")  # those of others may save what they like
+        if own:
             check_numbers({name: value for name, value in state.items() if name not in ("words", "pnet", "weights")})
         check_loading(lambda: kind.load(state))
         with kept_generators(), making_on():  # the random initial weights are overwritten
             agent = kind.load(state).to(device)
-        if (actions := state.get("actions")) is not None:
+        if own and (actions := state.get("actions")) is not None:
             if not (isinstance(actions, list) and all(isinstance(each, str) for each in actions)):
                 raise HsEnvError("the names of its actions must be a list of texts")
             agent.actions = tuple(actions)
         return agent
     except LOADING_ERRORS as error:
+        if is_out_of_memory(error):
+            raise
         raise HsEnvError(f"The agent in {path} does not fit its own description: {error}") from error

@@ -34,7 +34,7 @@ def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, run: StrP
     if is_zip(run):
         return load_zip(run, trust, device)
     agent, path = load_agent(run, device), find_file(run, AGENT, "agent")
-    if agent.actions not in (None, encoder.problem.actions):
+    if agent.actions not in (None, tuple(encoder.problem.actions)):
         raise HsEnvError(
             f"The agent in {path} was trained for the actions {', '.join(agent.actions or ())}; those of "
             f"{encoder.problem.title} are {', '.join(encoder.problem.actions)}. Use an agent of the same problem."

@@ -25,7 +25,7 @@ from hs_env.types import SentenceBatch
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
 from .distances import DistanceNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
-from .estimators.score import Baseline, Ratio, Scale
+from .estimators.score import BaselineName, RatioName, ScaleName
 from .policy import LogitPolicy, PNet, PolicyNet
 
 _OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
@@ -43,17 +43,17 @@ class ReinforceParameters(RateParameters):
     `local_expectation`, `arm`, `disarm`, `rebar`, `relax`, `st_identity`, `st_sigmoid`, `st_hard` or `st_gumbel`."""
     samples: int = 5
     """Episodes per sentence. Estimators that compare the samples of a sentence need at least 2."""
-    baseline: Baseline | None = None
+    baseline: BaselineName | None = None
     """Baseline of the first five estimators: `leave_one_out`, `group_mean`, `batch_mean`, `moving_average` or
     `self_critical`. This and the next five parameters replace the estimator's own settings."""
-    scale: Scale | None = None
+    scale: ScaleName | None = None
     """Divisor of the advantages: `none`, `group` (standard deviation of the sentence's rewards) or `running` (moving
     average of the standard deviation of all advantages, at least 1)."""
     updates: int | None = None
     """Steps of the optimiser on the same episodes; `ppo` takes 15, the others 1."""
     clip: float | None = None
     """Distance from 1 at which probability ratios are clipped, 0.2 for `grpo` and `ppo`; 0 never clips."""
-    ratio: Ratio | None = None
+    ratio: RatioName | None = None
     """Whether a ratio is that of a whole `sequence` of actions (`ppo`) or of a `word` (`grpo`)."""
     discount: float | None = None
     """Factor per step, 0 to 1, of later rewards: each word then has an advantage of its own, for rewards that come at

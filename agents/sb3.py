@@ -8,7 +8,6 @@ import zipfile
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,7 +16,7 @@ from gymnasium.spaces import Box, Discrete
 from torch import Tensor
 
 from hs_env.compute import Device, find_device, making_on
-from hs_env.errors import HsEnvError, shown
+from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.storage import StrPath, save_state
 from hs_env.types import SentenceBatch
 
@@ -244,7 +243,8 @@ def _activation(name: str) -> type[torch.nn.Module]:
 
 def is_zip(path: StrPath) -> bool:
     """Return whether a file is a zip archive, as an algorithm of Stable-Baselines3 saves itself."""
-    return Path(path).is_file() and zipfile.is_zipfile(path)
+    found = expand(path_text(path, "The agent"))
+    return found.is_file() and zipfile.is_zipfile(found)
 
 
 def load_zip(path: StrPath, trust: bool, device: Device = "cpu") -> SB3Agent:
@@ -262,7 +262,7 @@ def load_zip(path: StrPath, trust: bool, device: Device = "cpu") -> SB3Agent:
 
     device = find_device(device)
     try:
-        data, weights, _ = load_from_zip_file(str(path), device="cpu")
+        data, weights, _ = load_from_zip_file(str(expand(path)), device="cpu")
         assert data is not None
         kind, settings = data["policy_class"], dict(data.get("policy_kwargs") or {})
         if "use_sde" in inspect.signature(kind).parameters:

@@ -256,7 +256,7 @@ def from_array(array: NDArray[Any], device: torch.device = CPU) -> Tensor:
 def seed_for(seed: int, *place: str | int) -> int:
     """Derive a seed from 0 to 2**63 - 1 for one place in a run. Seeds of different places are independent.
 
-    Two places count as different if they have as many parts, each below 2**32.
+    This holds for places with the same number of parts whose numbers are below 2**32.
 
     Args:
         seed: Seed of the run, from 0.

@@ -87,7 +87,7 @@ def _text(owner: str, key: Any) -> str:
 
 
 def plain_values(parameters: Any) -> dict[str, Any]:
-    """Return all fields by name, as JSON values; the inverse of `parse_parameters`."""
+    """Return all fields of a configuration or of parameters by name; the inverse of `parse_parameters`."""
     values: dict[str, Any] = {field.name: getattr(parameters, field.name) for field in fields(parameters)}
     rest: dict[str, Any] = values.pop(REST, {})
     return values | rest

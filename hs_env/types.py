@@ -194,13 +194,6 @@ class SentenceBatch:
         )
 
 
-def closing_weight(actions: Tensor) -> Tensor:
-    """Return the weight of all actions but action 0, (R, T): 0 or 1, or the relaxed weight; whether a phrase ends."""
-    if actions.ndim == 3:
-        return actions[..., 1:].sum(2)
-    return actions if actions.is_floating_point() else (actions != 0).long()
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Steps:
     """Steps of R episodes, the input of a reward that comes at each step: all T words, or a single one with T = 1.
@@ -215,8 +208,10 @@ class Steps:
 
     @property
     def closing(self) -> Tensor:
-        """(R, T) weight of all actions but action 0; see `closing_weight`."""
-        return closing_weight(self.actions)
+        """(R, T) weight of all actions but action 0: 0 or 1, or the relaxed weight; whether a phrase ends."""
+        if self.actions.ndim == 3:
+            return self.actions[..., 1:].sum(2)
+        return self.actions if self.actions.is_floating_point() else (self.actions != 0).long()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -271,8 +266,8 @@ class Episodes:
 
     @property
     def closing(self) -> Tensor:
-        """(R, T) weight of all actions but action 0; see `closing_weight`."""
-        return closing_weight(self.actions)
+        """See `Steps.closing`."""
+        return self.steps.closing
 
     @property
     def log_likelihood(self) -> Tensor:

@@ -7,6 +7,7 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from hs_env.errors import HsEnvError
@@ -61,7 +62,7 @@ def make_reward(reward: RewardLike, /, **parameters: Any) -> Reward:
             f"{', '.join((*FIELDS, PROGRESS))}, which have a value for each episode. For the batch of episodes, derive "
             "a class from hs_env.rewards.Reward: its `terms` gets it."
         )
-    named = getattr(reward, "func", reward)  # of a functools.partial
+    named = reward.func if isinstance(reward, partial) else reward
     return _made_by(reward, getattr(named, "__name__", repr(named)), parameters)
 
 

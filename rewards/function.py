@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from hs_env.errors import HsEnvError, shown
@@ -122,7 +123,7 @@ class FunctionReward(Reward):
 
     def __init__(self, function: Callable[..., Sequence[float | None]], name: str = "", /, **parameters: Any) -> None:
         self.function, self.parameters = function, parameters
-        named = getattr(function, "func", function)  # of a functools.partial
+        named = function.func if isinstance(function, partial) else function
         self.term: str = getattr(named, "__name__", type(named).__name__)
         self.name = name or self.term
         arguments = inspect.signature(function).parameters.values()

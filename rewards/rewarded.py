@@ -52,10 +52,6 @@ class Rewarded:
             for name, term in self.terms.items()
         }
 
-    def means(self) -> dict[str, float]:
-        """Return the mean of each term for the log (see `sums`), without terms that have no opinion at all."""
-        return {name: total / count for name, (total, count) in self.sums().items() if count}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:

@@ -112,7 +112,7 @@ def measure(config: ResolvedConfig, sentences: int, samples: int, batches: int) 
     phases = []
     for name, (call, forward, of_first) in passes.items():
         seconds, operations, performed, steps, read = [], 0, 0, 0, 0
-        for batch in train.batches(512, by_length=True) if name == "greedy evaluation" else chosen:
+        for batch in train.batches(512) if name == "greedy evaluation" else chosen:
             actions = call(batch)
             words = int(batch.lengths.sum())
             rows = words * len(actions) // len(batch)

@@ -55,7 +55,7 @@ def judge(resources: NamedResources, agent: Agent, deterministic: bool = False) 
     sums = torch.zeros(6, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
     lines = resources.encoded.batch(torch.arange(0, len(resources.encoded), 3))
-    for batch in EncodedSplit.from_batch(lines).batches(128, by_length=True):
+    for batch in EncodedSplit.from_batch(lines).batches(128):
         made = rollout(resources.encoder, agent, batch, deterministic=deterministic, generator=generator)
         earned = resources.reward(made.episodes)
         counts = CHUNKING.counts(made.episodes.actions, batch)

@@ -90,7 +90,7 @@ def bits(encoder: ChunkLSTM, agent: Agent, split: EncodedSplit) -> dict[str, flo
     """Return bits per character of both exits, the rate of chunk ends, and the accuracy of the class, on a split."""
     sums = torch.zeros(5, dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    for batch in split.batches(64, by_length=True):
+    for batch in split.batches(64):
         episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
         right = (episodes.predictions == batch.labels).sum()
         ends = CHUNKING.counts(episodes.actions, batch)["num_chunks"].sum()

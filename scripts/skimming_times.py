@@ -74,7 +74,7 @@ class Reader:
 
 def readers(name: str, model: Model, agent: Agent | None, test: EncodedSplit) -> list[Reader]:
     """Return a model as reader of a split; the skim LSTM also with jumps."""
-    batches = list(test.batches(BATCH, by_length=True))
+    batches = list(test.batches(BATCH))
     singles = [test.batch(torch.tensor([place])) for place in range(SINGLE)]
     if isinstance(model, FlatClassifier):
         return [Reader(name, 100.0, model, batches, singles)]
@@ -91,7 +91,7 @@ def readers(name: str, model: Model, agent: Agent | None, test: EncodedSplit) ->
 def share_read(model: StructuredEncoder, agent: Agent, test: EncodedSplit) -> float:
     """Return the share of the words that a policy selects, in per cent."""
     read = 0
-    for batch in test.batches(512, by_length=True):
+    for batch in test.batches(512):
         episodes = rollout(model, agent, batch, deterministic=True).episodes
         read += len(model.problem.spans(episodes.actions, batch.lengths))
     return 100 * read / int(test.lengths.sum())

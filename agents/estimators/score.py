@@ -33,9 +33,9 @@ from ..choice import choice_of
 from ..rollout import Rollout, rollout
 from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward
 
-Baseline = Literal["leave_one_out", "group_mean", "batch_mean", "moving_average", "self_critical"]
-Scale = Literal["none", "group", "running"]
-Ratio = Literal["sequence", "word"]
+BaselineName = Literal["leave_one_out", "group_mean", "batch_mean", "moving_average", "self_critical"]
+ScaleName = Literal["none", "group", "running"]
+RatioName = Literal["sequence", "word"]
 _LARGEST: Final = 20.0  # bound of a log ratio, so that ratios are finite
 
 
@@ -59,11 +59,11 @@ class Score:
         HsEnvError: If a discount is out of range, or comes with a baseline or a scale that is for whole episodes.
     """
 
-    baseline: Baseline
-    scale: Scale = "none"
+    baseline: BaselineName
+    scale: ScaleName = "none"
     updates: int = 1
     clip: float = 0.0
-    ratio: Ratio = "sequence"
+    ratio: RatioName = "sequence"
     discount: float | None = None
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,7 +119,7 @@ def _continued(folder: str, trust: bool) -> TrainConfig:
             f"The run in {folder} executes code outside of hs-env: {config.foreign_code}. If you trust its origin, add "
             "--trust; or choose another --reward."
         )
-    same = {each.name: getattr(config, each.name) for each in fields(TrainConfig)}
+    same = plain_values(config)
     changed: dict[str, Any] = {"init_from": folder, "warm_epochs": None, "pnet_epochs": None}
     if config.encoder_rate:  # the encoder has learned
         changed |= {"encoder_rate": 0.0, "encoder_decay": 1.0, "vectors": f"hf:{Path(folder) / ENCODER}"}

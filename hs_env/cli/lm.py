@@ -23,7 +23,7 @@ from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
 from hs_env.language.config import PRESETS
 from hs_env.language.models import DEFAULT_MODEL
 from hs_env.language.operations import operations_in
-from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.language.sampling import boundaries_in, marked, marked_sample
 from hs_env.language.scores import score_table
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
@@ -111,10 +111,7 @@ def sample(
         print(marked(show, boundaries_in(language_model, show, prompt or "")))
         return
     before = language_model.alphabet[0] if prompt is None else prompt
-    text = sample_text(language_model, length, before, temperature, seed)
-    if language_model.model.core.finds_boundaries and text:
-        text = marked(text, boundaries_in(language_model, text, before))
-    print(text)
+    print(marked_sample(language_model, length, before, temperature, seed))
 
 
 def show(

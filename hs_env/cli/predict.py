@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -61,7 +62,7 @@ def predict(
     if file == _STREAM:
         if text_column is not None:
             raise HsEnvError("Standard input has one text per line and no columns. Leave --text-column out.")
-        if encoding != DEFAULT_FORMAT.encoding:
+        if codecs.lookup(RowFormat(encoding=encoding).encoding).name != DEFAULT_FORMAT.encoding:
             raise HsEnvError("Standard input is read as UTF-8. Leave --encoding out, or give a file.")
         texts: Iterator[str] = (line.rstrip("\r\n") for line in input_lines())
     else:

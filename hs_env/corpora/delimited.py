@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -51,11 +51,12 @@ class _OpenQuoteError(ValueError):
 def separator_of(lines: Sequence[str], wanted: Wanted) -> str:
     """Detect the separator of a CSV file from its first lines; it is a comma if there is none.
 
-    It is the one that separates the wanted columns in the first line. For columns chosen by number it is one that
-    divides all lines into as many fields, enough for these numbers: the fewest, and with the fewest blanks after it.
-    Without such a sign it is the most frequent one of the first line. Text in quotes does not count.
+    It is the one that separates the wanted columns in the first line. For columns chosen by number it is a sign that
+    gives every line the same number of fields, at least as many as the highest number. Of several such signs it is the
+    one with the fewest blanks after it, then the most frequent one. If there is none, it is the most frequent sign of
+    the first line. Text in quotes does not count.
     """
-    names = set(wanted.values())
+    names, lines = set(wanted.values()), [line for line in lines if line.strip()]
     first, *_ = lines or [""]
     for sign in _SEPARATORS:
         if names <= {field.strip(' "\r\n') for field in first.split(sign)}:
@@ -66,13 +67,20 @@ def separator_of(lines: Sequence[str], wanted: Wanted) -> str:
         counts = {sign: {line.count(sign) for line in bare} for sign in _SEPARATORS}
         if regular := [sign for sign, found in counts.items() if len(found) == 1 and min(found) >= least]:
             blanks = {sign: sum(line.count(f"{sign} ") for line in bare) for sign in regular}
-            return min(regular, key=lambda sign: (bare[0].count(sign), blanks[sign]))
+            return min(regular, key=lambda sign: (blanks[sign], -bare[0].count(sign)))
     return max(_SEPARATORS, key=_QUOTATION.sub("", first).count)
 
 
 def _beginning(lines: Iterable[str]) -> list[str]:
-    """Return the first lines that are not blank."""
-    return list(islice(filter(str.strip, lines), _INSPECTED))
+    """Return the first lines, until enough of them are not blank."""
+    held: list[str] = []
+    found = 0
+    for line in lines:
+        held.append(line)
+        found += bool(line.strip())
+        if found == _INSPECTED:
+            break
+    return held
 
 
 def separator_name(path: Path, row_format: RowFormat) -> str:
@@ -134,8 +142,8 @@ def _fields(first: str, more: Iterator[str], separator: str) -> list[str]:
 
 def _csv_lines(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[tuple[int, list[str] | HsEnvError]]:
     """Yield the fields of each record, or its fault, with the line on which it begins: quoted text may span several."""
-    number, held = 0, list(islice(lines, _INSPECTED))
-    separator = separator_of(_beginning(held), wanted)
+    number, held = 0, _beginning(lines)
+    separator = separator_of(held, wanted)
 
     def counted() -> Iterator[str]:
         nonlocal number
@@ -172,18 +180,6 @@ def tsv_rows(path: Path, lines: Iterator[str], wanted: Wanted) -> Iterator[Recor
     """Yield the records of a TSV file, as `csv_rows` does."""
     divided = ((number, line.rstrip("\r\n").split("\t")) for number, line in enumerate(lines, 1))
     return _rows(path, divided, wanted)
-
-
-def csv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
-    """Yield the records of a CSV file that are not blank."""
-    rows = csv_rows(path, row_lines(path, row_format), wanted_by(row_format))
-    return (record for record in rows if record[1])
-
-
-def tsv_records(path: Path, row_format: RowFormat) -> Iterator[Record]:
-    """Yield the records of a TSV file that are not blank."""
-    rows = tsv_rows(path, row_lines(path, row_format), wanted_by(row_format))
-    return (record for record in rows if record[1])
 
 
 def _rows(path: Path, lines: Iterator[tuple[int, list[str] | HsEnvError]], wanted: Wanted) -> Iterator[Record]:

@@ -138,11 +138,11 @@ class EncodedSplit:
             originals=None if self.sentences is None else Originals(self.sentences, places),
         )
 
-    def batches(self, size: int, *, by_length: bool = False) -> Iterator[SentenceBatch]:
-        """Yield all sentences once, in padded batches of `size`; the last batch may be smaller.
+    def batches(self, size: int) -> Iterator[SentenceBatch]:
+        """Yield all sentences once, shortest first, in padded batches of `size`; the last batch may be smaller.
 
-        Sorting `by_length` saves padding; `SentenceBatch.indices` holds the positions of the sentences in the split.
+        `SentenceBatch.indices` holds the positions of the sentences in the split.
         """
-        order = self.sizes.argsort(stable=True) if by_length else torch.arange(len(self), device=CPU)
+        order = self.sizes.argsort(stable=True)
         for start in range(0, len(self), size):
             yield self.batch(order[start : start + size])

@@ -17,12 +17,13 @@ row raises an `HsEnvError` that names the file and the line, or counts as skippe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from hs_env.corpora.delimited import Record, csv_records, labelled_records, row_lines, tsv_records, wanted_by
+from hs_env.corpora.delimited import Record, Wanted, csv_rows, labelled_records, row_lines, tsv_rows, wanted_by
 from hs_env.corpora.labels import read_label
 from hs_env.corpora.parquet import parquet_rows
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
@@ -111,19 +112,22 @@ def _json_record(text: str, path: Path, line: int) -> dict[str, object] | HsEnvE
     return record
 
 
-def _without_boundaries(records: Iterable[Record]) -> Iterator[Record]:
-    """Remove the column `boundaries`, which a table cannot hold as a list."""
-    for line, record in records:
+def _table(
+    rows: Callable[[Path, Iterator[str], Wanted], Iterator[Record]], path: Path, row_format: RowFormat
+) -> Iterator[Record]:
+    """Yield the records of a table that are not blank, without the column `boundaries`, which has no lists there."""
+    for line, record in rows(path, row_lines(path, row_format), wanted_by(row_format)):
         if isinstance(record, dict):
             record.pop("boundaries", None)
-        yield line, record
+        if record:
+            yield line, record
 
 
 _READERS: Final[Mapping[str, Callable[[Path, RowFormat], Iterator[Record]]]] = {
     ".jsonl": _json_records,
     ".json": _json_records,
-    ".csv": lambda path, row_format: _without_boundaries(csv_records(path, row_format)),
-    ".tsv": lambda path, row_format: _without_boundaries(tsv_records(path, row_format)),
+    ".csv": partial(_table, csv_rows),
+    ".tsv": partial(_table, tsv_rows),
     ".all": labelled_records,
     ".parquet": lambda path, row_format: parquet_rows(path, wanted_by(row_format)),
 }

@@ -13,9 +13,11 @@ from hs_env.corpora.labels import check_labels, class_names, label_names, read_l
 from hs_env.corpora.layouts import TOKENISATION, warn_of_splits
 from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
-from hs_env.errors import HsEnvError, shown
+from hs_env.errors import HsEnvError, missing_extra, shown
 
 _DEV: Final = ("validation", "valid", "val", "dev")
+_PLAIN: Final = ("NoneType", "Value", "ClassLabel", "Sequence", "List", "LargeList", "list")
+"""Kinds of columns that are kept: numbers, texts, and lists of them. Pictures and sound are not decoded."""
 
 
 def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) -> Corpus:
@@ -24,7 +26,7 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     It needs the columns of the format, by default `text` (or `sentence`) and `label`, and the splits `train` and
     `test` or `validation` (or `valid`, `val`, `dev`). Without the latter, a stratified tenth of the train split becomes
     the dev split. A test split whose labels are hidden (-1) is left out. Gold phrases (`boundaries`) and other columns
-    are kept, as from files. Warnings as in `warn_of_splits`.
+    of numbers and texts are kept, as from files. Warnings as in `warn_of_splits`.
 
     Raises:
         HsEnvError: If `datasets` is not installed, rows are to be skipped, an encoding is named, or the data set cannot
@@ -37,7 +39,7 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     try:
         from datasets import load_dataset
     except ImportError as error:
-        raise HsEnvError('Hugging Face data sets need an extra package: pip install "hs-env[hf]".') from error
+        raise missing_extra("Hugging Face data sets", "hf") from error
     try:
         dataset = load_dataset(name)
     except Exception as error:  # the hub, the network and the data set's own script may raise anything
@@ -70,7 +72,8 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
 
 def _is_hidden(table: Any, label: str) -> bool:
     """Return whether all labels of a split are -1, which stands for hidden ones."""
-    return label in table.column_names and all(each == -1 for each in table[label])
+    labels = table[label] if label in table.column_names else []
+    return len(labels) > 0 and all(each == -1 for each in labels)
 
 
 def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Sequence[str]) -> list[Row]:
@@ -84,6 +87,8 @@ def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Se
     if _is_hidden(table, row_format.label):
         raise HsEnvError(f"{name}, split {split}: all labels are -1, so they are hidden, and it cannot be used.")
     rows = []
+    own = (text, row_format.label)
+    columns = [name for name in columns if name in own or type(table.features.get(name)).__name__ in _PLAIN]
     for line, values in enumerate(zip(*(table[column] for column in columns), strict=True), 1):
         record, where = dict(zip(columns, values, strict=True)), f"{name}, split {split}, row {line}"
         sentence, label, boundaries = record.pop(text), record.pop(row_format.label), record.pop("boundaries", None)

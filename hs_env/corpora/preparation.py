@@ -74,11 +74,10 @@ DIGESTS: Final[Mapping[str, str]] = {
     "mpqa/folds.json": "6928deefcc026b96",
     "conll2000/train.txt.gz": "82033cd7a72b2099",
     "conll2000/test.txt.gz": "73b7b1e565fa75a1",
-    "vectors/glove6b_100d.words.txt": "4efc9e0c6180e701",
 }
-"""First digits of the SHA-256 of each unpacked file that the published results used, or of one with the same values.
+"""First digits of the SHA-256 of each unpacked file that the published results used.
 
-The vectors are those of more words. AG's News is missing: the results used only a part of its training sentences.
+AG's News and the vectors are missing: the results used a part of the training sentences, and of the words.
 """
 
 Row = dict[str, Any]
@@ -231,7 +230,7 @@ class Preparation:
                     content = answer.read()
             except (OSError, HTTPException) as error:
                 raise HsEnvError(
-                    f"{SOURCES[name]} cannot be downloaded ({error}). Copy the file into {self.downloads} yourself."
+                    f"{SOURCES[name]} cannot be downloaded ({error}). Download it yourself as {path}."
                 ) from error
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)

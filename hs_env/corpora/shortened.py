@@ -43,7 +43,7 @@ def thinned(corpus: Corpus, share: float, seed: int = 0) -> Corpus:
 
 def _count(share: float, words: int) -> int:
     """Return how many words stay, rounded up; 0.28 of 25 words are 7, though as floats their product is above it."""
-    return math.ceil(round(share * words, 9))
+    return max(1, math.ceil(round(share * words, 9)))
 
 
 def _selected(corpus: Corpus, select: Callable[[str, int, int], range | list[int]]) -> Corpus:

@@ -43,7 +43,7 @@ def read_texts(path: Path, column: str | None = None, encoding: str = "utf-8") -
             f"that ends in {', '.join((*_TABLES, '.parquet'))}."
         )
     texts = (line.rstrip("\r\n") for line in lines)
-    return (text.strip().partition(" ")[2].strip() for text in texts) if name.suffix == ".all" else texts
+    return ("".join(text.split(maxsplit=1)[1:]).strip() for text in texts) if name.suffix == ".all" else texts
 
 
 def _json_texts(path: Path, lines: Iterator[str], column: str) -> Iterator[str]:

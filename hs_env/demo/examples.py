@@ -55,7 +55,7 @@ def examples_of(source: Source) -> Examples:
     split = source.classifier.encode(sentences)
     right = torch.zeros(len(split), dtype=torch.bool, device=CPU)
     spread = torch.zeros(len(split), device=CPU)
-    for batch in split.batches(256, by_length=True):
+    for batch in split.batches(256):
         log_probs, spread[batch.indices] = _read(source, batch)
         right[batch.indices] = log_probs.argmax(1) == batch.labels
     order = sorted(range(len(sentences)), key=lambda at: (len(sentences[at].words) not in _WORDS, -float(spread[at])))

@@ -29,6 +29,7 @@ from hs_env.metrics.scores import greedy_episodes, greedy_predictions, sampled_p
 from hs_env.models import FlatClassifier, PlainLSTM, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
+from hs_env.parameters import plain_values
 from hs_env.problems.segmentation import PhraseSegmentation
 from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.training.config import ResolvedConfig, TrainConfig
@@ -251,7 +252,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
     """
     folder = run.folder / _PLAIN
     per_epoch = -(-len(data.splits["train"]) // run.config.batch_size)
-    same = {each.name: getattr(run.config, each.name) for each in fields(TrainConfig)}
+    same = plain_values(run.config)
     shared = {each.name for each in fields(SentenceParameters)}
     plain_config = {
         "model": _PLAIN,
@@ -280,7 +281,7 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         try:
             if not folder.exists():
                 console.print("Plain LSTM to compare with")
-            plain = train_or_resume(config, folder, console)
+            plain = Run.load(folder, config.device) if finished else train_or_resume(config, folder, console)
         except KeyboardInterrupt:
             console.print(f"The run itself is finished. Compare it with: hs-env evaluate {run.folder}", markup=False)
             raise

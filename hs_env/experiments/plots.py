@@ -12,7 +12,7 @@ import numpy as np
 from hs_env.errors import missing_extra
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.statistics import t_interval
-from hs_env.experiments.summary import FEW, Results, overlap, sentence_accuracies
+from hs_env.experiments.summary import FEW, Results, overlap, runs_of, sentence_accuracies
 from hs_env.storage import write_atomically
 
 try:
@@ -29,9 +29,9 @@ Entries = Mapping[str, Sequence[Mapping[str, Any]]]
 def save_figures(cells: Sequence[Cell], results: Results, folder: Path) -> list[Path]:
     """Draw accuracy, learning curves and phrases on each corpus as SVG files, unless a figure has no data."""
     corpora: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
-    for cell in cells:
-        if cell.key in results:
-            corpora.setdefault(cell.corpus, {}).setdefault(cell.variant, []).append(results[cell.key])
+    for (corpus, variant), runs in runs_of(cells, results).items():
+        if runs:
+            corpora.setdefault(corpus, {})[variant] = list(runs.values())
     drawings = {"accuracy": _accuracy, "curves": _curves, "phrases": _phrases, "phrase_lengths": _phrase_lengths}
     paths = []
     for name, draw in drawings.items():

@@ -11,10 +11,9 @@ import numpy as np
 
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.statistics import detectable, runs_to_detect
-from hs_env.experiments.summary import REFERENCE, overlap
+from hs_env.experiments.summary import REFERENCE, Results, overlap, runs_of
 
-Results = Mapping[int, Mapping[str, Any]]
-"""Results of a variant on a corpus by seed or fold."""
+_Numbered = Mapping[int, Mapping[str, Any]]  # results by seed or fold
 
 _POINT: Final = 0.01
 """One point of accuracy."""
@@ -30,7 +29,7 @@ class Power:
         runs: Smallest number of pairs of runs of a comparison.
         deviation: Standard deviation of the difference in test accuracy of a pair, pooled over the variants.
         smallest: Smallest true difference that `runs` pairs detect with 80% power.
-        needed: Number of pairs that detect a difference of one point of accuracy, in words if it is over 1,000.
+        needed: Number of pairs that detect a difference of one point of accuracy; in words if over 1,000 or none do.
     """
 
     corpus: str
@@ -41,7 +40,7 @@ class Power:
     needed: str
 
 
-def power_of(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]], variants: Sequence[str]) -> list[Power]:
+def power_of(cells: Sequence[Cell], results: Results, variants: Sequence[str]) -> list[Power]:
     """Compute the power on each corpus of the grid, from the pairs of runs that have results.
 
     Runs on folds share training sentences, which is corrected as in `t_interval`: more folds of the same size.
@@ -51,10 +50,7 @@ def power_of(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]], va
         results: Results of a ledger by key.
         variants: Names of the variants to compare with the plain LSTM; all others if empty.
     """
-    grouped: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
-    for cell in cells:
-        if cell.key in results:
-            grouped.setdefault((cell.corpus, cell.variant), {})[cell.number] = results[cell.key]
+    grouped = {place: runs for place, runs in runs_of(cells, results).items() if runs}
     found = []
     for corpus in dict.fromkeys(corpus for corpus, _ in grouped):
         own = {variant: runs for (its, variant), runs in grouped.items() if its == corpus}
@@ -66,7 +62,7 @@ def power_of(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]], va
     return found
 
 
-def _differences(runs: Results, reference: Results) -> list[float]:
+def _differences(runs: _Numbered, reference: _Numbered) -> list[float]:
     """Return the difference in test accuracy of each pair."""
     shared = sorted(runs.keys() & reference.keys())
     return [runs[at]["test"]["accuracy"] - reference[at]["test"]["accuracy"] for at in shared]

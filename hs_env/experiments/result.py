@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hs_env.compute import to_array
 from hs_env.metrics.definitions import values_of
-from hs_env.metrics.predictions import collect, collect_flat
-from hs_env.metrics.scores import flat_predictions, greedy_episodes
+from hs_env.metrics.predictions import collect
+from hs_env.metrics.scores import greedy_episodes, greedy_predictions
 from hs_env.models import StructuredEncoder
 from hs_env.problems.problem import Problem
 from hs_env.storage import HISTORY
@@ -34,7 +34,7 @@ def result_of(run: Run) -> dict[str, Any]:
     - "classifier_updates": number of updates of the classifier by stage.
     - "train_sentences": number of training sentences.
     - "dev" and "test": every metric that applies, "sentences" (their number), "correct" (see `unpack`) and, if the
-      model segments sentences into phrases, "phrase_lengths" (see `phrase_lengths`).
+      model segments sentences into phrases, "phrase_lengths" (see `length_counts`).
     """
     data = run.data("dev", "test")
     epochs = json.loads((run.folder / HISTORY).read_text(encoding="utf-8"))["epochs"]
@@ -70,9 +70,9 @@ def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
         episodes = list(greedy_episodes(model, run.agent, sentences))
         found = collect(episodes, model.problem)
         if model.problem.covers:
-            more["phrase_lengths"] = phrase_lengths(episodes, model.problem)
+            more["phrase_lengths"] = length_counts(episodes, model.problem)
     else:
-        found = collect_flat(flat_predictions(model, sentences))
+        found = greedy_predictions(model, None, sentences)
     return {
         "sentences": len(found),
         **values_of(found),
@@ -81,7 +81,7 @@ def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:
     }
 
 
-def phrase_lengths(episodes: list[Episodes], problem: Problem) -> list[int]:
+def length_counts(episodes: list[Episodes], problem: Problem) -> list[int]:
     """Count the phrases of 0, 1, 2, ... words."""
     counts = np.zeros(1, dtype=np.int64)
     for batch in episodes:

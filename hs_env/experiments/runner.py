@@ -127,10 +127,15 @@ def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
     digests: dict[tuple[str, str], dict[str, str]] = {}
     for cell in cells:
         name, model = cell.config.corpus, cell.config.model
-        if is_path(name) and (folder(cell) / DATA).exists():
+        if _is_own(name) and (folder(cell) / DATA).exists():
             if (name, model) not in digests:
                 digests[name, model] = corpus_digests(corpus_of(cell.config))
             check_data(folder(cell), f"corpus {name!r}", digests[name, model], rewards=True)
+
+
+def _is_own(corpus: str) -> bool:
+    """Return whether a corpus is the user's, from files or from the hub."""
+    return is_path(corpus) or corpus.startswith("hf:")
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
@@ -141,17 +146,18 @@ def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
     """
     prepare(config.threads)
     begun, used = time.monotonic(), time.process_time()
-    if is_path(config.corpus) and not corpus_of(config).counts["test"]:
+    if _is_own(config.corpus) and not corpus_of(config).counts["test"]:
         raise HsEnvError(f"The corpus {config.corpus!r} has no test sentences, which the table over runs needs.")
-    if (folder / HISTORY).exists():  # another process has trained it
-        used -= read_json(folder / HISTORY).get("cpu_seconds", 0.0)
-    trained = train_or_resume(config, folder)  # waits if another process trains there
+    trained, whole = train_or_resume(config, folder), time.process_time()  # waits if another process trains there
     if not (folder / RESULT).exists():
-        spent = {"seconds": time.monotonic() - begun, "cpu_seconds": time.process_time() - used}
-        content = json.dumps(spent | result_of(trained), ensure_ascii=False, allow_nan=False)
+        result = result_of(trained)
+        before = read_json(folder / HISTORY).get("cpu_seconds", 0.0)  # perhaps of other processes
+        cpu_seconds = time.process_time() - min(used, whole - before)
+        spent = {"seconds": time.monotonic() - begun, "cpu_seconds": cpu_seconds}
+        content = json.dumps(spent | result, ensure_ascii=False, allow_nan=False)
         write_atomically(folder / RESULT, content.encode())
     try:
-        result: dict[str, Any] = read_json(folder / RESULT)
+        result = read_json(folder / RESULT)
     except HsEnvError:
         result = {}
     if not is_result(result):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hs_env.agents import AGENTS
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS
+from hs_env.parameters import plain_values
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.training.config import ResolvedConfig, TrainConfig
 
@@ -75,6 +76,8 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
     layers = [tables.get("all", {})]
     for kind, registry, name in (("models", MODELS, resolved.model), ("agents", AGENTS, resolved.agent)):
         named = {registry.resolve(each): fields_of for each, fields_of in tables.get(kind, {}).items()}
+        if len(named) < len(tables.get(kind, {})):
+            raise HsEnvError(f"{path}: two tables of {kind} have one name, with and without a version. Join them.")
         layers.append(named.get(registry.resolve(name), {}) if name else {})
     space: dict[str, Range] = {}
     for field, value in merge_settings(*layers).items():
@@ -83,7 +86,7 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
         inner = {f"{field}.{name}": each for name, each in value.items()} if field in _NESTED else {field: value}
         for name, each in inner.items():
             found = _range(f"{path}, {name}", each)
-            space[name] = found.of_floats() if isinstance(_value_in(resolved, name), float) else found
+            space[name] = found.of_floats() if _takes_floats(config, name, found) else found
     if not space:
         raise HsEnvError(f"{path} names no field for the model {resolved.model!r} and the agent {resolved.agent!r}.")
     for name, each in space.items():
@@ -95,9 +98,18 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
     return space
 
 
+def _takes_floats(config: TrainConfig, name: str, values: Range) -> bool:
+    """Return whether a field takes a number between two whole ones."""
+    try:
+        with_values(config, {name: values.low + 0.5}).resolve()
+    except HsEnvError:
+        return False
+    return True
+
+
 def with_values(config: TrainConfig, values: Mapping[str, Value]) -> TrainConfig:
     """Return a configuration with other values of fields, whose names are those of a space."""
-    layers: list[dict[str, Any]] = [{each.name: getattr(config, each.name) for each in fields(config)}]
+    layers = [plain_values(config)]
     for name, value in values.items():
         field, _, inner = name.partition(".")
         layers.append({field: {inner: value} if inner else value})

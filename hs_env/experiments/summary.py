@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
@@ -138,16 +139,21 @@ def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, M
     return [line for line in lines if line.runs] + _over_all(groups)
 
 
+def runs_of(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], dict[int, Mapping[str, Any]]]:
+    """Return the results of each variant on each corpus by seed or fold, in the order of the grid, corpus by corpus."""
+    grouped: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
+    for corpus in dict.fromkeys(cell.corpus for cell in cells):
+        for cell in cells:
+            if cell.corpus == corpus:
+                group = grouped.setdefault((corpus, cell.variant), {})
+                if cell.key in results:
+                    group[cell.number] = _checked(results, cell.key)
+    return grouped
+
+
 def _groups(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], _Runs]:
-    """Group the runs by corpus and variant, in the order of the grid, corpus by corpus."""
-    grouped: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        grouped.setdefault((cell.corpus, cell.variant), []).append(cell)
-    corpora = list(dict.fromkeys(corpus for corpus, _ in grouped))
-    return {
-        place: _Runs(len(group), {cell.number: _checked(results, cell.key) for cell in group if cell.key in results})
-        for place, group in sorted(grouped.items(), key=lambda item: corpora.index(item[0][0]))
-    }
+    planned = Counter((cell.corpus, cell.variant) for cell in cells)
+    return {place: _Runs(planned[place], found) for place, found in runs_of(cells, results).items()}
 
 
 def _checked(results: Results, key: str) -> Mapping[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from hs_env.corpora import load_corpus
 from hs_env.corpora.loading import is_path
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.experiments.space import Range, Space, Value, values_in, with_values
+from hs_env.models.saved import is_out_of_memory
+from hs_env.parameters import plain_values
 from hs_env.settings import to_toml
 from hs_env.storage import check_folder, write_atomically
 from hs_env.training import TrainConfig, train_or_resume
@@ -195,6 +197,9 @@ def _run(study: optuna.Study, trial: Trial, config: TrainConfig, out: Path) -> s
             study.tell(trial, state=TrialState.PRUNED)
             return "was pruned"
         except (HsEnvError, RuntimeError, MemoryError) as error:
+            traceback.print_exc(file=log)
+            if not (isinstance(error, HsEnvError) or is_out_of_memory(error)):
+                raise
             if trial.number == 0:  # the configuration itself does not work, and the trial is repeated with the command
                 raise
             fault = str(error) or type(error).__name__
@@ -221,6 +226,6 @@ def _told(study: optuna.Study) -> str:
 
 def _changed(config: TrainConfig) -> dict[str, Any]:
     """Return the fields that differ from the defaults, as JSON values."""
-    values = {each.name: getattr(config, each.name) for each in fields(config)}
-    changed = {name: value for name, value in values.items() if value != getattr(TrainConfig(), name)}
+    default = plain_values(TrainConfig())
+    changed = {name: value for name, value in plain_values(config).items() if value != default[name]}
     return {name: str(value) if isinstance(value, Path) else value for name, value in changed.items()}

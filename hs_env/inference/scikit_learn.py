@@ -21,11 +21,11 @@ from hs_env.corpora import tokenise
 from hs_env.corpora.labels import read_label, too_many
 from hs_env.corpora.layouts import TOKENISATION
 from hs_env.corpora.splits import DEV_SHARES, stratified_split
-from hs_env.errors import HsEnvError, missing_extra, shown
+from hs_env.errors import HsEnvError, expand, missing_extra, shown
 from hs_env.inference.predictor import load
 from hs_env.inference.texts import check_texts
 from hs_env.registry import unknown_name
-from hs_env.storage import write_atomically
+from hs_env.storage import check_folder, write_atomically
 from hs_env.textfile import has_surrogates
 from hs_env.training import TrainConfig, train
 from hs_env.types import Sentence
@@ -114,11 +114,12 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         config = self._config()
         sentences, classes, prior = self._sentences(X, y)
         with TemporaryDirectory(prefix="hs_env-") if self.folder is None else nullcontext(self.folder) as made:
-            folder = Path(made)
+            folder = expand(made)
+            check_folder(folder)
             training = TrainConfig(corpus=str(folder / _DATA), **config)
             training.resolve()  # before anything is written
             if folder.exists() and any(folder.iterdir()):
-                raise HsEnvError(f"{folder} exists. Give a new folder. A search fits often, so it needs folder=None.")
+                raise HsEnvError(f"{folder} is not empty. Give a new folder; a search needs folder=None.")
             _write(folder / _DATA, sentences, _names(classes))
             try:
                 run = train(training, folder / _RUN, Console(stderr=True, quiet=not self.verbose))

@@ -45,7 +45,7 @@ def phrase_vectors(classifier: Classifier, phrases: Sequence[tuple[str, ...]]) -
     """
     encoder = hs_lstm_of(classifier)
     split = classifier.encode([Sentence(phrase, 0) for phrase in phrases])
-    batches = split.batches(4096, by_length=True)
+    batches = split.batches(4096)
     return _in_order(
         len(phrases), encoder.hidden_size, ((each.indices, encoder.phrase_vectors(each)) for each in batches)
     )
@@ -92,7 +92,7 @@ def _softmax_inputs(
                 model(episodes.sentences, episodes.actions)
                 yield episodes.sentences.indices, taken[0]
         else:
-            for batch in split.batches(_BATCH, by_length=True):
+            for batch in split.batches(_BATCH):
                 model(batch)
                 yield batch.indices, taken[0]
 

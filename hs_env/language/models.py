@@ -16,7 +16,7 @@ from hs_env.language.config import LMConfig
 from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, HNetCore, State
 from hs_env.language.texts import encode
 from hs_env.models.rounded import to_float32, to_int8
-from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, is_out_of_memory
 from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import StrPath, load_state, save_state
 
@@ -226,6 +226,8 @@ class LanguageModel:
             model.load_state_dict(weights)
             return cls(model.eval().to(device), alphabet, state["notes"])
         except LOADING_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
             raise HsEnvError(
                 f"The weights of the language model in {file} do not fit its configuration: {error}"
             ) from error

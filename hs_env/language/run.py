@@ -61,9 +61,8 @@ class LMRun:
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
         text = load_text(self.config.text, self.config.data_dir)
-        parts = {name: getattr(text, name) for name in SPLITS}
-        check_data(self.folder, f"text {self.config.text!r}", text_digests(parts))
-        model, encoded = self.language_model.model, self.language_model.encode(parts[split])
+        check_data(self.folder, f"text {self.config.text!r}", text_digests(text.parts))
+        model, encoded = self.language_model.model, self.language_model.encode(text.parts[split])
         scores = evaluate_lm(model, encoded, alphabet=self.language_model.alphabet, ends=text.word_ends(split))
         with saving(console):
             write_json(self.folder / f"evaluation-{split}.json", scores)

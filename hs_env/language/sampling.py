@@ -88,6 +88,16 @@ def sample_text(
     return "".join(written)
 
 
+def marked_sample(
+    language_model: LanguageModel, length: int, prompt: str, temperature: float = 1.0, seed: int = 0
+) -> str:
+    """Sample a text as `sample_text` does, with marks at its boundaries if the model finds any."""
+    text = sample_text(language_model, length, prompt, temperature, seed)
+    if not (text and language_model.model.core.finds_boundaries):
+        return text
+    return marked(text, boundaries_in(language_model, text, prompt))
+
+
 def marked(text: str, boundaries: Tensor) -> str:
     """Return the text with `MARKS`. A phrase of a level ends where all detectors up to that level fire."""
     levels = ended_levels(boundaries).tolist()

@@ -59,9 +59,14 @@ class Text:
     source: str = ""
     spaced: Text | None = None
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The three parts by the name of the split."""
+        return {split: getattr(self, split) for split in SPLITS}
+
     def __post_init__(self) -> None:
-        for split in ("train", "dev", "test"):
-            if len(getattr(self, split)) < 2:
+        for split, part in self.parts.items():
+            if len(part) < 2:
                 raise HsEnvError(
                     f"The {split} part of the text {self.name!r} has fewer than 2 characters. Use a longer text."
                 )

@@ -19,7 +19,7 @@ from hs_env.language.config import LMConfig
 from hs_env.language.cores import State
 from hs_env.language.gates import policy_loss
 from hs_env.language.models import EQUAL_TO, LanguageModel, hm_lstm_size, new_model
-from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.language.sampling import marked_sample
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode
 from hs_env.models.rate import RateParameters, rate_loss
@@ -71,8 +71,8 @@ class LMTrainer(StagedTrainer[int]):
         self.config, self.text = config, text
         self.rate = RateParameters(config.target_rate, config.rate_control, config.rate_weight)
         self.data_name = f"text {config.text!r}"
-        self.data_digests = text_digests({"train": text.train, "dev": text.dev, "test": text.test})
-        self.data_digest = hashlib.sha256("\0".join((text.train, text.dev, text.test)).encode()).hexdigest()
+        self.data_digests = text_digests(text.parts)
+        self.data_digest = hashlib.sha256("\0".join(text.parts.values()).encode()).hexdigest()
         train = encode(text.train, text.alphabet).to(self.device)
         length = (len(train) - 1) // config.batch_size
         if length < config.stretch:
@@ -152,10 +152,7 @@ class LMTrainer(StagedTrainer[int]):
         scores = evaluate_lm(model, self.dev, alphabet=self.text.alphabet, ends=self.text.word_ends("dev"))
         scores |= model.core.settings()
         language_model = LanguageModel(model, self.text.alphabet, {})
-        sample = sample_text(language_model, 200, prompt, seed=self.config.seed)
-        if model.core.finds_boundaries:
-            sample = marked(sample, boundaries_in(language_model, sample, prompt))
-        return scores, sample
+        return scores, marked_sample(language_model, 200, prompt, seed=self.config.seed)
 
     def history_entry(self, stage: Stage, scores: dict[str, float], better: bool) -> dict[str, Any]:
         """Return the scores with the updates and the processor time until then."""

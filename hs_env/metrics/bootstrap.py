@@ -117,8 +117,7 @@ def difference(
     known = metrics_of(a) | metrics_of(b)
     if metric not in known:
         raise unknown_name("metric", metric, known)
-    if not (np.array_equal(a.labels, b.labels) and np.array_equal(a.lengths, b.lengths)):
-        raise HsEnvError(f"A paired difference needs the same sentences, got different ones, {len(a)} and {len(b)}.")
+    a.check_same(b, "A paired difference")
     left, right = known[metric].statistics(a), known[metric].statistics(b)
     if left is None or right is None:
         raise HsEnvError(f"The metric {metric!r} does not apply to both predictions. Choose one that does.")

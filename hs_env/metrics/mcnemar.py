@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, fsum, lgamma, log
 
-import numpy as np
-
-from hs_env.errors import HsEnvError
 from hs_env.metrics.predictions import Predictions
 
 
@@ -32,10 +29,7 @@ def mcnemar(first: Predictions, second: Predictions) -> McNemar:
     Raises:
         HsEnvError: If the predictions are of different sentences.
     """
-    if not (np.array_equal(first.labels, second.labels) and np.array_equal(first.lengths, second.lengths)):
-        raise HsEnvError(
-            f"McNemar's test needs the same sentences, got different ones, {len(first)} and {len(second)}."
-        )
+    first.check_same(second, "McNemar's test")
     right, other = first.classes == first.labels, second.classes == second.labels
     b, c = int((right & ~other).sum()), int((other & ~right).sum())
     return McNemar(b, c, _binomial_test(min(b, c), b + c))

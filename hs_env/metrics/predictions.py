@@ -61,6 +61,15 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def check_same(self, other: Predictions, what: str) -> None:
+        """Check that others are of the same sentences, for `what`.
+
+        Raises:
+            HsEnvError: If they are not.
+        """
+        if not (np.array_equal(self.labels, other.labels) and np.array_equal(self.lengths, other.lengths)):
+            raise HsEnvError(f"{what} needs the same sentences, got different ones, {len(self)} and {len(other)}.")
+
     @property
     def classes(self) -> IntArray:
         """Most probable class of each sentence, (N,) int64."""

@@ -31,7 +31,7 @@ _BATCH = 512
 def greedy_episodes(encoder: StructuredEncoder, agent: Agent, split: EncodedSplit) -> Iterator[Episodes]:
     """Yield one episode per sentence, with the agent's most probable actions."""
     generator = generator_for(0, "evaluation")  # for policies that sample even so
-    for batch in split.batches(_BATCH, by_length=True):
+    for batch in split.batches(_BATCH):
         with torch.no_grad():  # not around the yield, where it would affect the caller
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=generator).episodes
         yield episodes
@@ -57,7 +57,7 @@ def sampled_predictions(
 ) -> Iterator[tuple[SentenceBatch, Tensor]]:
     """Yield batches, and (B, C) log of the mean class probabilities over sampled action sequences per sentence."""
     generator = generator_for(0, "samples")
-    for batch in split.batches(max(1, 512 // samples), by_length=True):
+    for batch in split.batches(max(1, _BATCH // samples)):
         with torch.no_grad():
             drawn = rollout(encoder, agent, batch, samples=samples, generator=generator).episodes.log_probs
         yield batch, drawn.view(len(batch), samples, -1).logsumexp(1) - math.log(samples)
@@ -98,7 +98,7 @@ def reward_means(reward: Reward, episodes: Iterable[Episodes]) -> dict[str, floa
 
 def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor]]:
     """Yield the sentences of a split in batches, sorted by length, with (B, C) class log-probabilities."""
-    for batch in split.batches(_BATCH, by_length=True):
+    for batch in split.batches(_BATCH):
         with torch.no_grad():
             log_probs = model(batch)
         yield batch, log_probs
@@ -106,7 +106,7 @@ def flat_predictions(model: FlatClassifier, split: EncodedSplit) -> Iterator[tup
 
 def nested_predictions(model: NestedClassifier, split: EncodedSplit) -> Iterator[tuple[SentenceBatch, Tensor, Tensor]]:
     """Yield batches as `flat_predictions` does, with (B, C) class log-probabilities and (B, T, levels) boundaries."""
-    for batch in split.batches(_BATCH, by_length=True):
+    for batch in split.batches(_BATCH):
         with torch.no_grad():
             parse = model.parse(batch)
         yield batch, parse.log_probs, parse.boundaries
@@ -114,7 +114,7 @@ def nested_predictions(model: NestedClassifier, split: EncodedSplit) -> Iterator
 
 def flat_scores(model: FlatClassifier, split: EncodedSplit, class_weights: Tensor | None = None) -> dict[str, float]:
     """Compute scores of a flat classifier on a split."""
-    return _classifier_scores(collect_flat(flat_predictions(model, split)), class_weights)
+    return _classifier_scores(greedy_predictions(model, None, split), class_weights)
 
 
 def _classifier_scores(predictions: Predictions, class_weights: Tensor | None) -> dict[str, float]:

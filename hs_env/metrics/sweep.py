@@ -35,7 +35,7 @@ class _Function(Agent):
 
     def act(self, inputs: PolicyInput) -> Decision:
         returned = self.function(to_array(inputs.observation), to_array(inputs.legal))
-        if isinstance(returned, tuple):
+        if isinstance(returned, tuple) and len(returned) == 2 and not isinstance(returned[1], int | np.integer):
             raise HsEnvError(
                 "The policy must return actions, got a tuple. The `predict` of Stable-Baselines3 also returns a state: "
                 "take its first element, or give SB3Agent(model)."

@@ -27,7 +27,7 @@ from hs_env.models.id_lstm import IDLSTM
 from hs_env.models.phrase_modules import PhraseModuleNetwork
 from hs_env.models.plain_lstm import PlainLSTM
 from hs_env.models.rounded import to_float32, to_int8
-from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file
+from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, is_out_of_memory
 from hs_env.models.self_attentive import SelfAttentive
 from hs_env.models.sentence import FlatClassifier
 from hs_env.models.skim_lstm import SkimLSTM
@@ -196,6 +196,8 @@ class Classifier:
                 )
             return cls(model.eval().to(device), vocabulary, labels, state["tokenisation"], state["notes"], contextual)
         except LOADING_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
             raise HsEnvError(f"The classifier in {path} does not fit its own description: {error}") from error
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hs_env.compute import kept_generators
 from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.registry import unknown_name
-from hs_env.shipped import shipped_folders, warn_of_folder
+from hs_env.shipped import CLASSIFIER, LANGUAGE_MODEL, shipped_folders, warn_of_folder
 from hs_env.storage import StrPath
 
 LOADING_ERRORS: Final = (
@@ -35,9 +35,13 @@ LOADING_ERRORS: Final = (
 """Errors that building a network from a damaged description may raise."""
 
 
+_NO_MEMORY: Final = ("allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED")
+"""Words of torch's errors, on all its devices."""
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Tell whether an error says that memory is used up, which no file is to blame for."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 _LARGEST: Final = 10**7
@@ -62,7 +66,9 @@ def find_file(run: StrPath, file_name: str, kind: str) -> Path:
         warn_of_folder(name, kind)
     if path.is_dir():
         return path / file_name
-    if not path.exists() and path.suffix != ".safetensors" and len(path.parts) == 1:
+    if not path.exists() and not path.suffix and len(path.parts) == 1:
+        if any(name in shipped_folders(other) for other in (CLASSIFIER, LANGUAGE_MODEL)):
+            raise HsEnvError(f"The run {name!r} that ships with hs-env has no {kind}.")
         raise unknown_name(kind, name, shipped)
     return path
 

@@ -8,7 +8,7 @@ from typing import Final
 from hs_env.compute import Device, isolated
 from hs_env.language import LMRun, load_text
 from hs_env.language.operations import operations_in
-from hs_env.language.sampling import boundaries_in, marked, sample_text
+from hs_env.language.sampling import marked_sample
 from hs_env.language.scores import score_table
 from hs_env.models.hm.layers import HMLSTM
 from hs_env.render import operations_svg
@@ -40,14 +40,12 @@ def make_language_report(run: LMRun | StrPath, split: str = "test", device: Devi
     """
     run = run if isinstance(run, LMRun) else LMRun.load(run, device)
     language_model, scores = run.language_model, run.evaluate(split)
-    core, before = language_model.model.core, language_model.alphabet[0]
-    sample = sample_text(language_model, _SAMPLE, before, seed=run.config.seed)
+    core = language_model.model.core
+    sample = marked_sample(language_model, _SAMPLE, language_model.alphabet[0], seed=run.config.seed)
     drawings: Sequence[Markup] = ()
     headings, levels = score_table(scores)
-    if core.finds_boundaries:
-        sample = marked(sample, boundaries_in(language_model, sample, before))
     if isinstance(core, HMLSTM):
-        text = getattr(load_text(run.config.text, run.config.data_dir), split)
+        text = load_text(run.config.text, run.config.data_dir).parts[split]
         lines = [line for line in text[:10_000].splitlines() if line.strip()][:_LINES]
         drawings = [Markup(operations_svg(operations_in(language_model, line[:_LONGEST])[0])) for line in lines]
     return render(

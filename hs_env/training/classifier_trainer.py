@@ -64,7 +64,7 @@ def with_features(words: FineTunedWords, split: EncodedSplit) -> EncodedSplit:
         HsEnvError: If a vector is not finite in float16.
     """
     features = torch.empty(len(split.tokens), words.embedding_size, dtype=torch.float16, device=split.tokens.device)
-    for batch in split.batches(_ENCODER_BATCH, by_length=True):
+    for batch in split.batches(_ENCODER_BATCH):
         places = split.offsets[batch.indices][:, None] + torch.arange(batch.tokens.shape[1], device=features.device)
         features[places[batch.mask]] = words.vectors(replace(batch, features=None)).half()
     if not features.isfinite().all():

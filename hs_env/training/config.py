@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Self
 
@@ -199,7 +199,7 @@ class TrainConfig:
         Raises:
             HsEnvError: If a name or parameter is unknown, or the model has no use for an option that is set.
         """
-        given = {each.name: getattr(self, each.name) for each in fields(TrainConfig)}
+        given = plain_values(self)
         kind = MODELS.get(self.model)
         model = parse_parameters(kind.Parameters, self.model_parameters, f"the model {self.model!r}")
         given["model_parameters"] = plain_values(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from hs_env import ranks
 from hs_env.compute import Device, find_device, isolated, learning, prepare
 from hs_env.errors import HsEnvError, expand, path_text
+from hs_env.parameters import plain_values
 from hs_env.storage import HISTORY, StrPath, read_json, write_json
 from hs_env.training.digests import DATA, check_data
 from hs_env.training.folders import CONFIG, RECORD, alone, check_empty, new_folder, no_run
@@ -36,8 +38,8 @@ R = TypeVar("R")
 class RunKind(Generic[Q, C, R]):
     """A kind of run: how to begin, resume and load one.
 
-    `C` has `threads`, `precision`, `device`, `to_json`, `located` (absolute paths) and `foreign_code` (code outside of
-    hs-env).
+    `C` has `threads`, `precision`, `device`, `data_dir`, `checkpoint_seconds`, `to_json`, `located` (absolute paths)
+    and `foreign_code` (code outside of hs-env).
 
     Attributes:
         command: Command that starts a run, such as "hs-env train".
@@ -129,7 +131,8 @@ class RunKind(Generic[Q, C, R]):
     ) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
 
-        If another process trains there, this one waits until it ends.
+        If another process trains there, this one waits until it ends. The device, `data_dir` and `checkpoint_seconds`
+        may differ from those that the run began with.
 
         Raises:
             HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
@@ -139,7 +142,7 @@ class RunKind(Generic[Q, C, R]):
         console = console or Console(stderr=True)
         if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
             self._check_same(folder, resolved)
-            return self.load(folder, resolved.device)
+            return self._load(folder, resolved, resolved.device)
         find_device(resolved.device)
         keep = folder.exists()
         try:
@@ -153,8 +156,7 @@ class RunKind(Generic[Q, C, R]):
                 return self._begin(resolved, folder, console, callback)
             self._check_same(folder, resolved)
             if (folder / HISTORY).exists():  # another process has finished it
-                return self.load(folder, resolved.device)
-            write_json(folder / CONFIG, resolved.to_json())  # it may have another data_dir
+                return self._load(folder, resolved, resolved.device)
             return self._continue(resolved, folder, console, callback)
 
     @isolated
@@ -164,9 +166,11 @@ class RunKind(Generic[Q, C, R]):
         Raises:
             HsEnvError: If the folder holds no run, or one that is not finished, or there is no such device.
         """
-        device = find_device(device)
         folder = _path(folder)
-        config = self.load_config(folder)
+        return self._load(folder, self.load_config(folder), device)
+
+    def _load(self, folder: Path, config: C, device: Device) -> R:
+        device = find_device(device)
         prepare(0)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Resume it with: {self.command} --resume {folder}")
@@ -195,8 +199,7 @@ class RunKind(Generic[Q, C, R]):
             raise HsEnvError(f"{path}: {error}") from error
 
     def _check_same(self, folder: Path, resolved: C) -> None:
-        saved = self.load_config(folder).located()
-        if replace(saved, data_dir=resolved.data_dir, checkpoint_seconds=resolved.checkpoint_seconds) != resolved:
+        if _compared(self.load_config(folder).located()) != _compared(resolved):
             raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
 
     def _begin(self, resolved: C, folder: Path, console: Console, callback: Callback | None) -> R:
@@ -220,6 +223,8 @@ class RunKind(Generic[Q, C, R]):
         trainer = self.new_trainer(config, folder, console)
         check_data(folder, trainer.data_name, trainer.data_digests, rewards=True)
         trainer.load_checkpoint()
+        if self.load_config(folder) != config:  # such as another data_dir
+            ranks.from_first(lambda: write_json(folder / CONFIG, config.to_json()))
         records = read_json(folder / RECORD) if (folder / RECORD).exists() else []
         if not isinstance(records, list):
             raise HsEnvError(f"{folder / RECORD} holds no list of processes. Was it edited?")
@@ -239,6 +244,13 @@ class RunKind(Generic[Q, C, R]):
             resume = f"{self.command} --resume {trainer.folder}"
             raise type(error)(f"{error} Resume under torchrun with any number of processes: {resume}") from error
         return self.load(trainer.folder, trainer.device)
+
+
+def _compared(config: Any) -> dict[str, Any]:
+    """Return the fields of a located configuration that two processes of a run share, without the path of its data."""
+    values, folder = plain_values(config), f"{config.data_dir}{os.sep}"
+    texts = {name: value.replace(folder, "") for name, value in values.items() if isinstance(value, str)}
+    return {**values, **texts, "data_dir": None, "checkpoint_seconds": None, "device": None}
 
 
 def _path(folder: StrPath) -> Path:

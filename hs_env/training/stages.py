@@ -316,6 +316,8 @@ class StagedTrainer(ABC, Generic[Unit]):
                 if isinstance(optimizer, torch.optim.Optimizer):
                     check_optimizer(optimizer)
         except LOADING_ERRORS as error:
+            if is_out_of_memory(error):
+                raise
             raise self._unfit(error) from error
 
     def _unfit(self, error: Exception) -> HsEnvError:

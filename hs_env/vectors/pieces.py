@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hs_env.errors import HsEnvError, expand
+from hs_env.errors import HsEnvError, expand, missing_extra
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -270,7 +270,7 @@ def _from_hub(model: str) -> Path:
 def need_transformers() -> None:
     """Raise an `HsEnvError` that says what to install if `transformers` is missing."""
     if importlib.util.find_spec("transformers") is None:
-        raise HsEnvError('Contextual vectors need an extra package: pip install "hs-env[contextual]".')
+        raise missing_extra("Contextual vectors", "contextual")
 
 
 def _from_pretrained(kind: Any, folder: Path, **arguments: Any) -> Any:

@@ -46,21 +46,6 @@ class WordVectors:
         found = self.found[len(SPECIAL_WORDS) :]
         return float(found.mean()) if len(found) else 1.0
 
-    def token_coverage(self, counts: Sequence[int]) -> float:
-        """Compute the share of running words with a pretrained vector, 0 to 1; it is 1 if all counts are 0.
-
-        Args:
-            counts: (V,) number of occurrences of each word, by token id. Unknown words count at `UNKNOWN`; the count of
-                padding is 0.
-
-        Raises:
-            HsEnvError: If there is not one count per word of the vocabulary.
-        """
-        weights = np.asarray(counts, dtype=np.float64)
-        if weights.shape != self.found.shape:
-            raise HsEnvError(f"Expected a count for each of the {len(self.found)} words, got shape {weights.shape}.")
-        return float(weights[self.found].sum() / weights.sum()) if weights.any() else 1.0
-
 
 def load_vectors(
     spec: str | os.PathLike[str], words: Sequence[str], *, seed: int, data_dir: str | os.PathLike[str] | None = None

@@ -56,6 +56,10 @@ def test_a_zip_file_is_loaded_only_on_request(tmp_path: Path) -> None:
     with pytest.raises(HsEnvError, match=r"contains pickles, which can execute any code\. If you trust .* --trust"):
         load_agent_for(encoder, VOCABULARY, tmp_path / "model.zip")
     assert isinstance(load_agent_for(encoder, VOCABULARY, tmp_path / "model.zip", trust=True), SB3Agent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path))
+        patch.setenv("USERPROFILE", str(tmp_path))
+        assert isinstance(load_agent_for(encoder, VOCABULARY, "~/model.zip", trust=True), SB3Agent)
     torch.save({"a": 1}, tmp_path / "other.zip")
     with pytest.raises(HsEnvError, match="holds no policy of Stable-Baselines3 that can be used"):
         SB3Agent.load(tmp_path / "other.zip", trust=True)

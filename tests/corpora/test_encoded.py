@@ -44,17 +44,17 @@ def test_a_batch_holds_its_sentences(case: tuple[list[Sentence], list[int]]) -> 
         assert batch.gold_actions[row].tolist() == [*sentence.gold_actions, *[INSIDE] * padding]
 
 
-@given(st.lists(WORDS, max_size=12), st.integers(1, 5), st.booleans())
-def test_batches_hold_every_sentence_once(texts: list[tuple[str, ...]], size: int, by_length: bool) -> None:
+@given(st.lists(WORDS, max_size=12), st.integers(1, 5))
+def test_batches_hold_every_sentence_once(texts: list[tuple[str, ...]], size: int) -> None:
     split = EncodedSplit.from_sentences([Sentence(words, 0) for words in texts], VOCABULARY)
-    batches = list(split.batches(size, by_length=by_length))
+    batches = list(split.batches(size))
     seen = [index for batch in batches for index in batch.indices.tolist()]
     assert len(split) == len(texts)
     assert sorted(seen) == list(range(len(texts)))
     assert all(len(batch) == size for batch in batches[:-1])
     assert all(batch.gold_actions is None for batch in batches)
     lengths = [len(texts[index]) for index in seen]
-    assert lengths == sorted(lengths) if by_length else seen == sorted(seen)
+    assert lengths == sorted(lengths)
 
 
 def test_boundaries_only_if_every_sentence_has_them() -> None:

@@ -92,6 +92,22 @@ def test_a_test_split_with_hidden_labels_is_left_out(monkeypatch: pytest.MonkeyP
         assert load_corpus("hf:set").counts == {"train": 8, "dev": 4, "test": 0}
 
 
+def test_columns_of_pictures_are_neither_decoded_nor_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Image:
+        """A feature as `datasets` has it."""
+
+    class Pictured(Table):
+        def __getitem__(self, key: str) -> list:
+            assert key != "picture"
+            return super().__getitem__(key)
+
+    parts = {name: Pictured(text=[f"a {name}", f"b {name}"], label=[0, 1], picture=[0, 1]) for name in ("train", "dev")}
+    for part in parts.values():
+        part.features["picture"] = Image()
+    serve(monkeypatch, **parts)
+    assert load_corpus("hf:set").splits["dev"][0].columns is None
+
+
 def test_minus_one_may_be_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = (Table(text=[f"a {i} {part}" for i in range(20)], label=[-1, 1] * 10) for part in ("x", "y"))
     serve(monkeypatch, train=train, test=test)

@@ -174,7 +174,7 @@ def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path: Path, encoding: str) 
 
 def test_texts_of_the_layout_of_kim_follow_the_label(tmp_path: Path) -> None:
     path = tmp_path / "r.all"
-    path.write_bytes("1 a good film\n\n0 caf\u00e9\n".encode("latin-1"))
+    path.write_bytes("1\ta good film\n\n0 caf\u00e9\n".encode("latin-1"))
     assert list(read_texts(path, encoding="latin-1")) == ["a good film", "", "caf\u00e9"]
     with pytest.raises(HsEnvError, match=r"line 3: not UTF-8 .*or name its encoding with --encoding"):
         list(read_texts(path))
@@ -301,10 +301,22 @@ def test_codecs_that_no_text_file_has(encoding: str) -> None:
         ("pos;well, this film, is good\nneg;bad\n", "2", "1"),
         ("pos|well, this; and that, is good\nneg|bad, this; time, too\n", "2", "1"),
         ('pos;"good; film"\nneg;bad\n', "2", "1"),
+        ("pos,good film; nice,x\nneg,bad film; dull,y\n", "2", "1"),
+        ("pos,good film,a|b\nneg,bad film,c|d\n", "2", "1"),
+        ("\n" * 30 + "text;label\ngood, fine film;pos\n", "text", "label"),
     ],
     ids=[
         *("empty field", "empty first field", "blank", "blank lines", "last separator", "numbers", "stars", "long"),
-        *("three columns", "numbers as values", "commas of prose", "signs of prose", "quotes"),
+        *(
+            "three columns",
+            "numbers as values",
+            "commas of prose",
+            "signs of prose",
+            "quotes",
+            "prose",
+            "pairs",
+            "many blank lines",
+        ),
     ],
 )
 def test_prediction_reads_the_tables_that_training_reads(tmp_path: Path, content: str, text: str, label: str) -> None:

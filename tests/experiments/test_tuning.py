@@ -59,6 +59,7 @@ def test_the_space_of_the_package_fits_every_agent(agent):
         ("[all]\nbatch_size = 3", "expected choices = "),
         ("[all]\nbatch_size = { low = 3, high = 1 }", "expected choices = "),
         ("[all]\ntau = { low = 0, high = 1, log = true }", "expected choices = "),
+        ("[models.plain_lstm]\ntau = 3\n[models.'plain_lstm.v1']\ntau = 3", "two tables of models have one name"),
         ("[models.plain_lsmt]\nbatch_size = { choices = [1] }", "Did you mean 'plain_lstm.v1'"),
         ("[all]\nbatch_sise = { choices = [1] }", "Did you mean 'batch_size'"),
         ("[all]\nmodel_parameters.dropout = { low = 0.0, high = 3.0 }", "model_parameters.dropout: .*dropout"),
@@ -78,6 +79,9 @@ def test_models_are_named_with_or_without_a_version_and_real_numbers_stay_real(t
         space = load_space(replace(CONFIG, model=model), tmp_path / "space.toml")
         assert list(map(type, space["weight_decay"].ends)) == [float, float]
         assert list(map(type, space["batch_size"].ends)) == [int, int]
+    (tmp_path / "space.toml").write_text("[all]\nreward_parameters.gamma = { low = 0, high = 1 }")
+    (gamma,) = load_space(TrainConfig(), tmp_path / "space.toml").values()  # the configuration has no value
+    assert isinstance(gamma.high, float)
 
 
 def test_the_first_trial_has_the_values_of_the_configuration():
@@ -138,6 +142,10 @@ def test_a_bad_trial_is_pruned_and_a_failed_one_does_not_stop_the_search(tmp_pat
     assert [reports.count(str(number)) for number in range(6)] == [4, 4, 4, 4, 3, 4]  # stopped at the third epoch
     errors = [trial.user_attrs["error"] for trial in study_of(tmp_path).trials[5:]]
     assert errors == ["no room", "CUDA out of memory", "MemoryError"]
+    assert "RuntimeError: CUDA out of memory" in (tmp_path / "trials" / "6.log").read_text()
+    faults["8"] = RuntimeError("a mistake in a plug-in")
+    with pytest.raises(RuntimeError, match="mistake"):
+        tuning.tune(replace(CONFIG, seed=2**40), RATES, tmp_path, 9, QUIET)
 
 
 def test_a_search_on_a_file_that_has_changed_is_refused(tmp_path):

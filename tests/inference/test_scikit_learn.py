@@ -155,7 +155,7 @@ def test_a_folder_keeps_the_run(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert loaded.history == fitted.history_
     assert loaded.classes_.tolist() == ["False", "True"]
-    with pytest.raises(HsEnvError, match=r"exists\. Give a new folder"):
+    with pytest.raises(HsEnvError, match=r"is not empty\. Give a new folder"):
         fitted.fit(X, Y)
 
 

@@ -62,6 +62,10 @@ def test_each_loader_takes_the_name_of_a_run_its_folder_or_the_file() -> None:
         assert all(map(torch.equal, loaded.pnet.parameters(), agent.pnet.parameters()))
     with pytest.raises(HsEnvError, match=r"Unknown agent 'phrase'\. Did you mean 'phrases'"):
         load_agent("phrase")
+    with pytest.raises(HsEnvError, match=r"'movie_reviews_plain_lstm' that ships with hs-env has no agent"):
+        load_agent("movie_reviews_plain_lstm")
+    with pytest.raises(HsEnvError, match=r"none\.zip"):
+        load_agent("none.zip")
 
 
 @pytest.mark.parametrize("name", sorted(shipped_runs()))

@@ -16,6 +16,7 @@ import hs_env  # noqa: F401 - registers the environments
 from hs_env.corpora import Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
+from hs_env.ranks import quotients
 from hs_env.rewards import (
     REWARDS,
     Accuracy,
@@ -72,7 +73,7 @@ def test_a_function_gets_what_it_names():
         "columns": {"source": ["web", "web"]},
     }
     assert rewarded.total.tolist() == [0.5, 0.0]
-    assert rewarded.means() == {"everything": 0.5}  # None is no opinion: it is not counted
+    assert quotients(rewarded.sums()) == {"everything": 0.5}  # None is no opinion: it is not counted
 
 
 def test_characters_are_joined_as_they_were():
@@ -88,9 +89,9 @@ def test_none_is_counted_by_nobody_and_may_be_all():
     silent = FunctionReward(lambda labels: [None] * len(labels), "silent.v1")
     rewarded = (Accuracy() + 2 * silent)(EPISODES)
     assert rewarded.total.tolist() == [1.0, 0.0]
-    assert rewarded.means() == {"accuracy": 0.5}
+    assert quotients(rewarded.sums()) == {"accuracy": 0.5}
     both = FunctionReward(lambda labels: [None, 2.0]) + FunctionReward(lambda labels: np.array([1.0, 3.0]))
-    assert both(EPISODES).means() == {"<lambda>": 3.0}  # an opinion of one of them is one of the term
+    assert quotients(both(EPISODES).sums()) == {"<lambda>": 3.0}  # an opinion of one of them is one of the term
 
 
 def test_terms_of_weight_0_are_computed_and_logged():
@@ -99,9 +100,9 @@ def test_terms_of_weight_0_are_computed_and_logged():
     assert rewarded.total.tolist() == [1.0, 0.0]
     assert rewarded.terms["phrases"].tolist() == [0.0, 0.0]
     assert rewarded.unweighted["phrases"].tolist() == [1.0, 2.0]
-    assert rewarded.means() == {"accuracy": 0.5, "phrases": 1.5}
-    assert (3 * reward)(EPISODES).means() == {"accuracy": 1.5, "phrases": 1.5}
-    assert (reward + Phrases())(EPISODES).means() == {"accuracy": 0.5, "phrases": 0.75}
+    assert quotients(rewarded.sums()) == {"accuracy": 0.5, "phrases": 1.5}
+    assert quotients((3 * reward)(EPISODES).sums()) == {"accuracy": 1.5, "phrases": 1.5}
+    assert quotients((reward + Phrases())(EPISODES).sums()) == {"accuracy": 0.5, "phrases": 0.75}
 
 
 def test_the_progress_reaches_every_part():

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hs_env.errors import HsEnvError
 from hs_env.storage import load_state, save_state
-from hs_env.training import TrainConfig, resume, stages, train, train_or_resume
+from hs_env.training import Run, TrainConfig, resume, stages, train, train_or_resume
 from hs_env.training.classifier import ClassifierOptimizer
 from tests.training.stopped import stop_at_update, train_almost_to_the_end
 
@@ -115,12 +115,23 @@ def test_a_resumed_run_without_memory_blames_no_checkpoint(
 def test_a_stopped_run_continues_with_other_checkpoints_and_from_data_that_has_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    data = tmp_path / "a"
+    data.mkdir()
+    (data / "v.txt").write_text("film 1 2\nbad 2 1\n")
+    config, run = replace(SMALL, vectors="v.txt", data_dir=data), tmp_path / "run"
     with monkeypatch.context() as patch:
         stop_at_update(3, patch)
         with pytest.raises(KeyboardInterrupt):
-            train_or_resume(replace(SMALL, data_dir=tmp_path / "a"), tmp_path / "run", Console(quiet=True))
-    moved = replace(SMALL, data_dir=tmp_path / "b", checkpoint_seconds=9.0)
-    assert train_or_resume(moved, tmp_path / "run", Console(quiet=True)).config.data_dir == tmp_path / "b"
-    stale = replace(SMALL, seed=1)
-    with pytest.raises(HsEnvError, match="has another configuration"):
-        train_or_resume(stale, tmp_path / "run", Console(quiet=True))
+            train_or_resume(config, run, Console(quiet=True))
+    before = (run / "config.json").read_bytes()
+    data.rename(tmp_path / "b")
+    moved = replace(config, data_dir=tmp_path / "b", checkpoint_seconds=9.0)
+    for wrong in (replace(moved, seed=1), replace(moved, data_dir=tmp_path / "c")):
+        with pytest.raises(HsEnvError, match=r"has another configuration|no file of word vectors"):
+            train_or_resume(wrong, run, Console(quiet=True))
+        assert (run / "config.json").read_bytes() == before
+    assert train_or_resume(moved, run, Console(quiet=True)).config.data_dir == tmp_path / "b"
+    assert Run.load(run).config.data_dir == tmp_path / "b"
+    (tmp_path / "b").rename(tmp_path / "c")
+    moved = replace(moved, data_dir=tmp_path / "c")
+    assert train_or_resume(moved, run, Console(quiet=True)).config.data_dir == tmp_path / "c"

@@ -7,9 +7,12 @@ from dataclasses import asdict
 
 import pytest
 from rich.console import Console
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.compat.proto.event_pb2 import SessionLog
 
 from hs_env.rewards import REWARDS
 from hs_env.training import TrainConfig, monitor, resume, train
+from hs_env.training.events import EventFile
 from hs_env.training.monitor import Monitor
 from hs_env.training.progress import Progress, check_progress, progress_of
 from hs_env.training.time_left import TimeLeft
@@ -170,3 +173,14 @@ def test_a_reward_is_told_the_progress_of_the_policy_also_after_a_stop(tmp_path,
     assert told == steady[:14]
     resume(tmp_path / "stopped", Console(quiet=True))
     assert told == steady[:14] + steady[13:]  # the update that was stopped is made again
+
+
+def test_a_run_that_begins_again_drops_the_curves_of_before(tmp_path):
+    """TensorBoard drops what is later than the step of a START event."""
+    for _ in range(2):
+        events = EventFile(tmp_path, 0)
+        events.scalar("loss", 1.0, 5)
+        events.close()
+    paths = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    logs = [[event.session_log.status for event in EventFileLoader(str(path)).Load()] for path in paths]
+    assert [SessionLog.START in each for each in logs] == [False, True]

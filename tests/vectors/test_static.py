@@ -98,9 +98,6 @@ def test_files_are_looked_for_in_the_data_folder_too(tmp_path: Path) -> None:
 def test_coverage(tmp_path: Path) -> None:
     vectors = load_vectors(str(text(tmp_path / "small.txt")), WORDS, seed=0)
     assert vectors.type_coverage == pytest.approx(2 / 3)
-    assert vectors.token_coverage([0, 2, 5, 1, 2]) == pytest.approx(0.6)
-    with pytest.raises(HsEnvError, match="a count for each of the 5 words"):
-        vectors.token_coverage([1, 2])
 
 
 def test_random_rows_follow_the_seed() -> None:

@@ -7,7 +7,6 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from hs_env import compute
 from hs_env.errors import HsEnvError
 from hs_env.types import OPERATIONS
 
@@ -68,11 +67,6 @@ def annealed_slope(epoch: float, per_epoch: float = 0.04, greatest: float = 5.0)
         greatest: Upper bound of the slope.
     """
     return min(greatest, 1 + per_epoch * epoch)
-
-
-def uniform(rows: int, columns: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw the `noise` of `decide`: (rows, columns) numbers from [0, 1), with the dtype and device of `like`."""
-    return compute.uniform((rows, columns), generator, like.device, like.dtype)
 
 
 def operations(z: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hs_env.compute import uniform
 from hs_env.errors import HsEnvError
-from hs_env.models.hm.boundary import Boundary, check_boundary, hard_sigmoid, uniform
+from hs_env.models.hm.boundary import Boundary, check_boundary, hard_sigmoid
 from hs_env.models.hm.inference import Reader
 from hs_env.models.hm.layer_scan import layers_of
 from hs_env.models.hm.plan import ScanPlan
@@ -173,7 +174,8 @@ class HMLSTM(nn.Module):
             generator: Generator of the random boundaries.
         """
         drawn = self.boundary == "sample" and self.training
-        noise = uniform(len(index), len(self.widths) - 1, projected, generator) if drawn else None
+        shape = len(index), len(self.widths) - 1
+        noise = uniform(shape, generator, projected.device, projected.dtype) if drawn else None
         plan = ScanPlan(self.widths, sizes, self.boundary, self.slope, noise, ends)
         state = self.start(sizes[0]) if state is None else state
         first = state.c.detach(), state.h.detach(), state.z.detach()
