@@ -6,6 +6,7 @@ An action is drawn as a function of one uniform random number, which estimators 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ class CategoricalChoice(Choice):
     def draw(self, uniform: Tensor) -> Tensor:
         """See `Choice.draw`; inverts the cumulative distribution, summed from the last action down."""
         probabilities = self.log_probs.detach().exp()
-        above = probabilities.flip(-1).cumsum(-1)[..., :-1]
+        above = _sums(probabilities.flip(-1))[..., :-1]
         drawn = above.shape[-1] - (uniform[..., None] >= above).sum(-1)
         possible = probabilities.gather(-1, drawn[..., None]).squeeze(-1) > 0  # rounding may select another one
         return torch.where(possible, drawn, self.best())
@@ -138,3 +139,8 @@ def choice_of(logits: Tensor, legal: Tensor) -> Choice:
             "Use a policy that was made for this problem."
         )
     return (BinaryChoice if binary else CategoricalChoice)(logits, legal)
+
+
+def _sums(values: Tensor) -> Tensor:
+    """Return the sums of all values up to each along the last axis; `cumsum` is not deterministic on a GPU."""
+    return values.cumsum(-1) if values.is_cpu else torch.stack([*accumulate(values.unbind(-1))], -1)

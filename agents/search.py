@@ -46,9 +46,9 @@ def beam_search(encoder: StructuredEncoder, batch: SentenceBatch, width: int) ->
     """Search for the actions that maximise the log-likelihood of the gold class, with a beam.
 
     At each word, all k actions are tried on the `width` best prefixes of each sentence. The score of a prefix is the
-    log-likelihood of the gold class if the problem's closing action came next and the sentence ended there. Phrases of
-    sentences of up to `1 + log2(width)` words are searched exhaustively. The cost is about `2 * k * width` steps of the
-    encoder per word, for all sentences at once.
+    log-likelihood of the gold class if the problem's closing action came next and the sentence ended there. With two
+    actions, sentences of up to `1 + log2(width)` words are searched exhaustively. The cost is about `2 * k * width`
+    steps of the encoder per word, for all sentences at once.
 
     Args:
         encoder: Encoder in eval mode.

@@ -1,7 +1,8 @@
 """Find devices, move data between them and NumPy, draw random numbers, and set threads and memory use of a process.
 
-Random numbers are always drawn on the CPU and then moved, so that every device gets the same ones. This module is the
-only one that converts between tensors and NumPy arrays, and that makes random generators.
+Random numbers that decide anything are drawn on the CPU and then moved, so that every device gets the same ones.
+Dropout is drawn on the device. This module is the only one that converts between tensors and NumPy arrays, and that
+makes random generators.
 """
 
 from __future__ import annotations
@@ -201,6 +202,12 @@ def find_device(name: Device) -> torch.device:
     if isinstance(name, torch.device):
         return name
     found, own = available_devices(), f"cuda:{ranks.local_rank()}"
+    if name in ("auto", "cuda") and "cuda:0" in found and own not in found:
+        gpus = sum(each.startswith("cuda") for each in found)
+        raise HsEnvError(
+            f"Each process needs a GPU of its own, and this machine has {gpus}. Start {gpus} processes, or choose the "
+            "device cpu."
+        )
     if name == "auto":
         return torch.device(own if "cuda:0" in found else "cpu")
     if ranks.count() > 1 and name.startswith("cuda:"):
@@ -246,8 +253,9 @@ def to_array(tensor: Tensor) -> NDArray[Any]:
 
 
 def from_array(array: NDArray[Any], device: torch.device = CPU) -> Tensor:
-    """Return an array as a tensor on `device`, which shares its memory on the CPU."""
-    return torch.from_numpy(array).to(device)
+    """Return an array as a tensor on `device`, which shares its memory on the CPU. A CUDA device is not waited for."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 # Random numbers ------------------------------------------------------------------------------------------------------
@@ -285,7 +293,7 @@ def uniform(
     """Draw numbers from 0 to 1 on the CPU, by default from its global generator, and move them to `device`."""
     size = (shape,) if isinstance(shape, int) else tuple(shape)
     drawn = ranks.drawn(lambda whole: torch.rand(whole, generator=generator, dtype=dtype, device=CPU), size)
-    return drawn if device.type == "cpu" else drawn.to(device, non_blocking=True)
+    return drawn.to(device, non_blocking=device.type == "cuda")  # MPS would read memory that is free by then
 
 
 def permutation(count: int, generator: torch.Generator) -> Tensor:

@@ -111,7 +111,7 @@ def require_one(what: str) -> None:
         raise HsEnvError(
             f"{what} cannot train on {count()} processes. The agent 'reinforce' with the estimators rloo, "
             "moving_average, self_critical, grpo and ppo can, as can 'fixed', and classifiers without a policy. "
-            "Choose one of them, or train without torchrun."
+            "Choose one of them, or train without torchrun (see docs/performance.md, Several processes)."
         )
 
 

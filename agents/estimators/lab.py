@@ -35,7 +35,7 @@ class Measured:
 
     @property
     def error(self) -> Tensor:
-        """(weights,) float32: standard error of the mean."""
+        """(P,) float32: standard error of the mean."""
         error: Tensor = self.estimates.std(0) / len(self.estimates) ** 0.5
         return error
 

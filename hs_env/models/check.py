@@ -47,6 +47,12 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     actions[:samples], actions[-samples:] = 0, k - 1
     _check_values(encoder, batch)
 
+    nothing = encoder.start(batch).select(slice(0))  # what a process has of a length that only others have
+    ended = encoder.finish(encoder.advance(nothing, actions[:0, 0]))
+    _require(
+        ended.shape == (0, encoder.num_classes), f"finish() gave {tuple(ended.shape)} for no rows, expected (0, C)"
+    )
+
     steps, taken = _step_by_step(encoder, encoder.start(batch, samples), actions)
     _require(steps.shape == (len(actions), encoder.num_classes), f"finish() gave {tuple(steps.shape)}, expected (R, C)")
     _require(bool((steps.logsumexp(1).abs() <= 1e-5).all()), "probabilities do not sum to 1")

@@ -35,7 +35,7 @@ class StructuredEncoder(nn.Module, ABC):
 
     A subclass defines its per-word tables (`tables`), its memory before the first word (`initial`) and after each of
     the k actions (`outcomes`), the observation of a policy (`observe`) and the classification (`finish`). Everything
-    else follows. It may override `move` and `encode` by faster code, and `legal` to forbid more actions.
+    else follows. It may override `move` and `encode` by faster code.
     `hs_env.models.check_encoder` checks the contract.
 
     Hard actions are integers from 0 to k - 1. Relaxed actions are (R, k) weights of the k outcomes; for k = 2 they may
@@ -75,7 +75,7 @@ class StructuredEncoder(nn.Module, ABC):
 
     @abstractmethod
     def outcomes(self, state: EncoderState) -> tuple[Tensor, ...]:
-        """Return the memory after each of the k actions at this word, (R, M) each; any values for finished rows."""
+        """Return the memory after each of the k actions at this word, (R, M) each; finite, also for finished rows."""
 
     @abstractmethod
     def observe(self, state: EncoderState) -> Tensor:

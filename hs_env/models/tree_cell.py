@@ -101,6 +101,11 @@ class _Trees(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "Trees have no second derivative. Pass relaxed (float) actions to the encoder: it then computes "
+                "word by word, and autograd can differentiate that twice."
+            )
         states, inputs, hidden, active, gates, tanh_c, w_1, w_2 = ctx.saved_tensors
         d, first = len(w_1) // 2, len(states) - len(gates)
         grad = grad.clone()  # belongs to autograd

@@ -90,7 +90,7 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
     def mix(self, state: EncoderState, actions: Tensor) -> Tensor:
         """Mix the stacks as far down as there can be nodes: after t words there are at most t."""
         capacity, memory, reading = self.problem.capacity, state.memory, state.reading[:, None]
-        depth = min(capacity, int(state.position.max()) + 2) if memory.is_cpu else capacity
+        depth = min(capacity, int(state.position.max()) + 2) if memory.is_cpu and len(memory) else capacity
         stack = memory.unflatten(1, (capacity, -1))[:, :depth]
         first, second, lower = stack[:, 0], stack[:, 1], pad(stack[:, 2:], (0, 0, 0, 1))
         word = state.tables[0][state.index_at(state.position)]
@@ -115,7 +115,7 @@ class TreeLSTM(SentenceClassifier, StructuredEncoder):
         """Return class log-probabilities, (R, C), from the root."""
         nodes, height = state.memory.unflatten(1, (self.problem.capacity, -1)), _height(state)
         root = nodes[:, 0]
-        for place in range(1, int(height.max())):
+        for place in range(1, int(height.max()) if len(height) else 0):
             more = (height > place)[:, None]
             root = torch.where(more, self.parent(nodes[:, place], root), root)
         return self.classify(root[:, self.hidden_size :])

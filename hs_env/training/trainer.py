@@ -49,6 +49,8 @@ class Trainer(ClassifierTrainer):
         with kept_generators(seed=seed_for(config.seed, "weights")):
             model = self.new_model()
             assert isinstance(model, StructuredEncoder)
+            if kind.penalised is not StructuredEncoder.penalised:
+                ranks.require_one(f"{kind.title}, whose loss has a penalty,")
             self.classifier = self.optimizer(model)
             sentence = data.splits["train"].batch(torch.tensor([0], device=CPU))
             slow, name = self.classifier.slow, config.warm_start

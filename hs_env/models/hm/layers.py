@@ -181,7 +181,7 @@ class HMLSTM(nn.Module):
         first = state.c.detach(), state.h.detach(), state.z.detach()
         kinds = (self.weights, self.biases) if self.gains is None else (self.weights, self.biases, self.gains)
         parameters = [part for layer in zip(*kinds, strict=True) for part in layer]
-        if not (torch.is_grad_enabled() or drawn or self.boundary == "soft"):
+        if projected.is_cpu and not (torch.is_grad_enabled() or drawn or self.boundary == "soft"):
             reader = Reader(plan, layers_of(plan, parameters), first)
             h, z = reader.read(projected, index)
             return HMReading(h, z, HMState(reader.c, reader.h, reader.z[:, :-1]), None)
