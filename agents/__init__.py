@@ -28,7 +28,7 @@ from .estimators import ESTIMATORS
 from .fixed import FixedPolicy
 from .learned_boundaries import LearnedBoundaries
 from .legality import Legality
-from .loading import load_agent_for
+from .loading import load_agent_for, load_pair
 from .module_baselines import GoldPhrases, RandomModules
 from .policy import LogitPolicy, PNet, PolicyNet
 from .reinforce import Reinforce, ReinforceParameters
@@ -83,6 +83,7 @@ __all__ = [
     "choice_of",
     "load_agent",
     "load_agent_for",
+    "load_pair",
     "make_baseline",
     "rollout",
     "skim",

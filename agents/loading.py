@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hs_env.compute import device_of
+from hs_env.compute import Device, device_of
 from hs_env.corpora.vocabulary import Vocabulary
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier, StructuredEncoder
+from hs_env.models import Classifier, StructuredEncoder, find_classifier
 from hs_env.models.saved import find_file
 from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.storage import StrPath
@@ -14,6 +14,23 @@ from .base import Agent, load_agent
 from .baselines import make_baseline
 from .fixed import FixedPolicy
 from .sb3 import is_zip, load_zip
+
+
+def load_pair(run: StrPath, device: Device = "cpu") -> tuple[Classifier, Agent | None]:
+    """Load a classifier, and its agent if the model takes actions.
+
+    Args:
+        run: Name of a run that ships with the package, the folder of a run, or the file of a classifier, whose agent is
+            in the same folder.
+        device: Device to load them to.
+
+    Raises:
+        HsEnvError: If one of them is missing or damaged, or the device is unknown.
+    """
+    path = find_classifier(run)
+    classifier = Classifier.load(path, device)
+    has_agent = isinstance(classifier.model, StructuredEncoder)
+    return classifier, load_agent(path.parent / AGENT, device) if has_agent else None
 
 
 def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, run: StrPath, *, trust: bool = False) -> Agent:

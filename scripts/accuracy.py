@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import tyro
 from command import run_script
 
-from hs_env.agents import load_agent, make_baseline
+from hs_env.agents import load_pair, make_baseline
 from hs_env.corpora import load_corpus
 from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.definitions import metrics_of
 from hs_env.metrics.scores import greedy_predictions
-from hs_env.models import Classifier, StructuredEncoder, find_classifier
-from hs_env.shipped import AGENT
+from hs_env.models import StructuredEncoder
 
 
 def figures_of(run: str, corpus: str, policy: str | None = None) -> dict[str, Interval]:
     """Accuracy, and tree F1 of trees, with 95% bootstrap intervals over sentences."""
-    classifier, loaded = Classifier.load(run), load_corpus(corpus)
-    model, agent = classifier.model, None
+    (classifier, agent), loaded = load_pair(run), load_corpus(corpus)
+    model = classifier.model
     if isinstance(model, StructuredEncoder):
-        loaded, own = loaded.for_problem(model.problem), Path(find_classifier(run)).parent / AGENT
-        agent = load_agent(own) if policy is None else make_baseline(policy, classifier.vocabulary, model.problem)
+        loaded = loaded.for_problem(model.problem)
+        agent = agent if policy is None else make_baseline(policy, classifier.vocabulary, model.problem)
     elif policy is not None:
         raise HsEnvError(f"{run} takes no actions, so it cannot follow the policy {policy!r}.")
     found = greedy_predictions(model, agent, classifier.encode(loaded.splits["test"]))

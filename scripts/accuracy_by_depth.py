@@ -5,17 +5,14 @@ A structured encoder has two rows: with its own policy, and with the gold module
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import tyro
 from command import run_script
 
-from hs_env.agents import Agent, load_agent, make_baseline
+from hs_env.agents import Agent, load_pair, make_baseline
 from hs_env.corpora import load_corpus
 from hs_env.metrics.definitions import values_of
 from hs_env.metrics.scores import greedy_predictions
-from hs_env.models import Classifier, StructuredEncoder, find_classifier
-from hs_env.shipped import AGENT
+from hs_env.models import StructuredEncoder
 
 
 def main(
@@ -32,15 +29,12 @@ def main(
     print(f"|:--|{'--:|' * len(depths)}")
     corpora = [load_corpus(f"phrases_deep:train=1,dev=0,test={size},test_depth={depth}") for depth in depths]
     for run in runs:
-        classifier = Classifier.load(run)
-        policies: dict[str, Agent | None] = {run: None}
+        classifier, agent = load_pair(run)
+        policies: dict[str, Agent | None] = {run: agent}
         suitable = corpora
         if isinstance(classifier.model, StructuredEncoder):
             problem = classifier.model.problem
-            policies = {
-                run: load_agent(Path(find_classifier(run)).parent / AGENT),
-                f"{run}, gold": make_baseline("gold", classifier.vocabulary, problem),
-            }
+            policies[f"{run}, gold"] = make_baseline("gold", classifier.vocabulary, problem)
             suitable = [corpus.for_problem(problem) for corpus in corpora]
         splits = [classifier.encode(corpus.splits["test"]) for corpus in suitable]
         for name, agent in policies.items():

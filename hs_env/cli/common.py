@@ -38,16 +38,15 @@ def load_policy(run: str, device: str) -> tuple[Classifier, Agent, Path | None]:
     Raises:
         HsEnvError: If there is no such run, or its model takes no actions.
     """
-    from hs_env.agents import load_agent
+    from hs_env.agents import load_pair
     from hs_env.hub.pull import local
-    from hs_env.models import Classifier, StructuredEncoder, find_classifier
-    from hs_env.shipped import AGENT
+    from hs_env.models import find_classifier
 
     path = find_classifier(local(run))
-    classifier = Classifier.load(path, device)
-    if not isinstance(classifier.model, StructuredEncoder):
+    classifier, agent = load_pair(path, device)
+    if agent is None:
         raise HsEnvError(f"The model of {run}, {classifier.model.title}, takes a sentence as it is.")
-    return classifier, load_agent(path.parent / AGENT, device), None if run in shipped_runs() else path.parent
+    return classifier, agent, None if run in shipped_runs() else path.parent
 
 
 def print_comparison(comparison: Comparison, format: Format = "table") -> None:

@@ -10,23 +10,19 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from hs_env.agents import Agent, load_agent
+from hs_env.agents import Agent, load_pair
 from hs_env.compute import Device, find_device, isolated, prepare, to_array
 from hs_env.corpora import tokenise
-from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError, shown
 from hs_env.hub import local
 from hs_env.inference.text_prediction import TextPrediction
 from hs_env.inference.texts import check_texts, chunks, watched
 from hs_env.inference.vectors import phrase_vectors, sentence_vectors
-from hs_env.metrics.scores import flat_predictions, greedy_episodes, nested_predictions
+from hs_env.metrics.scores import decided_sentences
 from hs_env.models import HSLSTM, Classifier, NestedClassifier, StructuredEncoder, find_classifier
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented
-from hs_env.render.episodes import nested_phrases, segmented, undecided
-from hs_env.shipped import AGENT
 from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.types import UNKNOWN, Sentence
 
@@ -194,31 +190,15 @@ class Predictor:
         if self.classifier.contextual is None:  # else vectors are computed for all words
             tokens, offsets, lengths = map(to_array, (split.tokens, split.offsets, split.lengths))
             reading.unknown[rows] = np.add.reduceat(tokens == UNKNOWN, offsets, dtype=np.int64) / lengths
-        for indices, log_probs, decided in self._decide(split, sentences):
+        labels = self.classifier.labels
+        batches = decided_sentences(self.model, self.agent, split, sentences, labels, gold=False)
+        for indices, log_probs, decided in batches:
             where = rows[to_array(indices)]
             reading.probabilities[where] = to_array(log_probs.cpu().double().exp())
             if decisions:
                 for row, each in zip(where.tolist(), decided, strict=True):
                     reading.shown[row] = each
         return reading
-
-    def _decide(
-        self, split: EncodedSplit, sentences: Sequence[Sentence]
-    ) -> Iterator[tuple[Tensor, Tensor, Iterator[Segmented]]]:
-        """Yield for each batch the indices of its sentences, class log-probabilities (B, C), and decided sentences."""
-        model, labels = self.model, self.classifier.labels
-        if isinstance(model, StructuredEncoder):
-            assert self.agent is not None
-            for episodes in greedy_episodes(model, self.agent, split):
-                decided = segmented(episodes, sentences, labels, problem=model.problem, gold=False)
-                yield episodes.sentences.indices, episodes.log_probs, decided
-        elif isinstance(model, NestedClassifier):
-            for batch, log_probs, boundaries in nested_predictions(model, split):
-                phrases = nested_phrases(batch, log_probs, boundaries, sentences, labels, gold=False)
-                yield batch.indices, log_probs, phrases
-        else:
-            for batch, log_probs in flat_predictions(model, split):
-                yield batch.indices, log_probs, undecided(batch, log_probs, sentences, labels, gold=False)
 
     def _predictions(self, readings: Iterator[_Reading]) -> Iterator[TextPrediction]:
         for reading in readings:
@@ -250,8 +230,7 @@ def load(run: StrPath, device: Device = "auto") -> Predictor:
     """
     prepare(0)
     path, device = find_classifier(local(run)), find_device(device)
-    classifier = Classifier.load(path, device)
-    agent = load_agent(path.parent / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
+    classifier, agent = load_pair(path, device)
     return Predictor(classifier, agent, _history(path.parent / HISTORY))
 
 

@@ -18,7 +18,7 @@ from hs_env.metrics.definitions import values_of
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
 from hs_env.models import FlatClassifier, NestedClassifier, StructuredEncoder
 from hs_env.render import Segmented
-from hs_env.render.episodes import nested_phrases, segmented
+from hs_env.render.episodes import nested_phrases, segmented, undecided
 from hs_env.rewards import Reward
 from hs_env.types import Episodes, Sentence, SentenceBatch
 
@@ -110,6 +110,39 @@ def nested_predictions(model: NestedClassifier, split: EncodedSplit) -> Iterator
         with torch.no_grad():
             parse = model.parse(batch)
         yield batch, parse.log_probs, parse.boundaries
+
+
+def decided_sentences(
+    model: StructuredEncoder | FlatClassifier,
+    agent: Agent | None,
+    split: EncodedSplit,
+    sentences: Sequence[Sentence],
+    labels: Sequence[str],
+    *,
+    gold: bool = True,
+) -> Iterator[tuple[Tensor, Tensor, Iterator[Segmented]]]:
+    """Yield for each batch the indices of its sentences, (B, C) class log-probabilities, and sentences to display.
+
+    Args:
+        model: Classifier, in eval mode.
+        agent: Agent of a model that takes actions, whose greedy ones are displayed.
+        split: Sentences as tensors.
+        sentences: The same sentences as words.
+        labels: Names of the classes.
+        gold: Whether the display compares with gold class and gold phrases.
+    """
+    if isinstance(model, StructuredEncoder):
+        if agent is None:
+            raise HsEnvError(f"{model.title} takes actions, so it needs an agent.")
+        for episodes in greedy_episodes(model, agent, split):
+            decided = segmented(episodes, sentences, labels, problem=model.problem, gold=gold)
+            yield episodes.sentences.indices, episodes.log_probs, decided
+    elif isinstance(model, NestedClassifier):
+        for batch, log_probs, boundaries in nested_predictions(model, split):
+            yield batch.indices, log_probs, nested_phrases(batch, log_probs, boundaries, sentences, labels, gold=gold)
+    else:
+        for batch, log_probs in flat_predictions(model, split):
+            yield batch.indices, log_probs, undecided(batch, log_probs, sentences, labels, gold=gold)
 
 
 def flat_scores(model: FlatClassifier, split: EncodedSplit, class_weights: Tensor | None = None) -> dict[str, float]:

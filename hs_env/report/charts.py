@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
-def learning_curves(epochs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def learning_curves(epochs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Draw the dev scores of a run over its updates, and mark the epoch that each stage kept.
 
     Returns:
@@ -68,7 +68,7 @@ def learning_curves(epochs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     return charts
 
 
-def _draw_stages(axes: Axes, epochs: Sequence[dict[str, Any]], name: str) -> None:
+def _draw_stages(axes: Axes, epochs: Sequence[Mapping[str, Any]], name: str) -> None:
     """Draw a separate line per stage, since each stage starts from its own policy and score."""
     for stage, entries in groupby(epochs, lambda entry: entry["stage"]):
         part = list(entries)

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 
 from hs_env.compute import Device, isolated
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import Comparison, Row, compare
-from hs_env.metrics.scores import flat_predictions, greedy_episodes, nested_predictions
+from hs_env.metrics.scores import decided_sentences
 from hs_env.models import NestedClassifier, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented, to_html
-from hs_env.render.episodes import nested_phrases, segmented, undecided
 from hs_env.report.charts import accuracy_chart, learning_curves, reliability_chart
 from hs_env.report.lead import lead
 from hs_env.report.template import Markup, flat, records_of, render
-from hs_env.storage import HISTORY, StrPath, read_json
+from hs_env.storage import HISTORY, StrPath
 from hs_env.training.run import Run
 
 _SHOWN: Final = 25
@@ -96,16 +95,13 @@ def _summarised(section: Section) -> Row:
 
 
 def _section(run: Run, split: str, comparison: Comparison) -> Section:
-    epochs = read_json(run.folder / HISTORY).get("epochs", [])
-    if not isinstance(epochs, list) or not all(isinstance(each, dict) for each in epochs):
-        raise HsEnvError(f"{run.folder / HISTORY} is not what hs-env wrote. Was it edited?")
     return Section(
         run.folder.resolve().name,
         comparison,
         lead(run, split, comparison),
         accuracy_chart(comparison),
         reliability_chart(comparison.classes.reliability) if comparison.classes else "",
-        _curves(run, epochs) if epochs else [],
+        _curves(run) if run.history else [],
         _colours(run.classifier.model),
         {title: [(at, Markup(to_html(shown))) for at, shown in some] for title, some in _examples(run, split).items()},
         dict(flat(run.config.to_json())),
@@ -113,10 +109,10 @@ def _section(run: Run, split: str, comparison: Comparison) -> Section:
     )
 
 
-def _curves(run: Run, epochs: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+def _curves(run: Run) -> list[tuple[str, str]]:
     """Draw the learning curves of a run; a damaged history is an error that names its file."""
     try:
-        return learning_curves(epochs)
+        return learning_curves(run.history)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise HsEnvError(f"{run.folder / HISTORY} is not what hs-env wrote: {error}. Was it edited?") from error
 
@@ -146,17 +142,8 @@ def _examples(run: Run, split: str) -> dict[str, list[tuple[int, Segmented]]]:
 
 def _predicted(run: Run, split: str) -> Iterator[tuple[int, Segmented]]:
     """Yield the index of each sentence, and the sentence with its prediction and its phrases, if the model has any."""
-    model, data, labels = run.classifier.model, run.data(split), run.classifier.labels
+    data, classifier = run.data(split), run.classifier
     sentences, encoded = data.corpus.splits[split], data.splits[split]
-    if isinstance(model, StructuredEncoder):
-        assert run.agent is not None
-        for episodes in greedy_episodes(model, run.agent, encoded):
-            shown = segmented(episodes, sentences, labels, problem=model.problem)
-            yield from zip(episodes.sentences.indices.tolist(), shown, strict=True)
-    elif isinstance(model, NestedClassifier):
-        for batch, log_probs, boundaries in nested_predictions(model, encoded):
-            nested = nested_phrases(batch, log_probs, boundaries, sentences, labels)
-            yield from zip(batch.indices.tolist(), nested, strict=True)
-    else:
-        for batch, log_probs in flat_predictions(model, encoded):
-            yield from zip(batch.indices.tolist(), undecided(batch, log_probs, sentences, labels), strict=True)
+    batches = decided_sentences(classifier.model, run.agent, encoded, sentences, classifier.labels)
+    for indices, _, decided in batches:
+        yield from zip(indices.tolist(), decided, strict=True)

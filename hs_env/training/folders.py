@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.console import Console
 from hs_env import ranks
 from hs_env.errors import HsEnvError
 from hs_env.shipped import CLASSIFIER
-from hs_env.storage import check_folder, what_is
+from hs_env.storage import HISTORY, check_folder, what_is
 from hs_env.training.digests import DATA
 
 CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
@@ -151,3 +152,19 @@ def saving(console: Console | None = None) -> Iterator[None]:
     except OSError as error:
         console = console or Console(stderr=True)
         console.print(f"Warning: the result is not saved: {error}", markup=False, highlight=False, soft_wrap=True)
+
+
+def read_history(history: Any, folder: Path) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Return the numbers of updates of a classifier by stage and its evaluations on dev, from the history of its run.
+
+    Raises:
+        HsEnvError: If the history in this folder is damaged.
+    """
+    found = history if isinstance(history, dict) else {}
+    updates, epochs = found.get("classifier_updates"), found.get("epochs", [])
+    counts = [updates.get(stage) for stage in ("warm", "joint")] if isinstance(updates, dict) else [None]
+    if not isinstance(updates, dict) or not all(type(count) is int and count >= 0 for count in counts):
+        raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
+    if not isinstance(epochs, list) or not all(isinstance(each, dict) for each in epochs):
+        raise HsEnvError(f"{folder / HISTORY} is not what hs-env wrote. Was it edited?")
+    return updates, epochs

@@ -10,14 +10,15 @@ from typing import Any
 
 import torch
 
-from hs_env.agents import Agent, LearningAgent, load_agent
+from hs_env.agents import Agent, LearningAgent, load_pair
 from hs_env.errors import HsEnvError
-from hs_env.models import Classifier, StructuredEncoder
+from hs_env.models import Classifier
 from hs_env.models.classifier import ENCODER, ENCODER_WEIGHTS, Model
 from hs_env.models.words import WordEmbedding
 from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.storage import HISTORY, read_json
 from hs_env.training.data import TrainingData
+from hs_env.training.folders import read_history
 from hs_env.vectors.contextual import ContextualVectors
 
 _WORDS = "words."
@@ -49,12 +50,8 @@ class Parent:
         """
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"{folder} holds no finished run to start from. Give the folder of one.")
-        history, classifier = read_json(folder / HISTORY), Classifier.load(folder)
-        updates = history.get("classifier_updates") if isinstance(history, dict) else None
-        if not isinstance(updates, dict) or not all(type(count) is int for count in updates.values()):
-            raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
-        agent = load_agent(folder) if isinstance(classifier.model, StructuredEncoder) else None
-        return cls(folder, classifier, agent, updates)
+        updates, _ = read_history(read_json(folder / HISTORY), folder)
+        return cls(folder, *load_pair(folder), updates)
 
     def record(self) -> dict[str, Any]:
         """Return folder and digests of the weights, for the record of the run that starts from them."""

@@ -9,21 +9,21 @@ from typing import Any
 
 from rich.console import Console
 
-from hs_env.agents import BASELINES, Agent, load_agent
+from hs_env.agents import BASELINES, Agent, load_pair
 from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
 from hs_env.corpora.spec import add_settings, take_settings
 from hs_env.errors import HsEnvError
-from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
+from hs_env.models import MODELS, Classifier, FlatClassifier
 from hs_env.registry import unknown_name
 from hs_env.rewards import make_reward
-from hs_env.shipped import AGENT
-from hs_env.storage import HISTORY, StrPath
+from hs_env.storage import StrPath
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData, corpus_of
 from hs_env.training.digests import check_data
 from hs_env.training.flat import FlatTrainer
+from hs_env.training.folders import read_history
 from hs_env.training.run_kind import RunKind
 from hs_env.training.trainer import Trainer
 
@@ -104,13 +104,9 @@ def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> Clas
 
 
 def _load_result(folder: Path, config: ResolvedConfig, history: Any, device: Device) -> Run:
-    updates = history.get("classifier_updates") if isinstance(history, dict) else None
-    counts = [updates.get(stage) for stage in ("warm", "joint")] if isinstance(updates, dict) else [None]
-    if not isinstance(updates, dict) or not all(type(count) is int and count >= 0 for count in counts):
-        raise HsEnvError(f"{folder / HISTORY} lacks the number of updates of the classifier. Was it edited?")
-    classifier = Classifier.load(folder, device)
-    agent = load_agent(folder / AGENT, device) if isinstance(classifier.model, StructuredEncoder) else None
-    return Run(folder, config, classifier, agent, updates, history.get("epochs", []), (classifier, agent))
+    updates, epochs = read_history(history, folder)
+    classifier, agent = load_pair(folder, device)
+    return Run(folder, config, classifier, agent, updates, epochs, (classifier, agent))
 
 
 _KIND = RunKind("hs-env train", "corpus", TrainConfig.resolve, ResolvedConfig.from_json, _new_trainer, _load_result)
