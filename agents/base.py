@@ -233,11 +233,13 @@ _RENAMED = {"structure.v1": "fixed.v1"}
 
 @isolated
 def load_agent(run: StrPath, device: Device = "cpu") -> Agent:
-    """Load a policy that `LearningAgent.save` saved.
+    """Load the saved agent of a run.
+
+    `load_agent_for` also reads zip files of Stable-Baselines3, and checks that the agent fits an encoder.
 
     Args:
         run: Name of a run that ships with the package, the folder of a run, or the file of an agent.
-        device: Device of the encoder that it will act on, whichever it was trained on.
+        device: Device of the encoder that it will act on; it may differ from that of the training.
 
     Raises:
         HsEnvError: If there is no such agent, its file is damaged, or the kind of agent or the device is unknown.

@@ -17,12 +17,15 @@ from .sb3 import is_zip, load_zip
 
 
 def load_pair(run: StrPath, device: Device = "cpu") -> tuple[Classifier, Agent | None]:
-    """Load a classifier, and its agent if the model takes actions.
+    """Load the classifier of a run, and its agent.
 
     Args:
         run: Name of a run that ships with the package, the folder of a run, or the file of a classifier, whose agent is
             in the same folder.
         device: Device to load them to.
+
+    Returns:
+        The classifier, and its agent or None if the model takes no actions.
 
     Raises:
         HsEnvError: If one of them is missing or damaged, or the device is unknown.
@@ -34,7 +37,7 @@ def load_pair(run: StrPath, device: Device = "cpu") -> tuple[Classifier, Agent |
 
 
 def load_agent_for(encoder: StructuredEncoder, vocabulary: Vocabulary, run: StrPath, *, trust: bool = False) -> Agent:
-    """Load an agent to act on an encoder, which need not be the one that it was trained on.
+    """Load an agent, and check that it fits an encoder of the same problem, which may be another than in its training.
 
     Args:
         encoder: Encoder that the agent will act on.

@@ -40,7 +40,7 @@ def command(arguments: Sequence[str]) -> Callable[..., None]:
         out: Path | None,
         resume: Path | None,
         trust: bool,
-        seeds: tuple[int, ...] | None,
+        seeds: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="INT [INT ...]")],
         jobs: int,
     ) -> None:
         """Train a classifier, and compare it with the baselines.

@@ -47,7 +47,7 @@ def environment_classes(name: str) -> tuple[type[EncoderEnv], type[EncoderVector
         name: Name in `PROBLEMS`; without a version it is the newest one.
 
     Raises:
-        HsEnvError: If there is no such problem, or what is registered is no problem.
+        HsEnvError: If there is no such problem, or the registered object is no `Problem`.
     """
     return _classes(PROBLEMS.resolve(name))
 

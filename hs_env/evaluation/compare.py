@@ -244,17 +244,10 @@ def _same_vectors(*folders: Path) -> bool:
     return len({str(each[VECTORS]) for each in saved if isinstance(each, dict) and VECTORS in each}) < 2
 
 
-def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console) -> Predictions | None:
-    """Return the predictions of the run's plain LSTM; it is trained at the first request.
-
-    Returns:
-        None if it cannot be trained because its word vectors are missing or its folder cannot be written.
-    """
-    folder = run.folder / _PLAIN
-    per_epoch = -(-len(data.splits["train"]) // run.config.batch_size)
-    same = plain_values(run.config)
+def _plain_config(run: Run, per_epoch: int) -> TrainConfig:
+    """Return the configuration of the run's plain LSTM, which has at least as many updates, in whole epochs."""
     shared = {each.name for each in fields(SentenceParameters)}
-    plain_config = {
+    changed = {
         "model": _PLAIN,
         "device": str(run.classifier.device),
         "init_from": None,
@@ -273,7 +266,17 @@ def _plain_predictions(run: Run, data: TrainingData, split: str, console: Consol
         "min_updates": 0,
         "patience": 10**9,  # the number of updates is given
     }
-    config = TrainConfig(**same | plain_config)
+    return TrainConfig(**plain_values(run.config) | changed)
+
+
+def _plain_predictions(run: Run, data: TrainingData, split: str, console: Console) -> Predictions | None:
+    """Return the predictions of the run's plain LSTM; it is trained at the first request.
+
+    Returns:
+        None if it cannot be trained because its word vectors are missing or its folder cannot be written.
+    """
+    folder = run.folder / _PLAIN
+    config = _plain_config(run, -(-len(data.splits["train"]) // run.config.batch_size))
     finished = (folder / HISTORY).exists()
     try:
         if folder.is_symlink() and not finished:

@@ -121,15 +121,19 @@ def decided_sentences(
     *,
     gold: bool = True,
 ) -> Iterator[tuple[Tensor, Tensor, Iterator[Segmented]]]:
-    """Yield for each batch the indices of its sentences, (B, C) class log-probabilities, and sentences to display.
+    """Classify sentences with greedy actions, batch by batch, shortest first.
 
     Args:
         model: Classifier, in eval mode.
-        agent: Agent of a model that takes actions, whose greedy ones are displayed.
+        agent: Agent of a model that takes actions.
         split: Sentences as tensors.
-        sentences: The same sentences as words.
+        sentences: The same sentences as words, in the same order.
         labels: Names of the classes.
-        gold: Whether the display compares with gold class and gold phrases.
+        gold: Whether the display also shows gold class and gold phrases.
+
+    Yields:
+        For each batch the places of its sentences among `sentences`, their (B, C) class log-probabilities, and the
+        sentences with their actions, for display.
     """
     if isinstance(model, StructuredEncoder):
         if agent is None:
