@@ -254,10 +254,11 @@ def load_agent(run: StrPath, device: Device = "cpu") -> Agent:
         check_loading(lambda: kind.load(state))
         with kept_generators(), making_on():  # the random initial weights are overwritten
             agent = kind.load(state).to(device)
-        if own and (actions := state.get("actions")) is not None:
-            if not (isinstance(actions, list) and all(isinstance(each, str) for each in actions)):
-                raise HsEnvError("the names of its actions must be a list of texts")
+        actions = state.get("actions")
+        if isinstance(actions, list) and all(isinstance(each, str) for each in actions):
             agent.actions = tuple(actions)
+        elif own and actions is not None:
+            raise HsEnvError("the names of its actions must be a list of texts")
         return agent
     except LOADING_ERRORS as error:
         if is_out_of_memory(error):

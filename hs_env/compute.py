@@ -205,8 +205,8 @@ def find_device(name: Device) -> torch.device:
     if name in ("auto", "cuda") and "cuda:0" in found and own not in found:
         gpus = sum(each.startswith("cuda") for each in found)
         raise HsEnvError(
-            f"Each process needs a GPU of its own, and this machine has {gpus}. Start {gpus} processes, or choose the "
-            "device cpu."
+            f"Each process needs a GPU of its own, and this machine has {gpus}. Start at most {gpus} "
+            "processes here, or choose the device cpu."
         )
     if name == "auto":
         return torch.device(own if "cuda:0" in found else "cpu")

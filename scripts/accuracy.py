@@ -11,16 +11,17 @@ from hs_env.errors import HsEnvError
 from hs_env.metrics.bootstrap import Interval, intervals
 from hs_env.metrics.definitions import metrics_of
 from hs_env.metrics.scores import greedy_predictions
-from hs_env.models import StructuredEncoder
+from hs_env.models import Classifier, StructuredEncoder
 
 
 def figures_of(run: str, corpus: str, policy: str | None = None) -> dict[str, Interval]:
     """Accuracy, and tree F1 of trees, with 95% bootstrap intervals over sentences."""
-    (classifier, agent), loaded = load_pair(run), load_corpus(corpus)
+    classifier, agent = load_pair(run) if policy is None else (Classifier.load(run), None)
+    loaded = load_corpus(corpus)
     model = classifier.model
     if isinstance(model, StructuredEncoder):
         loaded = loaded.for_problem(model.problem)
-        agent = agent if policy is None else make_baseline(policy, classifier.vocabulary, model.problem)
+        agent = agent or make_baseline(policy or "", classifier.vocabulary, model.problem)
     elif policy is not None:
         raise HsEnvError(f"{run} takes no actions, so it cannot follow the policy {policy!r}.")
     found = greedy_predictions(model, agent, classifier.encode(loaded.splits["test"]))

@@ -16,8 +16,6 @@ from hs_env.corpora.splits import DEV_SHARES, stratified_split
 from hs_env.errors import HsEnvError, missing_extra, shown
 
 _DEV: Final = ("validation", "valid", "val", "dev")
-_PLAIN: Final = ("NoneType", "Value", "ClassLabel", "Sequence", "List", "LargeList", "list")
-"""Kinds of columns that are kept: numbers, texts, and lists of them. Pictures and sound are not decoded."""
 
 
 def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) -> Corpus:
@@ -70,6 +68,13 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     return corpus
 
 
+def _is_plain(feature: Any) -> bool:
+    """Return whether a column holds numbers, texts, or lists of them; pictures and sound are not decoded."""
+    while type(feature).__name__ in ("Sequence", "List", "LargeList"):
+        feature = feature.feature
+    return type(feature).__name__ in ("Value", "ClassLabel", "NoneType")
+
+
 def _is_hidden(table: Any, label: str) -> bool:
     """Return whether all labels of a split are -1, which stands for hidden ones."""
     labels = table[label] if label in table.column_names else []
@@ -88,7 +93,7 @@ def _rows(name: str, split: str, table: Any, row_format: RowFormat, declared: Se
         raise HsEnvError(f"{name}, split {split}: all labels are -1, so they are hidden, and it cannot be used.")
     rows = []
     own = (text, row_format.label)
-    columns = [name for name in columns if name in own or type(table.features.get(name)).__name__ in _PLAIN]
+    columns = [name for name in columns if name in own or _is_plain(table.features.get(name))]
     for line, values in enumerate(zip(*(table[column] for column in columns), strict=True), 1):
         record, where = dict(zip(columns, values, strict=True)), f"{name}, split {split}, row {line}"
         sentence, label, boundaries = record.pop(text), record.pop(row_format.label), record.pop("boundaries", None)

@@ -157,6 +157,11 @@ def corpus_files(name: str, data_dir: Path | None = None) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
+def is_own(name: str) -> bool:
+    """Return whether the name of a corpus means the user's own data, which may change: files, or a set of the hub."""
+    return is_path(name) or name.startswith("hf:")
+
+
 def is_path(name: str) -> bool:
     """Return whether the name of a corpus is the path of the user's own files, perhaps with settings."""
     path, _ = divide(name)

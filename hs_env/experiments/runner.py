@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from hs_env.compute import prepare
-from hs_env.corpora.loading import is_path
+from hs_env.corpora.loading import is_own, is_path
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
@@ -84,11 +84,12 @@ def run_cells(
         What failed or was killed, one line per cell.
 
     Raises:
-        HsEnvError: If a finished run has read a corpus from the user's own files, and these have changed since.
+        HsEnvError: If a finished run has read the user's own data, and these have changed since.
     """
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
-    _check_files([cell for cell in cells if cell.key in done or (folder(cell) / RESULT).exists()], folder)
+    with_result = [cell for cell in cells if (folder(cell) / RESULT).exists()]
+    _check_files([cell for cell in with_result if is_path(cell.config.corpus) or cell.key not in done], folder)
     console.print(f"{len(missing)} runs to do, {jobs} at a time; {len(cells) - len(missing)} are done", highlight=False)
     faults, stopped, left = [], threading.Event(), TimeLeft(enough=1)
     left.begin(len(missing))
@@ -127,15 +128,10 @@ def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
     digests: dict[tuple[str, str], dict[str, str]] = {}
     for cell in cells:
         name, model = cell.config.corpus, cell.config.model
-        if _is_own(name) and (folder(cell) / DATA).exists():
+        if is_own(name) and (folder(cell) / DATA).exists():
             if (name, model) not in digests:
                 digests[name, model] = corpus_digests(corpus_of(cell.config))
             check_data(folder(cell), f"corpus {name!r}", digests[name, model], rewards=True)
-
-
-def _is_own(corpus: str) -> bool:
-    """Return whether a corpus is the user's, from files or from the hub."""
-    return is_path(corpus) or corpus.startswith("hf:")
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
@@ -146,7 +142,7 @@ def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
     """
     prepare(config.threads)
     begun, used = time.monotonic(), time.process_time()
-    if _is_own(config.corpus) and not corpus_of(config).counts["test"]:
+    if is_own(config.corpus) and not corpus_of(config).counts["test"]:
         raise HsEnvError(f"The corpus {config.corpus!r} has no test sentences, which the table over runs needs.")
     trained, whole = train_or_resume(config, folder), time.process_time()  # waits if another process trains there
     if not (folder / RESULT).exists():

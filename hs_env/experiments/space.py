@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ class Range:
     Attributes:
         choices: The values, or () for numbers from `low` to `high`.
         low: Lowest value.
-        high: Highest value. If both are whole numbers, so are all values.
+        high: Highest value. If both are whole numbers, so are all values, unless the field takes real numbers.
         log: Whether values are drawn evenly on a logarithmic scale.
     """
 
@@ -99,7 +99,11 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
 
 
 def _takes_floats(config: TrainConfig, name: str, values: Range) -> bool:
-    """Return whether a field takes a number between two whole ones."""
+    """Return whether a field takes a number between two whole ones. Arguments of Stable-Baselines3 do not say."""
+    field, _, inner = name.partition(".")
+    agent = AGENTS.get(config.resolve().agent).parameters if field == "agent_parameters" else None
+    if agent is not None and inner not in {each.name for each in fields(agent)}:
+        return False
     try:
         with_values(config, {name: values.low + 0.5}).resolve()
     except HsEnvError:

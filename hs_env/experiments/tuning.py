@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from hs_env.corpora import load_corpus
-from hs_env.corpora.loading import is_path
+from hs_env.corpora.loading import is_own
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.experiments.space import Range, Space, Value, values_in, with_values
 from hs_env.models.saved import is_out_of_memory
@@ -49,9 +49,9 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
     The first trial has the values of the configuration itself, as far as the space has them. Every trial is a run in
     `OUT/trials`, whose log-likelihood on dev is reported after each epoch. Once four trials have finished, a trial
     that is worse than the median of the others at the same epoch is stopped, from the third epoch on. A trial that
-    fails teaches the search nothing. If the first trial fails, or a file cannot be written, the search ends, and the
-    same command continues it. Several processes may share a study. If a process is killed, the next one continues its
-    trial from the checkpoint.
+    fails, also for lack of memory, teaches the search nothing. If the first trial fails, a file cannot be written, or
+    any other error is raised, the search ends, and the same command continues it. Several processes may share a study.
+    If a process is killed, the next one continues its trial from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.
@@ -119,7 +119,7 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
     """Create or load the study of a folder, and check that it is the same search."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     searched: list[Any] = [_changed(config), {name: repr(each) for name, each in space.items()}]
-    if is_path(config.corpus):
+    if is_own(config.corpus):
         searched.append(corpus_digests(load_corpus(config.corpus, data_dir=config.data_dir)))
     search = json.dumps(searched, sort_keys=True)
     (out / "trials").mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import load_text
 from hs_env.language.trainer import LMTrainer
 from hs_env.registry import unknown_name
+from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import HISTORY, StrPath, write_json
 from hs_env.training.digests import check_data, text_digests
 from hs_env.training.folders import saving
@@ -77,7 +78,7 @@ def _new_trainer(config: LMConfig, folder: Path, console: Console) -> LMTrainer:
 def _load_result(folder: Path, config: LMConfig, history: Any, device: Device) -> LMRun:
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         raise HsEnvError(f"{folder / HISTORY} holds no list of evaluations. Was it edited?")
-    return LMRun(folder, config, LanguageModel.load(folder, device), history)
+    return LMRun(folder, config, LanguageModel.load(folder / LANGUAGE_MODEL, device), history)
 
 
 _KIND = RunKind[LMConfig, LMConfig, LMRun](

@@ -134,6 +134,9 @@ def decided_sentences(
     Yields:
         For each batch the places of its sentences among `sentences`, their (B, C) class log-probabilities, and the
         sentences with their actions, for display.
+
+    Raises:
+        HsEnvError: If the model takes actions and there is no agent.
     """
     if isinstance(model, StructuredEncoder):
         if agent is None:

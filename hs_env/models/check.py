@@ -47,8 +47,12 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     actions[:samples], actions[-samples:] = 0, k - 1
     _check_values(encoder, batch)
 
-    nothing = encoder.start(batch).select(slice(0))  # what a process has of a length that only others have
-    ended = encoder.finish(encoder.advance(nothing, actions[:0, 0]))
+    nothing = encoder.start(batch).select(slice(0))
+    try:
+        ended = encoder.finish(encoder.advance(nothing, actions[:0, 0]))
+    except (RuntimeError, IndexError, ValueError) as error:
+        fault = f"advance() or finish() fails for a state of no rows: {error}"
+        raise HsEnvError(f"The encoder breaks its contract: {fault}. See docs/encoders.md.") from error
     _require(
         ended.shape == (0, encoder.num_classes), f"finish() gave {tuple(ended.shape)} for no rows, expected (0, C)"
     )

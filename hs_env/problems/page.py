@@ -67,7 +67,7 @@ After the last word also:
 | `prediction` | int | the most probable class |
 | `correct` | bool | whether the prediction is the gold class; absent for a text without a label |
 {information}
-| `reward_terms` | dict of float | the terms that add up to the reward of the episode, or with `shaping` to that of the last step |
+| `reward_terms` | dict of float | terms that add up to the episode's reward, or with `shaping` to the last step's |
 | `unweighted_terms` | dict of float | the terms of weight 0 before weighting; absent if the reward has none |
 
 ## Arguments

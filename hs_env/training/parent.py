@@ -51,7 +51,7 @@ class Parent:
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"{folder} holds no finished run to start from. Give the folder of one.")
         updates, _ = read_history(read_json(folder / HISTORY), folder)
-        return cls(folder, *load_pair(folder), updates)
+        return cls(folder, *load_pair(folder / CLASSIFIER), updates)
 
     def record(self) -> dict[str, Any]:
         """Return folder and digests of the weights, for the record of the run that starts from them."""

@@ -17,6 +17,7 @@ from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, FlatClassifier
 from hs_env.registry import unknown_name
 from hs_env.rewards import make_reward
+from hs_env.shipped import CLASSIFIER
 from hs_env.storage import StrPath
 from hs_env.training.classifier_trainer import ClassifierTrainer
 from hs_env.training.config import ResolvedConfig, TrainConfig
@@ -105,7 +106,7 @@ def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> Clas
 
 def _load_result(folder: Path, config: ResolvedConfig, history: Any, device: Device) -> Run:
     updates, epochs = read_history(history, folder)
-    classifier, agent = load_pair(folder, device)
+    classifier, agent = load_pair(folder / CLASSIFIER, device)  # not a run that ships under the name of the folder
     return Run(folder, config, classifier, agent, updates, epochs, (classifier, agent))
 
 

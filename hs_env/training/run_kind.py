@@ -131,8 +131,8 @@ class RunKind(Generic[Q, C, R]):
     ) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
 
-        If another process trains there, this one waits until it ends. The device, `data_dir` and `checkpoint_seconds`
-        may differ from those that the run began with.
+        If another process trains there, this one waits until it ends. A stopped run may
+        continue with another device, `data_dir` or `checkpoint_seconds`.
 
         Raises:
             HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
@@ -141,8 +141,8 @@ class RunKind(Generic[Q, C, R]):
         folder, resolved = _path(folder), self.resolve(config).located()
         console = console or Console(stderr=True)
         if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
-            self._check_same(folder, resolved)
-            return self._load(folder, resolved, resolved.device)
+            self._check_same(folder, resolved, lambda config: config)
+            return self.load(folder, resolved.device)
         find_device(resolved.device)
         keep = folder.exists()
         try:
@@ -154,9 +154,9 @@ class RunKind(Generic[Q, C, R]):
         with learning(resolved.precision, resolved.threads), alone(folder, console, keep):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
-            self._check_same(folder, resolved)
+            self._check_same(folder, resolved, _compared)
             if (folder / HISTORY).exists():  # another process has finished it
-                return self._load(folder, resolved, resolved.device)
+                return self.load(folder, resolved.device)
             return self._continue(resolved, folder, console, callback)
 
     @isolated
@@ -166,11 +166,9 @@ class RunKind(Generic[Q, C, R]):
         Raises:
             HsEnvError: If the folder holds no run, or one that is not finished, or there is no such device.
         """
-        folder = _path(folder)
-        return self._load(folder, self.load_config(folder), device)
-
-    def _load(self, folder: Path, config: C, device: Device) -> R:
         device = find_device(device)
+        folder = _path(folder)
+        config = self.load_config(folder)
         prepare(0)
         if not (folder / HISTORY).exists():
             raise HsEnvError(f"The run in {folder} is not finished. Resume it with: {self.command} --resume {folder}")
@@ -198,8 +196,8 @@ class RunKind(Generic[Q, C, R]):
         except ValueError as error:
             raise HsEnvError(f"{path}: {error}") from error
 
-    def _check_same(self, folder: Path, resolved: C) -> None:
-        if _compared(self.load_config(folder).located()) != _compared(resolved):
+    def _check_same(self, folder: Path, resolved: C, compared: Callable[[C], Any]) -> None:
+        if compared(self.load_config(folder).located()) != compared(resolved):
             raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
 
     def _begin(self, resolved: C, folder: Path, console: Console, callback: Callback | None) -> R:
@@ -247,7 +245,7 @@ class RunKind(Generic[Q, C, R]):
 
 
 def _compared(config: Any) -> dict[str, Any]:
-    """Return the fields of a located configuration that two processes of a run share, without the path of its data."""
+    """Return the fields that must be equal to continue a run; paths inside `data_dir` count from there."""
     values, folder = plain_values(config), f"{config.data_dir}{os.sep}"
     texts = {name: value.replace(folder, "") for name, value in values.items() if isinstance(value, str)}
     return {**values, **texts, "data_dir": None, "checkpoint_seconds": None, "device": None}

@@ -80,6 +80,10 @@ def test_models_are_named_with_or_without_a_version_and_real_numbers_stay_real(t
         assert list(map(type, space["weight_decay"].ends)) == [float, float]
         assert list(map(type, space["batch_size"].ends)) == [int, int]
     (tmp_path / "space.toml").write_text("[all]\nreward_parameters.gamma = { low = 0, high = 1 }")
+    (tmp_path / "ppo.toml").write_text("[all]\nagent_parameters.n_epochs = { low = 3, high = 20 }")
+    (epochs,) = load_space(TrainConfig(agent="ppo"), tmp_path / "ppo.toml").values()
+    assert epochs.ends == (3, 20)
+    assert isinstance(epochs.high, int)
     (gamma,) = load_space(TrainConfig(), tmp_path / "space.toml").values()  # the configuration has no value
     assert isinstance(gamma.high, float)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hs_env.errors import HsEnvError
-from hs_env.training import TrainConfig, train, train_or_resume
+from hs_env.training import Run, TrainConfig, train, train_or_resume
 from hs_env.training.folders import CONFIG, LOCK, alone, new_folder
 
 
@@ -60,3 +61,18 @@ def test_a_run_that_never_began_leaves_no_folder(tmp_path):
     with pytest.raises(HsEnvError, match="no such corpus"), alone(folder):
         raise HsEnvError("no such corpus")
     assert not folder.exists()
+
+
+def test_a_folder_with_the_name_of_a_shipped_run_is_that_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(
+        corpus="phrases:train=20,dev=5,test=5",
+        vectors="random:4",
+        model_parameters={"hidden_size": 4},
+        warm_epochs=1,
+        joint_epochs=0,
+        threads=1,
+    )
+    for run in (train(config, "phrases", Console(quiet=True)), Run.load("./phrases"), Run.load("phrases")):
+        assert run.classifier.model.hidden_size == 4
+        assert run.agent.pnet.first.in_features == 4 * 4
