@@ -12,7 +12,7 @@ from torch import Tensor
 from hs_env.agents import ESTIMATORS, LogitPolicy, PNet, Reinforce, ReinforceParameters, rollout
 from hs_env.agents.estimators import GRPO, PPO, ExpectedReward, LeaveOneOut, Score, ScoreFunction
 from hs_env.agents.estimators.exact import Exact
-from hs_env.agents.estimators.score import Baseline, discounted, evaluated
+from hs_env.agents.estimators.score import BaselineName, discounted, evaluated
 from hs_env.errors import HsEnvError
 from hs_env.models import ChunkLSTM
 from hs_env.models.encoder import StructuredEncoder
@@ -284,7 +284,7 @@ def make_dense(samples: int, lengths: list[int]) -> ExpectedReward:
 
 
 @pytest.mark.parametrize("baseline", ["leave_one_out", "group_mean", "batch_mean"])
-def test_the_size_of_the_gradient_by_baseline(baseline: Baseline) -> None:
+def test_the_size_of_the_gradient_by_baseline(baseline: BaselineName) -> None:
     """Baselines that leave out the episode itself keep it; the mean of both samples of a sentence halves it."""
     one = make_dense(1, [5])
     exact = gradient(Exact().estimate(one).objective, one)
@@ -298,7 +298,7 @@ def test_the_size_of_the_gradient_by_baseline(baseline: Baseline) -> None:
 
 
 @pytest.mark.parametrize("baseline", ["leave_one_out", "group_mean", "batch_mean"])
-def test_a_discount_gives_each_step_its_advantage(baseline: Baseline) -> None:
+def test_a_discount_gives_each_step_its_advantage(baseline: BaselineName) -> None:
     """Computed anew from the formula, with loops."""
     expected = make_dense(3, [6, 1, 4])
     estimate = LeaveOneOut(baseline=baseline, discount=0.7).estimate(expected, generator())
