@@ -45,7 +45,7 @@ WITH_INTERVAL: Final = ("bits_per_character", "token_f1_1")
 
 
 @dataclass(frozen=True)
-class Row:
+class Cell:
     """One run of the grid.
 
     Attributes:
@@ -66,30 +66,30 @@ class Row:
         return re.sub(r"[^\w.]+", "-", f"{self.variant}-{self.config.seed}-{digest}")
 
 
-def load_rows(grid: Path, data_dir: Path) -> list[Row]:
+def load_cells(grid: Path, data_dir: Path) -> list[Cell]:
     """Return the runs of a grid: the first seed of every variant, then the second ones, and so on."""
     tables = read_toml(grid, "grid")
-    rows = []
+    cells = []
     for variant, values in tables["variants"].items():
         fields = merge_settings(tables["settings"], {"data_dir": data_dir}, values)
         for seed in range(fields.pop("runs", 1)):
-            rows.append(Row(variant, make_config(LMConfig, fields | {"seed": seed})))
-    return sorted(rows, key=lambda row: row.config.seed)
+            cells.append(Cell(variant, make_config(LMConfig, fields | {"seed": seed})))
+    return sorted(cells, key=lambda cell: cell.config.seed)
 
 
-def run(row: Row, folder: Path, console: Console) -> dict[str, Any]:
+def run(cell: Cell, folder: Path, console: Console) -> dict[str, Any]:
     """Train a run and return its entry in the ledger, with scores on dev and test."""
-    done = train_or_resume_lm(row.config, folder, console)
+    done = train_or_resume_lm(cell.config, folder, console)
     best = min(done.history, key=lambda each: each["bits_per_character"])  # the weights that were kept
     return {
-        "key": row.key,
-        "variant": row.variant,
-        "seed": row.config.seed,
+        "key": cell.key,
+        "variant": cell.variant,
+        "seed": cell.config.seed,
         "parameters": done.language_model.model.size,
         "cpu_seconds": done.cpu_seconds,
         "dev": {name: value for name, value in best.items() if isinstance(value, float)},
         "test": done.evaluate("test"),
-        "config": row.config.to_json() | {"data_dir": None},
+        "config": cell.config.to_json() | {"data_dir": None},
     }
 
 
@@ -143,13 +143,13 @@ def main(
         split: Part of the text in the table.
     """
     console, results = Console(stderr=True), Ledger(ledger)
-    rows = load_rows(grid, data_dir)
-    for number, row in enumerate(rows, 1):
-        if runs and row.key not in results.results():
-            console.print(f"{number}/{len(rows)} {row.variant}, seed {row.config.seed}")
-            results.append(run(row, out / row.key, console))
+    cells = load_cells(grid, data_dir)
+    for number, cell in enumerate(cells, 1):
+        if runs and cell.key not in results.results():
+            console.print(f"{number}/{len(cells)} {cell.variant}, seed {cell.config.seed}")
+            results.append(run(cell, out / cell.key, console))
     found = results.results()
-    print(table([found[row.key] for row in rows if row.key in found], split))
+    print(table([found[cell.key] for cell in cells if cell.key in found], split))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_grid_holds_what_is_compared_with_equal_updates(script: ModuleType) -> None:
-    rows = script.load_rows(script.GRID, Path("data"))
+    rows = script.load_cells(script.GRID, Path("data"))
     assert len({row.key for row in rows}) == len(rows)
     assert [row.config.seed for row in rows] == sorted(row.config.seed for row in rows)
     shared = {(row.config.updates, row.config.batch_size, row.config.layers, row.config.hidden_size) for row in rows}
@@ -32,7 +32,7 @@ def test_the_grid_holds_what_is_compared_with_equal_updates(script: ModuleType) 
 
 @pytest.mark.parametrize("name", ["boundaries", "segmentation"])
 def test_the_ledger_holds_results_of_the_grid_and_the_page_states_them(script: ModuleType, name: str) -> None:
-    keys = {row.key: row for row in script.load_rows(script.GRID.with_stem(name), Path("data"))}
+    keys = {row.key: row for row in script.load_cells(script.GRID.with_stem(name), Path("data"))}
     results = Ledger(script.LEDGER.with_stem(name)).results()
     assert results
     assert results.keys() <= keys.keys()

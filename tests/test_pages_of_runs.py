@@ -19,7 +19,7 @@ PAGES, RESULTS, SCRIPTS = ROOT / "docs", ROOT / "docs" / "results", ROOT / "scri
 def test_boundaries_of_language_models(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
     script, found = importlib.import_module("boundaries"), Ledger(RESULTS / f"{name}.jsonl").results()
-    keys = [row.key for row in script.load_rows(SCRIPTS / f"{name}.toml", ROOT)]
+    keys = [row.key for row in script.load_cells(SCRIPTS / f"{name}.toml", ROOT)]
     assert set(found) <= set(keys)
     lines = script.table([found[key] for key in keys if key in found], "test").splitlines()
     assert len(lines) > 8

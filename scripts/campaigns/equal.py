@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from campaign import Campaign
 from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from ledger import Campaign
 
 import hs_env
 from hs_env.corpora import load_corpus

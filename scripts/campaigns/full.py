@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+from campaign import Campaign
 from jobs import JOBS, Job, differences, faults, folder_for, prepare, result
-from ledger import Campaign
 from rich.console import Console
 
 from hs_env import cli

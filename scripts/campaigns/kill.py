@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from campaign import Campaign
 from jobs import JOBS, Job, differences, faults, folder_for, prepare, result
-from ledger import Campaign
 
 KINDS: Final = ("train", "flat", "lm", "evaluate", "report", "sweep")
 PROGRAMS: Final = {"hs-env": ["-m", "hs_env.cli"]}

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from campaign import Campaign
 from damage import at_most, damaged, replaced
-from ledger import Campaign
 from rich.console import Console
 
 from hs_env.errors import HsEnvError

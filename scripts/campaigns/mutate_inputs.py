@@ -25,8 +25,8 @@ from random import Random
 from typing import Any, Final
 
 import numpy as np
+from campaign import Campaign
 from damage import at_most, damaged, replaced
-from ledger import Campaign
 
 from hs_env.corpora import Corpus, load_corpus, load_treebank
 from hs_env.errors import HsEnvError

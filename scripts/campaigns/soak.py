@@ -9,8 +9,8 @@ from typing import Final
 import gymnasium
 import numpy as np
 import torch
+from campaign import Campaign
 from gymnasium.spaces import Discrete
-from ledger import Campaign
 
 import hs_env
 from hs_env.problems import PROBLEMS, environment_id
