@@ -157,7 +157,9 @@ def test_options_and_texts_are_told_apart():
 
 def test_files_that_are_left_over_are_named_in_one_line(tmp_path, capsys):
     for name in ("train.csv", "test.csv", "holdout.csv"):
-        (tmp_path / name).write_text("text,label\n" + "".join(f"film {i},{'np'[i % 2]}\n" for i in range(20)), "utf-8")
+        (tmp_path / name).write_text(
+            "text,label\n" + "".join(f"film {i} of {name},{'np'[i % 2]}\n" for i in range(20)), "utf-8"
+        )
     cli.main(["corpora", str(tmp_path)])
     message = f"hs-env: warning: {tmp_path}: some files were not read: holdout.csv; read: train.csv, test.csv.\n"
     assert capsys.readouterr().err == message
