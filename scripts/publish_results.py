@@ -32,7 +32,7 @@ def main(*outs: Annotated[Path, tyro.conf.Positional], data_dir: Path = Path("da
 
     Args:
         outs: Folders of sweeps (`--out` of `hs-env reproduce`).
-        data_dir: Data folder of the sweeps, whose path is left out of the results.
+        data_dir: Data folder of the sweeps. Its path is left out of the results.
     """
     ledger = Ledger(LEDGER)
     for out in outs:

@@ -57,18 +57,17 @@ def separator_of(lines: Sequence[str], wanted: Wanted) -> str:
     the first line. Text in quotes does not count.
     """
     names, lines = set(wanted.values()), [line for line in lines if line.strip()]
-    first, *_ = lines or [""]
     for sign in _SEPARATORS:
-        if names <= {field.strip(' "\r\n') for field in first.split(sign)}:
+        if lines and names <= {field.strip(' "\r\n') for field in lines[0].split(sign)}:
             return sign
-    bare = [_QUOTATION.sub("", line) for line in lines]
+    bare = [_QUOTATION.sub("", line) for line in lines] or [""]
     if all(name.isdecimal() for name in names):
         least = max(1, *(int(name) - 1 for name in names))
         counts = {sign: {line.count(sign) for line in bare} for sign in _SEPARATORS}
         if regular := [sign for sign, found in counts.items() if len(found) == 1 and min(found) >= least]:
             blanks = {sign: sum(line.count(f"{sign} ") for line in bare) for sign in regular}
             return min(regular, key=lambda sign: (blanks[sign], -bare[0].count(sign)))
-    return max(_SEPARATORS, key=_QUOTATION.sub("", first).count)
+    return max(_SEPARATORS, key=bare[0].count)
 
 
 def _beginning(lines: Iterable[str]) -> list[str]:

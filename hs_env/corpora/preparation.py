@@ -77,7 +77,7 @@ DIGESTS: Final[Mapping[str, str]] = {
 }
 """First digits of the SHA-256 of each unpacked file that the published results used.
 
-AG's News and the vectors are missing: the results used a part of the training sentences, and of the words.
+AG's News and the vectors are missing: of these the results used only some sentences and some words.
 """
 
 Row = dict[str, Any]

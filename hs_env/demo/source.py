@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from hs_env.agents import Agent, FixedPolicy, LogitPolicy, load_agent
+from hs_env.agents import Agent, FixedPolicy, LogitPolicy, load_pair
 from hs_env.compute import isolated, kept_generators, making_on
 from hs_env.corpora import Corpus, Vocabulary, load_corpus
 from hs_env.errors import HsEnvError
@@ -91,18 +91,13 @@ def load_source(name: str, words: int = 0, int8: bool = False) -> Source:
 
 
 def _shipped(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None]:
-    classifier = Classifier.load(name)
+    classifier, agent = load_pair(name)
     _check_model(name, classifier)
     corpus = load_corpus(classifier.notes["corpus"])
     if not isinstance(classifier.model, StructuredEncoder):
         return classifier, None, corpus, None
     problem = classifier.model.problem
-    return (
-        classifier,
-        load_agent(name),
-        corpus.for_problem(problem),
-        make_reward(problem.environment.reward),
-    )
+    return classifier, agent, corpus.for_problem(problem), make_reward(problem.environment.reward)
 
 
 def _trained(name: str) -> tuple[Classifier, Agent | None, Corpus, Reward | None]:

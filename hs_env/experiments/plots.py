@@ -70,8 +70,7 @@ def _phrased(entries: Entries) -> Entries:
 def _points(axes: Axes, entries: Entries, name: str, factor: float) -> None:
     """Draw a metric of each variant on test: every run, and the mean with its 95% interval.
 
-    With few runs, the interval of accuracy is over sentences, and other metrics
-    have none.
+    With few runs, the interval of accuracy is over sentences, and other metrics have none.
     """
     for row, found in enumerate(list(entries.values())[::-1]):
         values = [factor * entry["test"][name] for entry in found]

@@ -194,7 +194,7 @@ class HSLSTMClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _write(folder: Path, sentences: Sequence[Sentence], names: Sequence[str]) -> None:
-    """Write the splits train and dev as a corpus, with the names of the classes.
+    """Write the splits train and dev as a corpus whose labels are the names of the classes.
 
     Raises:
         HsEnvError: If there are too many classes for so few sentences.
