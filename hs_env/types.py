@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from hs_env.text_units import to_text
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -61,20 +63,19 @@ class Sentence:
         label: Class index from 0.
         gold_actions: One action per word, `END` at the last word of each gold phrase; None without gold phrases.
         columns: Further columns of its row in the corpus, by name, for rewards; None without any.
+        unit: What its tokens are: "words", "characters" or "bytes".
     """
 
     words: tuple[str, ...]
     label: int
     gold_actions: tuple[int, ...] | None = None
     columns: Mapping[str, object] | None = field(default=None, hash=False)
+    unit: str = "words"
 
-
-def joined(words: Sequence[str], sentence: Sequence[str]) -> str:
-    """Join words of a sentence for display: by spaces, or by nothing if the sentence consists of characters.
-
-    Sentences of characters or bytes have the blank between two words as a word of its own; no other sentence has it.
-    """
-    return ("" if " " in sentence else " ").join(words)
+    @property
+    def text(self) -> str:
+        """Text of all tokens."""
+        return to_text(self.words, self.unit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hs_env.errors import HsEnvError, shown
 from hs_env.problems import PROBLEMS
 from hs_env.registry import unknown_name
-from hs_env.types import RETAIN, Episodes, Originals, Sentence, joined
+from hs_env.text_units import to_text
+from hs_env.types import RETAIN, Episodes, Originals, Sentence
 
 from .base import Reward
 from .rewarded import Term
@@ -47,12 +48,12 @@ def _spans(episodes: Episodes) -> list[list[tuple[int, int]]]:
 
 
 def _texts(episodes: Episodes) -> list[str]:
-    return [joined(sentence.words, sentence.words) for sentence in _originals(episodes)]
+    return [sentence.text for sentence in _originals(episodes)]
 
 
 def _phrases(episodes: Episodes) -> list[list[str]]:
     rows = zip(_originals(episodes), _spans(episodes), strict=True)
-    return [[joined(sentence.words[start:stop], sentence.words) for start, stop in spans] for sentence, spans in rows]
+    return [[to_text(each.words[start:stop], each.unit) for start, stop in spans] for each, spans in rows]
 
 
 def _phrase_lengths(episodes: Episodes) -> list[list[int]]:
@@ -79,9 +80,9 @@ FIELDS: Final[Mapping[str, Callable[[Episodes], Sequence[Any]]]] = {
     "labels": lambda episodes: episodes.sentences.labels.tolist(),
     "log_probs": lambda episodes: episodes.log_probs.tolist(),
 }
-"""What a function may take, one value per episode: the text, its words joined by spaces; the phrases, each as a text;
-the number of words of each phrase; the words whose action is 1; the actions; the gold class; the C class
-log-probabilities. Characters are joined without spaces."""
+"""What a function may take, one value per episode: the text; the phrases, each as a text; the number of words of each
+phrase; the words whose action is 1; the actions; the gold class; the C class log-probabilities. In a text, words are
+joined by spaces and characters by nothing."""
 
 PROGRESS: Final = "progress"
 """Argument of a function that takes the progress of the training, from 0 to 1; it is 1 outside of training."""

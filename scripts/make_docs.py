@@ -17,12 +17,12 @@ from PIL import Image
 import hs_env
 from hs_env.agents import load_agent_for, make_baseline, rollout
 from hs_env.agents.base import PolicyInput
-from hs_env.corpora.units import unit_of
 from hs_env.envs import classes
 from hs_env.envs.single import EncoderEnv
 from hs_env.metrics import mean_reward
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.problem import Problem
+from hs_env.text_units import unit_of
 
 FOLDER = Path(hs_env.__file__).parents[1] / "docs" / "environments"
 WORDS = 12

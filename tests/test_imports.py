@@ -14,6 +14,7 @@ LAYERS = [
     {"errors"},
     {"ranks"},
     {"compute"},
+    {"text_units"},
     {"types", "registry", "storage", "textfile", "shipped"},
     {"parameters", "settings"},
     {"problems"},
@@ -39,7 +40,10 @@ LAYERS = [
 
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 
-NARROWER = {"rewards": {"errors", "types", "registry", "problems"}, "interop": {"errors", "types", "registry"}}
+NARROWER = {
+    "rewards": {"errors", "text_units", "types", "registry", "problems"},
+    "interop": {"errors", "types", "registry"},
+}
 """Parts that may import less than their layer allows: a reward sees finished episodes and nothing that made them, and
 an adapter serves environments of other packages too."""
 

@@ -50,7 +50,6 @@ def _print_list() -> None:
 def _print_description(corpus: Corpus) -> None:
     from hs_env.problems import PROBLEMS  # needs torch, unlike the list
     from hs_env.render import Segmented, to_text
-    from hs_env.types import joined
 
     print(corpus.description, corpus.source, sep="\n")
     columns = (Column(split, justify="right") for split in corpus.splits)
@@ -63,6 +62,7 @@ def _print_description(corpus: Corpus) -> None:
     for sentence in corpus.splits["train"][:8]:
         label = corpus.labels[sentence.label]
         if sentence.gold_actions:
-            print(f"  {to_text(Segmented(sentence.words, sentence.gold_actions, prediction=label, problem=problem))}")
+            drawn = Segmented(sentence.words, sentence.gold_actions, None, label, None, problem, unit=sentence.unit)
+            print(f"  {to_text(drawn)}")
         else:
-            print(f"  {joined(sentence.words, sentence.words)}  → {label}")
+            print(f"  {sentence.text}  → {label}")

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
 from hs_env.registry import Registry
+from hs_env.text_units import unit_of
 from hs_env.textfile import has_surrogates
 from hs_env.types import Sentence
 
@@ -75,7 +75,8 @@ class Corpus:
 
         Raises:
             HsEnvError: If a split has an unknown name, "train" is empty, there are fewer than two distinct labels, or a
-                sentence has no words, an empty word, a label out of range, or gold actions that do not fit its words.
+                sentence has no words, an empty word, a label out of range, gold actions that do not fit its words, or
+                another unit than the tokenisation makes.
         """
         if strange := self.splits.keys() - set(SPLITS):
             raise HsEnvError(f"Corpus {self.name!r}: the splits are {', '.join(SPLITS)}, got {sorted(strange)}.")
@@ -85,9 +86,13 @@ class Corpus:
             raise HsEnvError(f"Corpus {self.name!r}: expected two or more distinct labels, got {self.labels}.")
         if has_surrogates("".join(self.labels)):
             raise HsEnvError(f"Corpus {self.name!r}: a label contains half a surrogate pair, got {self.labels}.")
+        unit = unit_of(self.tokenisation)
         for split, sentences in self.splits.items():
             for index, sentence in enumerate(sentences):
-                if fault := sentence_fault(sentence, len(self.labels)):
+                fault = sentence_fault(sentence, len(self.labels))
+                if fault is None and sentence.unit != unit:
+                    fault = f"its unit is {sentence.unit!r}, but the tokenisation {self.tokenisation!r} makes {unit}"
+                if fault:
                     raise HsEnvError(f"Corpus {self.name!r}, {split} sentence {index}: {fault}.")
             gold = [(index, each.gold_actions) for index, each in enumerate(sentences) if each.gold_actions is not None]
             if gold and (found := PROBLEMS.get(self.problem).first_fault([actions for _, actions in gold])):

@@ -30,6 +30,7 @@ from hs_env.corpora.spec import DEFAULT_FORMAT, RowFormat
 from hs_env.corpora.tokenisation import tokenise, tokenise_words
 from hs_env.errors import HsEnvError
 from hs_env.storage import StrPath
+from hs_env.text_units import unit_of
 from hs_env.textfile import file_error, has_surrogates
 from hs_env.types import END, INSIDE, Sentence
 
@@ -215,7 +216,7 @@ def to_sentences(
 
 def _sentence(row: Row, label: int, tokenisation: str) -> Sentence:
     if row.boundaries is None:
-        sentence = Sentence(tokenise(row.text, tokenisation), label)
+        sentence = Sentence(tokenise(row.text, tokenisation), label, unit=unit_of(tokenisation))
     else:
         sentence = _with_boundaries(row, row.boundaries, label, tokenisation)
     if not sentence.words:

@@ -32,9 +32,9 @@ from itertools import chain, groupby
 from types import MappingProxyType
 from typing import Final
 
-from hs_env.corpora.units import UNITS, divide_words, unit_of
 from hs_env.errors import HsEnvError
 from hs_env.registry import unknown_name
+from hs_env.text_units import UNITS, divide_words, unit_of
 
 _TYPOGRAPHY: Final = str.maketrans(
     {

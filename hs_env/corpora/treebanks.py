@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
 from hs_env.corpora.tokenisation import tokenise_words
-from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError, expand
 from hs_env.registry import unknown_name
+from hs_env.text_units import unit_of
 from hs_env.textfile import read_lines
 from hs_env.types import END, INSIDE, Sentence
 

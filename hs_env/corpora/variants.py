@@ -11,10 +11,10 @@ from hs_env.corpora.corpus import Corpus
 from hs_env.corpora.noise import noisy
 from hs_env.corpora.shortened import beginnings, thinned
 from hs_env.corpora.spec import whole_number
-from hs_env.corpora.units import UNITS, divide_words
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
 from hs_env.registry import unknown_name
+from hs_env.text_units import UNITS, divide_words
 from hs_env.types import Sentence
 
 
@@ -127,7 +127,7 @@ def divided(corpus: Corpus, unit: str) -> Corpus:
         sizes[1:] = [size + 1 for size in sizes[1:]]  # the blank before each word but the first
         if gold is not None:
             gold = tuple(chain(*((0,) * (size - 1) + (action,) for size, action in zip(sizes, gold, strict=True))))
-        return replace(sentence, words=divide_words(sentence.words, unit), gold_actions=gold)
+        return replace(sentence, words=divide_words(sentence.words, unit), gold_actions=gold, unit=unit)
 
     corpus = corpus.for_problem(phrases)
     splits = {split: tuple(map(of, sentences)) for split, sentences in corpus.splits.items()}

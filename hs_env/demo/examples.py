@@ -11,7 +11,6 @@ from torch import Tensor
 
 from hs_env.agents import make_baseline, rollout
 from hs_env.compute import CPU
-from hs_env.corpora.units import to_text, unit_of
 from hs_env.demo.source import Source
 from hs_env.models import StructuredEncoder
 from hs_env.types import Sentence, SentenceBatch
@@ -62,8 +61,7 @@ def examples_of(source: Source) -> Examples:
     by_class = [[at for at in order if sentences[at].label == label] for label in range(len(source.classifier.labels))]
     chosen = [at for at in chain(*zip_longest(*by_class)) if at is not None][:_NUMBER]
     chosen.sort(key=lambda at: not right[at])
-    unit = unit_of(source.classifier.tokenisation)
-    return Examples([_as_json(sentences[at], unit) for at in chosen], float(right.float().mean()), len(sentences))
+    return Examples([_as_json(sentences[at]) for at in chosen], float(right.float().mean()), len(sentences))
 
 
 def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
@@ -86,10 +84,10 @@ def _read(source: Source, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         return read.log_probs, (one.log_likelihood.exp() - other.log_likelihood.exp()).abs()
 
 
-def _as_json(sentence: Sentence, unit: str) -> dict[str, Any]:
+def _as_json(sentence: Sentence) -> dict[str, Any]:
     gold = sentence.gold_actions
     return {
-        "text": to_text(sentence.words, unit),
+        "text": sentence.text,
         "label": sentence.label,
         "gold": None if gold is None else list(gold),
     }

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from hs_env.compute import to_array
 from hs_env.envs.columns import Columns
+from hs_env.envs.resources import Resources
 from hs_env.problems.problem import Problem
-from hs_env.rewards import Reward
 from hs_env.types import Episodes
 
 UNLABELLED: Final = -1
@@ -29,6 +29,7 @@ class EpisodeEnd:
         reward: (R,) float32 rewards of the last step: all of an episode's reward, or what a dense one leaves for it.
         terms: (R,) float32 terms of the episode's reward by name.
         words: Words of each sentence; empty where they are unknown.
+        unit: What the words are.
         unweighted: (R,) float32 values of the terms of weight 0, before weighting, by name.
     """
 
@@ -36,15 +37,17 @@ class EpisodeEnd:
     reward: Tensor
     terms: dict[str, Tensor]
     words: Sequence[tuple[str, ...]]
+    unit: str
     unweighted: dict[str, Tensor]
 
     @classmethod
-    def of(cls, reward: Reward, episodes: Episodes, words: Sequence[tuple[str, ...]]) -> EpisodeEnd:
+    def of(cls, resources: Resources, episodes: Episodes, words: Sequence[tuple[str, ...]]) -> EpisodeEnd:
         """Compute the rewards of episodes; the predicted class replaces the gold class of `UNLABELLED` sentences."""
         gold = episodes.sentences.labels
         labels = torch.where(gold == UNLABELLED, episodes.predictions, gold)
-        rewarded = reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
-        return cls(episodes, rewarded.last(episodes.sentences.lengths), rewarded.terms, words, rewarded.unweighted)
+        rewarded = resources.reward(replace(episodes, sentences=replace(episodes.sentences, labels=labels)))
+        last = rewarded.last(episodes.sentences.lengths)
+        return cls(episodes, last, rewarded.terms, words, resources.unit, rewarded.unweighted)
 
     def shaped(self, amount: Tensor) -> EpisodeEnd:
         """Add the term "shaping", (R,), to the reward."""
@@ -63,4 +66,5 @@ class EpisodeEnd:
             prediction["unweighted_terms"] = {
                 name: to_array(term).astype(np.float64) for name, term in self.unweighted.items()
             }
-        return prediction | problem.infos(self.words, self.episodes.actions, self.episodes.sentences.lengths)
+        sentences, actions = self.episodes.sentences, self.episodes.actions
+        return prediction | problem.infos(self.words, actions, sentences.lengths, self.unit)

@@ -42,5 +42,5 @@ def picture(
     prediction = None if log_probs is None else labels[int(log_probs.argmax())]
     probability = None if log_probs is None else float(log_probs.max().exp())
     gold = None if label == UNLABELLED else labels[label]
-    drawn = Segmented(words, actions, gold, prediction, probability, resources.encoder.problem)
+    drawn = Segmented(words, actions, gold, prediction, probability, resources.encoder.problem, unit=resources.unit)
     return to_ansi(drawn) if mode == "ansi" else to_rgb(drawn)

@@ -22,13 +22,13 @@ from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.corpora.loading import corpus_files
 from hs_env.corpora.spec import add_settings, take_settings
-from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError, expand, path_text, shown
 from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.problems.problem import Problem
 from hs_env.registry import unknown_name
 from hs_env.rewards import Reward, RewardLike, make_reward
+from hs_env.text_units import unit_of
 from hs_env.types import UNKNOWN, Sentence
 
 _Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -115,6 +115,11 @@ class Resources:
         """Return the words of a sentence; empty if they are unknown."""
         return ()
 
+    @property
+    def unit(self) -> str:
+        """What the words are: "words", "characters" or "bytes"."""
+        return "words"
+
 
 @dataclass(frozen=True, eq=False)
 class NamedResources(Resources):
@@ -133,6 +138,11 @@ class NamedResources(Resources):
     def words(self, index: int) -> tuple[str, ...]:
         """Return the words of a sentence of the split."""
         return self.sentences[index].words
+
+    @property
+    def unit(self) -> str:
+        """What the classifier reads: "words", "characters" or "bytes"."""
+        return unit_of(self.classifier.tokenisation)
 
     def __copy__(self) -> NamedResources:
         return self

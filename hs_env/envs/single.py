@@ -96,7 +96,7 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if terminated:
             with torch.no_grad():
                 episodes = self._slots.episodes(self._only, info["length"])
-                self._end_of_episode = EpisodeEnd.of(self._resources.reward, episodes, [self._words])
+                self._end_of_episode = EpisodeEnd.of(self._resources, episodes, [self._words])
                 if self._resources.shaping:
                     self._end_of_episode = self._end_of_episode.shaped(self._slots.shaping)
             info |= info_of(self._end_of_episode.columns(self._problem), 0)

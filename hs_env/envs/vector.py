@@ -304,7 +304,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         if slots:
             with torch.no_grad():
                 episodes = self._slots.episodes(terminated, int(self._lengths[read].max()), slots)
-                end = EpisodeEnd.of(self._resources.reward, episodes, [self._words[slot] for slot in slots])
+                end = EpisodeEnd.of(self._resources, episodes, [self._words[slot] for slot in slots])
                 if self._resources.shaping:
                     end = end.shaped(self._slots.shaping[terminated])
             if self.render_mode is not None:

@@ -32,6 +32,7 @@ from hs_env.models.sentence import SentenceParameters
 from hs_env.parameters import plain_values
 from hs_env.problems.segmentation import PhraseSegmentation
 from hs_env.storage import HISTORY, StrPath, read_json
+from hs_env.text_units import unit_of
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import MissingVectorsError, TrainingData
 from hs_env.training.digests import DATA, VECTORS
@@ -96,7 +97,7 @@ def compare(
             *_oracle(model, episodes, oracle),
         ]
         if model.problem.covers:
-            recurring = Recurring.of(episodes, data.vocabulary, model.problem)
+            recurring = Recurring.of(episodes, data.vocabulary, model.problem, unit_of(run.classifier.tokenisation))
         else:
             deletions = Deletions.of(episodes, data.vocabulary, model.problem)
     else:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from hs_env.agents import Agent
 from hs_env.compute import isolated
 from hs_env.corpora import tokenise
-from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.inference.vectors import hs_lstm_of, phrase_vectors
 from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import Classifier
+from hs_env.text_units import to_text, unit_of
 from hs_env.types import Sentence
 
 

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from hs_env.corpora import Vocabulary
 from hs_env.problems.problem import Problem
-from hs_env.types import Episodes, joined
+from hs_env.text_units import to_text
+from hs_env.types import Episodes
 
 _SHOWN: Final = 20
 
@@ -23,17 +24,17 @@ class RecurringPhrase:
     """Counts of one phrase.
 
     Attributes:
-        words: Words of the phrase, at least two.
-        count: Number of times that they were a phrase.
+        text: Text of the phrase, at least two words.
+        count: Number of times that these words were a phrase.
         occurrences: Number of times that they occur in a row, as a phrase or not.
     """
 
-    words: tuple[str, ...]
+    text: str
     count: int
     occurrences: int
 
     def __str__(self) -> str:
-        return f"{joined(self.words, self.words)} ({self.count}/{self.occurrences})"
+        return f"{self.text} ({self.count}/{self.occurrences})"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,10 @@ class Recurring:
     share: float
 
     @classmethod
-    def of(cls, episodes: Iterable[Episodes], vocabulary: Vocabulary, problem: Problem) -> Recurring:
-        """Count the phrases of finished episodes."""
+    def of(
+        cls, episodes: Iterable[Episodes], vocabulary: Vocabulary, problem: Problem, unit: str = "words"
+    ) -> Recurring:
+        """Count the phrases of finished episodes, whose words are of this unit (see `text_units`)."""
         sentences = [sentence for batch in episodes for sentence in _phrased(batch, vocabulary, problem)]
         counts = Counter(words[start:stop] for words, spans in sentences for start, stop in spans if stop - start > 1)
         again = {phrase: count for phrase, count in counts.items() if count > 1}
@@ -64,15 +67,12 @@ class Recurring:
             for start in range(len(words) - length + 1)
             if (run := words[start : start + length]) in again
         )
-        shown = tuple(RecurringPhrase(phrase, again[phrase], occurrences[phrase]) for phrase in most)
+        shown = tuple(RecurringPhrase(to_text(phrase, unit), again[phrase], occurrences[phrase]) for phrase in most)
         return cls(shown, len(again), sum(again.values()) / counts.total() if counts else 0.0)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
-        shown = [
-            {"phrase": joined(each.words, each.words), "count": each.count, "occurrences": each.occurrences}
-            for each in self.phrases
-        ]
+        shown = [{"phrase": each.text, "count": each.count, "occurrences": each.occurrences} for each in self.phrases]
         return {"distinct": self.distinct, "share": self.share, "phrases": shown}
 
     def to_rich(self) -> Table:

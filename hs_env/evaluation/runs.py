@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hs_env.compute import Device, isolated
 from hs_env.corpora import Corpus
-from hs_env.corpora.units import to_text, unit_of
 from hs_env.errors import HsEnvError
 from hs_env.evaluation.table import CAPTION, Comparison, Row
 from hs_env.metrics.bootstrap import difference, intervals
@@ -74,8 +73,7 @@ def _check_same(first: Run, expected: Corpus, run: Run, corpus: Corpus, split: s
 
 def _texts(corpus: Corpus, split: str) -> list[tuple[str, int]]:
     """Return text and label of each sentence: the same for words, characters and bytes."""
-    unit = unit_of(corpus.tokenisation)
-    return [(to_text(each.words, unit), each.label) for each in corpus.splits[split]]
+    return [(each.text, each.label) for each in corpus.splits[split]]
 
 
 def noise_of(run: Run) -> str:

@@ -24,6 +24,7 @@ from hs_env.models import HSLSTM, Classifier, NestedClassifier, StructuredEncode
 from hs_env.models.classifier import Model
 from hs_env.render import Segmented
 from hs_env.storage import HISTORY, StrPath, read_json
+from hs_env.text_units import unit_of
 from hs_env.types import UNKNOWN, Sentence
 
 CHUNK: Final = 4096
@@ -175,9 +176,10 @@ class Predictor:
     @isolated
     def _read(self, texts: list[str], decisions: bool) -> _Reading:
         """Read texts together, in batches of similar length."""
-        tokenised = [tokenise(text, self.classifier.tokenisation) for text in texts]
+        tokenisation = self.classifier.tokenisation
+        tokenised, unit = [tokenise(text, tokenisation) for text in texts], unit_of(tokenisation)
         rows = np.array([row for row, words in enumerate(tokenised) if words], dtype=np.int64)
-        sentences = [Sentence(words, 0) for words in tokenised if words]
+        sentences = [Sentence(words, 0, unit=unit) for words in tokenised if words]
         reading = _Reading(
             texts,
             np.full((len(texts), len(self.classifier.labels)), np.nan),

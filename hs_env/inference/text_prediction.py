@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hs_env.render import Segmented
-from hs_env.types import joined
+from hs_env.text_units import to_text
 
 
 def _spans(shown: Segmented) -> list[Any]:
@@ -14,7 +14,7 @@ def _spans(shown: Segmented) -> list[Any]:
     if shown.problem is None:
         return []
     if shown.problem.nested:
-        return [joined(shown.words[each.start : each.stop], shown.words) for each in shown.brackets]
+        return [to_text(shown.words[each.start : each.stop], shown.unit) for each in shown.brackets]
     spans: list[Any] = shown.description[shown.problem.span[1]]
     return spans
 

@@ -36,6 +36,7 @@ from hs_env.models.words import ContextualWords
 from hs_env.registry import Registry
 from hs_env.shipped import CLASSIFIER
 from hs_env.storage import StrPath, load_state, save_state
+from hs_env.text_units import unit_of
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
@@ -106,7 +107,7 @@ class Classifier:
         words = tokenise(text, self.tokenisation)
         if not words:
             raise HsEnvError(f"The text {text!r} has no words. Give at least one word.")
-        return Sentence(words, 0)
+        return Sentence(words, 0, unit=unit_of(self.tokenisation))
 
     @isolated
     def batch(self, sentences: Sequence[Sentence]) -> SentenceBatch:

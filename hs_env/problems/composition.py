@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hs_env.problems.problem import Column, EnvironmentText, Problem, Spans, TrainingDefaults
-from hs_env.types import TREE_CAPACITY, SentenceBatch, joined
+from hs_env.text_units import to_text
+from hs_env.types import TREE_CAPACITY, SentenceBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +182,9 @@ class Composition(Problem):
         share = torch.where(brackets > 0, matches / brackets.clamp(min=1), 1.0)
         return found | {"brackets": brackets, "matches": matches, "sentence_f1": share}
 
-    def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
+    def describe(self, words: Sequence[str], actions: Sequence[int], unit: str = "words") -> dict[str, Any]:
         """See `Problem.describe`; the tree of a finished sentence as text with brackets, and the actions."""
-        tree = joined(self.bracketed(words, actions), words)
+        tree = to_text(self.bracketed(words, actions), unit)
         return {"tree": tree, "actions": [self.actions[action] for action in actions]}
 
 

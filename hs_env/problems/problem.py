@@ -19,7 +19,8 @@ from hs_env.compute import CPU
 from hs_env.errors import HsEnvError
 from hs_env.problems.descriptions import Column, EnvironmentText, TrainingDefaults
 from hs_env.problems.spans import Part, PartState, Spans, outermost_parts, selection_parts
-from hs_env.types import SentenceBatch, joined
+from hs_env.text_units import to_text
+from hs_env.types import SentenceBatch
 
 __all__ = [
     "LONGEST_ENUMERATION",
@@ -206,20 +207,23 @@ class Problem(ABC):
         """
         return {f"num_{self.span[1]}": self.spans(actions, sentences.lengths).counts(len(actions))}
 
-    def infos(self, words: Sequence[Sequence[str]], actions: Tensor, lengths: Tensor) -> dict[str, Any]:
+    def infos(
+        self, words: Sequence[Sequence[str]], actions: Tensor, lengths: Tensor, unit: str = "words"
+    ) -> dict[str, Any]:
         """Return the infos of R finished episodes.
 
         Args:
             words: Words of each row; empty where they are unknown.
             actions: (R, T) int64.
             lengths: (R,) int64.
+            unit: What the words are: "words", "characters" or "bytes".
 
         Returns:
-            `num_<plural>`, (R,) int64 numbers of spans; `<plural>`, R tuples of the spans' words, joined by spaces.
+            `num_<plural>`, (R,) int64 numbers of spans; `<plural>`, R tuples of the spans' texts.
         """
         spans = self.spans_by_row(actions, lengths)
         rows = zip(words, spans, strict=True)
-        texts = [tuple(joined(row[start:stop], row) for start, stop in found) if row else () for row, found in rows]
+        texts = [tuple(to_text(row[start:stop], unit) for start, stop in found) if row else () for row, found in rows]
         return {f"num_{self.span[1]}": np.array([*map(len, spans)]), self.span[1]: texts}
 
     def spans_of(self, actions: Sequence[int]) -> list[tuple[int, int]]:
@@ -261,9 +265,9 @@ class Problem(ABC):
         """Return whether the span of a word with this action is complete."""
         return action != 0
 
-    def describe(self, words: Sequence[str], actions: Sequence[int]) -> dict[str, Any]:
+    def describe(self, words: Sequence[str], actions: Sequence[int], unit: str = "words") -> dict[str, Any]:
         """Return the spans of a finished sentence as JSON values; for k > 2 also the name of each action."""
-        (texts,) = self.infos([words], *one_row(actions))[self.span[1]]
+        (texts,) = self.infos([words], *one_row(actions), unit)[self.span[1]]
         names = {} if self.num_actions == 2 else {"actions": [self.actions[action] for action in actions]}
         return {self.span[1]: list(texts), **names}
 

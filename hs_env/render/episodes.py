@@ -104,4 +104,5 @@ def _shown(
             probability=certainty,
             problem=problem,
             ends=tuple(levels[: len(sentence.words)]),
+            unit=sentence.unit,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from hs_env.errors import HsEnvError
 from hs_env.problems import PROBLEMS
-from hs_env.types import joined
+from hs_env.text_units import to_text
 
 if TYPE_CHECKING:
     from hs_env.problems.problem import PartState, Problem
@@ -96,6 +96,7 @@ class Segmented:
         problem: Decision problem of the actions; None for a classifier that reads the sentence as it is.
         ends: For a hierarchy of phrases, the number of levels that end a phrase after each word, counting that of
             `actions`; the maximum at the last word. Empty if there is one level.
+        unit: What the words are: "words", "characters" or "bytes".
 
     Raises:
         HsEnvError: If there are no words, a word is empty, there are more actions than words, an action or the
@@ -109,6 +110,7 @@ class Segmented:
     probability: float | None = None
     problem: Problem | None = field(default_factory=lambda: PROBLEMS.get("phrase_segmentation"))  # imports torch
     ends: tuple[int, ...] = ()
+    unit: str = "words"
 
     def __post_init__(self) -> None:
         if not self.words:
@@ -166,7 +168,7 @@ class Segmented:
         """Spans of a finished sentence as JSON values, by their name; a hierarchy of phrases gives nested lists."""
         if self.problem is None:
             return {}
-        return {"phrases": self.nested} if self.ends else self.problem.describe(self.words, self.actions)
+        return {"phrases": self.nested} if self.ends else self.problem.describe(self.words, self.actions, self.unit)
 
     @property
     def phrases(self) -> list[tuple[str, ...]]:
@@ -207,9 +209,9 @@ class Segmented:
         A tree has its brackets. For k > 2 a finished phrase is followed by its action.
         """
         if self.problem is None:
-            return printable(joined(self.words, self.words))
+            return printable(to_text(self.words, self.unit))
         texts = self.problem.bracketed(self.words, self.actions) if span.state == "tree" else self.words
-        words = printable(joined(texts[span.start : span.stop], self.words))
+        words = printable(to_text(texts[span.start : span.stop], self.unit))
         if self.problem.num_actions > 2 and span.state == "phrase" and span.action is not None:
             return f"{words}: {self.problem.actions[span.action]}"
         return words

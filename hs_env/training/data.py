@@ -15,12 +15,12 @@ from torch import Tensor
 from hs_env.compute import CPU, from_array, generator_for, permutation, seed_for, to_array
 from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.corpora.units import unit_of
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, StructuredEncoder
 from hs_env.models.classifier import Model
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.parameters import plain_values
+from hs_env.text_units import unit_of
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.digests import VECTORS, corpus_digests, vector_digest
 from hs_env.types import UNKNOWN, Sentence

@@ -36,6 +36,7 @@ def test_description() -> None:
         (Sentence(("a",), 2), "label is 2, expected 0 to 1"),
         (Sentence(("a",), -1), "label is -1"),
         (Sentence(("a", "b"), 0, (1,)), "2 words, but 1 gold actions"),
+        (Sentence(("a", "b"), 0, unit="bytes"), "unit is 'bytes', but the tokenisation 'split' makes words"),
         (Sentence(("a", "b"), 0, (1, 0)), r"action 1 is INSIDE \(0\), which is not legal"),
         (Sentence(("a", "b"), 0, (2, 1)), r"action 0 is 2, expected INSIDE \(0\) or END \(1\)"),
     ],

@@ -14,9 +14,9 @@ from hs_env.corpora import Corpus, load_corpus
 from hs_env.corpora.noise import noisy
 from hs_env.corpora.shortened import beginnings, thinned
 from hs_env.corpora.spec import take_settings
-from hs_env.corpora.units import to_text
 from hs_env.corpora.variants import SETTINGS, divided
 from hs_env.errors import HsEnvError
+from hs_env.text_units import to_text
 from hs_env.types import Sentence
 
 SMALL = "phrases:train=40,dev=10,test=10"

@@ -39,6 +39,13 @@ def test_phrases_are_counted_and_so_are_their_words() -> None:
     assert nothing == Recurring((), 0, 0.0)
 
 
+def test_characters_of_a_phrase_are_joined_by_nothing() -> None:
+    letters = Vocabulary("go")
+    (word,) = [letters.encode(list("goo"))]
+    found = Recurring.of([episodes([word] * 2, [[0, 0, 1]] * 2)], letters, SEGMENTATION, "characters")
+    assert list(map(str, found.phrases)) == ["goo (2/2)"]
+
+
 def test_the_table_holds_every_phrase() -> None:
     console = Console(file=io.StringIO(), width=80, record=True)
     some = Recurring.of(EPISODES[:1], VOCABULARY, SEGMENTATION)

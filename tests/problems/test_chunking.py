@@ -24,8 +24,8 @@ def test_chunks_and_counts() -> None:
     lines = ("a b cd", "abc")
     split = EncodedSplit.from_sentences([Sentence(tuple(line), 0) for line in lines], Vocabulary(" abcd"))
     batch, actions = split.batch(torch.arange(2)), torch.tensor([[0, 1, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0]])
-    infos = CHUNKING.infos([tuple(line) for line in lines], actions, batch.lengths)
-    assert infos["chunks"][0] == ("a", " ", "b cd")
+    infos = CHUNKING.infos([tuple(line) for line in lines], actions, batch.lengths, "characters")
+    assert infos["chunks"] == [("a", " ", "b cd"), ("a", "bc")]
     assert infos["num_chunks"].tolist() == [3, 2]
     assert CHUNKING.spans(actions, batch.lengths).by_row(2) == CHUNKING.spans_by_row(actions, batch.lengths)
     counts = {name: each.tolist() for name, each in CHUNKING.counts(actions, batch).items()}

@@ -77,12 +77,12 @@ def test_a_function_gets_what_it_names():
 
 
 def test_characters_are_joined_as_they_were():
-    sentence = Sentence(tuple("a film"), 0, (1, 0, 1, 0, 0, 1))
-    batch = EncodedSplit.from_sentences([sentence], Vocabulary(list(" afilm"))).batch(torch.tensor([0]))
-    episodes = Episodes(batch, torch.tensor([[1, 1, 0, 0, 0, 1]]), torch.zeros(1, 2))
+    sentences = [Sentence(tuple(text), 0, unit="characters") for text in ("a film", "afilm")]
+    batch = EncodedSplit.from_sentences(sentences, Vocabulary(list(" afilm"))).batch(torch.arange(2))
+    episodes = Episodes(batch, torch.tensor([[1, 1, 0, 0, 0, 1], [1, 0, 0, 0, 1, 0]]), torch.zeros(2, 2))
     seen = {}
-    FunctionReward(lambda texts, phrases: seen.update(texts=texts, phrases=phrases) or [0.0])(episodes)
-    assert seen == {"texts": ["a film"], "phrases": [["a", " ", "film"]]}
+    FunctionReward(lambda texts, phrases: seen.update(texts=texts, phrases=phrases) or [0.0, 0.0])(episodes)
+    assert seen == {"texts": ["a film", "afilm"], "phrases": [["a", " ", "film"], ["a", "film"]]}
 
 
 def test_none_is_counted_by_nobody_and_may_be_all():

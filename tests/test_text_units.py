@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from hs_env.corpora import TOKENISATIONS, load_treebank, tokenise
 from hs_env.corpora.tokenisation import tokenise_words
-from hs_env.corpora.units import UNITS, divide_words, to_text, unit_of
 from hs_env.errors import HsEnvError
+from hs_env.text_units import UNITS, divide_words, to_text, unit_of
 
 WORD = st.text(min_size=1).filter(lambda text: not any(character.isspace() for character in text))
 
