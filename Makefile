@@ -16,7 +16,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: $(INSTALLED)  ## train HS-LSTM on movie reviews and compare it with the baselines; ARGS="--corpus mr --data-dir DIR"
-	$(BIN)/python -m hs_env.cli train $(ARGS)
+	$(BIN)/python -m hs_env train $(ARGS)
 
 test: check  ## lint, types and the tests but for slow ones; pytest takes PYTEST="-k reward"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(PYTEST)
@@ -55,7 +55,7 @@ docs: $(INSTALLED)  ## make the generated parts of docs/ again: environments, pi
 	$(BIN)/python scripts/make_zoo.py
 	$(BIN)/python scripts/run_notebooks.py
 	rm -f build/demo.html
-	$(BIN)/python -m hs_env.cli demo movie_reviews phrases_id_lstm --words 8000 --out build/demo.html
+	$(BIN)/python -m hs_env demo movie_reviews phrases_id_lstm --words 8000 --out build/demo.html
 	mv build/demo.html docs/demo.html
 
 site: .venv/.site  ## the documentation site in build/site, with every link in it checked

@@ -19,7 +19,7 @@ from hs_env.problems.composition import Composition
 from hs_env.problems.distillation import RETAIN, InformationDistillation
 from hs_env.problems.problem import Problem, nearest_legal
 from hs_env.problems.segmentation import END, INSIDE, PhraseSegmentation
-from hs_env.registry import Registry, unknown_name
+from hs_env.registry import Registry, stem_of, unknown_name
 from hs_env.types import SentenceBatch
 
 from .base import Agent, Decision, PolicyInput
@@ -46,9 +46,11 @@ class Baseline(Agent):
 
     Attributes:
         problems: Classes of the decision problems that it supports.
+        needs_gold: Whether it takes the gold actions of the sentences.
     """
 
     problems: ClassVar[tuple[type[Problem], ...]]
+    needs_gold: ClassVar[bool] = False
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -176,11 +178,13 @@ class Gold(Heuristic):
     """Takes the gold actions of a corpus that has them: its phrases, or its trees."""
 
     problems: ClassVar[tuple[type[Problem], ...]] = (PhraseSegmentation, Composition)
+    needs_gold = True
 
     def plan(self, batch: SentenceBatch) -> Tensor:
         """Return the gold actions."""
         if batch.gold_actions is None:
-            raise HsEnvError("The baseline 'gold' needs gold actions, but this corpus has none. Choose another.")
+            name = stem_of(BASELINES.name_of(type(self)))
+            raise HsEnvError(f"The baseline {name!r} needs gold actions, but this corpus has none. Choose another.")
         return batch.gold_actions
 
 
@@ -280,9 +284,11 @@ class Random(Baseline):
         return Decision(actions, choice.log_prob(actions), choice.entropy(), inputs.memory)
 
 
-def baselines_for(problem: Problem) -> list[str]:
-    """Return the names of the baselines that support `problem`."""
-    return [name for name, kind in BASELINES.items() if isinstance(problem, kind.problems)]
+def baselines_for(problem: Problem, *, gold: bool = True) -> list[str]:
+    """Return the names of the baselines that support `problem`; without `gold`, those that need no gold actions."""
+    return [
+        name for name, kind in BASELINES.items() if isinstance(problem, kind.problems) and (gold or not kind.needs_gold)
+    ]
 
 
 def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **parameters: Any) -> Baseline:
@@ -297,7 +303,7 @@ def make_baseline(name: str, vocabulary: Vocabulary, problem: Problem, **paramet
         others = " and ".join(other.title for other in kind.problems)
         raise HsEnvError(
             f"The baseline {name!r} is for {others}, not for {problem.title}. Choose one of: "
-            f"{', '.join(each.rpartition('.')[0] for each in baselines_for(problem))}."
+            f"{', '.join(stem_of(each) for each in baselines_for(problem))}."
         )
     known = dict(list(inspect.signature(kind).parameters.items())[1:])
     takes_any = any(each.kind is each.VAR_KEYWORD for each in known.values())

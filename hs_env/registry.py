@@ -40,11 +40,16 @@ def load_reference(kind: str, reference: str) -> Any:
         ) from error
 
 
+def stem_of(name: str) -> str:
+    """Return a versioned name without its version: `hs_lstm` for `hs_lstm.v1`."""
+    return name.rpartition(".v")[0]
+
+
 def _newest(name: str, known: Collection[str]) -> str | None:
     """Return `name` if it is known, or else its newest known version, or None."""
     if name in known:
         return name
-    versions = [full for full in known if _VERSIONED.fullmatch(full) and full.rpartition(".v")[0] == name]
+    versions = [full for full in known if _VERSIONED.fullmatch(full) and stem_of(full) == name]
     return max(versions, key=lambda full: int(full.rpartition(".v")[2]), default=None)
 
 

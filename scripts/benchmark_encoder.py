@@ -15,8 +15,8 @@ from rich.table import Table
 
 from hs_env.compute import Precision, multiplying, prepare
 from hs_env.corpora import load_corpus
-from hs_env.vectors import pieces
-from hs_env.vectors.pieces import PieceEncoder, model_folder
+from hs_env.vectors import piece_encoder
+from hs_env.vectors.piece_encoder import PieceEncoder, model_folder
 
 
 def benchmark_encoder(
@@ -59,11 +59,11 @@ def benchmark_encoder(
     table = Table("", "precision", "sentences/s", "products as a share of the time", box=None)
     ways: list[tuple[str, int, Precision]] = [
         ("whole batches", batch, "highest"),
-        ("similar lengths", pieces._TOGETHER, "highest"),
-        ("similar lengths", pieces._TOGETHER, "medium"),
+        ("similar lengths", piece_encoder._TOGETHER, "highest"),
+        ("similar lengths", piece_encoder._TOGETHER, "medium"),
     ]
     for name, together, precision in ways:
-        with patch.object(pieces, "_TOGETHER", together), multiplying(precision):
+        with patch.object(piece_encoder, "_TOGETHER", together), multiplying(precision):
             seconds = median_seconds(learn, repeat)
         table.add_row(name, precision, f"{len(words) / seconds:.1f}", f"{products / seconds:.2f}")
     Console(width=120).print(table, f"GEMM in float32 {rate / 1e9:.0f} GFLOP/s")

@@ -27,7 +27,7 @@ from hs_env.compute import prepare
 from hs_env.models import HSLSTM
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig, TrainConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.types import SentenceBatch

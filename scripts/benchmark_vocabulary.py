@@ -28,7 +28,7 @@ from hs_env.compute import generator_for, prepare
 from hs_env.models import HSLSTM, Classifier, PlainLSTM
 from hs_env.storage import save_state
 from hs_env.training import TrainConfig
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.types import SentenceBatch
 
@@ -92,7 +92,7 @@ def measure_updates(words: int, updates: int, deferred: bool) -> dict[str, Any]:
     """Measure updates of a plain LSTM on random words, and one checkpoint; without `deferred`, of all rows at once."""
     prepare(1)
     torch.manual_seed(0)
-    with nullcontext() if deferred else patch("hs_env.training.classifier.LARGE", words + 1):
+    with nullcontext() if deferred else patch("hs_env.training.classifier_optimizer.LARGE", words + 1):
         optimizer = ClassifierOptimizer(PlainLSTM(words, 2, _WIDTH, _HIDDEN, 0.6, 0.2), 0.02, 5.0)
     batches = [random_batch(words, number) for number in range(updates + 5)]
     for batch in batches[:5]:

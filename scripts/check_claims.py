@@ -52,7 +52,7 @@ class Claim:
         """The command line: `hs-env` and `python` are those of this process, and scripts those of this checkout."""
         words = shlex.split(self.command)
         words[1:] = [str(ROOT / word) if word.startswith("scripts/") else word for word in words[1:]]
-        start = {"hs-env": [sys.executable, "-m", "hs_env.cli"], "python": [sys.executable]}[words[0]]
+        start = {"hs-env": [sys.executable, "-m", "hs_env"], "python": [sys.executable]}[words[0]]
         return [*start, *words[1:]]
 
 

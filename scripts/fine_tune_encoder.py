@@ -27,7 +27,7 @@ from hs_env.training.data import training_batches
 from hs_env.training.folders import new_folder
 from hs_env.training.record import describe
 from hs_env.types import Sentence
-from hs_env.vectors.pieces import PieceEncoder, model_folder
+from hs_env.vectors.piece_encoder import PieceEncoder, model_folder
 
 
 @dataclass(frozen=True)

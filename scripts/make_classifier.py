@@ -29,6 +29,7 @@ import hs_env
 from hs_env.agents import Agent, Reinforce, baselines_for, best_actions, make_baseline, rollout
 from hs_env.errors import HsEnvError
 from hs_env.models import Classifier, EncoderState, StructuredEncoder
+from hs_env.registry import stem_of
 from hs_env.rewards import make_reward
 from hs_env.shipped import AGENT, CLASSIFIER
 from hs_env.training.config import TrainConfig
@@ -141,7 +142,7 @@ def share_of_the_best(run: Run, data: TrainingData) -> dict[str, float]:
             episodes = rollout(encoder, agent, batch, deterministic=True, generator=torch.Generator().manual_seed(0))
         return reward(episodes.episodes).total.mean().item()
 
-    names = (name.rpartition(".")[0] for name in baselines_for(encoder.problem))
+    names = (stem_of(name) for name in baselines_for(encoder.problem))
     baselines = {name: earned(make_baseline(name, data.vocabulary, encoder.problem)) for name in names}
     best, learned = best_actions(encoder, batch, reward)[1].mean().item(), earned(run.agent)
     share = (learned - baselines["random"]) / (best - baselines["random"])

@@ -22,6 +22,7 @@ from hs_env.envs.single import EncoderEnv
 from hs_env.metrics import mean_reward
 from hs_env.problems import PROBLEMS, class_stem, environment_id
 from hs_env.problems.problem import Problem
+from hs_env.registry import stem_of
 from hs_env.text_units import unit_of
 
 FOLDER = Path(hs_env.__file__).parents[1] / "docs" / "environments"
@@ -78,7 +79,7 @@ GALLERY = """\
 {rows}
 
 D is the width of an observation with the default classifier. The last columns are mean rewards per sentence, on the
-first {scored} dev sentences of the default corpus, with `hs_env.metrics.mean_reward`. Rewards of different environments
+first {scored} dev sentences of the default corpus, with `hs_env.metrics.reward`. Rewards of different environments
 cannot be compared. The shipped agent of Chunking takes its most probable actions here, which end no chunk but the
 forced ones; its sampled actions earn more ([what policies learn](../chunking.md#what-policies-learn)).
 
@@ -121,17 +122,12 @@ def page(name: str, problem: Problem) -> str:
         title=problem.title.title(),
         source=f"{type(problem).__module__.replace('.', '/')}.py",
         summary=summary,
-        name=stem(name),
+        name=stem_of(name),
         action_space=space_of("Action Space", sections),
         observation_space=space_of("Observation Space", sections),
-        more=MORE.get(stem(name), "[All pages](../README.md)"),
+        more=MORE.get(stem_of(name), "[All pages](../README.md)"),
         sections=wrapped(re.sub(r"^(## .+)\n(?=\S)", r"\1\n\n", sections, flags=re.MULTILINE)),
     )
-
-
-def stem(name: str) -> str:
-    """Return the name of a problem without its version."""
-    return name.rpartition(".")[0]
 
 
 def problems() -> dict[str, Problem]:
@@ -142,10 +138,10 @@ def problems() -> dict[str, Problem]:
 
 def pages() -> dict[Path, str]:
     """Make the texts of all pages in docs/environments/."""
-    made = {FOLDER / f"{stem(name)}.md": page(name, problem) for name, problem in problems().items()}
+    made = {FOLDER / f"{stem_of(name)}.md": page(name, problem) for name, problem in problems().items()}
     shown = [
-        f"\n## {problem.title.title()}\n\n[`{environment_id(name)}`]({stem(name)}.md)\n\n"
-        f"![An episode of {problem.title.title()}]({stem(name)}.webp)\n"
+        f"\n## {problem.title.title()}\n\n[`{environment_id(name)}`]({stem_of(name)}.md)\n\n"
+        f"![An episode of {problem.title.title()}]({stem_of(name)}.webp)\n"
         for name, problem in problems().items()
     ]
     gallery = GALLERY.format(rows="\n".join(map(row, problems())), scored=SCORED)
@@ -161,7 +157,7 @@ def row(name: str) -> str:
     agents = make_baseline("random", vocabulary, problem), load_agent_for(found.encoder, vocabulary, run)
     earned = [mean_reward(each, "dev", env=environment_id(name), sentences=SCORED) for each in agents]
     cells = [
-        f"[{problem.title.title()}]({stem(name)}.md)",
+        f"[{problem.title.title()}]({stem_of(name)}.md)",
         ", ".join(problem.actions),
         f"{found.encoder.state_size}",
         f"`{problem.environment.corpus}`",
@@ -215,7 +211,7 @@ def animation(frames: list[Image.Image]) -> bytes:
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     made = {path: text.encode() for path, text in pages().items()}
-    made |= {FOLDER / f"{stem(name)}.webp": animation(episode(name)) for name in problems()}
+    made |= {FOLDER / f"{stem_of(name)}.webp": animation(episode(name)) for name in problems()}
     for path, content in made.items():
         path.write_bytes(content)
         print(path.relative_to(FOLDER.parents[1]))

@@ -139,7 +139,7 @@ class Antithetic(Branching):
 
     @abstractmethod
     def factor(self, walked: Walk) -> Tensor:
-        """Return what the reward of action 1 less that of action 0 is multiplied by at each word, (R, T)."""
+        """Return the factor of the difference between the rewards of action 1 and action 0 at each word, (R, T)."""
 
 
 @ESTIMATORS.register("arm.v1")

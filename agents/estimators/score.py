@@ -84,7 +84,10 @@ class Score:
 
 
 def _mean_of_others(values: Tensor, count: Tensor | int) -> Tensor:
-    """Return for each row of `values`, (R, T), the mean of the others; `count` are no padding. 0 without others."""
+    """Return, for each row of `values` (R, T), the mean of the other rows, or 0 if there are none.
+
+    `count` is the number of rows that are not padding.
+    """
     others = torch.as_tensor(count - 1, device=values.device).clamp(min=1)
     return (values.sum(0) - values) / others
 

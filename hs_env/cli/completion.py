@@ -17,6 +17,7 @@ from hs_env.cli.options import Option, options_of
 from hs_env.corpora import CORPORA
 from hs_env.language.config import PRESETS as LM_PRESETS
 from hs_env.models import MODELS
+from hs_env.registry import stem_of
 from hs_env.rewards import REWARDS
 from hs_env.settings import read_toml
 from hs_env.shipped import shipped_language_models, shipped_runs
@@ -94,4 +95,4 @@ def _choices(command: str, option: Option) -> list[str] | None:
         known = {"lm": language_models, "hub": classifiers + language_models}
         return known.get(command.partition(" ")[0], classifiers)
     names = _NAMES.get(("train" if command == "tune" else command, option.name))
-    return None if names is None else [name.rpartition(".v")[0] or name for name in names]
+    return None if names is None else [stem_of(name) or name for name in names]

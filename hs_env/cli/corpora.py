@@ -14,6 +14,7 @@ from hs_env.cli.help import join_lines
 from hs_env.cli.reading import ReadingOptions
 from hs_env.corpora import CORPORA, Corpus, load_corpus
 from hs_env.errors import HsEnvError
+from hs_env.registry import stem_of
 
 join_lines(ReadingOptions)
 
@@ -41,7 +42,7 @@ def corpora(
 def _print_list() -> None:
     table = Table("Name", "Description", box=None, padding=(0, 2, 0, 0))
     for full, builder in CORPORA.items():
-        table.add_row(full.rpartition(".")[0], (builder.__doc__ or "").strip().split("\n")[0])
+        table.add_row(stem_of(full), (builder.__doc__ or "").strip().split("\n")[0])
     table.add_row("hf:NAME", "A data set of the Hugging Face hub.")
     table.add_row("PATH", "A JSON lines, CSV, TSV, Parquet or .all file, or a folder with train, dev and test files.")
     Console().print(table)

@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from hs_env.cli.common import check_new, write_new
+from hs_env.cli.common import Split, check_new, write_new
 from hs_env.cli.help import join_lines
 from hs_env.cli.settings import NO_SETTINGS, SettingsOptions, settings_of
 from hs_env.cli.streams import argument_text, input_lines
@@ -67,7 +67,7 @@ def train_command(arguments: Sequence[str]) -> Callable[..., None]:
 
 def evaluate(
     run: tyro.conf.Positional[Path],
-    split: Literal["train", "dev", "test"] = "test",
+    split: Split = "test",
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     device: str = "auto",
 ) -> None:
@@ -151,9 +151,7 @@ def show(
         console.print(grid_legend(layers), soft_wrap=True)
 
 
-def report(
-    run: tyro.conf.Positional[Path], out: Path, split: Literal["train", "dev", "test"] = "test", device: str = "auto"
-) -> None:
+def report(run: tyro.conf.Positional[Path], out: Path, split: Split = "test", device: str = "auto") -> None:
     """Write an HTML page about a language model: scores, learning curves, what its layers do, and configuration.
 
     Args:

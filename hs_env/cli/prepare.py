@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -13,9 +12,7 @@ from hs_env.storage import check_folder
 
 
 def prepare(
-    sets: tyro.conf.Positional[
-        tuple[Literal["mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa", "glove"], ...]
-    ] = (),
+    sets: tyro.conf.Positional[tuple[preparation.SetName, ...]] = (),
     out: Path = Path("data"),
     downloads: Path | None = None,
 ) -> None:

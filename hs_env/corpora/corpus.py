@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 SPLITS: Final = ("train", "dev", "test")
 """Names of the splits: for training, for model selection, for the final evaluation."""
 
-LARGEST_SPLIT: Final = 10**7
-"""Largest number of sentences of a generated split."""
-
 
 def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
     """Return the first fault of a sentence, in words for an error message, or None if it is valid."""

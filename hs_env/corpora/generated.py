@@ -7,15 +7,31 @@ from random import Random
 from typing import Final, TypeAlias
 from zlib import crc32
 
-from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus
+from hs_env.corpora.corpus import SPLITS, Corpus
 from hs_env.errors import HsEnvError
 from hs_env.types import Sentence
 
 Draw: TypeAlias = Callable[[], float]
 """Draws a number from 0 to 1, 1 excluded."""
 
+LARGEST_SPLIT: Final = 10**7
+"""Largest number of sentences of a generated split."""
+
 _SHARES: Final = {"test": range(1), "dev": range(1, 2), "train": range(2, 10)}  # tenths of all sentences
 _ATTEMPTS: Final = 100_000  # draws without a new sentence, after which there probably is none
+
+
+def check_sizes(name: str, seed: int, sizes: Sequence[int]) -> None:
+    """Check the seed of a generated corpus and its numbers of sentences of train, dev and test.
+
+    Raises:
+        HsEnvError: If a number is negative, train is 0, or a size is above `LARGEST_SPLIT`.
+    """
+    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
+        raise HsEnvError(
+            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
+            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
+        )
 
 
 def composition_corpus(
@@ -44,11 +60,7 @@ def composition_corpus(
     Raises:
         HsEnvError: If a number is out of range, or there are too few distinct sentences.
     """
-    if min(seed, *sizes) < 0 or not sizes[0] or max(sizes) > LARGEST_SPLIT:
-        raise HsEnvError(
-            f"{name}: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
-            f"seed={seed} and {', '.join(map('{}={}'.format, SPLITS, sizes))}."
-        )
+    check_sizes(name, seed, sizes)
     splits = {
         split: _distinct(seed, split, size, *kind) for split, size, kind in zip(SPLITS, sizes, kinds, strict=True)
     }

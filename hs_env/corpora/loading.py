@@ -26,6 +26,7 @@ from hs_env.corpora.layouts import corpus_from_path, split_files
 from hs_env.corpora.spec import RowFormat, divide, parse_settings, take_settings, whole_number
 from hs_env.corpora.variants import SETTINGS, Variant
 from hs_env.errors import HsEnvError, expand, shown
+from hs_env.registry import stem_of
 from hs_env.storage import exists
 
 
@@ -172,7 +173,7 @@ def is_path(name: str) -> bool:
 
 def _names() -> set[str]:
     """Return the names of the corpora, with and without version."""
-    return {*CORPORA, *(versioned.rpartition(".v")[0] for versioned in CORPORA)}
+    return {*CORPORA, *(stem_of(versioned) for versioned in CORPORA)}
 
 
 def _from_hugging_face(spec: str, fold: int | None, chosen: Mapping[str, str]) -> Corpus:

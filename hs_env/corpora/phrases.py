@@ -38,9 +38,9 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.generated import check_sizes
 from hs_env.corpora.published import POLARITY
-from hs_env.errors import HsEnvError
 from hs_env.types import END, INSIDE, Sentence
 
 # Pairs of a positive word and its negative opposite.
@@ -240,14 +240,10 @@ def phrases(*, seed: int = 0, train: int = 4000, dev: int = 500, test: int = 100
     """Generate `phrases`: sentences of any number, whose labels depend on where phrases end.
 
     Raises:
-        HsEnvError: If the seed or a size is negative, `train` is 0, or a size is beyond ten millions.
+        HsEnvError: If the seed or a size is negative, `train` is 0, or a size is above `LARGEST_SPLIT`.
     """
-    sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
-    if min(seed, *sizes.values()) < 0 or not train or max(sizes.values()) > LARGEST_SPLIT:
-        raise HsEnvError(
-            f"phrases: expected a seed from 0, train from 1, other sizes from 0 and all up to {LARGEST_SPLIT:,}, got "
-            f"{seed=}, {sizes}."
-        )
-    splits = {split: _sentences(seed, split, size) for split, size in sizes.items()}
+    sizes = (train, dev, test)
+    check_sizes("phrases", seed, sizes)
+    splits = {split: _sentences(seed, split, size) for split, size in zip(SPLITS, sizes, strict=True)}
     # `glove` does not change these lower-case words, but it makes sentences that a user types look like them.
     return Corpus("phrases", POLARITY, splits, "glove", best_accuracy=1.0, source="generated; no licence needed")

@@ -30,7 +30,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from hs_env.corpora.corpus import LARGEST_SPLIT, SPLITS, Corpus, register_corpus
+from hs_env.corpora.corpus import SPLITS, Corpus, register_corpus
+from hs_env.corpora.generated import check_sizes
 from hs_env.corpora.phrases import OPPOSITE, Draws, phrase_value, predicate
 from hs_env.errors import HsEnvError
 from hs_env.types import ASSERT, CONTRAST, INSIDE, NEGATE, SCALE, Sentence
@@ -124,21 +125,14 @@ def phrases_deep(
     Raises:
         HsEnvError: If a number is negative, `train` is 0, a size is above `LARGEST_SPLIT`, or a depth is above 20.
     """
-    sizes = dict(zip(SPLITS, (train, dev, test), strict=True))
-    if (
-        min(seed, *sizes.values(), depth, test_depth) < 0
-        or not train
-        or max(sizes.values()) > LARGEST_SPLIT
-        or max(depth, test_depth) > 20
-    ):
-        raise HsEnvError(
-            f"phrases_deep: expected a seed from 0, train from 1, other sizes from 0, all up to {LARGEST_SPLIT:,}, and "
-            f"depths from 0 to 20, got {seed=}, {sizes}, {depth=}, {test_depth=}."
-        )
+    sizes = (train, dev, test)
+    check_sizes("phrases_deep", seed, sizes)
+    if not 0 <= min(depth, test_depth) <= max(depth, test_depth) <= 20:
+        raise HsEnvError(f"phrases_deep: expected depths from 0 to 20, got {depth=}, {test_depth=}.")
     shallow, deep = range(depth + 1), range(test_depth, test_depth + _DEPTHS)
     splits = {
         split: tuple(deep_sentence(seed, split, at, deep if split == "test" else shallow) for at in range(size))
-        for split, size in sizes.items()
+        for split, size in zip(SPLITS, sizes, strict=True)
     }
     source = "generated; no licence needed"
     return Corpus("phrases_deep", LABELS, splits, "glove", 1.0, source, problem="phrase_modules")

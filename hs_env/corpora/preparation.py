@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,10 +289,10 @@ def news_text(raw: str) -> str:
     return " ".join(re.sub(r"<[^<>]*>", " ", text).replace("\\", " ").split())
 
 
-SETS: Final = {
-    name: getattr(Preparation, name)
-    for name in ("mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa", "glove")
-}
+SetName: TypeAlias = Literal["mr", "subj", "sst", "ag_news", "conll2000", "trec", "cr", "mpqa", "glove"]
+"""Name of a data set."""
+
+SETS: Final = {name: getattr(Preparation, name) for name in get_args(SetName)}
 """Method that makes each data set."""
 
 

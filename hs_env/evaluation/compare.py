@@ -31,6 +31,7 @@ from hs_env.models.classifier import Model
 from hs_env.models.sentence import SentenceParameters
 from hs_env.parameters import plain_values
 from hs_env.problems.segmentation import PhraseSegmentation
+from hs_env.registry import stem_of
 from hs_env.storage import HISTORY, StrPath, read_json
 from hs_env.text_units import unit_of
 from hs_env.training.config import ResolvedConfig, TrainConfig
@@ -210,11 +211,10 @@ def _baselines(encoder: StructuredEncoder, data: TrainingData, split: str) -> li
     """Return rows of the baseline policies, on the run's own classifier."""
     sentences, rows = data.splits[split], []
     has_gold = sentences.batch(torch.tensor([0], device=CPU)).gold_actions is not None
-    for name in baselines_for(encoder.problem):
-        if has_gold or name != "gold.v1":
-            agent: Agent = make_baseline(name, data.vocabulary, encoder.problem)
-            found = greedy_predictions(encoder, agent, sentences)
-            rows.append(Row(name.rpartition(".")[0], intervals(found), "same classifier"))
+    for name in baselines_for(encoder.problem, gold=has_gold):
+        agent: Agent = make_baseline(name, data.vocabulary, encoder.problem)
+        found = greedy_predictions(encoder, agent, sentences)
+        rows.append(Row(stem_of(name), intervals(found), "same classifier"))
     return rows
 
 

@@ -25,6 +25,7 @@ from hs_env.metrics.scores import greedy_episodes
 from hs_env.models import Classifier, StructuredEncoder
 from hs_env.problems.problem import Column, Problem
 from hs_env.problems.segmentation import END
+from hs_env.registry import stem_of
 from hs_env.types import UNKNOWN, Episodes
 
 COLUMNS: Final = (
@@ -57,10 +58,9 @@ def compare_with_treebank(classifier: Classifier, agent: Agent, treebank: Treeba
     split = classifier.encode(treebank.sentences)
     episodes = list(greedy_episodes(encoder, agent, split))
     policies = {encoder.title: episodes, f"{encoder.title}, shuffled": list(shuffled(episodes, encoder.problem))}
-    for name in baselines_for(encoder.problem):
-        if name != "gold.v1":
-            baseline = make_baseline(name, classifier.vocabulary, encoder.problem)
-            policies[name.rpartition(".")[0]] = list(greedy_episodes(encoder, baseline, split))
+    for name in baselines_for(encoder.problem, gold=False):
+        baseline = make_baseline(name, classifier.vocabulary, encoder.problem)
+        policies[stem_of(name)] = list(greedy_episodes(encoder, baseline, split))
     notes = {f"{encoder.title}, shuffled": "its phrases in random order"}
     rows = [
         Row(name, _intervals(predictions_against(made, treebank.brackets, encoder.problem)), notes.get(name, ""))

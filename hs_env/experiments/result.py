@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from hs_env.metrics.predictions import collect
 from hs_env.metrics.scores import greedy_episodes, greedy_predictions
 from hs_env.models import StructuredEncoder
 from hs_env.problems.problem import Problem
-from hs_env.storage import HISTORY
+from hs_env.storage import HISTORY, read_json
 from hs_env.training.data import TrainingData
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
@@ -37,10 +36,10 @@ def result_of(run: Run) -> dict[str, Any]:
       model segments sentences into phrases, "phrase_lengths" (see `length_counts`).
     """
     data = run.data("dev", "test")
-    epochs = json.loads((run.folder / HISTORY).read_text(encoding="utf-8"))["epochs"]
+    epochs = read_json(run.folder / HISTORY)["epochs"]
     return {
         "config": run.config.to_json(),
-        "record": json.loads((run.folder / RECORD).read_text(encoding="utf-8")),
+        "record": read_json(run.folder / RECORD),
         "epochs": [{name: epoch[name] for name in _CURVE} for epoch in epochs],
         "classifier_updates": run.classifier_updates,
         "train_sentences": len(data.splits["train"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
@@ -20,6 +19,7 @@ from hs_env.experiments.grid import Cell
 from hs_env.experiments.result import is_result, unpack
 from hs_env.experiments.statistics import holm, interquartile_mean, paired_test, t_interval
 from hs_env.metrics.bootstrap import Interval
+from hs_env.settings import read_toml
 
 REFERENCE: Final = "plain_lstm"
 """Name of the variant that the others are compared with."""
@@ -252,10 +252,10 @@ def load_published(path: Path) -> dict[str, dict[str, float]]:
     Raises:
         HsEnvError: If the file is missing or malformed.
     """
+    tables = read_toml(path, "file of published accuracy")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
         return {corpus: {name: float(v) / 100 for name, v in table.items()} for corpus, table in tables.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise HsEnvError(f"{path} is not a readable file of published accuracy: {error}.") from error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import hs_env
 from hs_env.corpora import SPLITS, Corpus, load_corpus
@@ -15,6 +15,7 @@ from hs_env.errors import HsEnvError, shown
 from hs_env.hub.contents import MODELS, check_run, folder_of, model_of, without_paths
 from hs_env.hub.hugging_face import library
 from hs_env.language import LMConfig, load_text
+from hs_env.language.cores import CORES
 from hs_env.models.classifier import MODELS as KINDS
 from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import StrPath, load_state, read_json
@@ -186,18 +187,21 @@ def _classifier(state: Mapping[str, Any], repo: str) -> tuple[str, str]:
 def _language_model(state: Mapping[str, Any], repo: str) -> tuple[str, str]:
     """Return what a language model is, and the code that loads it."""
     config = state["config"]
-    core = {"hm_lstm": "HM-LSTM", "lstm": "plain LSTM"}.get(config["core"], shown(config["core"]))
-    what = (
-        f"A character language model ({core}, {config['layers']} layers of {config['hidden_size']} units) with "
-        f"{len(state['alphabet'])} characters"
-    )
+    core, size = CORES.get(config["core"]).title, f"{config['layers']} layers of {config['hidden_size']} units"
+    what = f"A character language model ({core}, {size}) with {len(state['alphabet'])} characters"
     imports = "from hs_env.hub import local\nfrom hs_env.language import LanguageModel"
     code = f'{imports}\n\nmodel = LanguageModel.load(local("hf:{repo}"))'
     return what, code
 
 
-class Figure(tuple[str, str, float, float | None, float | None]):
-    """A figure: name, split, value, and the ends of its interval or None."""
+class Figure(NamedTuple):
+    """A score of a split; `low` and `high` are the ends of its interval, if there is one."""
+
+    name: str
+    split: str
+    value: float
+    low: float | None = None
+    high: float | None = None
 
 
 def _figures(folder: Path, notes: Mapping[str, Any], of_text: bool) -> Iterator[Figure]:
@@ -211,11 +215,11 @@ def _figures(folder: Path, notes: Mapping[str, Any], of_text: bool) -> Iterator[
         found = read_json(path)
         try:
             if of_text:
-                yield Figure((metric, split, float(found[metric]), None, None))
+                yield Figure(metric, split, float(found[metric]))
             else:
                 for name in (metric, "macro_f1"):
                     if each := found["rows"][0]["metrics"].get(name):
-                        yield Figure((name, split, each["value"], each["low"], each["high"]))
+                        yield Figure(name, split, each["value"], each["low"], each["high"])
         except (KeyError, TypeError, IndexError, AttributeError) as error:
             raise HsEnvError(f"{path} is not what hs-env wrote: {error}. Was it edited?") from error
         evaluated = True
@@ -224,7 +228,7 @@ def _figures(folder: Path, notes: Mapping[str, Any], of_text: bool) -> Iterator[
         for split, value in scores.items():
             if isinstance(value, float):
                 low, high = (notes.get("intervals") or {}).get(split, (None, None))
-                yield Figure((metric, split, value, low, high))
+                yield Figure(metric, split, value, low, high)
 
 
 def _table(figures: list[Figure], of_text: bool) -> str:
@@ -238,7 +242,7 @@ def _table(figures: list[Figure], of_text: bool) -> str:
         interval = " to ".join(texts[1:]) or "none was computed"
         lines.append(f"| {name.replace('_', ' ')} | {split} | {texts[0]} | {interval} |")
     note = "Bootstrap intervals over the sentences of the split. One training run; another seed may differ more."
-    return "\n".join(lines) + (f"\n\n{note}" if any(low is not None for *_, low, _ in figures) else "")
+    return "\n".join(lines) + (f"\n\n{note}" if any(each.low is not None for each in figures) else "")
 
 
 def _code(text: str) -> str:

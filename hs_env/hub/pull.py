@@ -16,7 +16,7 @@ from hs_env.errors import HsEnvError, path_text
 from hs_env.hub.contents import MODELS, SHARED, check_run
 from hs_env.hub.hugging_face import PREFIX, Address, client, endpoint, explained, library
 from hs_env.storage import StrPath
-from hs_env.vectors.folders import cache_folder
+from hs_env.vectors.cache import cache_folder
 
 _LARGEST: Final = 2**31
 """Largest size of all files of a shared run together, bytes."""

@@ -15,14 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import torch
 from torch import Tensor
 
+from hs_env.agents.estimators.score import discounted
 from hs_env.errors import check_ranges
+from hs_env.models.chunk_lstm import EARLY_WEIGHT
 from hs_env.models.h_net.routers import RouterName, check_router
 
-EARLY_SHARE: Final = 0.1
-"""Weight of the early exit's loss; that of the whole network is the rest."""
 GATE_WEIGHT: Final = 0.01
 """Weight of the loss of the boundaries."""
 
@@ -52,15 +51,6 @@ class GateParameters:
         check_ranges(self, discount=(0, 1))
 
 
-def discounted_returns(rewards: Tensor, discount: float) -> Tensor:
-    """Return the discounted sums of the rewards from each step on, (T, B), for rewards (T, B)."""
-    total, returns = torch.zeros_like(rewards[0]), []
-    for reward in reversed(rewards.unbind()):
-        total = reward + discount * total
-        returns.append(total)
-    return torch.stack(returns[::-1])
-
-
 def gate_loss(parameters: GateParameters, rewards: Tensor, log_probs: Tensor) -> Tensor:
     """Return the loss of the boundaries without its weight, a scalar.
 
@@ -72,7 +62,7 @@ def gate_loss(parameters: GateParameters, rewards: Tensor, log_probs: Tensor) ->
     advantages = rewards.detach()
     if parameters.baseline:
         advantages = advantages - advantages.mean(1, keepdim=True)
-    return -(discounted_returns(advantages, parameters.discount) * log_probs).mean()
+    return -(discounted(advantages.t(), parameters.discount).t() * log_probs).mean()
 
 
 def policy_loss(parameters: GateParameters, late: Tensor, early: Tensor | None, log_probs: Tensor) -> Tensor:
@@ -86,5 +76,5 @@ def policy_loss(parameters: GateParameters, late: Tensor, early: Tensor | None, 
     """
     if early is None:
         return late.mean() + GATE_WEIGHT * gate_loss(parameters, -late, log_probs)
-    predictions = (1 - EARLY_SHARE) * late.mean() + EARLY_SHARE * early.mean()
+    predictions = (1 - EARLY_WEIGHT) * late.mean() + EARLY_WEIGHT * early.mean()
     return predictions + GATE_WEIGHT * gate_loss(parameters, early - late, log_probs)

@@ -12,7 +12,7 @@ from torch.nn.functional import nll_loss
 from hs_env.compute import CPU, isolated
 from hs_env.language.cores import State
 from hs_env.language.models import CharacterLM
-from hs_env.language.segmentation import word_scores
+from hs_env.language.word_scores import word_scores
 
 STREAMS = 50
 """Largest number of parts of a text that are read in parallel by default."""

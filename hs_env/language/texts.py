@@ -26,7 +26,7 @@ from hs_env.compute import CPU
 from hs_env.corpora import SPLITS, load_corpus
 from hs_env.corpora.spec import take_settings, yes_or_no
 from hs_env.errors import HsEnvError, expand
-from hs_env.registry import Registry, unknown_name
+from hs_env.registry import Registry, stem_of, unknown_name
 from hs_env.storage import StrPath
 from hs_env.textfile import read_lines, text_lines
 
@@ -152,7 +152,7 @@ def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
 
 def _load(name: str, data_dir: Path | None) -> Text:
     """Load a text with its spaces."""
-    path, stems = expand(name), {full.rpartition(".v")[0] for full in TEXTS}
+    path, stems = expand(name), {stem_of(full) for full in TEXTS}
     stem = _AFTER.split(name)[0]  # of a name with another version, or with settings that no text has
     is_path = path.is_file() or (stem not in stems and (path.suffix or len(path.parts) > 1))
     if name not in {*TEXTS, *stems} and is_path:

@@ -5,7 +5,7 @@ from hs_env.metrics.calibration import ReliabilityBin, reliability
 from hs_env.metrics.definitions import CLASSIFICATION, DETAILS, Metric, metrics_of, values_of
 from hs_env.metrics.mcnemar import McNemar, mcnemar
 from hs_env.metrics.predictions import Predictions, collect, collect_flat
-from hs_env.metrics.sweep import mean_reward
+from hs_env.metrics.reward import mean_reward
 
 __all__ = [
     "CLASSIFICATION",

@@ -70,7 +70,10 @@ def policy_scores(
     reward: Reward,
     class_weights: Tensor | None = None,
 ) -> dict[str, float]:
-    """Compute scores of the classifier, the problem's columns, and means of the reward and its terms, if greedy."""
+    """Compute scores under the agent's most probable actions.
+
+    These are the scores of the classifier, the columns of the problem, and the means of the reward and its terms.
+    """
     episodes = list(greedy_episodes(encoder, agent, split))
     predictions = collect(episodes, encoder.problem)
     values = values_of(predictions)

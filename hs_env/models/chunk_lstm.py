@@ -23,7 +23,8 @@ EARLY_LOSS: Final = "early_loss"
 LATE_LOSS: Final = "late_loss"
 """Measure: cross-entropy of the next character by the late exit, in nats."""
 EARLY_WEIGHT: Final = 0.1
-"""Weight of the early exit in the loss of the language model, that of Dauncey and Wattenhofer (2026)."""
+"""Weight of the early exit in the loss of a language model (Dauncey and Wattenhofer 2026); the late exit has the
+rest."""
 
 
 class ChunkLSTM(SentenceClassifier, StructuredEncoder):

@@ -169,7 +169,7 @@ class Composition(Problem):
         """
         rows, lengths = len(actions), sentences.lengths
         spans = self.spans(actions, lengths)
-        found = {"num_constituents": spans.counts(rows), "depth": _depth(spans, actions)}
+        found = {"num_constituents": spans.counts(rows), "depth": spans.depth(actions).amax(1)}
         if sentences.gold_actions is None:
             return found
         gold = self.spans(sentences.gold_actions, lengths)
@@ -186,15 +186,6 @@ class Composition(Problem):
         """See `Problem.describe`; the tree of a finished sentence as text with brackets, and the actions."""
         tree = to_text(self.bracketed(words, actions), unit)
         return {"tree": tree, "actions": [self.actions[action] for action in actions]}
-
-
-def _depth(spans: Spans, actions: Tensor) -> Tensor:
-    """Return (R,) int64, the largest number of spans around a word."""
-    steps = torch.zeros(actions.shape[0], actions.shape[1] + 1, dtype=torch.int64, device=actions.device)
-    one = torch.ones_like(spans.row)
-    steps.index_put_((spans.row, spans.start), one, accumulate=True)
-    steps.index_put_((spans.row, spans.stop), -one, accumulate=True)
-    return steps.cumsum(1).amax(1)
 
 
 COMPOSITION: Final = Composition()

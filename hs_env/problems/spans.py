@@ -34,13 +34,17 @@ class Spans:
         """Return the number of spans in each row, (rows,) int64."""
         return torch.bincount(self.row, minlength=rows)
 
-    def cover(self, mask: Tensor) -> Tensor:
-        """Return (R, T) bool: the words that are in a span. `mask`, (R, T), gives the shape."""
+    def depth(self, mask: Tensor) -> Tensor:
+        """Return the number of spans around each word, (R, T) int64. `mask`, (R, T), gives the shape."""
         steps = torch.zeros(mask.shape[0], mask.shape[1] + 1, dtype=torch.int64, device=mask.device)
         one = torch.ones_like(self.row)
         steps.index_put_((self.row, self.start), one, accumulate=True)
         steps.index_put_((self.row, self.stop), -one, accumulate=True)
-        return steps.cumsum(1)[:, :-1] > 0
+        return steps.cumsum(1)[:, :-1]
+
+    def cover(self, mask: Tensor) -> Tensor:
+        """Return (R, T) bool: the words that are in a span. `mask`, (R, T), gives the shape."""
+        return self.depth(mask) > 0
 
     def by_row(self, rows: int) -> list[list[tuple[int, int]]]:
         """Return the `(start, stop)` pairs of each row."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from hs_env.agents import BASELINES
 from hs_env.evaluation import Comparison, Row
 from hs_env.models import StructuredEncoder
+from hs_env.registry import stem_of
 from hs_env.training.run import Run
 
 _LEVEL: Final = 0.05
@@ -49,14 +51,15 @@ def _plain(comparison: Comparison) -> list[str]:
     ]
 
 
-_NO_RULES: Final = frozenset({"gold", "random"})
-"""Baseline policies that know the answer, or nothing."""
+def _rules() -> set[str]:
+    """Return the names of the baselines that are rules: they know neither the gold actions nor nothing at all."""
+    return {stem_of(name) for name, kind in BASELINES.items() if not kind.needs_gold} - {"random"}
 
 
 def _simple(comparison: Comparison) -> list[str]:
     """Name the best baseline policy, and the share of the most frequent class."""
-    known = {comparison.rows[0].name, *([comparison.paired.second] if comparison.paired else [])}
-    rules = [row for row in comparison.rows if row.name not in known | _NO_RULES and row.note == "same classifier"]
+    named = _rules()
+    rules = [row for row in comparison.rows if row.name in named and row.note == "same classifier"]
     best = max(rules, key=lambda row: row.intervals["accuracy"].value, default=None)
     found = [] if best is None else [f"The best rule on the same classifier, {best.name}, reaches {_accuracy(best)}."]
     if comparison.classes is not None:

@@ -22,7 +22,7 @@ from hs_env.models import MODELS, Classifier
 from hs_env.models.classifier import ENCODER, Model
 from hs_env.models.words import FineTunedWords
 from hs_env.shipped import CLASSIFIER
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData, training_batches
 from hs_env.training.parent import Parent
@@ -47,7 +47,7 @@ def balanced_weights(data: TrainingData) -> Tensor:
 
 
 def limited(about: str, epochs: int) -> str:
-    """Add to what a stage does how long it takes."""
+    """Append the maximum number of epochs to the description of a stage."""
     return f"{about}; at most {epochs} epoch{'' if epochs == 1 else 's'}" if epochs else "left out"
 
 

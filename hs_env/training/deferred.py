@@ -147,7 +147,7 @@ class DeferredRows:
         self._put(rows, fast, slow, average.mul_(kept_1), square.mul_(kept_2))
 
     def _sums(self, begun: list[int], now: int) -> Tensor:
-        """Return what the missed updates amount to: float64 on the CPU, with a column for each number in `begun`.
+        """Return the combined effect of the missed updates, float64 on the CPU, with a column for each of `begun`.
 
         The rows are S and eps U, both again for the slow copy, and the shares that are left of the distance of the slow
         copy, of m and of v.

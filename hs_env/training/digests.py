@@ -1,4 +1,4 @@
-"""Digests of a run's data, saved with the run, so that no command reads the run with other data unnoticed."""
+"""Digests of a run's data, saved with the run. Each command compares them with its data and reports a difference."""
 
 from __future__ import annotations
 

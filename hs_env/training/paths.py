@@ -9,6 +9,7 @@ from pathlib import Path
 from hs_env.corpora.layouts import split_files
 from hs_env.corpora.spec import divide
 from hs_env.errors import expand
+from hs_env.registry import stem_of
 from hs_env.storage import exists
 from hs_env.vectors.contextual import PREFIX
 from hs_env.vectors.static import divide_sources, find_source
@@ -28,7 +29,7 @@ def located(name: str, registered: Iterable[str]) -> str:
     """
     path, settings = divide(name)
     first = name.partition(":")[0]
-    named = {*registered, *(full.rpartition(".v")[0] for full in registered)}
+    named = {*registered, *(stem_of(full) for full in registered)}
     there = exists(path) or split_files(path)
     if name.startswith(PREFIX) or not there or (first in named and "/" not in name and os.sep not in name):
         return name

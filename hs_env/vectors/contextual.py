@@ -16,7 +16,7 @@ from rich.progress import track
 
 from hs_env.errors import HsEnvError, expand
 from hs_env.vectors.feature_store import FeatureStore
-from hs_env.vectors.pieces import PieceEncoder, configuration, digest_of, model_files, model_folder
+from hs_env.vectors.piece_encoder import PieceEncoder, configuration, digest_of, model_files, model_folder
 
 if TYPE_CHECKING:
     import torch

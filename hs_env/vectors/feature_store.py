@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hs_env.errors import HsEnvError
-from hs_env.vectors.folders import cache_folder
+from hs_env.vectors.cache import cache_folder
 
 Words = tuple[str, ...]
 

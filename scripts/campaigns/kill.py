@@ -22,7 +22,7 @@ from campaign import Campaign
 from jobs import JOBS, Job, differences, faults, folder_for, prepare, result
 
 KINDS: Final = ("train", "flat", "lm", "evaluate", "report", "sweep")
-PROGRAMS: Final = {"hs-env": ["-m", "hs_env.cli"]}
+PROGRAMS: Final = {"hs-env": ["-m", "hs_env"]}
 LIMIT: Final = 600
 """Seconds after which a process counts as one that hangs."""
 

@@ -120,6 +120,7 @@ def test_each_problem_has_its_baselines():
     assert baselines_for(COMPOSITION) == ["balanced.v1", "gold.v1", "left_branching.v1", "random.v1"]
     own = {"gold_phrases.v1", "random_modules.v1"}
     assert {*baselines_for(MODULES)} == {*baselines_for(SEGMENTATION)} | own
+    assert {*baselines_for(MODULES, gold=False)} == {*baselines_for(SEGMENTATION)} - {"gold.v1"}
     assert baselines_for(SKIMMING) == ["first_half.v1", "random.v1", "read_all.v1", "skip_always.v1"]
     assert baselines_for(CHUNKING) == ["all_end.v1", "all_inside.v1", "every_k.v1", "random.v1", "spaces.v1"]
     problems = (SEGMENTATION, DISTILLATION, COMPOSITION, MODULES, SKIMMING, CHUNKING)

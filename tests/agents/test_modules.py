@@ -8,7 +8,7 @@ from hs_env.agents import Reinforce, ReinforceParameters, rollout
 from hs_env.models import PhraseModuleNetwork
 from hs_env.problems.modules import MODULES, NEGATE
 from hs_env.rewards import make_reward
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.types import SentenceBatch
 
 GOOD, BAD, NOT = 2, 3, 4

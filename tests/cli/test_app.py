@@ -126,7 +126,7 @@ def test_quick_commands_do_not_import_torch(arguments):
 
 
 def test_it_runs_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "hs_env.cli", "--version"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "hs_env", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == f"hs-env {hs_env.__version__}\n"
 
 

@@ -24,7 +24,7 @@ ASCII = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "LC_ALL": "POSIX"}
 def run(arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Run `hs-env` in a shell, so that arguments may redirect streams."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **variables}
-    command = f'"{sys.executable}" -m hs_env.cli {arguments}'
+    command = f'"{sys.executable}" -m hs_env {arguments}'
     done = subprocess.run(["bash", "-c", command], input=given, capture_output=True, env=environment)
     assert b"Traceback" not in done.stderr
     assert b"Exception ignored" not in done.stderr

@@ -117,3 +117,11 @@ def test_the_plain_lstm_has_at_least_as_many_updates(tmp_path: Path) -> None:
     assert 0 < run.classifier_updates["warm"] < 6
     compare(run, "test", Console(quiet=True))
     assert Run.load(tmp_path / "run" / "plain_lstm").classifier_updates == {"warm": 6, "joint": 6}
+
+
+def test_baselines_that_need_gold_actions_are_left_out_without_any(tmp_path: Path) -> None:
+    config = replace(CONFIG, model="phrase_modules")  # the gold phrases of the corpus say nothing about modules
+    table = compare(train(config, tmp_path / "modules", QUIET), "test", QUIET)
+    names = {row.name for row in table.rows}
+    assert "every_k" in names
+    assert not names & {"gold", "gold_phrases", "random_modules"}

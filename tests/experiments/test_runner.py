@@ -63,7 +63,7 @@ def test_an_event_kills_the_process_of_a_run(tmp_path: Path, monkeypatch: pytest
 def test_a_signal_to_a_sweep_stops_its_runs(number: int, status: int, tmp_path: Path) -> None:
     grid, out = tmp_path / "grid.toml", tmp_path / "out"
     grid.write_text(GRID)
-    command = [sys.executable, "-m", "hs_env.cli", "sweep", str(grid), "--out", str(out), "--jobs", "1"]
+    command = [sys.executable, "-m", "hs_env", "sweep", str(grid), "--out", str(out), "--jobs", "1"]
     given = os.environ | {"PYTHONPATH": str(ROOT)}
     sweep = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=given, start_new_session=True)
     wait_for(out, "cells/*/config.json")
@@ -77,7 +77,7 @@ def test_a_signal_to_a_sweep_stops_its_runs(number: int, status: int, tmp_path: 
 
 @pytest.mark.slow
 def test_a_training_that_is_told_to_end_says_how_to_resume(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hs_env.cli", "train", "--corpus", CONFIG.corpus, "--model", "plain_lstm"]
+    command = [sys.executable, "-m", "hs_env", "train", "--corpus", CONFIG.corpus, "--model", "plain_lstm"]
     command += ["--vectors", "random:4", "--warm-epochs", "100000", "--patience", "100000", "--out", "run"]
     given = os.environ | {"PYTHONPATH": str(ROOT)}
     training = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=given, cwd=tmp_path)

@@ -153,7 +153,7 @@ def test_several_runs_have_a_summary_and_hostile_text_stays_text(both):
 
 
 def test_no_value_brings_characters_that_html_cannot_hold():
-    assert _clean(RecurringPhrase(("a\x01", "b"), 2, 3)) == "a\ufffd b (2/3)"
+    assert _clean(RecurringPhrase("a\x01 b", 2, 3)) == "a\ufffd b (2/3)"
     assert _clean(Markup("<b>")) == "<b>"
 
 

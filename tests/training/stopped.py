@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from hs_env.training import TrainConfig, train
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 
 
 def train_almost_to_the_end(config: TrainConfig, folder: Path) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from hs_env.errors import HsEnvError
 from hs_env.storage import load_state, save_state
 from hs_env.training import Run, TrainConfig, resume, stages, train, train_or_resume
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from tests.training.stopped import stop_at_update, train_almost_to_the_end
 
 

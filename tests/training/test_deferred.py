@@ -16,7 +16,7 @@ from hs_env.models import HSLSTM, PlainLSTM, TreeLSTM
 from hs_env.models.words import WordEmbedding
 from hs_env.training import Run, TrainConfig, classifier, resume, train
 from hs_env.training import deferred as deferred_module
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.types import SentenceBatch
 
 QUIET = Console(quiet=True)

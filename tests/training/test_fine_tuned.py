@@ -24,11 +24,11 @@ from hs_env.models import MODELS, Classifier, StructuredEncoder
 from hs_env.models.words import ContextualWords, FineTunedWords, WordEmbedding
 from hs_env.rewards import make_reward
 from hs_env.training import Run, TrainConfig, resume, train
-from hs_env.training.classifier import ClassifierOptimizer, depths_of
+from hs_env.training.classifier_optimizer import ClassifierOptimizer, depths_of
 from hs_env.training.classifier_trainer import ClassifierTrainer, with_features
 from hs_env.types import Sentence, SentenceBatch
 from hs_env.vectors.contextual import load_contextual
-from hs_env.vectors.pieces import PieceEncoder
+from hs_env.vectors.piece_encoder import PieceEncoder
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
 from tests.training.stopped import stop_at_update
 

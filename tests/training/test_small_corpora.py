@@ -19,7 +19,7 @@ from torch import nn
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.training import TrainConfig, train
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.training.classifier_trainer import balanced_weights
 from hs_env.training.data import TrainingData
 from hs_env.training.trainer import Trainer

@@ -24,7 +24,7 @@ from hs_env.models import AttentiveHSLSTM
 from hs_env.rewards import HSLSTMReward
 from hs_env.storage import load_state
 from hs_env.training import Run, TrainConfig, resume, train
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.training.config import ResolvedConfig
 from hs_env.training.data import TrainingData
 from hs_env.training.monitor import Monitor

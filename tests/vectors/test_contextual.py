@@ -13,10 +13,10 @@ import torch
 
 from hs_env.errors import HsEnvError
 from hs_env.vectors import load_vectors
+from hs_env.vectors.cache import cache_folder
 from hs_env.vectors.contextual import ContextualVectors, load_contextual
 from hs_env.vectors.feature_store import FeatureStore
-from hs_env.vectors.folders import cache_folder
-from hs_env.vectors.pieces import PieceEncoder
+from hs_env.vectors.piece_encoder import PieceEncoder
 from tests.tiny_encoder import KINDS, make_byte_level_encoder, make_tiny_encoder
 
 SHORT = ("the", "funny", "movie", "is", "good")

@@ -48,20 +48,22 @@ class Core(ABC):
         title: Name in messages.
         finds_boundaries: Whether `read` returns boundaries.
         boundary_rate: Default target of the boundary rate, or None.
+        hidden_size: Width of the hidden states, for the default `output`.
     """
 
     title: ClassVar[str]
     finds_boundaries: ClassVar[bool] = True
     boundary_rate: ClassVar[float | None] = None
+    hidden_size: int
 
     @classmethod
     @abstractmethod
     def make(cls, options: CoreOptions) -> Core:
         """Return a core with new weights."""
 
-    @abstractmethod
     def output(self, width: int) -> nn.Module:
-        """Return a new layer from the hidden states to the input of the softmax, of the given width."""
+        """Return new layers from the hidden states to the input of the softmax, of the given width."""
+        return nn.Sequential(nn.Linear(self.hidden_size, width), nn.ReLU())
 
     @abstractmethod
     def read(

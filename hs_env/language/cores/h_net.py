@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from hs_env.language.cores.core import CORES, Core, CoreOptions, CoreReading, Predict, State, by_step, lengths_of
 from hs_env.models.h_net.layers import HNet
@@ -21,10 +21,6 @@ class HNetCore(HNet, Core):
         """See `Core.make`."""
         router = make_router(options.router, options.hidden_size, options.rate, options.spaces)
         return cls(options.input_size, options.hidden_size, options.layers, options.stages, router)
-
-    def output(self, width: int) -> nn.Module:
-        """See `Core.output`."""
-        return nn.Sequential(nn.Linear(self.width, width), nn.ReLU())
 
     def read(
         self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor, predict: Predict

@@ -23,10 +23,6 @@ class PlainCore(nn.LSTM, Core):
                 nn.init.ones_(parameter.data[d : 2 * d])
         return core
 
-    def output(self, width: int) -> nn.Module:
-        """See `Core.output`."""
-        return nn.Sequential(nn.Linear(self.hidden_size, width), nn.ReLU())
-
     def read(
         self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor, predict: Predict
     ) -> CoreReading:
@@ -45,10 +41,6 @@ class NormalisedCore(LSTMStack, Core):
     def make(cls, options: CoreOptions) -> NormalisedCore:
         """See `Core.make`."""
         return cls(options.input_size, options.hidden_size, options.layers)
-
-    def output(self, width: int) -> nn.Module:
-        """See `Core.output`."""
-        return nn.Sequential(nn.Linear(self.hidden_size, width), nn.ReLU())
 
     def read(
         self, vectors: Tensor, where: Tensor, state: State | None, tokens: Tensor, predict: Predict

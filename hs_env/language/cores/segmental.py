@@ -69,10 +69,6 @@ class SegmentalCore(nn.Module, Core):
         """See `Core.make`."""
         return cls(options.input_size, options.hidden_size, options.layers)
 
-    def output(self, width: int) -> nn.Module:
-        """See `Core.output`."""
-        return nn.Sequential(nn.Linear(self.hidden_size, width), nn.ReLU())
-
     def start(self, streams: int) -> State:
         """Return the state before the first character: one segment is open, which has no characters yet."""
         later = streams * (LONGEST - 1)

@@ -39,7 +39,7 @@ class HNet(nn.Module):
 
     Args:
         input_size: e, width of the inputs.
-        width: d, width of all layers.
+        hidden_size: d, width of all layers.
         layers: Number of layers of the innermost main network.
         stages: Number of times that a sequence is cut.
         router: Decides where the first stage has boundaries; None for a new `CosineRouter`, as in all other stages.
@@ -52,27 +52,29 @@ class HNet(nn.Module):
     def __init__(
         self,
         input_size: int,
-        width: int,
+        hidden_size: int,
         layers: int,
         stages: int = 1,
         router: Router | None = None,
         whole: bool = False,
     ) -> None:
         super().__init__()
-        self.width, self.stages, self.whole = width, stages, whole
-        self.encoder = LSTMStack(input_size, width, ENCODER_LAYERS)
-        self.router = CosineRouter(width) if router is None else router
+        self.hidden_size, self.stages, self.whole = hidden_size, stages, whole
+        self.encoder = LSTMStack(input_size, hidden_size, ENCODER_LAYERS)
+        self.router = CosineRouter(hidden_size) if router is None else router
         self.main: LSTMStack | HNet = (
-            LSTMStack(width, width, layers) if stages == 1 else HNet(width, width, layers, stages - 1, whole=whole)
+            LSTMStack(hidden_size, hidden_size, layers)
+            if stages == 1
+            else HNet(hidden_size, hidden_size, layers, stages - 1, whole=whole)
         )
-        self.residual = nn.Linear(width, width, bias=False)
+        self.residual = nn.Linear(hidden_size, hidden_size, bias=False)
         nn.init.zeros_(self.residual.weight)
-        self.decoder = LSTMStack(width, width, DECODER_LAYERS)
+        self.decoder = LSTMStack(hidden_size, hidden_size, DECODER_LAYERS)
         self.parts: int = self.encoder.parts + self.router.parts + 1 + self.main.parts + self.decoder.parts
 
     def start(self, sequences: int) -> State:
         """Return the state before the first position, whose vector z is not read."""
-        zeros = self.residual.weight.new_zeros(sequences, self.width)
+        zeros = self.residual.weight.new_zeros(sequences, self.hidden_size)
         return (
             *self.encoder.start(sequences),
             *self.router.start(zeros),

@@ -34,10 +34,6 @@ class HMState:
     h: Tensor
     z: Tensor
 
-    def select(self, rows: slice | Tensor) -> HMState:
-        """Return the state of the sequences at `rows`, (rows,) int64, (B,) bool or a slice."""
-        return HMState(self.c[rows], self.h[rows], self.z[rows])
-
 
 class HMReading(NamedTuple):
     """What `HMLSTM.scan` computes for packed words.

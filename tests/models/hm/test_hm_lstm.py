@@ -127,7 +127,7 @@ def test_gradients_of_soft_boundaries_equal_finite_differences(
     model.slope = 0.3  # keeps all detectors away from the kinks of the hard sigmoid
 
     def loss(projected: Tensor) -> Tensor:
-        h, z, *_ = model.scan(projected, torch.arange(9), [4, 3, 2], state.select(slice(4)))
+        h, z, *_ = model.scan(projected, torch.arange(9), [4, 3, 2], HMState(state.c[:4], state.h[:4], state.z[:4]))
         return (h.sin().sum() + z.square().sum())[None]
 
     projected = model.project(x.flatten(0, 1)[:9]).detach().requires_grad_()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hs_env.models import HSLSTM
-from hs_env.training.classifier import ClassifierOptimizer
+from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from tests.builders import make_batch, make_encoder, random_actions
 
 BATCH, ACTIONS = make_batch([7, 1, 4]), random_actions(3, 7)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hs_env.language.segmentation import word_scores
+from hs_env.language.word_scores import word_scores
 
 LETTERS = "thecatsat" + "\n" + "onamat"
 GOLD = [["the", "cat", "sat"], ["on", "a", "mat"]]
