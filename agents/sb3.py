@@ -50,7 +50,8 @@ class SB3Agent(Agent):
             that of the algorithm, or 0 for a policy.
 
     Raises:
-        HsEnvError: If the policy has neither an actor nor action values, or was trained on normalised observations.
+        HsEnvError: If the policy has neither an actor nor action values, or was trained on other observations than
+            those of the environments, such as normalised ones.
     """
 
     def __init__(self, policy: BasePolicy | BaseAlgorithm, exploration: float | None = None) -> None:
@@ -67,6 +68,12 @@ class SB3Agent(Agent):
             raise HsEnvError(
                 f"{type(policy).__name__} has neither an actor nor action values; give the policy of a trained "
                 "algorithm, such as PPO(...).policy."
+            )
+        expected = _observations((policy.observation_space.shape or (0,))[-1])
+        if policy.observation_space != expected:
+            raise HsEnvError(
+                f"The policy observes {policy.observation_space}, but the environments give {expected}. Train it "
+                "without wrappers that change observations, since an agent observes the states as they are."
             )
         self.policy: Any = policy
         self.exploration = exploration
@@ -219,16 +226,20 @@ def _settings(policy: Any) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name in known}
 
 
-def restore(state: dict[str, Any]) -> SB3Agent:
-    """Restore the policy of a `policy_state`."""
+def _observations(width: int) -> Box:
+    """Return the observation space of the environments whose states have this width."""
     from hs_env.envs.slots import STATE_LIMIT  # environments are slow to import, and reading texts needs none
 
+    return Box(-STATE_LIMIT, STATE_LIMIT, (width,), np.float32)
+
+
+def restore(state: dict[str, Any]) -> SB3Agent:
+    """Restore the policy of a `policy_state`."""
     kind = sb3_algorithm(state["algorithm"]).policy_aliases[state["policy"]]
     settings = dict(state["policy_kwargs"])
     if isinstance(name := settings.get("activation_fn"), str):
         settings["activation_fn"] = _activation(name)
-    observations = Box(-STATE_LIMIT, STATE_LIMIT, (state["state_size"],), np.float32)
-    policy = kind(observations, Discrete(state.get("num_actions", 2)), _no_rate, **settings)
+    policy = kind(_observations(state["state_size"]), Discrete(state.get("num_actions", 2)), _no_rate, **settings)
     policy.load_state_dict(state["weights"])
     return SB3Agent(policy, state["exploration"])
 

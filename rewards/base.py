@@ -17,6 +17,8 @@ from .rewarded import Rewarded, Term
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hs_env.problems.problem import Problem
+
 REWARDS: Registry[Callable[..., Any]] = Registry("reward", group="hs_env.rewards")
 """Registry of rewards by versioned name: plain functions of episodes (see `FunctionReward`), and classes or functions
 that make a `Reward` and whose keyword arguments are its parameters."""
@@ -117,6 +119,13 @@ class Reward(ABC):
             )
         return values.masked_fill(~mask, 0.0)
 
+    def check_problem(self, problem: Problem) -> None:  # noqa: B027  # most rewards are for all problems
+        """Check that the reward understands the actions of a decision problem; called before it sees any episode.
+
+        Raises:
+            HsEnvError: If it does not.
+        """
+
     def adapt(self, episodes: Episodes) -> None:  # noqa: B027  # most rewards have nothing to do here
         """Update the reward from a batch of episodes; called once after each update of the policy."""
 
@@ -199,11 +208,9 @@ class Reward(ABC):
         amounts: Tensor = value.float()
         if not (good := amounts.isfinite()).all():
             row = int((~good).nonzero()[0])
-            raise HsEnvError(
-                f"{where} is {amounts[row].item()} for sentence {int(episodes.sentences.indices[row])} of its split "
-                f"({int(episodes.sentences.lengths[row])} words); "
-                "it must be finite."
-            )
+            index, words = int(episodes.sentences.indices[row]), int(episodes.sentences.lengths[row])
+            which = "the text given to reset" if index < 0 else f"sentence {index} of its split"
+            raise HsEnvError(f"{where} is {amounts[row].item()} for {which} ({words} words); it must be finite.")
         return amounts
 
 
@@ -280,6 +287,11 @@ class Sum(Reward):
         dense = [each.at_steps(steps) for each in (self.left, self.right) if each.dense]
         return dense[0] if len(dense) == 1 else dense[0] + dense[1]
 
+    def check_problem(self, problem: Problem) -> None:
+        """See `Reward.check_problem`."""
+        self.left.check_problem(problem)
+        self.right.check_problem(problem)
+
     def adapt(self, episodes: Episodes) -> None:
         """See `Reward.adapt`."""
         self.left.adapt(episodes)
@@ -328,6 +340,10 @@ class Multiple(Reward):
     def at_steps(self, steps: Steps) -> Tensor:
         """See `Reward.at_steps`."""
         return self.factor * self.reward.at_steps(steps)
+
+    def check_problem(self, problem: Problem) -> None:
+        """See `Reward.check_problem`."""
+        self.reward.check_problem(problem)
 
     def adapt(self, episodes: Episodes) -> None:
         """See `Reward.adapt`."""

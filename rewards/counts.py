@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hs_env.errors import HsEnvError
 from hs_env.types import RETAIN, Episodes
 
 from .base import REWARDS, Reward
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from hs_env.problems.problem import Problem
 
 
 def phrase_share(episodes: Episodes) -> Tensor:
@@ -56,6 +59,16 @@ class WordsRead(Reward):
     """
 
     name = "words_read.v1"
+
+    def check_problem(self, problem: Problem) -> None:
+        """See `Reward.check_problem`."""
+        from hs_env.problems.skimming import Skimming  # imports torch
+
+        if not isinstance(problem, Skimming):
+            raise HsEnvError(
+                f"The reward {self.name!r} counts the words that skimming reads, but the problem is {problem.title}. "
+                "Choose another reward, such as 'phrases' for retained words."
+            )
 
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """See `Reward.terms`."""

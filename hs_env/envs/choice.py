@@ -65,20 +65,13 @@ def checked_seed(seed: object) -> int | None:
     return int(seed)
 
 
-def choose(
-    resources: Resources,
-    options: Mapping[str, Any],
-    slots: Sequence[int],
-    generators: Sequence[np.random.Generator],
-    num_envs: int,
-) -> Chosen:
-    """Select sentences by the options, or draw them uniformly from the split.
+def choose(resources: Resources, options: Mapping[str, Any], slots: Sequence[int], num_envs: int) -> Chosen | None:
+    """Select sentences by the options; return None without options.
 
     Args:
         resources: Split and classifier.
         options: `indices`, `text` and `label`; each is one value for all slots, or a sequence of one value per slot.
         slots: R slots that need a sentence.
-        generators: Generators of these slots; without options, each draws one integer.
         num_envs: Number of slots of the environment.
 
     Raises:
@@ -87,18 +80,25 @@ def choose(
     for key in options:
         if key not in _OPTIONS:
             raise unknown_name("reset option", str(key), _OPTIONS)
-    count = len(resources.encoded)
     if "text" in options:
         if "indices" in options:
             raise HsEnvError("The reset options 'indices' and 'text' exclude each other; pass one of them.")
         return _texts(resources, options, slots, num_envs)
     if "label" in options:
         raise HsEnvError("The reset option 'label' needs 'text'; a sentence of the corpus has its own label.")
-    if "indices" in options:
-        given = _for_each("indices", options["indices"], num_envs, "an integer", np.integer | int)
-        indices = [_index(given[slot], count) for slot in slots]
-    else:
-        indices = [int(generator.integers(count)) for generator in generators]
+    if "indices" not in options:
+        return None
+    given = _for_each("indices", options["indices"], num_envs, "an integer", np.integer | int)
+    return _sentences(resources, [_index(given[slot], len(resources.encoded)) for slot in slots])
+
+
+def draw(resources: Resources, generators: Sequence[np.random.Generator]) -> Chosen:
+    """Draw a sentence of the split uniformly with each of the R generators, by one integer."""
+    count = len(resources.encoded)
+    return _sentences(resources, [int(generator.integers(count)) for generator in generators])
+
+
+def _sentences(resources: Resources, indices: Sequence[int]) -> Chosen:
     places = torch.tensor(indices, device=CPU)
     sizes = to_array(resources.encoded.sizes[places])
     return Chosen([resources.words(index) for index in indices], resources.encoded.batch(places), sizes)

@@ -165,6 +165,7 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
             ships with the package knows the classes and words of the corpus.
     """
     device, reward = find_device(names.device), make_reward(names.reward, **names.reward_parameters)
+    reward.check_problem(problem)
     if names.classifier is not None:  # errors in names come before the corpus is loaded
         _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier, device)), problem)
     data_dir = None if names.data_dir is None else expand(names.data_dir).resolve()
@@ -259,11 +260,21 @@ def _check_units(names: ResourceNames, corpus: str, classifier: str) -> None:
 
 
 def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tuple[str, ...]) -> None:
-    """Check that the classes are equally many, and in the same order if they have the same names."""
+    """Check that the classes are equally many, and in the same order if they have the same names.
+
+    Warns if they have other names, unless those of the corpus are numbers.
+    """
     if len(corpus) != len(classifier) or (corpus != classifier and set(corpus) == set(classifier)):
         raise HsEnvError(
             f"The corpus {names.corpus!r} has the labels {', '.join(corpus)}, but the classifier "
             f"{names.classifier!r} has the classes {', '.join(classifier)}; choose two that fit."
+        )
+    if corpus != classifier and not all(map(str.isdecimal, corpus)):
+        pairs = ", ".join(f"{label} as {name}" for label, name in zip(corpus, classifier, strict=True))
+        warnings.warn(
+            f"The classes of the corpus {names.corpus!r} have other names than those of the classifier "
+            f"{names.classifier!r}, so they are taken in their order: {pairs}. If this is wrong, rename the labels.",
+            stacklevel=2,
         )
 
 

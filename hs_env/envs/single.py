@@ -14,7 +14,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from hs_env.compute import isolated, to_array
-from hs_env.envs.choice import checked_options, checked_seed, choose
+from hs_env.envs.choice import checked_options, checked_seed, choose, draw
 from hs_env.envs.columns import info_of
 from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import RENDER_MODES, check_render_mode, picture
@@ -57,8 +57,9 @@ class EncoderEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Raises:
             HsEnvError: If options are unknown, contradictory or out of range, or a text has no words.
         """
-        super().reset(seed=checked_seed(seed))
-        (words,), batch, _ = choose(self._resources, checked_options(options), [0], [self.np_random], 1)
+        seed, chosen = checked_seed(seed), choose(self._resources, checked_options(options), [0], 1)
+        super().reset(seed=seed)
+        (words,), batch, _ = chosen or draw(self._resources, [self.np_random])
         with torch.inference_mode():
             self._slots.begin(self._only, batch)
             observation = self._slots.observe()

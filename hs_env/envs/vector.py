@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from hs_env.compute import from_array, isolated, to_array
-from hs_env.envs.choice import checked_options, choose
+from hs_env.envs.choice import Chosen, checked_options, choose, draw
 from hs_env.envs.columns import Columns, infos_of
 from hs_env.envs.episode_end import EpisodeEnd
 from hs_env.envs.picture import LIST_RENDER_MODES, RENDER_MODES, check_render_mode, picture
@@ -192,7 +192,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         with torch.no_grad():  # returned tensors are ordinary, not inference tensors
             observation = self._slots.observe()
         self._taken += 1
-        terminated = (self._taken == self._lengths) & ~before
+        terminated = (self._taken >= self._lengths) & ~before  # beyond it if the reward failed at the last word
         reward, done, truncated = self._slots.earned, terminated, np.zeros_like(terminated)
         if self._limit is not None:  # a truncated episode earns no reward of the last word, as with `TimeLimit`
             truncated = (self._taken >= self._limit) & ~before
@@ -204,7 +204,7 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
                 reward[ended.terminated] = ended.end.reward
         same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         if len(rows := np.flatnonzero(done if same_step else before)):
-            begun = self._begin(rows, {})
+            begun = self._begin(rows)
             with torch.no_grad():
                 observation[begun] = self._slots.observe(begun)
         self._done = np.zeros_like(done) if same_step else done.copy()
@@ -277,20 +277,22 @@ class EncoderVectorEnv(VectorEnv[Observations, NDArray[np.int64], Any]):
         """Seed and begin the slots that the options select; return them, (R,)."""
         count = self.num_envs
         rows = masked_slots(options[_MASK], count, self._begun) if _MASK in options else np.arange(count)
-        for slot, one in zip(rows.tolist(), seeds_of(seed, rows, count), strict=True):
+        seeds = seeds_of(seed, rows, count)
+        wanted = {key: value for key, value in options.items() if key != _MASK}
+        chosen = choose(self._resources, wanted, rows.tolist(), count)
+        for slot, one in zip(rows.tolist(), seeds, strict=True):
             if one is not None:
                 self._seed(slot, one)
-        self._begin(rows, {key: value for key, value in options.items() if key != _MASK})
+        self._begin(rows, chosen)
         self._done[rows] = False
         self._begun = True
         self._collect(rows.tolist(), others=False)
         return rows
 
-    def _begin(self, rows: NDArray[np.int64], options: Mapping[str, Any]) -> Tensor:
-        """Begin sentences in the slots `rows`; return these as a tensor."""
+    def _begin(self, rows: NDArray[np.int64], chosen: Chosen | None = None) -> Tensor:
+        """Begin the chosen sentences, or drawn ones, in the slots `rows`; return these as a tensor."""
         slots, begun = rows.tolist(), self._at(rows)
-        generators = [self._generator(slot) for slot in slots]
-        words, batch, lengths = choose(self._resources, options, slots, generators, self.num_envs)
+        words, batch, lengths = chosen or draw(self._resources, [self._generator(slot) for slot in slots])
         for slot, each in zip(slots, words, strict=True):
             self._words[slot], self._predictions[slot] = each, None
         self._taken[rows], self._lengths[rows] = 0, lengths

@@ -1,4 +1,4 @@
-"""Sweep a policy over a whole split of an environment."""
+"""Mean reward of a policy over a whole split of an environment."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ Act = Callable[[NDArray[np.float32], NDArray[np.bool_]], ArrayLike]
 
 
 _ID = "hs_env/PhraseSegmentation-v0"
+_OF_STEPS = ("shaping", "max_episode_steps", "render_mode")
+"""Arguments of an environment that change single steps, or none of the rewards."""
 
 
 class _Function(Agent):
@@ -70,13 +72,18 @@ def mean_reward(
         split: "train", "dev" or "test".
         env: Id of the environment.
         sentences: Number of sentences, counted from the first; None is all.
-        **arguments: Arguments of the environment, such as `corpus`, `classifier` and `reward`.
+        **arguments: Arguments of the environment, such as `corpus`, `classifier` and `reward`; but not `shaping` and
+            `max_episode_steps`.
 
     Raises:
         HsEnvError: If an argument is wrong, or the policy returns no actions.
     """
     from hs_env.envs.single import EncoderEnv  # slow to import, and no other metric needs environments
 
+    if other := next((name for name in _OF_STEPS if arguments.pop(name, None)), None):
+        raise HsEnvError(
+            f"The mean reward is that of whole sentences, so mean_reward has no argument {other!r}. Leave it out."
+        )
     if not str(gymnasium.spec(env).entry_point).startswith("hs_env."):
         raise HsEnvError(f"Expected the id of one of hs-env's environments, such as {_ID}; got {env!r}.")
     made = gymnasium.make(env, split=split, **arguments).unwrapped

@@ -67,7 +67,8 @@ After the last word also:
 | `prediction` | int | the most probable class |
 | `correct` | bool | whether the prediction is the gold class; absent for a text without a label |
 {information}
-| `reward_terms` | dict of float | terms that add up to the episode's reward, or with `shaping` to the last step's |
+| `reward_terms` | dict of float | terms that add up to the episode's reward; with `shaping` \
+also the change of the potential in the last step |
 | `unweighted_terms` | dict of float | the terms of weight 0 before weighting; absent if the reward has none |
 
 ## Arguments

@@ -14,7 +14,7 @@ from hs_env.compute import Device, find_device
 from hs_env.corpora import SPLITS
 from hs_env.corpora.spec import add_settings, take_settings
 from hs_env.errors import HsEnvError
-from hs_env.models import MODELS, Classifier, FlatClassifier
+from hs_env.models import MODELS, Classifier, FlatClassifier, StructuredEncoder
 from hs_env.registry import unknown_name
 from hs_env.rewards import make_reward
 from hs_env.shipped import CLASSIFIER
@@ -96,9 +96,10 @@ class Run:
 
 
 def _new_trainer(config: ResolvedConfig, folder: Path, console: Console) -> ClassifierTrainer:
-    flat = issubclass(MODELS.get(config.model), FlatClassifier)
-    if not flat:  # errors in names come before the data is loaded, which may take minutes
-        make_reward(config.reward, **config.reward_parameters)
+    kind = MODELS.get(config.model)
+    flat = issubclass(kind, FlatClassifier)
+    if issubclass(kind, StructuredEncoder):  # errors in names come before the data is loaded, which may take minutes
+        make_reward(config.reward, **config.reward_parameters).check_problem(kind.problem)
         BASELINES.get(config.warm_start)
     data = TrainingData.load(config, device=find_device(config.device))
     return (FlatTrainer if flat else Trainer)(config, data, folder, console)

@@ -293,3 +293,18 @@ def test_ppo_learns_on_the_native_vector_environment() -> None:
     model = sb3_algorithm("ppo")(env=SB3VecEnv(envs), device="cpu", seed=0, **sb3_defaults()["ppo"])  # type: ignore[call-arg]
     model.learn(60_000)
     assert earned(SB3Agent(model.policy)) > random + (gold - random) * 2 / 3
+
+
+def test_a_policy_of_other_observations_is_refused() -> None:
+    wrapper = gymnasium.wrappers.NormalizeObservation
+    envs = gymnasium.make_vec(
+        "hs_env/PhraseSegmentation-v0",
+        2,
+        vectorization_mode="sync",
+        wrappers=[wrapper],
+        vector_kwargs={"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP},
+    )
+    model = sb3_algorithm("ppo")("MlpPolicy", SB3VecEnv(envs), n_steps=4, device="cpu")
+    for given in (model, model.policy):
+        with pytest.raises(HsEnvError, match=r"The policy observes .*-inf, inf.*Train it without wrappers"):
+            SB3Agent(given)

@@ -30,6 +30,16 @@ def test_the_seed_decides(names: dict[str, Any]) -> None:
     assert len(set(draw(1))) > 5
 
 
+@pytest.mark.parametrize("kind", ["single", "vector"])
+def test_a_refused_reset_leaves_the_seed_alone(names: dict[str, Any], kind: str) -> None:
+    one, other = (getattr(PHRASES, kind)(**names) for _ in range(2))
+    for env in (one, other):
+        env.reset(seed=1)
+    with pytest.raises(HsEnvError, match="has no words"):
+        one.reset(seed=5, options={"text": ""})
+    assert [one.reset()[1]["index"] for _ in range(5)] == [other.reset()[1]["index"] for _ in range(5)]
+
+
 @pytest.mark.parametrize("given", [3, [3], np.int64(3), np.array([3]), (3,)])
 def test_option_indices_leaves_the_seed_alone(env: PhraseSegmentationEnv, given: Any) -> None:
     env.reset(seed=4)

@@ -75,6 +75,7 @@ def test_a_changed_corpus_with_settings_is_read_again(
         ({"split": "tset"}, "Unknown split 'tset'. Did you mean 'test'?"),
         ({"reward": "hs_lsm"}, "Unknown reward 'hs_lsm'. Did you mean 'hs_lstm.v1'?"),
         ({"reward_parameters": {"gama": 1}}, "The reward 'hs_lstm.v1' does not take these parameters"),
+        ({"reward": "log_likelihood - words_read"}, "counts the words that skimming reads, but the problem is phrase"),
         ({"render_mode": "rgb_aray"}, "Unknown render mode 'rgb_aray'. Did you mean 'rgb_array'?"),
     ],
 )
@@ -117,9 +118,10 @@ def test_labels_that_do_not_fit(tmp_path: Path, names: dict[str, Any], labels: t
         PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
 
 
-def test_other_label_names_fit(tmp_path: Path, names: dict[str, Any]) -> None:
+def test_other_label_names_fit_with_a_warning(tmp_path: Path, names: dict[str, Any]) -> None:
     make_classifier(HSLSTM, "bad", "good").save(tmp_path / "other.safetensors")
-    env = PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
+    with pytest.warns(UserWarning, match="taken in their order: negative as bad, positive as good"):
+        env = PhraseSegmentationEnv(names["corpus"], str(tmp_path / "other.safetensors"))
     env.reset(options={"text": "good", "label": "bad"})
 
 

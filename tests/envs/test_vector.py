@@ -363,3 +363,23 @@ def test_copies_go_on_alike_and_hold_no_weights(problem: Problem, names: dict[st
         (mine, *ours), (its, *others) = envs.step(actions), other.step(actions)
         np.testing.assert_array_equal(mine, its)
         np.testing.assert_equal(ours, others)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_an_episode_ends_after_its_reward_has_failed_once(
+    problem: Problem, names: dict[str, Any], mode: AutoresetMode
+) -> None:
+    calls = []
+
+    def unreachable(texts: list[str]) -> list[float]:
+        calls.append(texts)
+        if len(calls) == 1:
+            raise ValueError("service not reachable")
+        return [1.0] * len(texts)
+
+    env = problem.vector(**names, num_envs=2, reward=unreachable, autoreset_mode=mode)
+    env.reset(options={"text": ["good", "not good at all"]})
+    with pytest.raises(HsEnvError, match="service not reachable"):
+        env.step([1, 1])
+    _, rewards, terminated, _, _ = env.step([1, 1])
+    assert (rewards.tolist(), terminated.tolist()) == ([1.0, 0.0], [True, False])

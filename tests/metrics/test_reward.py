@@ -64,6 +64,7 @@ def test_agents_and_other_environments():
         ({"agent": "ppo", **SMALL}, "Expected an agent, such as .* or a function; got a str"),
         ({"agent": by_size, "sentences": 61, **SMALL}, "has 60 sentences, asked for 61"),
         ({"agent": by_size, "sentences": 4.0, **SMALL}, r"has 60 sentences, asked for 4\.0"),
+        ({"agent": by_size, "shaping": True, **SMALL}, "whole sentences, so mean_reward has no argument 'shaping'"),
         ({"agent": by_size, "env": "CartPole-v1"}, "one of hs-env's environments, such as .*; got 'CartPole-v1'"),
     ],
 )
