@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hs_env.compute import CPU
 from hs_env.corpora.vocabulary import Vocabulary
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.problems.chunking import Chunking
 from hs_env.problems.composition import Composition
 from hs_env.problems.distillation import RETAIN, InformationDistillation
@@ -73,8 +73,20 @@ class Heuristic(Baseline):
         """Return the wanted actions, (B, T) int64; values after the last word are ignored."""
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """Return the plan; the memory of a row is the part of the plan that is left."""
-        return self.plan(batch).repeat_interleave(samples, 0)
+        """Return the plan; the memory of a row is the part of the plan that is left.
+
+        Raises:
+            HsEnvError: If `plan` does not return actions (B, T) int64.
+        """
+        plan: Any = self.plan(batch)
+        expected = (torch.int64, batch.tokens.shape)
+        if not isinstance(plan, Tensor) or (plan.dtype, plan.shape) != expected:
+            came = f"{plan.dtype} {tuple(plan.shape)}" if isinstance(plan, Tensor) else shown(plan)
+            raise HsEnvError(
+                f"The plan of the baseline {type(self).__name__} must be a tensor of actions, torch.int64 "
+                f"{tuple(batch.tokens.shape)}; got {came}."
+            )
+        return plan.repeat_interleave(samples, 0)
 
     def act(self, inputs: PolicyInput) -> Decision:
         """Take the next planned action, or the nearest legal one, with probability 1."""

@@ -25,6 +25,7 @@ from hs_env.types import SentenceBatch
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
 from .distances import DistanceNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
+from .estimators.base import checked, estimator_class
 from .estimators.score import BaselineName, RatioName, ScaleName
 from .policy import LogitPolicy, PNet, PolicyNet
 
@@ -85,7 +86,7 @@ class ReinforceParameters(RateParameters):
 
     def __post_init__(self) -> None:
         self.check_rate()
-        kind, changes = ESTIMATORS.get(self.estimator), self.score_settings
+        kind, changes = estimator_class(self.estimator), self.score_settings
         score = replace(kind.preset, **changes) if issubclass(kind, ScoreFunction) else None
         if changes and score is None:
             raise HsEnvError(
@@ -196,7 +197,7 @@ class Reinforce(LearningAgent):
         self.parameters = (parameters or ReinforceParameters()).resolve(problem)
         self.vocabulary_size = vocabulary_size
         self.actions = problem.actions
-        kind = ESTIMATORS.get(self.parameters.estimator)
+        kind = estimator_class(self.parameters.estimator)
         with making_on():
             self.estimator = kind(state_size, **self.parameters.score_settings)
         self.estimator.to(device)
@@ -272,7 +273,7 @@ class Reinforce(LearningAgent):
     def _step(self, estimate: Estimate) -> float:
         """Take one step of the optimiser, and return the norm of the gradient."""
         self.optimizer.zero_grad(set_to_none=True)
-        self.loss(estimate).backward()
+        self.loss(checked(estimate, self.estimator)).backward()
         ranks.reduce_gradients(self.pnet.parameters())
         norm = nn.utils.clip_grad_norm_(self.pnet.parameters(), self.parameters.clip_norm)
         if not torch.isfinite(norm):

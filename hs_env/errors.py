@@ -1,4 +1,4 @@
-"""Define the errors for invalid input and missing extras, and check the ranges of numeric fields."""
+"""Define the errors for invalid input and missing extras, and check the fields of dataclasses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import Path
+from types import NoneType
+from typing import Literal, get_args, get_origin, get_type_hints
 
 
 class HsEnvError(ValueError):
@@ -73,6 +75,20 @@ def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
             raise HsEnvError(f"{name} must be {kind} number from {low:g} to {high:g}, got {shown(value)}.")
         if type(value) not in (int, float):
             object.__setattr__(config, name, int(value) if isinstance(value, Integral) else float(value))
+
+
+def check_choices(config: object) -> None:
+    """Check the fields of a dataclass that take one of a few values: those with a `Literal` type.
+
+    Raises:
+        HsEnvError: If a field holds another value. The message names the field, its choices and its value.
+    """
+    for name, hint in get_type_hints(type(config)).items():
+        options = (hint, *get_args(hint))
+        choices = [value for option in options if get_origin(option) is Literal for value in get_args(option)]
+        value = getattr(config, name)
+        if choices and value not in choices and not (value is None and NoneType in options):
+            raise HsEnvError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}.")
 
 
 def check_decay(weight_decay: float, **rates: float | None) -> None:

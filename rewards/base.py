@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.registry import Registry
 from hs_env.types import Episodes, Steps
 
@@ -42,6 +42,11 @@ class Reward(ABC):
         """Name the class after itself, unless it sets `name`."""
         super().__init_subclass__(**arguments)
         cls.name = cls.__dict__.get("name", cls.__name__)
+        if cls.adapt is not Reward.adapt and cls.state_dict is Reward.state_dict:
+            raise HsEnvError(
+                f"The reward {cls.name!r} changes in adapt(), so it needs the methods state_dict() and "
+                "load_state_dict(): without them a resumed run would lose what it has learned."
+            )
 
     @abstractmethod
     def terms(self, episodes: Episodes) -> Mapping[str, Tensor | Term]:
@@ -231,6 +236,8 @@ class DenseReward(Reward):
     The environments give it step by step, so that an agent can discount it.
     """
 
+    _blamed = "its method step_terms()"
+
     @abstractmethod
     def step_terms(self, steps: Steps) -> Mapping[str, Tensor]:
         """Return named contributions of each step, (R, T) floats each, that depend on this step alone."""
@@ -238,8 +245,26 @@ class DenseReward(Reward):
     def terms(self, episodes: Episodes) -> dict[str, Tensor]:
         """Sum `step_terms` over the words of each episode, in their order, so that padding changes nothing."""
         last = episodes.sentences.lengths[:, None] - 1
-        terms = self.step_terms(episodes.steps)
+        terms = self._checked_step_terms(episodes.steps)
         return {name: values.cumsum(1).gather(1, last).squeeze(1) for name, values in terms.items()}
+
+    def _checked_step_terms(self, steps: Steps) -> Mapping[str, Tensor]:
+        """Return `step_terms`, which must be a dict of float tensors (R, T)."""
+        from torch import Tensor
+
+        terms: Any = self.step_terms(steps)
+        shape = tuple(steps.actions.shape[:2])
+        if not isinstance(terms, Mapping) or not terms:
+            raise HsEnvError(f"step_terms() of {self.name!r} must return a dict of named terms, got {shown(terms)}.")
+        for name, values in terms.items():
+            tensor = isinstance(values, Tensor)
+            if not tensor or tuple(values.shape) != shape or not values.is_floating_point():
+                came = f"{values.dtype} {tuple(values.shape)}" if tensor else shown(values)
+                raise HsEnvError(
+                    f"The term {name!r} of step_terms() of {self.name!r} must be a float tensor of shape {shape}, one "
+                    f"value per step; got {came}."
+                )
+        return terms
 
     @property
     def dense(self) -> bool:
@@ -255,7 +280,7 @@ class DenseReward(Reward):
         """See `Reward.at_steps`."""
         from torch import stack
 
-        return stack([*self.step_terms(steps).values()]).sum(0).float()
+        return stack([*self._checked_step_terms(steps).values()]).sum(0).float()
 
 
 class Sum(Reward):

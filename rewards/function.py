@@ -191,10 +191,12 @@ class FunctionReward(Reward):
         if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
             came = f"{len(values)} values" if isinstance(values, Sequence) else shown(values)
             raise HsEnvError(f"The reward {self.name!r} must return a list of {count} numbers or None, got {came}.")
+        return [None if value is None else self._number(value) for value in values]
+
+    def _number(self, value: Any) -> float:
         try:
-            return [None if value is None else float(value) for value in values]
+            return float(value)
         except (TypeError, ValueError):
-            strange = next(value for value in values if not isinstance(value, int | float | None))
             raise HsEnvError(
-                f"The reward {self.name!r} must return numbers or None, got {shown(strange)} in its list."
+                f"The reward {self.name!r} must return numbers or None, got {shown(value)} in its list."
             ) from None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hs_env.compute import uniform
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.rate import Decisions
 from hs_env.models.state import EncoderState
@@ -125,6 +125,39 @@ class Estimator(ABC):
 
 ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", group="hs_env.estimators")
 """Classes of estimators by versioned name."""
+
+
+def estimator_class(name: str) -> type[Estimator]:
+    """Return the estimator that is registered as `name`.
+
+    Raises:
+        HsEnvError: If there is none, or something else is registered under the name.
+    """
+    kind: Any = ESTIMATORS.get(name)
+    if not (isinstance(kind, type) and issubclass(kind, Estimator)):
+        raise HsEnvError(f"The estimator {name!r} must be a subclass of Estimator, got {shown(kind)}.")
+    return kind
+
+
+def checked(estimate: Estimate, estimator: Estimator) -> Estimate:
+    """Return an estimate whose objective is a scalar with a gradient.
+
+    Raises:
+        HsEnvError: If the estimator has returned something else.
+    """
+    name = type(estimator).__name__
+    if not isinstance(estimate, Estimate):
+        raise HsEnvError(f"The estimator {name} must return an Estimate, got {shown(estimate)}.")
+    objective: Any = estimate.objective
+    if not isinstance(objective, Tensor) or objective.ndim or not objective.requires_grad:
+        came = shown(objective)
+        if isinstance(objective, Tensor):
+            came = f"a tensor of shape {tuple(objective.shape)} with{'' if objective.requires_grad else 'out'} gradient"
+        raise HsEnvError(
+            f"The objective of the estimator {name} must be a scalar tensor that depends on the policy, such as "
+            f"(advantages.detach() * log_probs).sum(1).mean(); got {came}."
+        )
+    return estimate
 
 
 class Trace:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hs_env.compute import seeded
 
-from .base import Estimator, ExpectedReward
+from .base import Estimator, ExpectedReward, checked
 from .exact import Exact
 
 
@@ -66,7 +66,7 @@ def gradient(
 ) -> tuple[Tensor, float]:
     """Return one estimate, (P,), and its number of passes."""
     estimate = estimator.estimate(expected, generator)
-    parts = torch.autograd.grad(estimate.objective, list(parameters))
+    parts = torch.autograd.grad(checked(estimate, estimator).objective, list(parameters))
     return torch.cat([part.flatten() for part in parts]), estimate.passes
 
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from hs_env import ranks
-from hs_env.errors import HsEnvError, check_ranges
+from hs_env.errors import HsEnvError, check_choices, check_ranges
 from hs_env.rewards import Rewarded
 
 from ..choice import choice_of
@@ -56,7 +56,8 @@ class Score:
             those of words. With None, the whole reward of an episode makes the advantage of all its words.
 
     Raises:
-        HsEnvError: If a discount is out of range, or comes with a baseline or a scale that is for whole episodes.
+        HsEnvError: If a value is out of range or unknown, or a discount comes with a baseline or a scale that is for
+            whole episodes.
     """
 
     baseline: BaselineName
@@ -67,6 +68,8 @@ class Score:
     discount: float | None = None
 
     def __post_init__(self) -> None:
+        check_choices(self)
+        check_ranges(self, updates=(1, 1e6), clip=(0, 1))
         if self.discount is None:
             return
         check_ranges(self, discount=(0, 1))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from hs_env.errors import HsEnvError
+from hs_env.corpora.tokenisation import TOKENISATIONS
+from hs_env.errors import HsEnvError, shown
 from hs_env.problems import PROBLEMS
-from hs_env.registry import Registry
+from hs_env.registry import Registry, unknown_name
 from hs_env.text_units import unit_of
 from hs_env.textfile import has_surrogates
 from hs_env.types import Sentence
@@ -20,17 +22,22 @@ SPLITS: Final = ("train", "dev", "test")
 """Names of the splits: for training, for model selection, for the final evaluation."""
 
 
-def sentence_fault(sentence: Sentence, num_labels: int) -> str | None:
+def sentence_fault(sentence: Any, num_labels: int) -> str | None:
     """Return the first fault of a sentence, in words for an error message, or None if it is valid."""
+    if not isinstance(sentence, Sentence):
+        return f"it is {shown(sentence)}, expected a Sentence"
     words, gold = sentence.words, sentence.gold_actions
+    label: Any = sentence.label
+    if not isinstance(words, tuple) or not all(isinstance(word, str) for word in words):
+        return f"its words are {shown(words)}, expected a tuple of texts such as ('a', 'good', 'film')"
     if not words:
         return "it has no words"
     if not all(words):
         return f"word {words.index('')} is empty"
     if has_surrogates("".join(words)):
         return f"{next(filter(has_surrogates, words))!r} contains half a surrogate pair"
-    if not 0 <= sentence.label < num_labels:
-        return f"its label is {sentence.label}, expected 0 to {num_labels - 1}"
+    if not isinstance(label, Integral) or not 0 <= int(label) < num_labels:
+        return f"its label is {label!r}, expected 0 to {num_labels - 1}"
     if gold is not None and len(gold) != len(words):
         return f"it has {len(words)} words, but {len(gold)} gold actions"
     return None
@@ -71,16 +78,19 @@ class Corpus:
         """Check splits, labels and every sentence. The constructor calls this.
 
         Raises:
-            HsEnvError: If a split has an unknown name, "train" is empty, there are fewer than two distinct labels, or a
-                sentence has no words, an empty word, a label out of range, gold actions that do not fit its words, or
-                another unit than the tokenisation makes.
+            HsEnvError: If the tokenisation or a split has an unknown name, "train" is empty, there are fewer than two
+                distinct labels, or a sentence has no words, an empty word, a label out of range, gold actions that do
+                not fit its words, or another unit than the tokenisation makes.
         """
+        if self.tokenisation not in TOKENISATIONS:
+            raise unknown_name(f"tokenisation of the corpus {self.name!r}:", self.tokenisation, TOKENISATIONS)
         if strange := self.splits.keys() - set(SPLITS):
             raise HsEnvError(f"Corpus {self.name!r}: the splits are {', '.join(SPLITS)}, got {sorted(strange)}.")
         if not self.splits["train"]:
             raise HsEnvError(f"Corpus {self.name!r}: the split 'train' holds no sentences.")
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise HsEnvError(f"Corpus {self.name!r}: expected two or more distinct labels, got {self.labels}.")
+        texts = all(isinstance(label, str) for label in self.labels)
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels) or not texts:
+            raise HsEnvError(f"Corpus {self.name!r}: expected two or more distinct texts as labels, got {self.labels}.")
         if has_surrogates("".join(self.labels)):
             raise HsEnvError(f"Corpus {self.name!r}: a label contains half a surrogate pair, got {self.labels}.")
         unit = unit_of(self.tokenisation)

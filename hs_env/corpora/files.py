@@ -17,7 +17,7 @@ row raises an `HsEnvError` that names the file and the line, or counts as skippe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -176,7 +176,11 @@ def read_rows(
 
 
 def to_sentences(
-    rows: Sequence[Row], labels: Sequence[str], tokenisation: str = "glove", skipped: list[HsEnvError] | None = None
+    rows: Sequence[Row],
+    labels: Sequence[str],
+    tokenisation: str = "glove",
+    skipped: list[HsEnvError] | None = None,
+    columns: Iterable[str] = (),
 ) -> tuple[Sentence, ...]:
     """Tokenise rows and turn their labels into class indices, the positions in `labels`.
 
@@ -189,6 +193,7 @@ def to_sentences(
         labels: Names of the classes.
         tokenisation: Name of the tokenisation.
         skipped: Collects the faults of rows, which are then left out. None: the first fault is raised.
+        columns: Names of columns that other rows of the corpus have. A row that lacks a column has None there.
 
     Raises:
         HsEnvError: If a label is unknown or boundaries do not fit the words (with file and line), or there is no such
@@ -197,7 +202,7 @@ def to_sentences(
     index, numbered = {name: at for at, name in enumerate(labels)}, any(name.isdecimal() for name in labels)
     if not numbered:
         index |= {str(at): at for at in range(len(labels))}
-    columns = dict.fromkeys(name for row in rows for name in row.columns)
+    missing = dict.fromkeys([*columns, *(name for row in rows for name in row.columns)])
     sentences = []
     for row in rows:
         if row.label not in index:
@@ -210,7 +215,7 @@ def to_sentences(
                 raise
             skipped.append(error)
         else:
-            sentences.append(replace(sentence, columns={**columns, **row.columns}) if columns else sentence)
+            sentences.append(replace(sentence, columns={**missing, **row.columns}) if missing else sentence)
     return tuple(sentences)
 
 

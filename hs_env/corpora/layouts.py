@@ -88,6 +88,7 @@ class _Reader:
         self._skipped: list[HsEnvError] | None = [] if row_format.skip_bad_rows else None
         self._total = 0
         self._found: Sequence[str] = ()
+        self._columns: dict[str, None] = {}
         self.labels: tuple[str, ...] = ()
         """Names of the classes, after `set_labels`."""
 
@@ -96,6 +97,7 @@ class _Reader:
         before = len(self._skipped or ())
         rows = read_rows(path, self._format, self._skipped)
         self._total += len(rows) + len(self._skipped or ()) - before
+        self._columns |= dict.fromkeys(name for row in rows for name in row.columns)
         return rows
 
     def set_labels(self, rows: Sequence[Row], owner: Path) -> None:
@@ -107,7 +109,7 @@ class _Reader:
         """Turn rows into sentences."""
         if self._known is None:
             check_labels(rows, self._found)
-        return to_sentences(rows, self._found, TOKENISATION, self._skipped)
+        return to_sentences(rows, self._found, TOKENISATION, self._skipped, self._columns)
 
     def warn(self, owner: Path) -> None:
         """Warn of the rows that were skipped."""

@@ -125,6 +125,8 @@ def _load_words(
     if stem not in _names():
         _check_colon(name)
     builder = CORPORA.get(stem)
+    if not callable(builder):
+        raise HsEnvError(f"The corpus {stem!r} is registered as {shown(builder)}, expected a function that returns it.")
     known = inspect.signature(builder).parameters
     named = parse_settings(name, rest)
     settings: dict[str, Any] = {**(sizes or {}), **({} if fold is None else {"fold": fold}), **chosen, **named}
@@ -133,7 +135,10 @@ def _load_words(
         raise HsEnvError(f"The corpus {stem!r} has no setting {strange[0]!r}; its settings: {has}.")
     settings |= {key: whole_number(name, key, value) for key, value in named.items()}
     context = {"seed": seed, "data_dir": None if data_dir is None else expand(data_dir)}
-    return builder(**{key: value for key, value in context.items() if key in known} | settings)
+    built: object = builder(**{key: value for key, value in context.items() if key in known} | settings)
+    if not isinstance(built, Corpus):
+        raise HsEnvError(f"The function of the corpus {stem!r} must return a Corpus, got {shown(built)}.")
+    return built
 
 
 def _check_colon(name: str) -> None:

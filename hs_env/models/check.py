@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from hs_env.compute import CPU, device_of, making_on, seeded
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 from hs_env.models.encoder import StructuredEncoder
 from hs_env.models.state import EncoderState
-from hs_env.problems.problem import nearest_legal
+from hs_env.problems.problem import Problem, nearest_legal
 from hs_env.types import SentenceBatch
 
 
@@ -27,13 +28,14 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     | measures | the routes measure the same at each word; finished rows keep their measures |
     | legal actions | each word has one that the problem allows; an illegal one is replaced |
     | independence | neither padding nor other sentences change a result |
-    | copies | `type(encoder)(**encoder.config())` accepts the weights of the encoder |
+    | copies | `type(encoder)(**encoder.config())` with the weights of the encoder gives its results |
 
     The encoder itself does not change.
 
     Raises:
         HsEnvError: At the first fault.
     """
+    _check_attributes(encoder)
     encoder = copy.deepcopy(encoder).eval().requires_grad_()
     lexicon = encoder.lexicon()
     if lexicon is None:
@@ -86,7 +88,25 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
             _require(same, f"{name} has another result or gradient than single steps")
     _check_measures(encoder, batch, actions)
     with making_on():
-        type(encoder)(**encoder.config()).load_state_dict(encoder.state_dict())
+        made = type(encoder)(**encoder.config())
+    made.load_state_dict(encoder.state_dict())
+    same = torch.allclose(made.to(device).eval().encode(batch, actions), expected[0], rtol=1e-4, atol=1e-5)
+    _require(same, "a copy made by config() has another result: does config() return all arguments?")
+
+
+def _check_attributes(encoder: object) -> None:
+    """Check what the other checks rely on."""
+    if not isinstance(encoder, StructuredEncoder):
+        raise HsEnvError(f"check_encoder takes a StructuredEncoder, an object and not a class; got {shown(encoder)}.")
+    problem, size, measures = (getattr(encoder, name, None) for name in ("problem", "state_size", "measures"))
+    _require(isinstance(problem, Problem), f"`problem` is {shown(problem)}, expected a Problem")
+    _require(isinstance(size, int), f"`state_size` is {shown(size)}, expected the width of an observation")
+    _require(
+        isinstance(measures, tuple) and all(isinstance(name, str) for name in measures),
+        f"`measures` is {shown(measures)}, expected a tuple of names such as ('loss',)",
+    )
+    if missing := [each.name for each in fields(encoder.Parameters) if each.name not in encoder.config()]:
+        _require(False, f"config() lacks the parameter {missing[0]!r}, so a saved encoder would get its default")
 
 
 def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
@@ -124,6 +144,9 @@ def _check_values(encoder: StructuredEncoder, batch: SentenceBatch) -> None:
 def _check_measures(encoder: StructuredEncoder, batch: SentenceBatch, actions: Tensor) -> None:
     """Check that all routes measure the same, and nothing after the end."""
     start = encoder.start(batch, len(actions) // len(batch))
+    if encoder.measures:
+        once, expected = encoder.measure(start.memory), f"torch.float32 {(len(actions), len(encoder.measures))}"
+        _require(_described(once) == expected, f"measure() gave {_described(once)}, expected {expected}")
     steps = encoder.unroll(start, actions.shape[1], lambda t, _: actions[:, t]).measured
     shape = (*actions.shape, len(encoder.measures))
     _require(

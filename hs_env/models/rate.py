@@ -18,12 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
 
-from hs_env.errors import HsEnvError, check_ranges
+from hs_env.errors import check_choices, check_ranges
 
 Control = Literal["ratio", "binomial", "controller"]
 """Name of a loss that controls a rate."""
@@ -56,8 +56,7 @@ class RateParameters:
             check_ranges(self, boundary_rate=(0.001, 0.999))
         if self.rate_weight is not None:
             check_ranges(self, rate_weight=(0, 1e6))
-        if self.rate_control not in get_args(Control):
-            raise HsEnvError(f"rate_control must be one of {', '.join(get_args(Control))}; got {self.rate_control!r}.")
+        check_choices(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -143,7 +143,13 @@ class TrainingData:
         size, labels, vectors = len(self.vocabulary), len(self.corpus.labels), self.vectors
         assert vectors is not None
         width = vectors.width if isinstance(vectors, ContextualVectors) else vectors.matrix.shape[1]
-        model = kind(size, labels, width, **plain_values(config.model_settings))
+        parameters = plain_values(config.model_settings)
+        model = kind(size, labels, width, **parameters)
+        if left_out := [name for name in parameters if name not in model.config()]:
+            raise HsEnvError(
+                f"The model {config.model!r} has the parameter {left_out[0]!r}, but its method config() leaves it out, "
+                "so a loaded model would get the default. Return it there."
+            )
         if isinstance(vectors, ContextualVectors):
             if config.encoder_rate:
                 model.words = FineTunedWords(model.words, vectors, self.vocabulary.words)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import torch
 from rich.console import Console
 
 from hs_env import ranks
-from hs_env.agents import AGENTS, Agent, AgentSetting, Baseline, Heuristic, Legality, make_baseline, rollout
+from hs_env.agents import (
+    AGENTS,
+    Agent,
+    AgentSetting,
+    Baseline,
+    Heuristic,
+    LearningAgent,
+    Legality,
+    load_agent,
+    make_baseline,
+    rollout,
+)
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
 from hs_env.metrics.scores import policy_scores, segmented_examples
@@ -57,6 +69,7 @@ class Trainer(ClassifierTrainer):
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
             with making_on():
                 self.agent = agent_kind.make(setting, config.agent_settings)
+        _check_saving(self.agent)
         if not self.agent.shares:
             ranks.require_one(f"The agent {config.agent!r} of this configuration")
         if self.origin is not None:
@@ -142,6 +155,18 @@ class Trainer(ClassifierTrainer):
         """Save the slow copy and the P-Net."""
         self.save_classifier(self.classifier.settled())
         self.agent.save(self.folder / AGENT)
+
+
+def _check_saving(agent: LearningAgent) -> None:
+    """Save and load the new agent once, since an error after the training would lose it.
+
+    Raises:
+        HsEnvError: If the agent cannot be loaded again.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / AGENT
+        agent.save(path)
+        load_agent(path)
 
 
 def _warm_start(name: str, data: TrainingData, problem: Problem) -> Baseline:

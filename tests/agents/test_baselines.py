@@ -115,6 +115,16 @@ def test_words_that_skimming_reads(name, read):
     assert SKIMMING.describe(words, taken(name, SkimLSTM, words))["read"] == read.split()
 
 
+@pytest.mark.parametrize("plan", [torch.ones(2, 9), torch.ones(3, 2, dtype=torch.int64), [1, 1]])
+def test_a_plan_is_a_tensor_of_actions(plan):
+    class Planned(Heuristic):
+        def plan(self, batch):
+            return plan
+
+    with pytest.raises(HsEnvError, match=r"The plan of the baseline Planned must be .* torch\.int64 \(2, 5\); got"):
+        Planned(Vocabulary(["a"])).begin(make_batch([5, 1]))
+
+
 def test_each_problem_has_its_baselines():
     assert baselines_for(DISTILLATION) == ["all_retain.v1", "content_words.v1", "no_punctuation.v1", "random.v1"]
     assert baselines_for(COMPOSITION) == ["balanced.v1", "gold.v1", "left_branching.v1", "random.v1"]

@@ -239,6 +239,27 @@ def test_errors_teach() -> None:
 
 
 @pytest.mark.parametrize(
+    ("objective", "came"),
+    [
+        (lambda objective: objective.detach(), r"a tensor of shape \(\) without gradient"),
+        (lambda objective: objective.expand(2), r"a tensor of shape \(2,\) with gradient"),
+        (lambda objective: objective.item(), "-"),
+    ],
+)
+def test_an_objective_that_teaches_nothing_is_refused(objective, came: str) -> None:
+    class Wrong(LeaveOneOut):
+        def steps(self, expected, generator=None):
+            for estimate in super().steps(expected, generator):
+                yield replace(estimate, objective=objective(estimate.objective))
+
+    expected, _ = make_expected()
+    agent = Reinforce(expected.encoder.state_size, SEGMENTATION)
+    agent.estimator = Wrong()
+    with pytest.raises(HsEnvError, match=f"The objective of the estimator Wrong must be a scalar.*got .*{came}"):
+        agent.update(expected.encoder, expected.batch, expected.reward)
+
+
+@pytest.mark.parametrize(
     "name",
     "phrases deletions transitions boundary_rate deletion_rate phrase_length boundary_f1 hs_lstm id_lstm".split(),
 )

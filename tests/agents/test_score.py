@@ -263,6 +263,10 @@ def test_settings_replace_those_of_the_preset() -> None:
         ({"estimator": "rebar", "samples": 1}, "'rebar' compares the samples"),
         ({"updates": 0}, "updates"),
         ({"clip": 2.0}, "clip"),
+        ({"baseline": "leave_one_outs"}, "baseline must be one of 'leave_one_out', .*, got 'leave_one_outs'"),
+        ({"scale": "runing"}, "scale must be one of"),
+        ({"optimizer": "sgd"}, "optimizer must be one of 'adam', 'adadelta', got 'sgd'"),
+        ({"reader": "gru"}, "reader must be one of"),
     ],
 )
 def test_unusable_settings_are_errors(values: dict[str, object], message: str) -> None:

@@ -31,6 +31,11 @@ def test_description() -> None:
     ("sentence", "message"),
     [
         (Sentence((), 0), "no words"),
+        (Sentence("a b", 0), "its words are 'a b', expected a tuple of texts"),
+        (Sentence(("a", None), 0), "expected a tuple of texts"),
+        (("a", 0), "it is .* expected a Sentence"),
+        (Sentence(("a",), 1.0), r"label is 1\.0, expected 0 to 1"),
+        (Sentence(("a",), "1"), "label is '1', expected 0 to 1"),
         (Sentence(("a", ""), 0), "word 1 is empty"),
         (Sentence(("a", "b\ud83d"), 0), r"'b\\ud83d' contains half a surrogate pair"),
         (Sentence(("a",), 2), "label is 2, expected 0 to 1"),
@@ -51,8 +56,11 @@ def test_bad_splits_and_labels() -> None:
         make(splits={"test": (GOOD,)})
     with pytest.raises(HsEnvError, match="valid"):
         make(splits={"train": (GOOD,), "valid": (GOOD,)})
-    with pytest.raises(HsEnvError, match="distinct labels"):
-        make(labels=("one", "one"))
+    for labels in (("one", "one"), (0, 1)):
+        with pytest.raises(HsEnvError, match="distinct texts as labels"):
+            make(labels=labels)
+    with pytest.raises(HsEnvError, match=r"Unknown tokenisation .*'toy'.*'nltk'"):
+        make(tokenisation="nltk")
 
 
 def test_a_name_needs_a_version_and_is_never_redefined() -> None:

@@ -25,6 +25,16 @@ def test_a_third_party_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_corpus("toy:depth=4", data_dir=".", seed=8).splits["train"][0].words == ("x",) * 4
 
 
+def test_a_builder_returns_a_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CORPORA, "_entries", dict(CORPORA._entries))
+    register_corpus("listed.v1")(lambda: [Sentence(("a",), 0)])  # type: ignore[arg-type, return-value]
+    register_corpus("made.v1")(load_corpus("phrases:train=1,dev=0,test=0"))  # type: ignore[arg-type]
+    with pytest.raises(HsEnvError, match="The function of the corpus 'listed' must return a Corpus, got"):
+        load_corpus("listed")
+    with pytest.raises(HsEnvError, match=r"The corpus 'made' is registered as .*, expected a function"):
+        load_corpus("made")
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [

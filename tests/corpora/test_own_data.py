@@ -40,6 +40,14 @@ def test_columns_and_names_in_the_spec_are_the_arguments(tmp_path: Path) -> None
     assert load_corpus(f"{path}:text=review", label="stars").labels == ("1", "2", "3", "4", "5")
 
 
+def test_a_column_that_one_split_lacks_is_none_there(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", "text,author,label", [(f"text {i}", "ann", i % 2) for i in range(10)])
+    write(tmp_path / "test.csv", "text,label", [(f"text {i}", i % 2) for i in range(20, 24)])
+    splits = load_corpus(tmp_path).splits
+    assert {each.columns["author"] for each in (*splits["train"], *splits["dev"])} == {"ann"}
+    assert {each.columns["author"] for each in splits["test"]} == {None}
+
+
 def test_columns_that_are_not_chosen_are_kept_for_rewards(tmp_path: Path) -> None:
     path = write(tmp_path / "r.csv", "text,review,stars", [(f"id {i}", *row) for i, row in enumerate(STARS)])
     for sentence in load_corpus(path, text="review", label="stars").splits["train"]:

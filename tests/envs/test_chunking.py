@@ -121,7 +121,7 @@ def test_padding_does_not_enter_a_dense_reward(names: dict[str, Any]) -> None:
     ("reward", "message"),
     [
         (Unknown, "The reward 'Unknown' failed: KeyError: 'foo'"),
-        (OnePerEpisode, "The reward 'OnePerEpisode' must give each step one value"),
+        (OnePerEpisode, "The term 'early' of .* of 'OnePerEpisode' must be a float tensor of shape"),
         (NotANumber, "The reward 'NotANumber' is nan at a step"),
     ],
 )

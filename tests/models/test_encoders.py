@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from torch.nn.functional import one_hot
 
 from hs_env.errors import HsEnvError
 from hs_env.models import HSLSTM, AttentiveHSLSTM, StructuredEncoder, check_encoder
+from hs_env.models.sentence import SentenceParameters
 from hs_env.types import SentenceBatch
 from tests.builders import make_batch, make_encoder, random_actions
 from tests.models.equations import EQUATIONS
@@ -109,6 +111,37 @@ def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
 def test_the_checker_finds_faults(method, wrong, fault):
     with pytest.raises(HsEnvError, match=fault):
         check_encoder(faulty(method, wrong))
+
+
+def test_the_checker_finds_parameters_that_a_copy_would_lose():
+    @dataclass(frozen=True)
+    class Warm(SentenceParameters):
+        temperature: float = 1.0
+
+    class Tempered(HSLSTM):
+        Parameters = Warm
+
+        def __init__(self, *sizes, temperature=1.0, **more):
+            super().__init__(*sizes, **more)
+            self.temperature = temperature
+
+    with pytest.raises(HsEnvError, match=r"config\(\) lacks the parameter 'temperature'"):
+        check_encoder(Tempered(30, 3, 5, hidden_size=4))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fault"),
+    [
+        ({"problem": None}, "`problem` is None, expected a Problem"),
+        ({"measures": ("loss")}, "`measures` is 'loss', expected a tuple of names"),
+        ({"measures": ("loss",)}, r"measure\(\) gave torch.float32 \(21, 0\), expected torch.float32 \(21, 1\)"),
+    ],
+)
+def test_the_checker_finds_faulty_attributes(attributes, fault):
+    with pytest.raises(HsEnvError, match=fault):
+        check_encoder(make_encoder(type("Faulty", (HSLSTM,), attributes)))
+    with pytest.raises(HsEnvError, match="takes a StructuredEncoder, an object and not a class; got"):
+        check_encoder(HSLSTM)
 
 
 def test_the_checker_finds_encoders_that_mix_sentences():

@@ -151,6 +151,7 @@ def test_functions_in_expressions(registered):
         (lambda texts: [1.0], r"'f' must return a list of 2 numbers or None, got 1 values"),
         (lambda texts: 1.0, r"must return a list of 2 numbers or None, got 1\.0"),
         (lambda texts: ["a", 1], r"must return numbers or None, got 'a'"),
+        (lambda texts: [np.float32(1), "x"], r"must return numbers or None, got 'x'"),
         (lambda texts: [math.nan, 1], r"is nan for sentence 0"),
         (lambda texts: [1 / 0], r"'f' failed: ZeroDivisionError"),
         (

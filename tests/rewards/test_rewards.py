@@ -127,6 +127,14 @@ def test_a_factor_is_finite(factor):
         factor * Accuracy()
 
 
+def test_a_reward_that_adapts_has_a_state():
+    with pytest.raises(HsEnvError, match=r"'Counting' changes in adapt\(\), so it needs .* state_dict"):
+
+        class Counting(Accuracy):
+            def adapt(self, episodes):
+                self.count = len(episodes)
+
+
 class _Broken(Reward):
     name = "broken.v1"
 

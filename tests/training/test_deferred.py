@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hs_env.models import HSLSTM, PlainLSTM, TreeLSTM
 from hs_env.models.words import WordEmbedding
-from hs_env.training import Run, TrainConfig, classifier, resume, train
+from hs_env.training import Run, TrainConfig, classifier_optimizer, resume, train
 from hs_env.training import deferred as deferred_module
 from hs_env.training.classifier_optimizer import ClassifierOptimizer
 from hs_env.types import SentenceBatch
@@ -27,7 +27,7 @@ WORDS = 40
 def large_from(words: int) -> Iterator[None]:
     """Context in which a vocabulary of so many words is large."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "LARGE", words)
+        patch.setattr(classifier_optimizer, "LARGE", words)
         yield
 
 

@@ -326,7 +326,7 @@ def test_a_full_disk_is_named_with_the_file(place, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*/run/record.json'"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/agent.safetensors'"):
         train(replace(CONFIG, corpus=place / "corpus.jsonl", vectors="random:3"), tmp_path / "run", QUIET)
 
 
