@@ -1,7 +1,7 @@
 """Learn where chunks end in `hs_env/Chunking-v0`, by REINFORCE or by Stable-Baselines3, and compare with baselines.
 
     python scripts/learn_chunking.py reinforce --seeds 0 1 2
-    python scripts/learn_chunking.py maskable_ppo --updates 40
+    python scripts/learn_chunking.py maskable_ppo --updates 400
 
 Prints a table: reward and gain per character, boundary rate, share of the spaces with a boundary and of the boundaries
 at spaces. Baselines are no chunks but the first and the last, the spaces, every five characters, and chance: with fixed
@@ -96,7 +96,7 @@ def stable(kind: str, updates: int, seed: int, price: float) -> Agent:
 def main(
     agent: tyro.conf.Positional[Literal["reinforce", "ppo", "maskable_ppo", "baselines"]],
     seeds: tuple[int, ...] = (0,),
-    updates: int = 120,
+    updates: int = 1200,
     price: float = 0.02,
     split: Literal["dev", "test"] = "dev",
 ) -> None:

@@ -105,7 +105,7 @@ def main(
     epochs: int = 6,
     learning_rate: float = 4e-3,
     hidden_size: int = 128,
-    updates: int = 120,
+    updates: int = 1200,
     seed: int = 0,
     out: Path = Path(hs_env.__file__).parent / "data" / "movie_reviews_chunks",
     runs: Path = Path("runs/chunking"),
