@@ -79,7 +79,7 @@ GALLERY = """\
 {rows}
 
 D is the width of an observation with the default classifier. The last columns are mean rewards per sentence, on the
-first {scored} dev sentences of the default corpus, with `hs_env.metrics.reward`. Rewards of different environments
+first {scored} dev sentences of the default corpus, with `hs_env.metrics.mean_reward`. Rewards of different environments
 cannot be compared. The shipped agent of Chunking takes its most probable actions here, which end no chunk but the
 forced ones; its sampled actions earn more ([what policies learn](../chunking.md#what-policies-learn)).
 

@@ -107,7 +107,7 @@ MADE = runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))
 
 
 def test_pages_of_environments_are_made_from_docstrings():
-    made, names = MADE["pages"](), [MADE["stem"](name) for name in MADE["problems"]()]
+    made, names = MADE["pages"](), [MADE["stem_of"](name) for name in MADE["problems"]()]
     assert {f"{name}.md" for name in names} < {path.name for path in made}
     assert set((DOCS / "environments").iterdir()) == {
         *made,
@@ -119,7 +119,7 @@ def test_pages_of_environments_are_made_from_docstrings():
 
 @pytest.mark.parametrize("name", MADE["problems"]())
 def test_animations_show_an_episode_of_the_shipped_agent(name):
-    path, frames = DOCS / "environments" / f"{MADE['stem'](name)}.webp", MADE["episode"](name)
+    path, frames = DOCS / "environments" / f"{MADE['stem_of'](name)}.webp", MADE["episode"](name)
     assert path.stat().st_size < 150_000
     with Image.open(path) as animation:
         assert animation.n_frames == len(frames) > 8

@@ -11,10 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    {"errors"},
+    {"errors", "text_units"},
     {"ranks"},
     {"compute"},
-    {"text_units"},
     {"types", "registry", "storage", "textfile", "shipped"},
     {"parameters", "settings"},
     {"problems"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import NoneType
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import tyro
 
@@ -85,5 +85,8 @@ def _parts(kind: Any) -> list[Any]:
 
 def _noun(kind: Any) -> str:
     """Return what the help calls a value of a type."""
+    if get_origin(kind) is tuple:
+        one = _noun(get_args(kind)[0])
+        return f"{one} [{one} ...]"
     values = get_args(kind) or {bool: (True, False)}.get(kind, ())
     return f"{{{','.join(map(str, values))}}}" if values else kind.__name__.upper()

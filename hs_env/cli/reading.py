@@ -27,7 +27,8 @@ class ReadingOptions:
     tokenisation: Literal["words", "characters", "bytes"] = "words"
     """What the words of a sentence become. Characters and UTF-8 bytes include the blanks between words."""
     noise: float = 0.0
-    """Share of the words that get a typo, in training, dev and test sentences; 0 changes nothing."""
+    """Share of the words of two or more letters that get a typo, in training, dev and test sentences; 0 changes
+    nothing."""
 
     def add_to(self, corpus: str) -> str:
         """Return the name of a corpus with these settings."""

@@ -143,13 +143,13 @@ class Comparison:
         return value | {name: extra.to_json() for name, extra in extras.items() if extra is not None}
 
     def to_csv(self) -> str:
-        """Return CSV in long form, one line per value: `row,metric,value,low,high`."""
+        """Return CSV in long form, one line per value: `row,note,metric,value,low,high`."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["row", "metric", "value", "low", "high"])
+        writer.writerow(["row", "note", "metric", "value", "low", "high"])
         for row in self.rows:
             for metric, interval in row.intervals.items():
-                writer.writerow([row.name, metric, interval.value, interval.low, interval.high])
+                writer.writerow([row.name, row.note, metric, interval.value, interval.low, interval.high])
         return text.getvalue()
 
     def to_markdown(self) -> str:

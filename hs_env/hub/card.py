@@ -143,8 +143,8 @@ def command_of(config: Mapping[str, Any], of_text: bool = False) -> str:
         *_options(values["model_parameters"], defaults["model_parameters"]),
         *_options(values["agent_parameters"], defaults["agent_parameters"], "agent."),
     ]
-    for key, value in values["reward_parameters"].items():
-        options += ["--reward-parameters", key, str(value)]
+    if rewards := values["reward_parameters"]:
+        options += ["--reward-parameters", *(shlex.quote(str(part)) for pair in rewards.items() for part in pair)]
     return " ".join(["hs-env train", *options])
 
 

@@ -92,7 +92,7 @@ class Predictor:
 
     @property
     def dev_scores(self) -> dict[str, float]:
-        """Scores of the kept epoch on dev, such as "accuracy" and "log_likelihood"."""
+        """See `Classifier.dev_scores`."""
         return self.classifier.dev_scores
 
     @property

@@ -197,9 +197,14 @@ def _write(folder: Path, sentences: Sequence[Sentence], names: Sequence[str]) ->
     """Write the splits train and dev as a corpus whose labels are the names of the classes.
 
     Raises:
-        HsEnvError: If there are too many classes for so few sentences.
+        HsEnvError: If there are too many classes for so few sentences, or no sentence is left for dev.
     """
     splits = stratified_split(sentences, DEV_SHARES)
+    if not splits["dev"]:
+        raise HsEnvError(
+            f"The {len(sentences):,} texts are too few or too alike: none is left to choose the best epoch on. Give "
+            "more distinct texts of each class."
+        )
     if too_many(len(names), len(splits["train"])):
         raise HsEnvError(f"Expected a few classes, got {len(names):,} different labels of {len(sentences):,} texts.")
     for split, chosen in splits.items():

@@ -9,8 +9,9 @@ from torch import Tensor
 def word_scores(boundaries: Tensor, ends: Tensor, lines: Tensor, counted: Tensor) -> dict[str, float]:
     """Score boundaries as a segmentation into words.
 
-    A line is segmented by itself: its two ends are known, and do not count as boundaries. A model can mark the last
-    character of a word, or the first one of the next word as soon as it has read it. Both conventions have scores.
+    The streams are consecutive parts of the text, so a word may continue in the next one. A line is segmented by
+    itself: its two ends are known, and do not count as boundaries. A model can mark the last character of a word, or
+    the first one of the next word as soon as it has read it. Both conventions have scores.
 
     Args:
         boundaries: (T, B, levels) floats, the boundaries at each character; one above 1/2 counts.
@@ -23,14 +24,14 @@ def word_scores(boundaries: Tensor, ends: Tensor, lines: Tensor, counted: Tensor
         lines) if boundaries mark last characters, and `start_token_f1_1` and `start_boundary_f1_1` if they mark first
         characters. 0 where there is nothing to find.
     """
-    letters = (counted & ~lines).t()
+    letters = (counted & ~lines).t().flatten()
     inside = torch.zeros_like(letters)
-    inside[:, :-1] = letters[:, :-1] & letters[:, 1:]  # the next character belongs to the same line
-    gold, edges = ends.t()[letters], ~inside[letters]
+    inside[:-1] = letters[:-1] & letters[1:]  # the next character belongs to the same line
+    gold, edges = ends.t().flatten()[letters], ~inside[letters]
     scores: dict[str, float] = {}
     for level, z in enumerate((boundaries > 0.5).unbind(-1), 1):
-        last = z.t()[letters]
-        first = z.t().roll(-1, 1)[letters]
+        last = z.t().flatten()[letters]
+        first = z.t().flatten().roll(-1)[letters]
         for prefix, found in (("", last), ("start_", first)):
             scores[f"{prefix}token_f1_{level}"] = _f1(_tokens(found | edges), _tokens(gold | edges))
             scores[f"{prefix}boundary_f1_{level}"] = _f1(_places(found & ~edges), _places(gold & ~edges))

@@ -95,7 +95,10 @@ class Classifier:
 
     @property
     def dev_scores(self) -> dict[str, float]:
-        """Scores on dev of the epoch that its training kept, such as "accuracy" and "log_likelihood"."""
+        """Scores on dev of the epoch that its training kept, such as "accuracy" and "log_likelihood".
+
+        The weights of a classifier that ships with the package were rounded later, so its scores differ a little.
+        """
         return {name: each for name, each in self.notes.items() if isinstance(each, float) and name not in _NO_SCORES}
 
     def sentence(self, text: str) -> Sentence:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # Sizes are in ems of the font of the words, unless a comment gives another unit.
 _PAD = 0.22  # distance from a word to the edge of its box
 _GAP = 0.52  # space between two words, with room for the edges of two boxes
-_SPACE = 0.3  # space between two words of a phrase in an SVG, where nothing moves
+_SPACE = 0.3  # space between two words of a phrase in an SVG, where nothing moves; none between characters
 _LINE = 1.85  # distance from one line to the next
 _TREE = 0.9  # additional distance for the bars of a tree
 _BAR_STEP = 0.16  # largest distance from one level of a tree to the next
@@ -97,7 +97,7 @@ def to_svg(segmented: Segmented, width: int = 720, size: int = 20) -> str:
     for span in segmented.spans:
         whole = span.state in ("phrase", "open")
         runs += [(span.start, span.stop)] if whole else [(word, word + 1) for word in range(span.start, span.stop)]
-    placed = _place(segmented.words, tuple(runs), width / size, _SPACE)
+    placed = _place(segmented.words, tuple(runs), width / size, _SPACE if segmented.unit == "words" else 0.0)
     lines = placed[-1].line + 1
     scene = _scene(segmented, placed, size, (0, 0), range(lines))
     if all(span.state == "whole" for span in segmented.spans):  # no boxes behind the words

@@ -100,7 +100,7 @@ def check_data(folder: Path, name: str, found: Mapping[str, str], rewards: bool 
             f"The word vectors have changed since the run in {folder} began. Restore their file as it was, or train a "
             "new run."
         )
-    changed = [key for key in needed if key != _ALL and found[key] != saved[key]]
+    changed = [key for key in found if key in needed and key != _ALL and found[key] != saved[key]]
     changed += [_COLUMNS] if rewards and found.get(_COLUMNS) != saved.get(_COLUMNS, found.get(_COLUMNS)) else []
     if "sentences" in changed:
         changed = ["sentences"]  # then labels and splits differ too

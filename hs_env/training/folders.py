@@ -16,7 +16,7 @@ from rich.console import Console
 
 from hs_env import ranks
 from hs_env.errors import HsEnvError
-from hs_env.shipped import CLASSIFIER
+from hs_env.shipped import CLASSIFIER, shipped_language_models, shipped_runs
 from hs_env.storage import HISTORY, check_folder, what_is
 from hs_env.training.digests import DATA
 
@@ -25,6 +25,11 @@ CONFIG, RECORD, LOCK = "config.json", "record.json", ".lock"
 
 def no_run(folder: Path) -> str:
     """Say what is at the path of a run instead of a folder with a configuration."""
+    if not folder.exists() and str(folder) in {*shipped_runs(), *shipped_language_models()}:
+        return (
+            f"{folder} ships with hs-env without its configuration and the records of its training, so it is not the "
+            f"folder of a run. `hs-env hub card {folder}` prints its figures."
+        )
     if not folder.exists():
         return f"{folder} is not the folder of a run: it does not exist."
     if folder.is_file():

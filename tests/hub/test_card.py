@@ -58,6 +58,7 @@ CONFIGS = [
     TrainConfig(reward="log_likelihood - 0.3 * phrases", seed=3, warm_epochs=2),
     TrainConfig(agent_parameters={"estimator": "ppo", "observe": False, "reader": "lstm"}, min_updates=0),
     TrainConfig(corpus="a file with spaces.csv:text=review,label=stars"),
+    TrainConfig(reward="boundary_rate", reward_parameters={"target": 0.5, "tolerance": 0.1}),
 ]
 
 

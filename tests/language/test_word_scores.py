@@ -47,8 +47,8 @@ def test_the_ends_of_lines_are_known() -> None:
     assert everything["boundary_f1_1"] == pytest.approx(2 * 4 / (13 + 4))
 
 
-def test_streams_are_cut_at_their_ends_and_padding_does_not_count() -> None:
-    """Two streams of four letters, of which the last one is padding: `ab c|` and `d ef`."""
+def test_words_go_on_in_the_next_stream_and_padding_does_not_count() -> None:
+    """Two streams of four letters, of which the last one is padding: `ab c d` and `e fg`, which is `ab c de fg`."""
     ends = torch.tensor([[False, True], [True, False], [True, True], [False, False]])
     counted = torch.tensor([[True, True], [True, True], [True, True], [True, False]])
     lines = torch.zeros_like(ends)
@@ -57,3 +57,8 @@ def test_streams_are_cut_at_their_ends_and_padding_does_not_count() -> None:
     changed = ends.clone()
     changed[3, 1] = True
     assert word_scores(changed[..., None].float(), ends, lines, counted) == result
+    cut = ends.clone()
+    cut[3, 0] = True  # after the d
+    result = word_scores(cut[..., None].float(), ends, lines, counted)
+    assert result["token_f1_1"] == pytest.approx(2 * 3 / (5 + 4))
+    assert result["boundary_f1_1"] == pytest.approx(2 * 3 / (4 + 3))
