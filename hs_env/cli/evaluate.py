@@ -42,8 +42,7 @@ def evaluate(
         policy: Folders of runs of HM-LSTM or H-Net. Their boundaries of the lowest level segment the sentences.
         samples: Sampled action sequences per sentence, over which class probabilities are averaged; 0 skips it.
         agent: Other agents to act on this run's classifier: folders of runs, agents' files, zips of Stable-Baselines3.
-        noise: Share of the words of two or more letters that get a typo before evaluation, 0 to 1; by default that of
-            the run's corpus.
+        noise: Share of the words of two or more letters that get a typo; by default that of the run's corpus.
         trust: Load zip files, although they contain pickles, which can execute any code.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """

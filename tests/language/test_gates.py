@@ -84,7 +84,7 @@ def test_the_loss_teaches_where_boundaries_pay() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"router": "cosines"}, "router must be one of cosine"),
+        ({"router": "cosines"}, "router must be one of 'cosine'"),
         ({"discount": 1.5}, "discount"),
         ({"core": "h_net", "router": "gumbel", "stages": 2}, "several stages"),
         ({"core": "h_net", "router": "reinforce", "batch_size": 1}, "mean over the streams"),

@@ -162,7 +162,7 @@ def test_estimators_for_two_actions_say_so(name):
 
 def test_the_command_line(run, tmp_path, capsys):
     cli.main(["evaluate", str(run.folder), "--split", "dev", "--format", "csv"])
-    assert "signs_of_not,clauses_per_sentence" in capsys.readouterr().out
+    assert "signs_of_not,same classifier,clauses_per_sentence" in capsys.readouterr().out
     cli.main(["segment", "not a good film a bad plot", "--run", str(run.folder), "--json"])
     said = json.loads(capsys.readouterr().out)
     assert " ".join(said["clauses"]) == "not a good film a bad plot"
