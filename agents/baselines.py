@@ -73,10 +73,14 @@ class Heuristic(Baseline):
         """Return the wanted actions, (B, T) int64; values after the last word are ignored."""
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
-        """Return the plan; the memory of a row is the part of the plan that is left.
+        """Return the plan; the memory of a row is the part of the plan that is left."""
+        return self.checked_plan(batch).repeat_interleave(samples, 0)
+
+    def checked_plan(self, batch: SentenceBatch) -> Tensor:
+        """Return what `plan` returns.
 
         Raises:
-            HsEnvError: If `plan` does not return actions (B, T) int64.
+            HsEnvError: If these are no actions (B, T) int64.
         """
         plan: Any = self.plan(batch)
         expected = (torch.int64, batch.tokens.shape)
@@ -86,7 +90,7 @@ class Heuristic(Baseline):
                 f"The plan of the baseline {type(self).__name__} must be a tensor of actions, torch.int64 "
                 f"{tuple(batch.tokens.shape)}; got {came}."
             )
-        return plan.repeat_interleave(samples, 0)
+        return plan
 
     def act(self, inputs: PolicyInput) -> Decision:
         """Take the next planned action, or the nearest legal one, with probability 1."""

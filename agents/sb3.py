@@ -282,6 +282,8 @@ def load_zip(path: StrPath, trust: bool, device: Device = "cpu") -> SB3Agent:
             policy = kind(data["observation_space"], data["action_space"], _no_rate, **settings)
         policy.load_state_dict(weights["policy"])
         return SB3Agent(policy, data.get("exploration_rate", 0.0)).to(device)
+    except HsEnvError:
+        raise
     except Exception as error:  # what is unpickled may raise anything
         raise HsEnvError(
             f"{path} holds no policy of Stable-Baselines3 that can be used: {type(error).__name__}: {error}"

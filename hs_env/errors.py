@@ -78,14 +78,17 @@ def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
 
 
 def check_choices(config: object) -> None:
-    """Check the fields of a dataclass that take one of a few values: those with a `Literal` type.
+    """Check the fields of a dataclass that take one of a few values: those whose type is a `Literal`, or None.
 
     Raises:
         HsEnvError: If a field holds another value. The message names the field, its choices and its value.
     """
     for name, hint in get_type_hints(type(config)).items():
-        options = (hint, *get_args(hint))
-        choices = [value for option in options if get_origin(option) is Literal for value in get_args(option)]
+        options = (hint,) if get_origin(hint) is Literal else get_args(hint)
+        literals = [option for option in options if option is not NoneType]
+        if not all(get_origin(option) is Literal for option in literals):
+            continue
+        choices = [value for option in literals for value in get_args(option)]
         value = getattr(config, name)
         if choices and value not in choices and not (value is None and NoneType in options):
             raise HsEnvError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}.")

@@ -41,7 +41,7 @@ def load_reference(kind: str, reference: str) -> Any:
 
 
 def stem_of(name: str) -> str:
-    """Return a versioned name without its version: `hs_lstm` for `hs_lstm.v1`."""
+    """Return a versioned name without its version: `hs_lstm` for `hs_lstm.v1`; empty for a name without a version."""
     return name.rpartition(".v")[0]
 
 

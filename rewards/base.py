@@ -45,7 +45,8 @@ class Reward(ABC):
         if cls.adapt is not Reward.adapt and cls.state_dict is Reward.state_dict:
             raise HsEnvError(
                 f"The reward {cls.name!r} changes in adapt(), so it needs the methods state_dict() and "
-                "load_state_dict(): without them a resumed run would lose what it has learned."
+                "load_state_dict(): without them a resumed run would lose what it has learned. If adapt() changes "
+                "nothing, let state_dict() return {}."
             )
 
     @abstractmethod

@@ -28,13 +28,17 @@ def sentence_fault(sentence: Any, num_labels: int) -> str | None:
         return f"it is {shown(sentence)}, expected a Sentence"
     words, gold = sentence.words, sentence.gold_actions
     label: Any = sentence.label
-    if not isinstance(words, tuple) or not all(isinstance(word, str) for word in words):
+    try:
+        text = "".join(words) if isinstance(words, tuple) else None
+    except TypeError:  # a word is no text
+        text = None
+    if text is None:
         return f"its words are {shown(words)}, expected a tuple of texts such as ('a', 'good', 'film')"
     if not words:
         return "it has no words"
     if not all(words):
         return f"word {words.index('')} is empty"
-    if has_surrogates("".join(words)):
+    if has_surrogates(text):
         return f"{next(filter(has_surrogates, words))!r} contains half a surrogate pair"
     if not isinstance(label, Integral) or not 0 <= int(label) < num_labels:
         return f"its label is {label!r}, expected 0 to {num_labels - 1}"
@@ -98,7 +102,8 @@ class Corpus:
             for index, sentence in enumerate(sentences):
                 fault = sentence_fault(sentence, len(self.labels))
                 if fault is None and sentence.unit != unit:
-                    fault = f"its unit is {sentence.unit!r}, but the tokenisation {self.tokenisation!r} makes {unit}"
+                    made = f"the tokenisation {self.tokenisation!r} makes {unit}"
+                    fault = f"its unit is {sentence.unit!r}, but {made}; give Sentence(..., unit={unit!r})"
                 if fault:
                     raise HsEnvError(f"Corpus {self.name!r}, {split} sentence {index}: {fault}.")
             gold = [(index, each.gold_actions) for index, each in enumerate(sentences) if each.gold_actions is not None]

@@ -59,7 +59,8 @@ def corpus_from_hugging_face(name: str, row_format: RowFormat = DEFAULT_FORMAT) 
     if not declared:
         for part in rows.values():
             check_labels(part, labels)
-    splits = {split: to_sentences(part, labels, TOKENISATION) for split, part in rows.items()}
+    columns = dict.fromkeys(name for part in rows.values() for row in part for name in row.columns)
+    splits = {split: to_sentences(part, labels, TOKENISATION, None, columns) for split, part in rows.items()}
     if "dev" not in splits:
         splits |= stratified_split(splits["train"], DEV_SHARES)
     source = f"https://huggingface.co/datasets/{name}"

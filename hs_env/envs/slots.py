@@ -123,12 +123,12 @@ class Slots:
         self.actions.scatter_(1, self.position[:, None], (chosen * self.reading)[:, None])
         encoder = self.resources.encoder
         state = encoder.advance(self._state, chosen, assume_legal=True)
+        if self.resources.reward.dense:  # if it fails, the state stays as it was
+            row = torch.arange(len(at), device=at.device)
+            measures = encoder.named(state.measured[row, at][:, None])
+            self.dense = self.resources.reward.checked_steps(Steps(chosen[:, None], measures), reading[:, None])[:, 0]
         self.memory, self.position, self.progress = state.memory, state.position, state.progress
         self.legal, self.measured = encoder.legal(state), state.measured
-        if self.resources.reward.dense:
-            row = torch.arange(len(at), device=at.device)
-            measures = encoder.named(self.measured[row, at][:, None])
-            self.dense = self.resources.reward.checked_steps(Steps(chosen[:, None], measures), reading[:, None])[:, 0]
         if self.resources.shaping:
             before, self.potential = self.potential, self._potential()
             self.shaping = self.potential - before

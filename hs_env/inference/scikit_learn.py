@@ -200,13 +200,13 @@ def _write(folder: Path, sentences: Sequence[Sentence], names: Sequence[str]) ->
         HsEnvError: If there are too many classes for so few sentences, or no sentence is left for dev.
     """
     splits = stratified_split(sentences, DEV_SHARES)
+    if too_many(len(names), len(splits["train"])):
+        raise HsEnvError(f"Expected a few classes, got {len(names):,} different labels of {len(sentences):,} texts.")
     if not splits["dev"]:
         raise HsEnvError(
             f"The {len(sentences):,} texts are too few or too alike: none is left to choose the best epoch on. Give "
             "more distinct texts of each class."
         )
-    if too_many(len(names), len(splits["train"])):
-        raise HsEnvError(f"Expected a few classes, got {len(names):,} different labels of {len(sentences):,} texts.")
     for split, chosen in splits.items():
         rows = [{"text": " ".join(each.words), "label": names[each.label]} for each in chosen]
         lines = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)

@@ -1,4 +1,4 @@
-"""Mean reward of a policy over a whole split of an environment."""
+"""Compute the mean reward of a policy over a whole split of an environment."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Act = Callable[[NDArray[np.float32], NDArray[np.bool_]], ArrayLike]
 
 
 _ID = "hs_env/PhraseSegmentation-v0"
-_OF_STEPS = ("shaping", "max_episode_steps", "render_mode")
-"""Arguments of an environment that change single steps, or none of the rewards."""
+_OF_STEPS = ("shaping", "max_episode_steps")
+"""Arguments of an environment that change the rewards of single steps, and so are refused."""
 
 
 class _Function(Agent):

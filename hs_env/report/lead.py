@@ -52,7 +52,7 @@ def _plain(comparison: Comparison) -> list[str]:
 
 
 def _rules() -> set[str]:
-    """Return the names of the baselines that are rules: they know neither the gold actions nor nothing at all."""
+    """Return the names of the baselines that follow a rule: all but `random` and those that take gold actions."""
     return {stem_of(name) for name, kind in BASELINES.items() if not kind.needs_gold} - {"random"}
 
 

@@ -69,7 +69,7 @@ class Trainer(ClassifierTrainer):
             setting = AgentSetting(slow, sentence, self.reward, self.warm_start, name)
             with making_on():
                 self.agent = agent_kind.make(setting, config.agent_settings)
-        _check_saving(self.agent)
+        _check_saving(self.agent, config.agent)
         if not self.agent.shares:
             ranks.require_one(f"The agent {config.agent!r} of this configuration")
         if self.origin is not None:
@@ -94,7 +94,7 @@ class Trainer(ClassifierTrainer):
     def _warm(self, batch: SentenceBatch, generator: torch.Generator) -> dict[str, float]:
         policy, problem = self.warm_start, self.classifier.fast.problem
         if isinstance(policy, Heuristic):
-            actions = policy.plan(batch)
+            actions = policy.checked_plan(batch)
         else:
             actions = rollout(Legality(problem), policy, batch, generator=generator).episodes.actions
         return _prefixed("c_net", self.classifier.update(self.config.learning_rate, batch.labels, batch, actions))
@@ -157,7 +157,7 @@ class Trainer(ClassifierTrainer):
         self.agent.save(self.folder / AGENT)
 
 
-def _check_saving(agent: LearningAgent) -> None:
+def _check_saving(agent: LearningAgent, name: str) -> None:
     """Save and load the new agent once, since an error after the training would lose it.
 
     Raises:
@@ -165,8 +165,11 @@ def _check_saving(agent: LearningAgent) -> None:
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / AGENT
-        agent.save(path)
-        load_agent(path)
+        try:
+            agent.save(path)
+            load_agent(path)
+        except HsEnvError as error:
+            raise HsEnvError(f"The agent {name!r} cannot be loaded after it is saved: {error}") from error
 
 
 def _warm_start(name: str, data: TrainingData, problem: Problem) -> Baseline:

@@ -105,6 +105,23 @@ class NotANumber(DenseReward):
         return {"early": steps.measures["early_loss"] * float("nan")}
 
 
+def test_a_dense_reward_that_failed_once_delays_no_end(names: dict[str, Any]) -> None:
+    class Flaky(DenseReward):
+        calls = 0
+
+        def step_terms(self, steps: Steps) -> dict[str, torch.Tensor]:
+            Flaky.calls += 1
+            if Flaky.calls == 1:
+                raise ValueError("service not reachable")
+            return {"early": steps.measures["early_loss"]}
+
+    envs = ChunkingVectorEnv(1, **names, reward=Flaky)
+    envs.reset(options={"text": "not"})
+    with pytest.raises(HsEnvError, match="service not reachable"):
+        envs.step(np.ones(1, np.int64))
+    assert [bool(envs.step(np.ones(1, np.int64))[2][0]) for _ in range(3)] == [False, False, True]
+
+
 def test_padding_does_not_enter_a_dense_reward(names: dict[str, Any]) -> None:
     envs = ChunkingVectorEnv(2, **names, reward=Logarithm)
     envs.reset(options={"text": ["not", "not very good"]})
