@@ -46,7 +46,7 @@ class Baseline(Agent):
 
     Attributes:
         problems: Classes of the decision problems that it supports.
-        needs_gold: Whether it takes the gold actions of the sentences.
+        needs_gold: Whether it needs sentences with gold actions.
     """
 
     problems: ClassVar[tuple[type[Problem], ...]]

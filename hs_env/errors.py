@@ -78,7 +78,7 @@ def check_ranges(config: object, **ranges: tuple[float, float]) -> None:
 
 
 def check_choices(config: object) -> None:
-    """Check the fields of a dataclass that take one of a few values: those whose type is a `Literal`, or None.
+    """Check the fields of a dataclass whose type is a `Literal`, or a `Literal` and None.
 
     Raises:
         HsEnvError: If a field holds another value. The message names the field, its choices and its value.

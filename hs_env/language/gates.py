@@ -18,9 +18,9 @@ from typing import Final
 from torch import Tensor
 
 from hs_env.agents.estimators.score import discounted
-from hs_env.errors import check_ranges
+from hs_env.errors import check_choices, check_ranges
 from hs_env.models.chunk_lstm import EARLY_WEIGHT
-from hs_env.models.h_net.routers import RouterName, check_router
+from hs_env.models.h_net.routers import RouterName
 
 GATE_WEIGHT: Final = 0.01
 """Weight of the loss of the boundaries."""
@@ -47,7 +47,7 @@ class GateParameters:
         Raises:
             HsEnvError: If a value is out of range; names the field, the value and the range.
         """
-        check_router(self.router)
+        check_choices(self)
         check_ranges(self, discount=(0, 1))
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection
-from typing import ClassVar, Final, Literal, NamedTuple, get_args
+from typing import ClassVar, Final, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -252,16 +252,6 @@ def make_router(name: RouterName, width: int, rate: float, spaces: Collection[in
         return PatternRouter(uniform(PERIOD, seeded(0), CPU) < rate)
     linear = {"straight_through": LinearRouter, "gumbel": GumbelRouter, "reinforce": PolicyRouter}
     return linear[name](width, rate)
-
-
-def check_router(name: str) -> None:
-    """Check that `name` is the name of a router.
-
-    Raises:
-        HsEnvError: If it is not; the message lists the known names.
-    """
-    if name not in get_args(RouterName):
-        raise HsEnvError(f"router must be one of {', '.join(get_args(RouterName))}; got {name!r}.")
 
 
 def _places(lengths: Tensor, before: Tensor, period: int) -> tuple[Tensor, Tensor]:
