@@ -62,7 +62,7 @@ site: .venv/.site  ## the documentation site in build/site, with every link in i
 	$(BIN)/python scripts/make_site.py
 
 constraints: $(INSTALLED)  ## pin what .venv holds, with the extras that have no environment of their own
-	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,parquet,site,tune]'
+	$(BIN)/pip install --constraint constraints.txt --editable '.[dev,analysis,contextual,hf,site,tune]'
 	{ sed '/^[^#]/,$$d' constraints.txt; \
 	  $(BIN)/pip freeze --all --exclude pip --exclude-editable | sed 's/+[^+]*$$//' | LC_ALL=C sort -f; } > .venv/pins
 	mv .venv/pins constraints.txt
@@ -73,7 +73,7 @@ clean:  ## remove .venv, .interop and everything that was built; runs and downlo
 
 # Order-only: the interpreter is a link to a file of any age. What is installed depends on these three files alone.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[dev,analysis,contextual,parquet,tune]'
+	$(BIN)/python -m pip install --no-compile --constraint constraints.txt --editable '.[dev,analysis,contextual,tune]'
 	@touch $@
 
 .venv/.site: $(INSTALLED)

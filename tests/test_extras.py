@@ -8,7 +8,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-EXTRA = ["gensim", "jinja2", "markupsafe", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn"]
+EXTRA = ["gensim", "jinja2", "markupsafe", "matplotlib", "pandas", "scipy", "sklearn"]
 """Packages that are in extras, or that the package once required."""
 
 
@@ -81,7 +81,5 @@ def test_the_tests_have_every_extra_that_they_need() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     required = config["options"]["install_requires"].lower().split()
-    assert not {"gensim", "pandas", "pyarrow", *config["options.extras_require"]["analysis"].lower().split()} & {
-        *required
-    }
-    assert ".[dev,analysis,contextual,parquet,tune]" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert not {"gensim", "pandas", *config["options.extras_require"]["analysis"].lower().split()} & {*required}
+    assert ".[dev,analysis,contextual,tune]" in (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@
   in double quotes may contain separators and line breaks; `""` in it means one quote. Blanks around quotes are ignored.
 * `.tsv`: the same with tabs, one row per line. Quotes have no special meaning.
 * `.all`: a label, a blank and a text per line, as in the public files of TREC, CR and MPQA.
-* `.parquet`: with the optional package pyarrow.
+* `.parquet`.
 
 All but Parquet may be packed with gzip. A `RowFormat` names other columns. A label is any text or number. Other keys
 and columns are kept for rewards, and empty lines are skipped. Lines end as on any system, and the ending of a file's

@@ -1,4 +1,4 @@
-"""Read the rows of Parquet files with the optional package pyarrow."""
+"""Read the rows of Parquet files."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hs_env.corpora.delimited import Record, Wanted, check_columns
-from hs_env.errors import HsEnvError, missing_extra
+from hs_env.errors import HsEnvError
 
 
 def parquet_rows(path: Path, wanted: Wanted) -> Iterator[Record]:
     """Yield the rows of a Parquet file, counted from 1.
 
     Raises:
-        HsEnvError: If pyarrow is missing, the file cannot be read, or a wanted column is missing.
+        HsEnvError: If the file cannot be read, or a wanted column is missing.
     """
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise missing_extra(f"{path}: Parquet files", "parquet") from error
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
     try:
         with ParquetFile(path) as file:
             check_columns(path, 1, file.schema_arrow.names, wanted)

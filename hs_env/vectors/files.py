@@ -11,7 +11,6 @@ import numpy as np
 
 from hs_env.errors import HsEnvError
 from hs_env.vectors.archive import read_npz
-from hs_env.vectors.parquet import read_strings
 from hs_env.vectors.streams import Source
 from hs_env.vectors.text_format import read_text
 from hs_env.vectors.word2vec import read_word2vec
@@ -45,7 +44,16 @@ def glove_words() -> list[str]:
     Raises:
         HsEnvError: If the package is not installed, or its list of words is broken.
     """
-    return [word.decode(errors="surrogatepass") for word in read_strings(_glove_folder() / "glove_6B_index.parquet")]
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    path = _glove_folder() / "glove_6B_index.parquet"
+    try:
+        with ParquetFile(path) as file:
+            words: list[str] = file.read(["index"]).column("index").to_pylist()
+    except (OSError, LookupError, ArrowException) as error:
+        raise HsEnvError(f"{path}: cannot be read as the list of words ({error}).") from error
+    return words
 
 
 def read_glove_package(wanted: set[str]) -> Source:

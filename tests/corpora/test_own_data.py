@@ -1,7 +1,6 @@
 """Files as users have them: other columns, other labels, other separators, and rows with faults."""
 
 import gzip
-import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -220,7 +219,7 @@ def test_a_folder_with_folds_and_columns(tmp_path: Path, write_rows: Callable[..
 
 
 def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
     from pyarrow import parquet
 
     text, label = map(list, zip(*STARS, strict=True))
@@ -236,13 +235,6 @@ def test_parquet(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and more")
     with pytest.raises(HsEnvError, match=r"broken.parquet: cannot be read as Parquet"):
         load_corpus(tmp_path / "broken.parquet")
-
-
-def test_parquet_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    (tmp_path / "r.parquet").write_bytes(b"PAR1")
-    with pytest.raises(HsEnvError, match=r'r.parquet: Parquet files need an extra .*"hs-env\[parquet\]"'):
-        load_corpus(tmp_path / "r.parquet")
 
 
 def test_a_column_is_a_name_or_a_number(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from hs_env.corpora import Vocabulary
 from hs_env.errors import HsEnvError
 from hs_env.training.paths import located_vectors
-from hs_env.vectors import load_vectors
+from hs_env.vectors import files, load_vectors
+from hs_env.vectors.files import glove_words
 
 WORDS = Vocabulary(["good", "Bad", "zyzzq"]).words
 VECTORS = np.array([[1, 2, 3], [-4, 5, 6], [7, 8, -9]], dtype=np.float32)
@@ -116,6 +119,23 @@ def test_glove_package() -> None:
     np.testing.assert_array_equal(vectors.matrix[2], vectors.matrix[3])
     king, queen = vectors.matrix[4], vectors.matrix[5]
     assert king @ queen / np.linalg.norm(king) / np.linalg.norm(queen) > 0.7
+    words = glove_words()
+    assert (len(words), words[:3]) == (400_000, ["the", ",", "."])
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1 and more", None])
+def test_a_broken_list_of_words_of_the_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes | None
+) -> None:
+    path = tmp_path / "glove_6B_index.parquet"
+    if data is not None:
+        path.write_bytes(data)
+    monkeypatch.setattr(files, "_glove_folder", lambda: tmp_path)
+    with pytest.raises(HsEnvError, match=r"glove_6B_index.parquet: cannot be read as the list of words"):
+        glove_words()
+    parquet.write_table(pyarrow.table({"another": ["the"]}), path)
+    with pytest.raises(HsEnvError, match=r"glove_6B_index.parquet: cannot be read as the list of words"):
+        glove_words()
 
 
 @pytest.mark.parametrize(
