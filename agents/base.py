@@ -66,23 +66,18 @@ class Agent(ABC):
 
     Attributes:
         actions: Names of the actions that it was trained for; None if it does not know.
+        observes: Whether a decision depends on the observation. If not, `rollout` does not run the encoder.
+        reads_words: Whether it has word vectors of its own, by token id, so that it needs the vocabulary it was trained
+            with.
     """
 
     actions: tuple[str, ...] | None = None
+    observes: bool = True
+    reads_words: bool = False
 
     def named_actions(self) -> dict[str, list[str]]:
         """Return the entry of a saved agent that names its actions; empty if it does not know them."""
         return {} if self.actions is None else {"actions": list(self.actions)}
-
-    @property
-    def observes(self) -> bool:
-        """Whether a decision depends on the observation; if not, `rollout` chooses all actions without the encoder."""
-        return True
-
-    @property
-    def reads_words(self) -> bool:
-        """Whether it has word vectors of its own, by token id, so that it needs the vocabulary it was trained with."""
-        return False
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """Return the (R, M) memory at the first word, `samples` consecutive rows per sentence; by default M = 0."""
@@ -124,12 +119,13 @@ class Update:
 
 
 class LearningAgent(Agent):
-    """An agent that the trainer can train."""
+    """An agent that the trainer can train.
 
-    @property
-    def shares(self) -> bool:
-        """Whether it can learn on several processes, each with a share of the batch (see `hs_env.ranks`)."""
-        return False
+    Attributes:
+        shares: Whether it can learn on several processes, each with a share of the batch (see `hs_env.ranks`).
+    """
+
+    shares: bool = False
 
     @abstractmethod
     def update(

@@ -63,10 +63,7 @@ BASELINES: Registry[type[Baseline]] = Registry("baseline", group="hs_env.baselin
 class Heuristic(Baseline):
     """A policy that decides all words of a sentence in advance."""
 
-    @property
-    def observes(self) -> bool:
-        """See `Agent.observes`."""
-        return False
+    observes = False
 
     @abstractmethod
     def plan(self, batch: SentenceBatch) -> Tensor:
@@ -273,6 +270,7 @@ class Random(Baseline):
     """Acts at random: uniformly, or with probability p for the last of two actions."""
 
     problems = (Problem,)
+    observes = False
 
     def __init__(self, vocabulary: Vocabulary, p: float = 0.5) -> None:
         super().__init__(vocabulary)
@@ -283,11 +281,6 @@ class Random(Baseline):
         if not possible:
             raise HsEnvError(f"The probability p of the last action must be between 0 and 1, got {p!r}.")
         self.p = p
-
-    @property
-    def observes(self) -> bool:
-        """See `Agent.observes`."""
-        return False
 
     def act(self, inputs: PolicyInput) -> Decision:
         """Sample an action, even if `deterministic`, because this policy has no best action."""

@@ -172,6 +172,9 @@ class TreePolicy(Agent):
     the first words of all nodes, and the distances after the word to be decided and all later ones.
     """
 
+    observes = False
+    reads_words = True
+
     def __init__(self, pnet: TreeNet) -> None:
         self.pnet = pnet
 
@@ -179,16 +182,6 @@ class TreePolicy(Agent):
         """See `Agent.to`."""
         self.pnet.to(device)
         return self
-
-    @property
-    def observes(self) -> bool:
-        """See `Agent.observes`."""
-        return False
-
-    @property
-    def reads_words(self) -> bool:
-        """See `Agent.reads_words`."""
-        return True
 
     @isolated
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:

@@ -33,20 +33,13 @@ class FixedPolicy(LearningAgent):
         HsEnvError: If the baseline observes the encoder.
     """
 
+    observes = False
+    shares = True
+
     def __init__(self, name: str, baseline: Baseline) -> None:
         if baseline.observes:
             raise HsEnvError(f"A fixed policy does not observe the encoder, but {name!r} does. Choose another.")
         self.name, self.baseline = name, baseline
-
-    @property
-    def observes(self) -> bool:
-        """See `Agent.observes`."""
-        return False
-
-    @property
-    def shares(self) -> bool:
-        """See `LearningAgent.shares`."""
-        return True
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""

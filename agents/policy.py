@@ -173,21 +173,13 @@ class LogitPolicy(Agent):
 
     def __init__(self, pnet: PNet) -> None:
         self.pnet = pnet
+        self.observes = pnet.first.in_features > 0
+        self.reads_words = pnet.reader is not None
 
     def to(self, device: torch.device) -> LogitPolicy:
         """See `Agent.to`."""
         self.pnet.to(device)
         return self
-
-    @property
-    def observes(self) -> bool:
-        """See `Agent.observes`."""
-        return self.pnet.first.in_features > 0
-
-    @property
-    def reads_words(self) -> bool:
-        """See `Agent.reads_words`."""
-        return self.pnet.reader is not None
 
     @isolated
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:

@@ -219,22 +219,14 @@ class Reinforce(LearningAgent):
             self.pnet = self.parameters.make_pnet(state_size, k, vocabulary_size, initial)
         self.pnet.to(device)
         self._policy = self.pnet.agent()
+        self.observes = self._policy.observes
+        self.shares = isinstance(self.estimator, ScoreFunction) and self.parameters.boundary_rate is None
         self._state_size, self._num_actions = state_size, k
         weights = list(self.pnet.parameters())
         matrices, others = [w for w in weights if w.ndim > 1], [w for w in weights if w.ndim < 2]
         groups = [{"params": matrices, "weight_decay": self.parameters.weight_decay}, {"params": others}]
         make = _OPTIMIZERS[self.parameters.optimizer]
         self.optimizer = make(groups, lr=self.parameters.learning_rate, weight_decay=0.0)
-
-    @property
-    def observes(self) -> bool:
-        """See `Agent.observes`."""
-        return self._policy.observes
-
-    @property
-    def shares(self) -> bool:
-        """See `LearningAgent.shares`; true of the score-function estimators without a target for the boundary rate."""
-        return isinstance(self.estimator, ScoreFunction) and self.parameters.boundary_rate is None
 
     def begin(self, batch: SentenceBatch, samples: int = 1) -> Tensor:
         """See `Agent.begin`."""

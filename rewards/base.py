@@ -32,9 +32,13 @@ class Reward(ABC):
 
     Attributes:
         name: Name in messages and logs, by default the name of the class.
+        dense: Whether it gives a part of the reward at each step, `at_steps`; other rewards come at the last word.
+        sparse: Whether it gives a part of the reward at the last word; only a dense reward may give none there.
     """
 
     name: str
+    dense: bool = False
+    sparse: bool = True
     _blamed: ClassVar[str] = "its method terms()"
     """Part of the user's code that messages about errors name."""
 
@@ -88,16 +92,6 @@ class Reward(ABC):
             term = value if isinstance(value, Term) else Term(value)
             terms[key] = replace(term, values=self._checked(key, term.values, episodes))
         return terms
-
-    @property
-    def dense(self) -> bool:
-        """Whether it gives a part of the reward at each step, `at_steps`; other rewards come at the last word."""
-        return False
-
-    @property
-    def sparse(self) -> bool:
-        """Whether it gives a part of the reward at the last word; only a dense reward may give none there."""
-        return True
 
     def at_steps(self, steps: Steps) -> Tensor:
         """Return the part of the reward that each step gives by itself, (R, T) float32; only if `dense`."""
@@ -237,6 +231,8 @@ class DenseReward(Reward):
     The environments give it step by step, so that an agent can discount it.
     """
 
+    dense = True
+    sparse = False
     _blamed = "its method step_terms()"
 
     @abstractmethod
@@ -267,16 +263,6 @@ class DenseReward(Reward):
                 )
         return terms
 
-    @property
-    def dense(self) -> bool:
-        """See `Reward.dense`."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """See `Reward.sparse`."""
-        return False
-
     def at_steps(self, steps: Steps) -> Tensor:
         """See `Reward.at_steps`."""
         from torch import stack
@@ -289,6 +275,7 @@ class Sum(Reward):
 
     def __init__(self, left: Reward, right: Reward) -> None:
         self.left, self.right = left, right
+        self.dense, self.sparse = left.dense or right.dense, left.sparse or right.sparse
         self.name = f"{left.name} + {right.name}".replace(" + -", " - ")
 
     def terms(self, episodes: Episodes) -> dict[str, Term]:
@@ -297,16 +284,6 @@ class Sum(Reward):
         for key, term in self.right.checked_terms(episodes).items():
             terms[key] = terms[key] + term if key in terms else term
         return terms
-
-    @property
-    def dense(self) -> bool:
-        """See `Reward.dense`."""
-        return self.left.dense or self.right.dense
-
-    @property
-    def sparse(self) -> bool:
-        """See `Reward.sparse`."""
-        return self.left.sparse or self.right.sparse
 
     def at_steps(self, steps: Steps) -> Tensor:
         """See `Reward.at_steps`."""
@@ -346,22 +323,13 @@ class Multiple(Reward):
         if not math.isfinite(factor):
             raise HsEnvError(f"A reward can only be multiplied by a finite number, got {factor} * {reward.name}.")
         self.reward, self.factor = reward, factor
+        self.dense, self.sparse = reward.dense, reward.sparse
         multiplied = f"({reward.name})" if isinstance(reward, Sum) else reward.name
         self.name = f"-{multiplied}" if factor == -1 else f"{factor:g} * {multiplied}"
 
     def terms(self, episodes: Episodes) -> dict[str, Term]:
         """See `Reward.terms`."""
         return {key: term.times(self.factor) for key, term in self.reward.checked_terms(episodes).items()}
-
-    @property
-    def dense(self) -> bool:
-        """See `Reward.dense`."""
-        return self.reward.dense
-
-    @property
-    def sparse(self) -> bool:
-        """See `Reward.sparse`."""
-        return self.reward.sparse
 
     def at_steps(self, steps: Steps) -> Tensor:
         """See `Reward.at_steps`."""

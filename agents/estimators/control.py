@@ -24,8 +24,13 @@ from .base import ESTIMATORS, Estimate, Estimator, ExpectedReward, Walk, mean_ob
 
 
 class ControlVariate(Estimator):
-    """Uses a control variate c, which subclasses define and train."""
+    """Uses a control variate c, which subclasses define and train.
 
+    Attributes:
+        passes: Passes over the sentence per sample, those that c needs included.
+    """
+
+    passes: float = 1.0
     unbiased = True
     binary = True
     compares_samples = True
@@ -37,11 +42,6 @@ class ControlVariate(Estimator):
     @abstractmethod
     def learn(self, plain: Tensor, correction: Tensor) -> Tensor:
         """Return the weights (R, T) of the logits, given those of REINFORCE and the correction, and train c."""
-
-    @property
-    def passes(self) -> float:
-        """Passes over the sentence per sample."""
-        return 1.0
 
     def estimate(self, expected: ExpectedReward, generator: torch.Generator | None = None) -> Estimate:
         """See `Estimator.estimate`."""
@@ -84,15 +84,11 @@ class REBAR(ControlVariate):
     """
 
     title = "REBAR"
+    passes = 3.0  # one for the sample, and two encoder steps per word
     _TEMPERATURE, _DECAY = 0.5, 0.95
 
     def __init__(self, state_size: int = 0) -> None:
         self.covariance, self.variance = 0.0, 0.0
-
-    @property
-    def passes(self) -> float:
-        """One pass for the sample and two encoder steps per word."""
-        return 3.0
 
     def variate(self, expected: ExpectedReward, walked: Walk, t: int, z: Tensor) -> Tensor:
         """See `ControlVariate.variate`."""
