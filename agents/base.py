@@ -220,7 +220,7 @@ class AgentKind:
     reward_dropout: bool = False
 
 
-AGENTS: Registry[AgentKind] = Registry("agent", group="hs_env.agents")
+AGENTS: Registry[AgentKind] = Registry("agent", group="hs_env.agents", instances_of=AgentKind)
 """Kinds of agents by versioned name."""
 
 _RENAMED = {"structure.v1": "fixed.v1"}

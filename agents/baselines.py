@@ -56,7 +56,7 @@ class Baseline(Agent):
         self.vocabulary = vocabulary
 
 
-BASELINES: Registry[type[Baseline]] = Registry("baseline", group="hs_env.baselines")
+BASELINES: Registry[type[Baseline]] = Registry("baseline", group="hs_env.baselines", subclasses_of=(Baseline,))
 """Classes of baseline policies by versioned name."""
 
 

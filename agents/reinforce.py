@@ -25,7 +25,7 @@ from hs_env.types import SentenceBatch
 from .base import AGENTS, Agent, AgentKind, AgentSetting, Decision, LearningAgent, PolicyInput, Update
 from .distances import DistanceNet, TreePolicy, WordWeightNet
 from .estimators import ESTIMATORS, Estimate, ExpectedReward, ScoreFunction
-from .estimators.base import checked, estimator_class
+from .estimators.base import checked
 from .estimators.score import BaselineName, RatioName, ScaleName
 from .policy import LogitPolicy, PNet, PolicyNet
 
@@ -86,7 +86,7 @@ class ReinforceParameters(RateParameters):
 
     def __post_init__(self) -> None:
         self.check_rate()
-        kind, changes = estimator_class(self.estimator), self.score_settings
+        kind, changes = ESTIMATORS.get(self.estimator), self.score_settings
         score = replace(kind.preset, **changes) if issubclass(kind, ScoreFunction) else None
         if changes and score is None:
             raise HsEnvError(
@@ -197,7 +197,7 @@ class Reinforce(LearningAgent):
         self.parameters = (parameters or ReinforceParameters()).resolve(problem)
         self.vocabulary_size = vocabulary_size
         self.actions = problem.actions
-        kind = estimator_class(self.parameters.estimator)
+        kind = ESTIMATORS.get(self.parameters.estimator)
         with making_on():
             self.estimator = kind(state_size, **self.parameters.score_settings)
         self.estimator.to(device)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from hs_env.errors import HsEnvError
+from hs_env.errors import HsEnvError, shown
 
 _VERSIONED = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)\.v(?P<version>0|[1-9][0-9]*)")
 
@@ -70,12 +70,21 @@ class Registry(Generic[T]):
         group: Group of the entry points, whose names are versioned. Default: no plug-ins.
         own: Entries of this package that are imported when needed, as `package.module:name` by versioned name.
         first_version: Lowest version of a name.
+        subclasses_of: Classes whose subclasses the entries must be; by default anything can be registered.
+        instances_of: Class whose instances the entries must be.
     """
 
     def __init__(
-        self, kind: str, group: str | None = None, own: Mapping[str, str] | None = None, first_version: int = 1
+        self,
+        kind: str,
+        group: str | None = None,
+        own: Mapping[str, str] | None = None,
+        first_version: int = 1,
+        subclasses_of: tuple[type, ...] = (),
+        instances_of: type = object,
     ) -> None:
         self.kind, self.group, self._first_version = kind, group, first_version
+        self._subclasses_of, self._instances_of = subclasses_of, instances_of
         self._entries: dict[str, T] = {}
         self._own = {name: EntryPoint(name, reference, "") for name, reference in (own or {}).items()}
 
@@ -83,7 +92,7 @@ class Registry(Generic[T]):
         """Return a decorator that registers its argument under a versioned name such as `my_reward.v1`.
 
         Raises:
-            HsEnvError: If the name is not of the form `stem.vN`, or is taken.
+            HsEnvError: If the name is not of the form `stem.vN`, or is taken, or the argument is of another kind.
         """
         if not self.is_versioned(name):
             raise HsEnvError(f"A {self.kind} needs a versioned name such as 'my_{self.kind}.v1', got {name!r}.")
@@ -93,6 +102,7 @@ class Registry(Generic[T]):
             )
 
         def add(entry: T) -> T:
+            self._check(f"The {self.kind} {name!r}", entry)
             self._entries[name] = entry
             return entry
 
@@ -178,4 +188,13 @@ class Registry(Generic[T]):
                 f"{where} cannot be loaded from {points[0].value!r}: {type(error).__name__}: {error}. "
                 "Repair or uninstall that distribution."
             ) from error
+        self._check(where, entry)
         return entry
+
+    def _check(self, where: str, entry: object) -> None:
+        """Refuse an entry of another kind."""
+        if self._subclasses_of and not (isinstance(entry, type) and issubclass(entry, self._subclasses_of)):
+            names = " or ".join(each.__name__ for each in self._subclasses_of)
+            raise HsEnvError(f"{where} must be a subclass of {names}, got {shown(entry)}.")
+        if not isinstance(entry, self._instances_of):
+            raise HsEnvError(f"{where} must be an object of {self._instances_of.__name__}, got {shown(entry)}.")

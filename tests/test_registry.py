@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from hs_env.agents import AGENTS, BASELINES, ESTIMATORS
 from hs_env.errors import HsEnvError
+from hs_env.language.cores import CORES
+from hs_env.models import MODELS
 from hs_env.registry import Registry
 
 
@@ -110,3 +113,36 @@ def test_a_broken_plugin_is_named_with_its_distribution(plugins, name, message):
     with pytest.raises(HsEnvError, match=message):
         plugins.get(name)
     assert plugins.get("three") == 4
+
+
+@pytest.mark.parametrize("entry", [1, str, print, "float"])
+def test_an_entry_of_another_kind_is_refused_when_it_is_registered(entry):
+    registry = Registry("size", subclasses_of=(int, float))
+    with pytest.raises(HsEnvError, match=r"The size 'big\.v1' must be a subclass of int or float, got "):
+        registry.register("big.v1")(entry)
+    assert "big" not in registry
+    assert registry.register("big.v1")(bool) is bool
+
+
+def test_a_class_is_refused_where_an_object_is_expected():
+    registry = Registry("size", instances_of=int)
+    with pytest.raises(HsEnvError, match=r"The size 'big\.v1' must be an object of int, got <class 'int'>"):
+        registry.register("big.v1")(int)
+    assert registry.register("big.v1")(7) == 7
+
+
+@pytest.mark.parametrize("registry", [AGENTS, BASELINES, CORES, ESTIMATORS, MODELS])
+def test_registries_of_plug_ins_refuse_what_they_cannot_use(registry):
+    with pytest.raises(HsEnvError, match=rf"The {registry.kind} 'mine\.v1' must be "):
+        registry.register("mine.v1")(object)
+
+
+def test_a_plugged_in_entry_of_another_kind_names_its_distribution(tmp_path, monkeypatch):
+    (tmp_path / "plugged_numbers.py").write_text("three = 3\n")
+    distribution(tmp_path, "wrong-kind", ["three.v1 = plugged_numbers:three"])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry("size", group="hs_env.tests", subclasses_of=(int,))
+    with pytest.raises(
+        HsEnvError, match=r"of the distribution 'wrong-kind' must be a subclass of int, got 3"
+    ):
+        registry.get("three")

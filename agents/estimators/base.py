@@ -123,20 +123,8 @@ class Estimator(ABC):
             raise HsEnvError(f"This is no state of {self.title}: the keys are {sorted(state)}.")
 
 
-ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", group="hs_env.estimators")
+ESTIMATORS: Registry[type[Estimator]] = Registry("estimator", group="hs_env.estimators", subclasses_of=(Estimator,))
 """Classes of estimators by versioned name."""
-
-
-def estimator_class(name: str) -> type[Estimator]:
-    """Return the estimator that is registered as `name`.
-
-    Raises:
-        HsEnvError: If there is none, or something else is registered under the name.
-    """
-    kind: Any = ESTIMATORS.get(name)
-    if not (isinstance(kind, type) and issubclass(kind, Estimator)):
-        raise HsEnvError(f"The estimator {name!r} must be a subclass of Estimator, got {shown(kind)}.")
-    return kind
 
 
 def checked(estimate: Estimate, estimator: Estimator) -> Estimate:

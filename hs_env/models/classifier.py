@@ -42,7 +42,9 @@ from hs_env.vectors.contextual import PREFIX, ContextualVectors, load_contextual
 
 Model = StructuredEncoder | FlatClassifier
 
-MODELS: Registry[type[Model]] = Registry("model", group="hs_env.models")
+MODELS: Registry[type[Model]] = Registry(
+    "model", group="hs_env.models", subclasses_of=(StructuredEncoder, FlatClassifier)
+)
 """Model classes by versioned name. `MODELS.get(name)(**model.config())` builds a model with the same sizes."""
 MODELS.register("hs_lstm.v1")(HSLSTM)
 MODELS.register("attentive_hs_lstm.v1")(AttentiveHSLSTM)

@@ -123,7 +123,7 @@ class CoreOptions(NamedTuple):
     spaces: Collection[int] = ()
 
 
-CORES: Final[Registry[type[Core]]] = Registry("core")
+CORES: Final[Registry[type[Core]]] = Registry("core", subclasses_of=(Core,))
 """Cores by versioned name."""
 
 
