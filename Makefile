@@ -6,6 +6,8 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := .venv/.installed
+# Many tests start processes, and without bytecode each of them compiles PyTorch again, for 3 seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Their requirements clash with each other, so each has an environment in .interop and pins in tests/interop/pins.
 LIBRARIES := agilerl rllib skrl tianshou torchrl zoo
 
