@@ -142,7 +142,5 @@ def test_a_plugged_in_entry_of_another_kind_names_its_distribution(tmp_path, mon
     distribution(tmp_path, "wrong-kind", ["three.v1 = plugged_numbers:three"])
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = Registry("size", group="hs_env.tests", subclasses_of=(int,))
-    with pytest.raises(
-        HsEnvError, match=r"of the distribution 'wrong-kind' must be a subclass of int, got 3"
-    ):
+    with pytest.raises(HsEnvError, match=r"of the distribution 'wrong-kind' must be a subclass of int, got 3"):
         registry.get("three")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +18,10 @@ import torch
 from torch import Tensor
 
 from hs_env.compute import find_device, isolated
-from hs_env.corpora import Corpus, load_corpus
+from hs_env.corpora.cached import CorpusKey, Stamp, cached_corpus, corpus_key, stamp
 from hs_env.corpora.encoded import EncodedSplit
-from hs_env.corpora.loading import corpus_files
 from hs_env.corpora.spec import add_settings, take_settings
-from hs_env.errors import HsEnvError, expand, path_text, shown
+from hs_env.errors import HsEnvError, path_text, shown
 from hs_env.models import Classifier, StructuredEncoder, find_classifier, shipped_runs
 from hs_env.problems import PROBLEMS, environment_id
 from hs_env.problems.problem import Problem
@@ -31,9 +30,7 @@ from hs_env.rewards import Reward, RewardLike, make_reward
 from hs_env.text_units import unit_of
 from hs_env.types import UNKNOWN, Sentence
 
-_Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
-_Corpus: TypeAlias = tuple[str, Path | None, _Stamp]
-_Classifier: TypeAlias = tuple[Path, _Stamp, torch.device]
+_Classifier: TypeAlias = tuple[Path, Stamp, torch.device]
 
 _MOST_UNKNOWN: Final = 0.2
 """Largest share of unknown words with which a classifier is taken for one that knows the corpus."""
@@ -168,40 +165,39 @@ def find_resources(names: ResourceNames, problem: Problem) -> NamedResources:
     reward.check_problem(problem)
     if names.classifier is not None:  # errors in names come before the corpus is loaded
         _checked_encoder(names.classifier, _classifier(_classifier_key(names.classifier, device)), problem)
-    data_dir = None if names.data_dir is None else expand(names.data_dir).resolve()
-    corpus_key = names.corpus, data_dir, _stamp(corpus_files(names.corpus, data_dir))
-    corpus = _corpus(corpus_key)
+    key = corpus_key(names.corpus, names.data_dir)
+    corpus = cached_corpus(key)
     if names.split not in corpus.splits:
         raise unknown_name("split", names.split, corpus.splits)
     if not (sentences := corpus.splits[names.split]):
         raise HsEnvError(f"The split {names.split!r} of the corpus {names.corpus!r} holds no sentences.")
     if names.classifier is None:
-        names = replace(names, classifier=_fitting_classifier(names, corpus_key, problem, device))
+        names = replace(names, classifier=_fitting_classifier(names, key, problem, device))
     assert names.classifier is not None
     classifier_key = _classifier_key(names.classifier, device)
     classifier = _classifier(classifier_key)
     encoder = _checked_encoder(names.classifier, classifier, problem)
     _check_units(names, unit_of(corpus.tokenisation), unit_of(classifier.tokenisation))
     _check_labels(names, corpus.labels, classifier.labels)
-    if (unknown := _unknown_share(corpus_key, classifier_key, names.split)) > _MOST_UNKNOWN:
+    if (unknown := _unknown_share(key, classifier_key, names.split)) > _MOST_UNKNOWN:
         warnings.warn(
             f"The classifier {names.classifier!r} does not know {unknown:.0%} of the words of the corpus "
             f"{names.corpus!r}, so its predictions and rewards mean little.",
             stacklevel=2,
         )
-    encoded = _encoded(corpus_key, classifier_key, names.split)
+    encoded = _encoded(key, classifier_key, names.split)
     return NamedResources(
         encoder, _lexicon(classifier_key), encoded, reward, names.shaping, names, classifier, sentences
     )
 
 
-def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Problem, device: torch.device) -> str:
+def _fitting_classifier(names: ResourceNames, corpus: CorpusKey, problem: Problem, device: torch.device) -> str:
     """Return the first classifier for `problem`, of its default and the shipped ones, that knows the corpus.
 
     Raises:
         HsEnvError: If there is none.
     """
-    refused, labels = [], _corpus(corpus_key).labels
+    refused, labels = [], cached_corpus(corpus).labels
     for name in dict.fromkeys((problem.environment.classifier, *shipped_runs())):
         key = _classifier_key(name, device)
         classifier = _classifier(key)
@@ -209,7 +205,7 @@ def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Prob
             continue
         if classifier.labels != labels:
             refused.append(f"{name!r} has the classes {', '.join(classifier.labels)}")
-        elif (unknown := _unknown_share(corpus_key, key, names.split)) > _MOST_UNKNOWN:
+        elif (unknown := _unknown_share(corpus, key, names.split)) > _MOST_UNKNOWN:
             refused.append(f"{name!r} does not know {unknown:.0%} of the words")
         else:
             return name
@@ -221,7 +217,7 @@ def _fitting_classifier(names: ResourceNames, corpus_key: _Corpus, problem: Prob
     )
 
 
-def _unknown_share(corpus: _Corpus, classifier: _Classifier, split: str) -> float:
+def _unknown_share(corpus: CorpusKey, classifier: _Classifier, split: str) -> float:
     """Return the share of the running words of a split that the classifier does not know."""
     return float((_encoded(corpus, classifier, split).tokens == UNKNOWN).float().mean())
 
@@ -278,15 +274,9 @@ def _check_labels(names: ResourceNames, corpus: tuple[str, ...], classifier: tup
         )
 
 
-def _stamp(files: Iterable[Path]) -> _Stamp:
-    """Return names, times and sizes of files, to detect changes; without missing files."""
-    found = [(str(file.resolve()), file.stat()) for file in files if file.exists()]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
-
-
 def _classifier_key(name: str, device: torch.device) -> _Classifier:
     path = find_classifier(name).resolve()
-    return path, _stamp([path]), device
+    return path, stamp([path]), device
 
 
 @lru_cache(maxsize=8)
@@ -304,13 +294,8 @@ def _lexicon(key: _Classifier) -> tuple[Tensor, ...] | None:
         return encoder.lexicon()
 
 
-@lru_cache(maxsize=8)
-def _corpus(key: _Corpus) -> Corpus:
-    return load_corpus(key[0], data_dir=key[1])
-
-
 @lru_cache(maxsize=16)
-def _encoded(corpus: _Corpus, classifier: _Classifier, split: str) -> EncodedSplit:
+def _encoded(corpus: CorpusKey, classifier: _Classifier, split: str) -> EncodedSplit:
     encoder = _classifier(classifier).model
     assert isinstance(encoder, StructuredEncoder)
-    return _classifier(classifier).encode(_corpus(corpus).for_problem(encoder.problem).splits[split])
+    return _classifier(classifier).encode(cached_corpus(corpus).for_problem(encoder.problem).splits[split])

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from hs_env.compute import CPU, from_array, generator_for, permutation, seed_for, to_array
-from hs_env.corpora import SPLITS, Corpus, Vocabulary, load_corpus
+from hs_env.corpora import SPLITS, Corpus, Vocabulary
+from hs_env.corpora.cached import cached_corpus, corpus_key
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, StructuredEncoder
@@ -171,7 +172,7 @@ def corpus_of(config: ResolvedConfig) -> Corpus:
     Raises:
         HsEnvError: If the corpus cannot be loaded.
     """
-    corpus = load_corpus(config.corpus, data_dir=config.data_dir)
+    corpus = cached_corpus(corpus_key(config.corpus, config.data_dir))
     kind = MODELS.get(config.model)
     return corpus.for_problem(kind.problem) if issubclass(kind, StructuredEncoder) else corpus
 

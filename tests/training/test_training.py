@@ -17,6 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from hs_env.agents import FixedPolicy, Reinforce, SB3Agent, SB3Learner, load_agent
 from hs_env.agents.baselines import Random
+from hs_env.corpora import cached
+from hs_env.envs.classes import PhraseSegmentationEnv
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare
 from hs_env.metrics.scores import policy_scores
@@ -389,6 +391,22 @@ def test_a_run_is_not_evaluated_on_a_corpus_that_has_changed(tmp_path):
     (run.folder / "data.json").unlink()  # as in runs of earlier versions
     with pytest.raises(HsEnvError, match=r"has other words or labels than when the run in .*run was trained"):
         run.data()
+
+
+def test_a_corpus_is_read_once_to_train_compare_and_step_an_environment(tmp_path, monkeypatch):
+    rows = [{"text": f"the {word} film", "label": number % 2} for number, word in enumerate(["good", "bad"] * 8)]
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read, load = [], cached.load_corpus
+    monkeypatch.setattr(cached, "load_corpus", lambda name, **arguments: read.append(name) or load(name, **arguments))
+    run = train(replace(CONFIG, corpus=str(tmp_path)), tmp_path / "run", QUIET)
+    compare(run, "test", QUIET)
+    PhraseSegmentationEnv(str(tmp_path), str(run.folder))
+    assert read == [str(tmp_path)]
+    rows[0]["text"] = "a better film"
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    PhraseSegmentationEnv(str(tmp_path), str(run.folder))
+    assert read == [str(tmp_path)] * 2
 
 
 def test_the_notes_of_a_classifier_are_those_of_the_epoch_that_was_kept(finished):

@@ -1,0 +1,35 @@
+"""Load a corpus once per process, as long as its files do not change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+from hs_env.corpora.corpus import Corpus
+from hs_env.corpora.loading import corpus_files, load_corpus
+from hs_env.errors import expand
+
+Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
+"""Names, times and sizes of files."""
+CorpusKey: TypeAlias = tuple[str, Path | None, Stamp]
+"""Name of a corpus with its settings, folder of the data sets, and stamp of the files that it may be read from."""
+
+
+def stamp(files: Iterable[Path]) -> Stamp:
+    """Return names, times and sizes of files, to detect changes; without missing files."""
+    found = [(str(file.resolve()), file.stat()) for file in files if file.exists()]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in found)
+
+
+def corpus_key(name: str, data_dir: str | Path | None = None) -> CorpusKey:
+    """Return what `cached_corpus` knows a corpus by. It changes with the files of the corpus."""
+    folder = None if data_dir is None else expand(data_dir).resolve()
+    return name, folder, stamp(corpus_files(name, folder))
+
+
+@lru_cache(maxsize=8)
+def cached_corpus(key: CorpusKey) -> Corpus:
+    """Return `load_corpus(key[0], data_dir=key[1])`, which is read only, from memory if it was loaded before."""
+    return load_corpus(key[0], data_dir=key[1])
