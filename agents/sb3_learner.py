@@ -131,7 +131,8 @@ class SB3Learner(SB3Agent, LearningAgent):
 
         with torch.no_grad():
             sentences = EncodedSplit.from_batch(batch)
-            return Resources(encoder, encoder.lexicon(), sentences, reward, self.settings.shaping)
+            lexicon = encoder.lexicon(batch.tokens)  # not of the whole vocabulary, for each update
+            return Resources(encoder, lexicon, sentences, reward, self.settings.shaping)
 
     def _chosen_arguments(self) -> dict[str, Any]:
         """Return the algorithm's arguments; `steps` must be a multiple of the steps per gradient update."""

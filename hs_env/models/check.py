@@ -67,7 +67,9 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
     legal_alone = [
         (one, chosen[:, : one.tokens.shape[1]]) for (one, _), chosen in zip(alone, taken.split(samples), strict=True)
     ]
-    known = encoder.begin(lexicon, tokens.repeat_interleave(samples, 0), lengths.repeat_interleave(samples))
+    words, counts = tokens.repeat_interleave(samples, 0), lengths.repeat_interleave(samples)
+    known, needed = encoder.begin(lexicon, words, counts), encoder.lexicon(tokens)
+    assert needed is not None
     expected = _with_gradient(encoder, steps)
     for name, result in {
         "encode()": encoder.encode(batch, actions),
@@ -82,6 +84,7 @@ def check_encoder(encoder: StructuredEncoder, *, seed: int = 0) -> None:
         ),
         **({"relaxed actions as weights of action 1": encoder(batch, actions.float())} if k == 2 else {}),
         "lexicon()": _step_by_step(encoder, known, actions)[0],
+        "lexicon() of the batch": _step_by_step(encoder, encoder.begin(needed, words, counts), actions)[0],
     }.items():
         for one, other in zip(_with_gradient(encoder, result), expected, strict=True):
             same = torch.allclose(one, other, rtol=1e-4, atol=1e-5)

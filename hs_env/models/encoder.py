@@ -8,13 +8,14 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from hs_env.errors import HsEnvError
 from hs_env.models.sentence import SentenceParameters
 from hs_env.models.state import EncoderState
 from hs_env.models.words import WordVectorLayer
 from hs_env.problems.problem import Problem, nearest_legal
-from hs_env.types import Episodes, SentenceBatch
+from hs_env.types import PADDING, Episodes, SentenceBatch
 
 Decide = Callable[[int, EncoderState], Tensor]
 """Function that chooses the actions at word t of R sentences: hard ones (R,), or relaxed ones."""
@@ -161,13 +162,20 @@ class StructuredEncoder(nn.Module, ABC):
         measured = memory.new_zeros(*table_index.shape, len(self.measures))
         return EncoderState(tables, table_index, lengths, nothing, nothing, memory, measured)
 
-    def lexicon(self) -> tuple[Tensor, ...] | None:
-        """Return the tables of the whole vocabulary, indexed by token id. Valid only in eval mode (no dropout).
+    def lexicon(self, tokens: Tensor | None = None) -> tuple[Tensor, ...] | None:
+        """Return the tables of the vocabulary, indexed by token id. Valid only in eval mode (no dropout).
 
+        With `tokens`, int64 of any shape, only their rows and that of `PADDING` are computed; the others are undefined.
         The result is None if the vector of a word depends on its sentence.
         """
-        vectors = self.words.lexicon()
-        return None if vectors is None else self.tables_of(vectors, torch.arange(len(vectors), device=vectors.device))
+        needed = None if tokens is None else pad(tokens.flatten(), (0, 1), value=PADDING).unique()
+        vectors = self.words.lexicon(needed)
+        if vectors is None:
+            return None
+        if needed is None:
+            return self.tables_of(vectors, torch.arange(len(vectors), device=vectors.device))
+        rows = self.tables_of(vectors[needed], needed)
+        return tuple(row.new_empty(len(vectors), row.shape[1]).index_copy_(0, needed, row) for row in rows)
 
     def advance(self, state: EncoderState, actions: Tensor, *, assume_legal: bool = False) -> EncoderState:
         """Apply an action to each row and move to the next word.

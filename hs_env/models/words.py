@@ -39,8 +39,11 @@ class WordVectorLayer(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def lexicon(self) -> Tensor | None:
-        """Return the vectors of all words, (V, e) float32 by token id; None if they depend on the sentence."""
+    def lexicon(self, tokens: Tensor | None = None) -> Tensor | None:
+        """Return the vectors of all words, (V, e) float32 by token id; None if they depend on the sentence.
+
+        If `tokens`, int64, are given, only their rows are up to date.
+        """
 
     def forward(self, batch: SentenceBatch) -> tuple[Tensor, Tensor]:
         """Compute the word vectors of the batch, with dropout in training mode.
@@ -89,10 +92,10 @@ class WordEmbedding(WordVectorLayer):
             self.deferred.catch_up(tokens)
         return nn.functional.embedding(tokens, self.weight, sparse=self.deferred is not None)
 
-    def lexicon(self) -> Tensor:
+    def lexicon(self, tokens: Tensor | None = None) -> Tensor:
         """See `WordVectorLayer.lexicon`."""
         if self.deferred is not None:
-            self.deferred.catch_up()
+            self.deferred.catch_up(tokens)
         return self.weight
 
 
@@ -120,7 +123,7 @@ class ContextualWords(WordVectorLayer):
             raise HsEnvError(f"The batch has word vectors of width {vectors.shape[1]}, expected {self.embedding_size}.")
         return vectors
 
-    def lexicon(self) -> None:
+    def lexicon(self, tokens: Tensor | None = None) -> None:
         """See `WordVectorLayer.lexicon`."""
         return None
 
@@ -155,7 +158,7 @@ class FineTunedWords(WordVectorLayer):
         sentences = [[self._vocabulary[token] for token in tokens[:length]] for tokens, length in rows]
         return self._encoder.word_states(sentences, self.layer)
 
-    def lexicon(self) -> None:
+    def lexicon(self, tokens: Tensor | None = None) -> None:
         """See `WordVectorLayer.lexicon`."""
         return None
 

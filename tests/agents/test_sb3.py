@@ -29,6 +29,7 @@ from hs_env.agents.sb3 import sb3_algorithm, sb3_defaults
 from hs_env.envs.resources import NamedResources
 from hs_env.errors import HsEnvError
 from hs_env.interop.sb3 import SB3VecEnv
+from hs_env.models import HSLSTM
 from hs_env.models.saved import LOADING_ERRORS
 from hs_env.problems.segmentation import SEGMENTATION
 from hs_env.rewards import HSLSTMReward
@@ -67,6 +68,21 @@ def assert_same_policy(one: SB3Agent, two: SB3Agent) -> None:
 def name(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
+
+
+def test_the_cost_of_an_update_does_not_grow_with_the_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, encoder, computed, tables_of = make_learner("ppo"), make_encoder(), list[int](), HSLSTM.tables_of
+
+    def counted(self: HSLSTM, vectors: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        computed.append(len(tokens))
+        return tables_of(self, vectors, tokens)
+
+    monkeypatch.setattr(HSLSTM, "tables_of", counted)
+    learner.update(encoder, BATCH, HSLSTMReward(), generator=torch.Generator().manual_seed(0))
+    words = len(BATCH.tokens.unique())
+    assert words + 1 < encoder.words.vocabulary_size
+    assert max(computed[:1]) <= words + 1  # that of padding
+    assert max(computed) <= len(BATCH.tokens.flatten()) + 1
 
 
 def test_decisions_keep_to_the_protocol(name: str) -> None:

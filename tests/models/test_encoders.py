@@ -105,7 +105,7 @@ def faulty(method: str, wrong: Callable[..., Any]) -> StructuredEncoder:
         ("outcomes", lambda self, state, both: both[::-1], "relaxed actions"),
         ("encode", lambda self, batch, actions, log_probs: log_probs.roll(1, 0), "encode.. has another"),
         ("encode", lambda self, batch, actions, log_probs: log_probs.detach(), "no gradient"),
-        ("lexicon", lambda self, tables: tuple(2 * table for table in tables), "lexicon.. has another"),
+        ("lexicon", lambda self, *given: tuple(2 * table for table in given[-1]), "lexicon.. has another"),
     ],
 )
 def test_the_checker_finds_faults(method, wrong, fault):
