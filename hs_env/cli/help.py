@@ -20,9 +20,10 @@ def join_lines(*configs: type) -> None:
     """
     for config in configs:
         for base in config.__mro__[:-1]:
+            texts = field_texts(base)
             for name, kind in vars(base).get("__annotations__", {}).items():
                 if not hasattr(kind, "__metadata__") and not str(kind).startswith("ClassVar"):
-                    base.__annotations__[name] = Annotated[kind, tyro.conf.arg(help=field_texts(base).get(name, ""))]
+                    base.__annotations__[name] = Annotated[kind, tyro.conf.arg(help=texts.get(name, ""))]
 
 
 def print_help(function: Callable[..., Any], prog: str, whole: bool) -> None:
