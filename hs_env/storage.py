@@ -268,6 +268,8 @@ def _held_instead(folder: Path, kind: str) -> str:
             f" The run in {folder} is one of a classifier: use `hs-env evaluate` or `hs-env segment`, or give a run of "
             "`hs-env lm train`."
         )
+    if kind == "agent" and (folder / "classifier.safetensors").is_file():
+        return f" The model of the run in {folder} takes no actions, so the run has no agent."
     if (folder / "config.json").is_file():
         command = "lm train" if kind == "language model" else "train"
         return f" The run in {folder} is not finished. Resume it with: hs-env {command} --resume {folder}"

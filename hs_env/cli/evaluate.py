@@ -71,7 +71,7 @@ def _with_noise(folder: Path, noise: float | None, device: str) -> Run:
 
 
 def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agent]:
-    """Load agents for the classifier of a run, by names that tell them apart."""
+    """Load agents for the classifier of a run, by their absolute paths or the names of shipped runs."""
     from hs_env.agents import load_agent_for
     from hs_env.models import StructuredEncoder
     from hs_env.shipped import AGENT
@@ -84,10 +84,8 @@ def _load_agents(run: Run, paths: Sequence[Path], trust: bool) -> dict[str, Agen
     named: dict[str, Path] = {}
     for path in paths:
         resolved = path.resolve()
-        folder = resolved if resolved.is_dir() else resolved.parent if resolved.name == AGENT else None
-        short = resolved.stem if folder is None else folder.name
-        name = short if short not in named else f"{resolved.parent.name}-{short}"
+        name = str(resolved.parent if resolved.name == AGENT else resolved) if resolved.exists() else str(path)
         if name in named:
-            raise HsEnvError(f"Two agents would be called {name!r} in the table: {named[name]} and {path}. Rename one.")
+            raise HsEnvError(f"The agent {path} is given twice. Give it once.")
         named[name] = path
     return {name: load_agent_for(model, run.classifier.vocabulary, path, trust=trust) for name, path in named.items()}

@@ -104,15 +104,19 @@ def run_grid(
             faults = run_cells(missing, ledger, lambda cell: out / "cells" / cell.key, jobs, console, launch)
     results = ledger.results()
     lines = summarise(cells, results, published)
-    write_atomically(out / "table.md", to_markdown(lines).encode())
-    write_atomically(out / "table.csv", to_csv(lines).encode())
+    if not lines and not faults:
+        others = f"{len(results)} results of other configurations" if results else "no result"
+        raise HsEnvError(f"{ledger.path} holds {others}, and none of this grid, so there is no table.")
+    if lines:
+        write_atomically(out / "table.md", to_markdown(lines).encode())
+        write_atomically(out / "table.csv", to_csv(lines).encode())
     print(to_markdown(lines if wanted == cells else summarise(wanted, results, published)))
     if options.power:
         print(power_table(power_of(choose_cells(cells, corpora, ()), results, options.model)))
     for path in save_figures(cells, results, out / "figures") if options.figures else []:
         print(path)
     if faults:
-        raise HsEnvError(f"{len(faults)} runs have no result: {faults[0]}. Repeat the command.")
+        raise HsEnvError(f"{len(faults)} runs have no result: {faults[0]}. Once the cause is gone, repeat the command.")
 
 
 @contextmanager

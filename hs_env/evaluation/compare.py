@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -73,7 +73,7 @@ def compare(
         policies: Folders of runs of HM-LSTM or H-Net, whose boundaries of the lowest level are policies on the run's
             classifier.
         samples: Sampled action sequences per sentence, for a row with their mean class probabilities; 0 skips it.
-        agents: Other agents by name, each for a row with its decisions on the run's classifier.
+        agents: Other agents by name or absolute path, each for a row with its decisions on the run's classifier.
 
     Raises:
         HsEnvError: If the split is unknown, the corpus has changed since the training, the model cannot use `policies`,
@@ -143,9 +143,20 @@ def _file_stem(
         parts.append(type(run.classifier.model if run.agent is None else run.agent).__name__)
     parts += [f"oracle{oracle}"] if oracle else []
     parts += [f"policy-{_as_part(path.name, path.as_posix())}" for path in map(Path.resolve, policies)]
-    parts += [f"agent-{_as_part(name, name)}" for name in agents]
+    parts += [f"agent-{_as_part(label, name)}" for name, label in _labels(agents).items()]
     parts += [f"samples{samples}"] if samples else []
     return "-".join(parts)
+
+
+def _labels(agents: Iterable[str]) -> dict[str, str]:
+    """Return what a row calls each agent: its name, or for a path as many of the last parts as tell it from others."""
+    parts = {name: Path(name).with_suffix("").parts if Path(name).is_absolute() else (name,) for name in agents}
+    labels = {}
+    for name, own in parts.items():
+        others = [each for other, each in parts.items() if other != name]
+        count = next((n for n in range(1, len(own)) if all(own[-n:] != each[-n:] for each in others)), len(own))
+        labels[name] = "-".join(own[-count:])
+    return labels
 
 
 def _as_part(name: str, whole: str) -> str:
@@ -181,9 +192,9 @@ def _readings(encoder: StructuredEncoder, agent: Agent, sentences: EncodedSplit,
 def _others(encoder: StructuredEncoder, agents: Mapping[str, Agent], sentences: EncodedSplit) -> list[Row]:
     """Return rows of other agents, on the run's own classifier."""
     rows = []
-    for name, agent in agents.items():
+    for label, agent in zip(_labels(agents).values(), agents.values(), strict=True):
         found = greedy_predictions(encoder, agent, sentences)
-        rows.append(Row(name, intervals(found), f"{type(agent).__name__}, same classifier"))
+        rows.append(Row(label, intervals(found), f"{type(agent).__name__}, same classifier"))
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,7 +128,7 @@ class Comparison:
                 "name": row.name,
                 "note": row.note,
                 "metrics": {
-                    metric: {"value": interval.value, "low": interval.low, "high": interval.high}
+                    metric: {"value": interval.value, "low": _known(interval.low), "high": _known(interval.high)}
                     for metric, interval in row.intervals.items()
                 },
             }
@@ -149,7 +150,8 @@ class Comparison:
         writer.writerow(["row", "note", "metric", "value", "low", "high"])
         for row in self.rows:
             for metric, interval in row.intervals.items():
-                writer.writerow([row.name, row.note, metric, interval.value, interval.low, interval.high])
+                ends = _known(interval.low), _known(interval.high)
+                writer.writerow([row.name, row.note, metric, interval.value, *ends])
         return text.getvalue()
 
     def to_markdown(self) -> str:
@@ -227,11 +229,16 @@ def _write(column: Column, value: float) -> str:
     return f"{value * column.factor:.{column.decimals}f}".replace("-", "−")
 
 
+def _known(end: float) -> float | None:
+    """Return the end of an interval, or None for NaN: a single run has no interval."""
+    return None if math.isnan(end) else end
+
+
 def _ends(column: Column, interval: Interval) -> tuple[str, str]:
-    """Format the ends of an interval: `82.9–` and `85.4`, or two empty texts if its width is 0.
+    """Format the ends of an interval: `82.9–` and `85.4`, or two empty texts if it has none or its width is 0.
 
     Negative ends are written `−0.46…` and `−0.37`, since a dash could be mistaken for a minus sign.
     """
-    if interval.low == interval.high:
+    if not interval.low < interval.high:
         return "", ""
     return _write(column, interval.low) + ("…" if interval.low < 0 else "–"), _write(column, interval.high)

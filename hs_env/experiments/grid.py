@@ -73,8 +73,9 @@ def load_grid(path: StrPath, data_dir: StrPath | None = None) -> list[Cell]:
 
     The grid itself sets the fields `corpus`, `seed` and `data_dir`.
 
-    In texts of settings and variants, `{number}` is replaced by the seed or fold, for example to give each fold its own
-    word vectors. Cells are sorted by number, so a grid that is stopped early has results of every variant and corpus.
+    In texts of settings and variants and in names of corpora, `{number}` is replaced by the seed or fold, for example
+    to give each fold its own word vectors. Cells are sorted by number, so a grid that is stopped early has results of
+    every variant and corpus.
 
     Raises:
         HsEnvError: If the file is missing or malformed, or the configuration of a variant is invalid.
@@ -112,7 +113,8 @@ def _read(path: Path) -> dict[str, Any]:
             raise HsEnvError(f"{path}, {name!r}: remove {own[0]!r}; [corpora.NAME] chooses corpora and seeds.")
     for name, variant in grid["variants"].items():
         chosen = variant.get("corpora", [])
-        if not isinstance(chosen, list) or not all(isinstance(corpus, str) for corpus in chosen):
+        named = isinstance(chosen, list) and all(isinstance(corpus, str) for corpus in chosen)
+        if not named or ("corpora" in variant and not chosen):
             raise HsEnvError(f"{path}, variant {name!r}: corpora must be a list of names, got {shown(chosen)}.")
     return {"settings": {}, **grid}
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hs_env.errors import HsEnvError, missing_extra
 from hs_env.experiments.runner import POLL_SECONDS, Ended, Launch, run_here
@@ -95,9 +94,9 @@ def _work(config: ResolvedConfig, folder: Path) -> Ended:
         try:
             return Ended(run_here(config, folder))
         except (HsEnvError, OSError) as error:
-            fault: Any = " ".join(str(error).split())
+            fault, final = " ".join(str(error).split()), isinstance(error, HsEnvError)
         except Exception as error:
             traceback.print_exc()
-            fault = f"{type(error).__name__}: {error}"
+            fault, final = f"{type(error).__name__}: {error}", False
         print(fault, file=file)
-        return Ended(None, fault)
+        return Ended(None, fault, final=final)

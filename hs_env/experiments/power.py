@@ -28,8 +28,9 @@ class Power:
         variants: Number of variants that are compared with the plain LSTM.
         runs: Smallest number of pairs of runs of a comparison.
         deviation: Standard deviation of the difference in test accuracy of a pair, pooled over the variants.
-        smallest: Smallest true difference that `runs` pairs detect with 80% power.
-        needed: Number of pairs that detect a difference of one point of accuracy; in words if over 1,000 or none do.
+        smallest: Smallest true difference that `runs` pairs detect with 80% power; NaN if all pairs differ by the same.
+        needed: Number of pairs that detect a difference of one point of accuracy; in words if these are over 1,000, if
+            no number suffices, or if all pairs differ by the same.
     """
 
     corpus: str
@@ -43,7 +44,7 @@ class Power:
 def power_of(cells: Sequence[Cell], results: Results, variants: Sequence[str]) -> list[Power]:
     """Compute the power on each corpus of the grid, from the pairs of runs that have results.
 
-    Runs on folds share training sentences, which is corrected as in `t_interval`: more folds of the same size.
+    Runs on folds share training sentences. This is corrected as in `t_interval`.
 
     Args:
         cells: Cells of the grid.
@@ -72,6 +73,8 @@ def _power(corpus: str, pairs: Sequence[Sequence[float]], shared: float) -> Powe
     squares = sum(float(np.var(each, ddof=1)) * (len(each) - 1) for each in pairs)
     deviation = math.sqrt(squares / sum(len(each) - 1 for each in pairs))
     runs = min(map(len, pairs))
+    if deviation == 0:
+        return Power(corpus, len(pairs), runs, deviation, math.nan, "—")
     smallest = detectable(deviation, runs, shared)
     needed = runs_to_detect(_POINT, deviation, shared)
     can_be_found = needed is not None or detectable(deviation, 10**6, shared) <= _POINT
@@ -86,6 +89,7 @@ def to_markdown(lines: Sequence[Power]) -> str:
         "|:--|--:|--:|--:|--:|--:|",
     ]
     for line in lines:
-        points = f"{100 * line.deviation:.2f} | {100 * line.smallest:.1f}"
+        smallest = "—" if math.isnan(line.smallest) else f"{100 * line.smallest:.1f}"
+        points = f"{100 * line.deviation:.2f} | {smallest}"
         rows.append(f"| {line.corpus} | {line.variants} | {line.runs} | {points} | {line.needed} |")
     return "\n".join(rows) + "\n"

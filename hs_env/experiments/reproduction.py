@@ -71,11 +71,12 @@ def provide_data(cells: Sequence[Cell], data_dir: Path, console: Console) -> Non
     for folder in sorted({FOLDERS[stem] for stem in stems if stem in FOLDERS}):
         if not _is_whole(data_dir / folder):
             prepare(data_dir, [folder], console=console)
-    for spec in sorted({cell.config.vectors for cell in cells if not is_contextual(cell.config.vectors)}):
+    variants = {cell.config.vectors: cell.variant for cell in cells if not is_contextual(cell.config.vectors)}
+    for spec, variant in sorted(variants.items()):
         try:
             load_vectors(spec, ["the"], seed=0, data_dir=data_dir)
         except HsEnvError as error:
             raise HsEnvError(
-                f"{error} docs/corpora.md says where the vectors come from. With --vectors glove-6b-50d the runs need "
-                "no file, and differ from the published ones."
+                f"The variant {variant!r} has no word vectors: {error} docs/corpora.md says where vectors come from. "
+                "With --vectors glove-6b-50d no run needs a file."
             ) from error

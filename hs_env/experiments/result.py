@@ -17,6 +17,7 @@ from hs_env.models import StructuredEncoder
 from hs_env.problems.problem import Problem
 from hs_env.storage import HISTORY, read_json
 from hs_env.training.data import TrainingData
+from hs_env.training.digests import DATA
 from hs_env.training.folders import RECORD
 from hs_env.training.run import Run
 from hs_env.types import Episodes
@@ -32,6 +33,7 @@ def result_of(run: Run) -> dict[str, Any]:
     - "epochs": scores on dev during training.
     - "classifier_updates": number of updates of the classifier by stage.
     - "train_sentences": number of training sentences.
+    - "data": digests of the corpus and of static word vectors (see `hs_env.training.digests`).
     - "dev" and "test": every metric that applies, "sentences" (their number), "correct" (see `unpack`) and, if the
       model segments sentences into phrases, "phrase_lengths" (see `length_counts`).
     """
@@ -43,6 +45,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "epochs": [{name: epoch[name] for name in _CURVE} for epoch in epochs],
         "classifier_updates": run.classifier_updates,
         "train_sentences": len(data.splits["train"]),
+        "data": read_json(run.folder / DATA),
         "dev": _scores(run, data, "dev"),
         "test": _scores(run, data, "test"),
     }
@@ -52,13 +55,14 @@ def is_result(value: Any) -> bool:
     """Tell whether a JSON value has what tables, curves and tests need of a result."""
     try:
         test = value["test"]
-        numbers = [value["cpu_seconds"], value["dev"]["accuracy"], test["accuracy"], test["log_likelihood"]]
-        numbers += [epoch[name] for epoch in value["epochs"] for name in ("epoch", "accuracy")]
+        shares = [value["dev"]["accuracy"], test["accuracy"], *(each["accuracy"] for each in value["epochs"])]
+        numbers = [value["cpu_seconds"], test["log_likelihood"], *shares, *(each["epoch"] for each in value["epochs"])]
         whole = len(base64.b64decode(test["correct"])) == -(-test["sentences"] // 8)
         kinds = isinstance(value["record"], list) and isinstance(value["config"]["corpus"], str)
     except (KeyError, TypeError, ValueError):
         return False
-    return whole and kinds and all(type(each) in (int, float) and math.isfinite(each) for each in numbers)
+    finite = all(type(each) in (int, float) and math.isfinite(each) for each in numbers)
+    return whole and kinds and finite and all(0 <= each <= 1 for each in shares)
 
 
 def _scores(run: Run, data: TrainingData, split: str) -> dict[str, Any]:

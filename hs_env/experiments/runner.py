@@ -7,12 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -25,12 +25,14 @@ from hs_env.experiments.result import is_result, result_of
 from hs_env.storage import HISTORY, read_json, write_atomically
 from hs_env.training import train_or_resume
 from hs_env.training.config import ResolvedConfig
-from hs_env.training.data import corpus_of
-from hs_env.training.digests import DATA, check_data, corpus_digests
+from hs_env.training.data import TrainingData, corpus_of
+from hs_env.training.digests import DATA, VECTORS, check_data, check_digests, corpus_digests
 from hs_env.training.time_left import TimeLeft
 
 WORKER = "hs_env.experiments.worker"
 """Module that runs one configuration."""
+REFUSED: Final = 3
+"""Exit status of a run that failed with an `HsEnvError`."""
 RESULT = "result.json"
 """File of the result in the folder of a run."""
 
@@ -43,11 +45,13 @@ class Ended:
         result: Result of the run, or None.
         fault: What went wrong, or "".
         killed: Whether the process was killed, which says nothing about the run.
+        final: Whether a second try would fail for the same reason.
     """
 
     result: dict[str, Any] | None
     fault: str = ""
     killed: bool = False
+    final: bool = False
 
 
 Launch = Callable[[ResolvedConfig, Path, threading.Event], Ended]
@@ -68,8 +72,9 @@ def run_cells(
 ) -> list[str]:
     """Run the cells that have no result in the ledger.
 
-    A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more.
-    A second failure is added to the ledger; a second kill is not, so the next call tries again. The other cells go on.
+    A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more,
+    unless it failed with an `HsEnvError`, which it would again. The last failure is added to the ledger; a second kill
+    is not, so the next call tries again. The other cells go on.
     An interrupt stops all runs. Only this process writes to the ledger.
 
     Args:
@@ -88,8 +93,7 @@ def run_cells(
     """
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
-    with_result = [cell for cell in cells if (folder(cell) / RESULT).exists()]
-    _check_files([cell for cell in with_result if is_path(cell.config.corpus) or cell.key not in done], folder)
+    _check_own_data(cells, done, folder)
     console.print(f"{len(missing)} runs to do, {jobs} at a time; {len(cells) - len(missing)} are done", highlight=False)
     faults, stopped, left = [], threading.Event(), TimeLeft(enough=1)
     left.begin(len(missing))
@@ -97,7 +101,7 @@ def run_cells(
     def attempt(cell: Cell) -> tuple[Cell, float, Ended]:
         begun, start = time.monotonic(), launch or launch_here
         ended = start(cell.config, folder(cell), stopped)
-        if ended.result is None and not stopped.is_set():
+        if ended.result is None and not ended.final and not stopped.is_set():
             console.print(f"{_told(folder(cell), ended)}; it is tried once more", **_PLAIN)
             ended = start(cell.config, folder(cell), stopped)
         return cell, time.monotonic() - begun, ended
@@ -123,15 +127,33 @@ def run_cells(
     return faults
 
 
-def _check_files(cells: Sequence[Cell], folder: Callable[[Cell], Path]) -> None:
-    """Check that corpora from the user's own files are still those that finished runs have read."""
+def _check_own_data(
+    cells: Sequence[Cell], done: Mapping[str, Mapping[str, Any]], folder: Callable[[Cell], Path]
+) -> None:
+    """Check that the user's own corpora, and the word vectors on them, are still those that finished runs have read.
+
+    A run's digests are in its result in the ledger, or in its folder. Vectors are checked for one run of a corpus only,
+    since they take long to load.
+    """
     digests: dict[tuple[str, str], dict[str, str]] = {}
+    vectors: set[tuple[str, str]] = set()
     for cell in cells:
-        name, model = cell.config.corpus, cell.config.model
-        if is_own(name) and (folder(cell) / DATA).exists():
-            if (name, model) not in digests:
-                digests[name, model] = corpus_digests(corpus_of(cell.config))
-            check_data(folder(cell), f"corpus {name!r}", digests[name, model], rewards=True)
+        config, name = cell.config, cell.config.corpus
+        in_ledger, in_folder = done.get(cell.key, {}).get("data"), (folder(cell) / RESULT).exists()
+        if not is_own(name) or not (in_ledger or in_folder) or (cell.key in done and not is_path(name)):
+            continue
+        if (name, config.vectors) not in vectors:
+            found = TrainingData.load(config, read=()).digests
+            vectors.add((name, config.vectors))
+        elif (name, config.model) in digests:
+            found = digests[name, config.model]
+        else:
+            found = corpus_digests(corpus_of(config))
+        digests[name, config.model] = {key: digest for key, digest in found.items() if key != VECTORS}
+        if (folder(cell) / DATA).exists():
+            check_data(folder(cell), f"corpus {name!r}", found, rewards=True)
+        elif in_ledger:
+            check_digests(in_ledger, found, f"corpus {name!r}", f"the run {cell.key!r} in the ledger", rewards=True)
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:
@@ -187,7 +209,8 @@ def launch_here(config: ResolvedConfig, folder: Path, stopped: threading.Event) 
     if state < 0:
         return Ended(None, f"was killed by signal {-state}", killed=True)
     last = log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
-    return Ended(None, last or f"exit status {state}, and no message in {log}. Is the disk full?")
+    fault = last or f"exit status {state}, and no message in {log}. Is the disk full?"
+    return Ended(None, fault, final=state == REFUSED)
 
 
 _PLAIN: dict[str, Any] = {"highlight": False, "soft_wrap": True, "markup": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -47,7 +48,8 @@ def train_seeds(
         console: Console that shows progress; by default standard error.
 
     Returns:
-        Scores on test of each seed, and their mean with its 95% interval over the seeds. Also saved in the folder.
+        Scores on test of each seed of this configuration that is finished in the folder, and their mean with its 95%
+        interval over the seeds. Also saved in the folder.
 
     Raises:
         HsEnvError: If no seed, or one twice, is given, `jobs` is below 1, or a run failed or was killed.
@@ -63,9 +65,14 @@ def train_seeds(
     console, ledger = console or Console(stderr=True), Ledger(out / LEDGER)
     faults = run_cells(cells, ledger, lambda cell: out / f"seed-{cell.number}", jobs, console)
     if faults:
-        raise HsEnvError(f"{len(faults)} of {len(seeds)} seeds have no result: {faults[0]}. Repeat the command.")
+        raise HsEnvError(
+            f"{len(faults)} of {len(seeds)} seeds have no result: {faults[0]}. Once the cause is gone, repeat "
+            "the command."
+        )
     results = ledger.results()
-    table = seeds_table(resolved, {cell.number: results[cell.key] for cell in cells})
+    known = [result["number"] for result in results.values() if isinstance(result.get("number"), int)]
+    every = {seed: replace(cells[0], number=seed, config=replace(resolved, seed=seed)).key for seed in sorted(known)}
+    table = seeds_table(resolved, {seed: results[key] for seed, key in every.items() if key in results})
     table.save(out, TABLE)
     console.print(f"The runs are in {out}", highlight=False, soft_wrap=True, markup=False)
     return table
@@ -78,7 +85,7 @@ def seeds_table(config: ResolvedConfig, results: Mapping[int, Mapping[str, Any]]
         for seed, result in results.items()
     }
     rows = [
-        Row(f"seed {seed}", {name: Interval(value, value, value) for name, value in found.items()})
+        Row(f"seed {seed}", {name: Interval(value, math.nan, math.nan) for name, value in found.items()})
         for seed, found in scores.items()
     ]
     if len(scores) > 1:
@@ -89,7 +96,7 @@ def seeds_table(config: ResolvedConfig, results: Mapping[int, Mapping[str, Any]]
     columns = kind.problem.columns if issubclass(kind, StructuredEncoder) else ()
     sentences = next(iter(results.values()))["test"]["sentences"]
     title = f"{kind.title} on {config.corpus}, test: {sentences:,} sentences"
-    caption = "Intervals of the mean: 95%, over the seeds, by Student's t."
+    caption = "Intervals of the mean: 95%, over the seeds, by Student's t." if len(scores) > 1 else ""
     return Comparison(title, rows, caption, columns)
 
 

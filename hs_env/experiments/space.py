@@ -11,12 +11,15 @@ from hs_env.agents import AGENTS
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS
 from hs_env.parameters import plain_values
+from hs_env.registry import Registry
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.training.config import ResolvedConfig, TrainConfig
 
 SPACE: Final = Path(__file__).with_name("space.toml")
 """The search space of the package."""
 
+NOT_SEARCHED: Final = ("corpus", "seed", "data_dir")
+"""Fields that the score of a trial must not depend on."""
 _NESTED: Final = ("model_parameters", "agent_parameters", "reward_parameters")
 
 Value = bool | int | float | str
@@ -29,7 +32,7 @@ class Range:
     Attributes:
         choices: The values, or () for numbers from `low` to `high`.
         low: Lowest value.
-        high: Highest value. If both are whole numbers, so are all values, unless the field takes real numbers.
+        high: Highest value. If `low` and `high` are whole numbers, so are all values, unless the field takes others.
         log: Whether values are drawn evenly on a logarithmic scale.
     """
 
@@ -39,7 +42,7 @@ class Range:
     log: bool = False
 
     def of_floats(self) -> Range:
-        """Return the range for a field that is no whole number."""
+        """Return the range for a field whose values need not be whole numbers."""
         return self if self.choices else replace(self, low=float(self.low), high=float(self.high))
 
     @property
@@ -64,6 +67,8 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
     The file is TOML with the tables `[all]`, `[models.NAME]` and `[agents.NAME]`. A field has `choices = [...]`, or
     `low` and `high`, perhaps with `log = true`.
 
+    The fields of `NOT_SEARCHED` may not be searched: scores on other data, or of another seed, cannot be compared.
+
     Raises:
         HsEnvError: If the file is missing or malformed, or the configuration does not allow a value.
     """
@@ -75,9 +80,7 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
     resolved = config.resolve()
     layers = [tables.get("all", {})]
     for kind, registry, name in (("models", MODELS, resolved.model), ("agents", AGENTS, resolved.agent)):
-        named = {registry.resolve(each): fields_of for each, fields_of in tables.get(kind, {}).items()}
-        if len(named) < len(tables.get(kind, {})):
-            raise HsEnvError(f"{path}: two tables of {kind} have one name, with and without a version. Join them.")
+        named = _by_full_name(path, kind, registry, tables.get(kind, {}))
         layers.append(named.get(registry.resolve(name), {}) if name else {})
     space: dict[str, Range] = {}
     for field, value in merge_settings(*layers).items():
@@ -88,7 +91,8 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
             found = _range(f"{path}, {name}", each)
             space[name] = found.of_floats() if _takes_floats(config, name, found) else found
     if not space:
-        raise HsEnvError(f"{path} names no field for the model {resolved.model!r} and the agent {resolved.agent!r}.")
+        agent = f" and the agent {resolved.agent!r}" if resolved.agent else ""
+        raise HsEnvError(f"{path} names no field for the model {resolved.model!r}{agent}.")
     for name, each in space.items():
         for end in each.ends:
             try:
@@ -96,6 +100,17 @@ def load_space(config: TrainConfig, path: Path = SPACE) -> Space:
             except HsEnvError as error:
                 raise HsEnvError(f"{path}, {name}: {error}") from error
     return space
+
+
+def _by_full_name(path: Path, kind: str, registry: Registry[Any], tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of models or agents by full name."""
+    try:
+        named = {registry.resolve(each): table for each, table in tables.items()}
+    except HsEnvError as error:
+        raise HsEnvError(f"{path}: {error}") from error
+    if len(named) < len(tables):
+        raise HsEnvError(f"{path}: two tables of {kind} have one name, with and without a version. Join them.")
+    return named
 
 
 def _takes_floats(config: TrainConfig, name: str, values: Range) -> bool:
@@ -137,12 +152,17 @@ def _value_in(resolved: ResolvedConfig, name: str) -> Any:
 
 
 def _range(place: str, value: Any) -> Range:
+    """Return the range that a file describes at `place`, which ends in the name of the field."""
+    if place.rpartition(", ")[2] in NOT_SEARCHED:
+        raise HsEnvError(
+            f"{place} cannot be searched: scores on other data or of another seed cannot be compared. Remove it."
+        )
     match value:
         case {"choices": [_, *_] as choices} if len(value) == 1:
             return Range(choices=tuple(choices))
         case {"low": int() | float() as low, "high": int() | float() as high, **more} if low < high:
-            log = more.pop("log", False)
-            if not more and isinstance(log, bool) and (low > 0 or not log):
+            log, ends = more.pop("log", False), (type(low), type(high))
+            if not more and bool not in ends and isinstance(log, bool) and (low > 0 or not log):
                 return Range(low=low, high=high, log=log)
     raise HsEnvError(
         f"{place}: expected choices = [...], or low and high with low < high, perhaps log = true (then low > 0), "

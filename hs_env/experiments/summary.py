@@ -14,12 +14,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hs_env.corpora.spec import take_settings
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.result import is_result, unpack
 from hs_env.experiments.statistics import holm, interquartile_mean, paired_test, t_interval
 from hs_env.metrics.bootstrap import Interval
 from hs_env.settings import read_toml
+from hs_env.training.digests import VECTORS
 
 REFERENCE: Final = "plain_lstm"
 """Name of the variant that the others are compared with."""
@@ -99,9 +101,9 @@ class _Runs:
 
 
 def sentence_accuracies(results: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return the share, from 0 to 1, of the runs that test on a sentence and classify it correctly.
+    """Return for each test sentence the share, from 0 to 1, of the runs on its corpus that classify it correctly.
 
-    There is one value per test sentence, in the order of the first run of each corpus or fold.
+    Each fold counts as a corpus of its own. Corpora are in the order of their first runs.
     """
     by_corpus: dict[str, list[NDArray[np.bool_]]] = {}
     for result in results:
@@ -112,14 +114,15 @@ def sentence_accuracies(results: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def overlap(results: Sequence[Mapping[str, Any]]) -> float:
-    """Return the ratio of test to training sentences of runs on folds; 0 if the runs differ only in their seeds.
+    """Return the ratio of test to training sentences of runs on the folds of a corpus; 0 for other runs.
 
     `hs_env.experiments.statistics.t_interval` says what it is for.
 
     Raises:
         HsEnvError: If a result on a fold lacks the number of training sentences.
     """
-    if len({result["config"]["corpus"] for result in results}) == 1:
+    names = [take_settings(result["config"]["corpus"], ("fold",)) for result in results]
+    if len({rest for rest, _ in names}) > 1 or len({fold["fold"] for _, fold in names if fold}) < 2:
         return 0.0
     if old := [result["key"] for result in results if "train_sentences" not in result]:
         raise HsEnvError(
@@ -131,7 +134,11 @@ def overlap(results: Sequence[Mapping[str, Any]]) -> float:
 
 
 def summarise(cells: Sequence[Cell], results: Results, published: Mapping[str, Mapping[str, float]]) -> list[Line]:
-    """Summarise each variant on each corpus that has results, then each variant over all corpora."""
+    """Summarise each variant on each corpus that has results, then each variant over all corpora.
+
+    Raises:
+        HsEnvError: If a result is damaged, or two results are of different data under one name.
+    """
     groups = _groups(cells, results)
     raw = [_line(corpus, variant, runs, groups, published) for (corpus, variant), runs in groups.items()]
     adjusted = holm([line.p for line in raw])
@@ -152,8 +159,36 @@ def runs_of(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], di
 
 
 def _groups(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], _Runs]:
-    planned = Counter((cell.corpus, cell.variant) for cell in cells)
-    return {place: _Runs(planned[place], found) for place, found in runs_of(cells, results).items()}
+    planned, found = Counter((cell.corpus, cell.variant) for cell in cells), runs_of(cells, results)
+    _check_same_data([result for runs in found.values() for result in runs.values()])
+    return {place: _Runs(planned[place], runs) for place, runs in found.items()}
+
+
+def _check_same_data(results: Sequence[Mapping[str, Any]]) -> None:
+    """Check that equal names of corpora, and of word vectors for a corpus and a seed, meant the same data.
+
+    Raises:
+        HsEnvError: If they did not. Results of older versions, which do not say what they have read, pass.
+    """
+    first: dict[tuple[Any, ...], tuple[str, str]] = {}
+    for result in results:
+        if "data" not in result:
+            continue
+        config, data = result["config"], result["data"]
+        corpus, vectors = config["corpus"], config["vectors"]
+        shared: dict[tuple[Any, ...], str] = {
+            **{(corpus, name): f"corpus {corpus!r}" for name in ("sentences", "labels", "splits")},
+            (corpus, vectors, config["seed"], VECTORS): f"word vectors {vectors!r}",
+        }
+        for place, what in shared.items():
+            if (digest := data.get(place[-1])) is not None:
+                before, key = first.setdefault(place, (digest, result["key"]))
+                if before != digest:
+                    raise HsEnvError(
+                        f"The runs {key!r} and {result['key']!r} of the ledger have read different data as the {what}, "
+                        "so they cannot be compared. Remove the lines of one of the two from the ledger, or choose "
+                        "another folder."
+                    )
 
 
 def _checked(results: Results, key: str) -> Mapping[str, Any]:
@@ -220,8 +255,8 @@ def _mean(values: Sequence[float]) -> float:
 def _over_all(groups: Mapping[tuple[str, str], _Runs]) -> list[Line]:
     """Return the interquartile mean of every variant that has results on all corpora with results.
 
-    All means use the same number of runs: the smallest that a variant has on a corpus. Variants with fewer than `FEW`
-    runs on a corpus are left out, unless the reference has fewer as well.
+    All means use the same number of runs: the smallest that a variant has on a corpus. If the reference has `FEW` runs
+    or more on every corpus, variants that have fewer on some corpus are left out.
     """
     corpora = list(dict.fromkeys(corpus for (corpus, _), runs in groups.items() if runs.results))
     complete = {

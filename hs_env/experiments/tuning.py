@@ -15,6 +15,7 @@ from rich.console import Console
 from hs_env.corpora import load_corpus
 from hs_env.corpora.loading import is_own
 from hs_env.errors import HsEnvError, missing_extra
+from hs_env.experiments.grid import IMMATERIAL
 from hs_env.experiments.space import Range, Space, Value, values_in, with_values
 from hs_env.models.saved import is_out_of_memory
 from hs_env.parameters import plain_values
@@ -118,9 +119,10 @@ def _naming_storage(out: Path) -> Iterator[None]:
 def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
     """Create or load the study of a folder, and check that it is the same search."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    searched: list[Any] = [_changed(config), {name: repr(each) for name, each in space.items()}]
+    settings = {name: value for name, value in _changed(config).items() if name not in IMMATERIAL}
+    searched = {"configuration": settings, "space": {name: repr(each) for name, each in space.items()}}
     if is_own(config.corpus):
-        searched.append(corpus_digests(load_corpus(config.corpus, data_dir=config.data_dir)))
+        searched["data"] = corpus_digests(load_corpus(config.corpus, data_dir=config.data_dir))
     search = json.dumps(searched, sort_keys=True)
     (out / "trials").mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock"):
@@ -131,13 +133,22 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         )
-        if study.user_attrs.setdefault("search", search) != search:
-            what = "another configuration, another space or other data"
-            raise HsEnvError(f"{out} holds a search of {what}. Choose another folder (--out).")
+        if (before := study.user_attrs.get("search", search)) != search:
+            other = _different(json.loads(before), searched)
+            raise HsEnvError(f"{out} holds a search with {other}. Choose another folder (--out).")
         study.set_user_attr("search", search)
         if not study.get_trials(deepcopy=False):
             study.enqueue_trial(values_in(space, config))
     return study
+
+
+def _different(before: Any, searched: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say in which parts and fields two searches differ."""
+    parts = [name for name in searched if not isinstance(before, dict) or before.get(name) != searched[name]]
+    own: Any = before.get(parts[0]) if isinstance(before, dict) else None
+    both = {**own, **searched[parts[0]]} if isinstance(own, dict) else {}
+    fields = [name for name in both if own.get(name) != searched[parts[0]].get(name)]
+    return f"other {' and '.join(parts)}" + (f" ({', '.join(fields)})" if fields else "")
 
 
 def _claim(

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.runner import run_here
+from hs_env.experiments.runner import REFUSED, run_here
 from hs_env.training.config import ResolvedConfig
 
 
@@ -29,7 +29,8 @@ def main() -> None:
     try:
         run_here(config, Path(sys.argv[1]))
     except (HsEnvError, OSError) as error:
-        raise SystemExit(" ".join(str(error).split())) from None
+        print(" ".join(str(error).split()), file=sys.stderr)
+        raise SystemExit(REFUSED if isinstance(error, HsEnvError) else 1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

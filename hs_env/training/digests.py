@@ -91,15 +91,29 @@ def check_data(folder: Path, name: str, found: Mapping[str, str], rewards: bool 
         )
         return
     saved = read_json(path)
-    needed = found.keys() - {VECTORS, _COLUMNS}  # older runs have no digests of these
-    whole = isinstance(saved, dict) and needed <= saved.keys()
-    if not whole or not all(isinstance(digest, str) for digest in saved.values()):
+    if not isinstance(saved, dict) or not all(isinstance(digest, str) for digest in saved.values()):
         raise HsEnvError(f"{path} does not hold the digests of the data of a run. Was it edited?")
-    if VECTORS in found and saved.get(VECTORS, found[VECTORS]) != found[VECTORS]:
-        raise HsEnvError(
-            f"The word vectors have changed since the run in {folder} began. Restore their file as it was, or train a "
-            "new run."
-        )
+    check_digests(saved, found, name, f"the run in {folder}", rewards)
+
+
+def check_digests(
+    saved: Mapping[str, str], found: Mapping[str, str], name: str, owner: str, rewards: bool = False
+) -> None:
+    """Check that data is what a run was started with.
+
+    Args:
+        saved: Digests of the data of the run.
+        found: Digests of the data as it is now.
+        name: Name of the data, for the message, such as "corpus 'phrases'".
+        owner: Name of the run, for the message.
+        rewards: Whether columns for rewards must be the same, too.
+
+    Raises:
+        HsEnvError: If the data has changed, or digests are missing; the message says what, and what to do.
+    """
+    needed = found.keys() - {VECTORS, _COLUMNS}  # older runs have no digests of these
+    if not needed <= saved.keys():
+        raise HsEnvError(f"The digests of the data of {owner} are not complete. Were they edited?")
     changed = [key for key in found if key in needed and key != _ALL and found[key] != saved[key]]
     changed += [_COLUMNS] if rewards and found.get(_COLUMNS) != saved.get(_COLUMNS, found.get(_COLUMNS)) else []
     if "sentences" in changed:
@@ -109,6 +123,10 @@ def check_data(folder: Path, name: str, found: Mapping[str, str], rewards: bool 
     if changed:
         other = " and other ".join(_WORDS.get(key, f"text in its part {key!r}") for key in changed)
         raise HsEnvError(
-            f"The {name} has changed since the run in {folder} began: it has other {other}. Restore it as it was, or "
-            "train a new run."
+            f"The {name} has changed since {owner} began: it has other {other}. Restore it as it was, or train a new "
+            "run."
+        )
+    if VECTORS in found and saved.get(VECTORS, found[VECTORS]) != found[VECTORS]:
+        raise HsEnvError(
+            f"The word vectors have changed since {owner} began. Restore their file as it was, or train a new run."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,7 +75,15 @@ def test_other_agents_have_rows_and_files_of_their_own(
     by_name = {row["name"]: row for row in rows}
     assert by_name["two"]["note"] == "LogitPolicy, same classifier"
     assert by_name["one"]["metrics"] == rows[0]["metrics"]
-    assert (run.folder / "evaluation-test-agent-two-agent-one.json").exists()
+    assert len(list(run.folder.glob("evaluation-test-agent-two-??????-agent-one-??????.json"))) == 1
+    elsewhere = shutil.copytree(runs[1].folder, tmp_path / "two")  # another run of this name has other files
+    cli.main(["evaluate", str(run.folder), "--agent", str(elsewhere), str(runs[1].folder), "--format", "json"])
+    names = {row["name"] for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert {f"{folder.parent.name}-two" for folder in (elsewhere, runs[1].folder)} <= names
+    cli.main(["evaluate", str(run.folder), "--agent", str(runs[1].folder)])
+    cli.main(["evaluate", str(run.folder), "--agent", str(elsewhere)])
+    assert len(list(run.folder.glob("evaluation-test-agent-two-??????.json"))) == 2
+    capsys.readouterr()
     every_k = make_baseline("every_k", run.classifier.vocabulary, run.classifier.model.problem)
     compare(run, "test", QUIET, agents={"every k": every_k})
     compare(replace(run, agent=every_k), "test", QUIET)
@@ -90,7 +99,7 @@ def test_options_that_do_not_fit_are_refused(runs: list[Run], capsys: pytest.Cap
     for arguments, message in (
         ([one, flat, "--agent", one], "are for a single run"),
         ([flat, "--agent", one], "takes no actions, so no agent can act on it"),
-        ([one, "--agent", one, one, one], "Two agents would be called"),
+        ([one, "--agent", one, one, one], "is given twice. Give it once"),
         ([], "Expected the folder of a run"),
     ):
         with pytest.raises(SystemExit):

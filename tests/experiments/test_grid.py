@@ -122,6 +122,7 @@ def test_a_key_says_what_is_run_and_not_how(tmp_path: Path) -> None:
         ("variants = {one = 3}\n[corpora.mr]\nfolds = 2", r"variants.one must be a table"),
         ("settings = 3\n[corpora.mr]\nfolds = 2\n[variants.one]\nseed = 1", r"settings must be a table"),
         ("[corpora.mr]\nfolds = 2\n[variants.one]\ncorpora = 3", "corpora must be a list of names, got 3"),
+        ("[corpora.mr]\nfolds = 2\n[variants.one]\ncorpora = []", r"corpora must be a list of names, got \[\]"),
         ("[corpora.mr]\nfolds = 2\n[variants.one]\ncorpora = [3]", r"corpora must be a list of names, got \[3\]"),
         (GRID.replace('["mr"]', '["subj"]'), "names the corpus 'subj'; the grid has mr, movie_reviews"),
         (GRID.replace("hidden_size = 10", "hiden_size = 10"), "variant 'hs_lstm': .*hiden_size"),

@@ -17,7 +17,9 @@ from rich.console import Console
 from hs_env.errors import HsEnvError
 from hs_env.experiments.grid import Cell
 from hs_env.experiments.plots import save_figures
-from hs_env.experiments.result import length_counts, pack, result_of, unpack
+from hs_env.experiments.power import power_of
+from hs_env.experiments.power import to_markdown as power_table
+from hs_env.experiments.result import is_result, length_counts, pack, result_of, unpack
 from hs_env.experiments.statistics import paired_test, t_interval
 from hs_env.experiments.summary import ALL, Line, _Runs, overlap, summarise, to_csv, to_markdown
 from hs_env.metrics import collect, intervals
@@ -198,6 +200,45 @@ def test_folds_share_training_sentences_and_seeds_do_not_count_as_folds() -> Non
     assert by_fold.high - by_fold.low == pytest.approx(wider * (seeds.high - seeds.low))
     assert by_fold.gain_high - by_fold.gain_low == pytest.approx(wider * (seeds.gain_high - seeds.gain_low))
     assert by_fold.p > seeds.p
+
+
+def test_numbered_corpora_are_no_folds() -> None:
+    assert overlap([entry(0.5 + seed / 10, f"phrases:seed={seed}") for seed in range(3)]) == 0
+
+
+@pytest.mark.parametrize("changed", ["sentences", "labels", "splits", "vectors"])
+def test_results_on_different_data_under_one_name_are_not_compared(changed: str) -> None:
+    cells, results = grid()
+    numbers = {cell.key: cell.number for cell in cells}
+    for key, result in results.items():
+        result["config"] |= {"vectors": "v.txt", "seed": numbers[key]}
+        digests = dict.fromkeys(("sentences", "labels", "splits"), result["config"]["corpus"])
+        result["data"] = digests | {"vectors": f"{result['config']['corpus']}, seed {numbers[key]}"}
+    assert summarise(cells, results, {})
+    last = [result for result in results.values() if result["config"]["corpus"] == "mr"][-1]
+    last["data"][changed] = "another digest"
+    what = "word vectors 'v.txt'" if changed == "vectors" else "corpus 'mr'"
+    with pytest.raises(HsEnvError, match=f"have read different data as the {what}, so they cannot be compared"):
+        summarise(cells, results, {})
+    del last["data"]  # as in results of older versions
+    assert summarise(cells, results, {})
+
+
+def test_equal_differences_do_not_say_what_can_be_detected() -> None:
+    cells, results = grid()
+    for result in results.values():
+        result["test"]["accuracy"] = 0.5
+    found = power_of(cells, results, ())
+    assert found
+    assert all(math.isnan(line.smallest) and line.needed == "—" for line in found)
+    assert "| 0.00 | — | — |" in power_table(found)
+
+
+@pytest.mark.parametrize("accuracy", [7.5, -0.1, math.nan])
+def test_an_accuracy_is_a_share(accuracy: float) -> None:
+    assert is_result(whole := {**entry(0.5, "mr"), "record": [], "epochs": [], "cpu_seconds": 1.0})
+    for split in ("dev", "test"):
+        assert not is_result(whole | {split: whole[split] | {"accuracy": accuracy}})
 
 
 def test_over_all_corpora_each_counts_with_as_many_runs() -> None:

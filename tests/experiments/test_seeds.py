@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -45,7 +46,7 @@ def asked(monkeypatch):
 def test_a_killed_seed_is_repeated_and_a_finished_one_is_not(asked, tmp_path):
     seeds, killed = asked
     killed.add(1)
-    with pytest.raises(HsEnvError, match=r"1 of 3 seeds have no result: seed-1 was killed by signal 9.*Repeat"):
+    with pytest.raises(HsEnvError, match=r"1 of 3 seeds have no result: seed-1 was killed by signal 9.*repeat"):
         train_seeds(CONFIG, [0, 1, 2], tmp_path / "out", console=QUIET)
     killed.clear()
     table = train_seeds(CONFIG, [0, 1, 2], tmp_path / "out", console=QUIET)
@@ -74,6 +75,35 @@ def test_runs_on_a_file_that_has_changed_are_not_taken_for_its_results(asked, tm
         with pytest.raises(HsEnvError, match=r"has changed since the run in .*seed-0 began: it has other sentences"):
             train_seeds(config, [0], tmp_path / "out", console=QUIET)
         (tmp_path / "out" / "ledger.jsonl").unlink(missing_ok=True)
+
+
+def test_changed_word_vectors_are_noticed_also_without_the_folders_of_the_runs(asked, tmp_path):
+    rows = [f"{word} film {number},{word}" for number in range(20) for word in ("good", "bad")]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows]))
+    vectors = tmp_path / "v.txt"
+    vectors.write_text("good 1 2 3\nbad 3 2 1\n")
+    config = replace(CONFIG, corpus=str(tmp_path / "own.csv"), vectors=str(vectors))
+    train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    vectors.write_text("good 1 2 3\nbad 3 2 9\n")
+    with pytest.raises(HsEnvError, match=r"The word vectors have changed since the run in .*seed-0 began"):
+        train_seeds(config, [0, 1], tmp_path / "out", console=QUIET)
+    shutil.rmtree(tmp_path / "out" / "seed-0")
+    with pytest.raises(HsEnvError, match=r"The word vectors have changed since the run '.*' in the ledger began"):
+        train_seeds(config, [0, 1], tmp_path / "out", console=QUIET)
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows, "dull film,bad"]))
+    with pytest.raises(HsEnvError, match=r"has changed since the run '.*' in the ledger began: it has other sentences"):
+        train_seeds(config, [0, 1], tmp_path / "out", console=QUIET)
+
+
+def test_the_table_has_all_seeds_that_are_finished(asked, tmp_path):
+    train_seeds(CONFIG, [0, 2], tmp_path / "out", console=QUIET)
+    train_seeds(replace(CONFIG, clip_norm=4.0), [5], tmp_path / "other", console=QUIET)
+    table = train_seeds(CONFIG, [1], tmp_path / "out", console=QUIET)
+    assert [row.name for row in table.rows] == ["seed 0", "seed 1", "seed 2", "mean of 3"]
+    lines = (tmp_path / "out" / "seeds.csv").read_text().splitlines()
+    assert all(line.endswith(",,") for line in lines if line.startswith("seed "))  # a single run has no interval
+    saved = json.loads((tmp_path / "out" / "seeds.json").read_text())
+    assert saved["rows"][0]["metrics"]["accuracy"]["low"] is None
 
 
 def test_a_corpus_without_test_sentences_is_refused_before_training(asked, tmp_path):

@@ -60,6 +60,9 @@ def test_the_space_of_the_package_fits_every_agent(agent):
         ("[all]\nbatch_size = { low = 3, high = 1 }", "expected choices = "),
         ("[all]\ntau = { low = 0, high = 1, log = true }", "expected choices = "),
         ("[models.plain_lstm]\ntau = 3\n[models.'plain_lstm.v1']\ntau = 3", "two tables of models have one name"),
+        ("[all]\nbatch_size = { low = true, high = 9 }", "expected choices = "),
+        ("[all]\nseed = { low = 0, high = 9 }", "seed cannot be searched: scores on other data"),
+        ("[all]\ncorpus = { choices = ['mr', 'subj'] }", "corpus cannot be searched: scores on other data"),
         ("[models.plain_lsmt]\nbatch_size = { choices = [1] }", "Did you mean 'plain_lstm.v1'"),
         ("[all]\nbatch_sise = { choices = [1] }", "Did you mean 'batch_size'"),
         ("[all]\nmodel_parameters.dropout = { low = 0.0, high = 3.0 }", "model_parameters.dropout: .*dropout"),
@@ -120,7 +123,7 @@ def test_a_search_repeats_itself_in_parts_and_its_best_file_trains_the_best_tria
     config = make_config(TrainConfig, load_settings(TrainConfig, PRESETS, None, best))
     assert config == with_values(CONFIG, study.best_params)
     assert train(config, tmp_path / "run", QUIET).scores["log_likelihood"] == pytest.approx(study.best_value, abs=1e-6)
-    with pytest.raises(HsEnvError, match="another configuration, another space or other data"):
+    with pytest.raises(HsEnvError, match=r"holds a search with other configuration \(seed\)"):
         tune(replace(CONFIG, seed=1), RATES, tmp_path / "whole", 6, QUIET)
 
 
@@ -163,7 +166,7 @@ def test_a_search_on_a_file_that_has_changed_is_refused(tmp_path):
     config = replace(CONFIG, corpus=str(own))
     tune(config, RATES, tmp_path / "out", 1, QUIET)
     own.write_text("\n".join(["text,label", *rows, "dull film,neg"]))
-    with pytest.raises(HsEnvError, match="or other data"):
+    with pytest.raises(HsEnvError, match=r"holds a search with other data \(all, labels"):
         tune(config, RATES, tmp_path / "out", 2, QUIET)
 
 
