@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import tyro
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from hs_env.cli.common import Split, check_new, write_new
 from hs_env.cli.help import join_lines
@@ -22,14 +23,12 @@ from hs_env.hub import local
 from hs_env.language import LanguageModel, LMConfig, LMRun, resume_lm, train_lm
 from hs_env.language.config import PRESETS
 from hs_env.language.models import DEFAULT_MODEL
-from hs_env.language.operations import operations_in
+from hs_env.language.operations import known_text, operations_in
 from hs_env.language.sampling import boundaries_in, marked, marked_sample
 from hs_env.language.scores import score_table
+from hs_env.language.texts import load_text
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
-
-WIDTH: Final = 150
-"""Width of the table of scores, in characters."""
 
 join_lines(LMConfig)
 
@@ -68,24 +67,29 @@ def train_command(arguments: Sequence[str]) -> Callable[..., None]:
 def evaluate(
     run: tyro.conf.Positional[Path],
     split: Split = "test",
+    text: str | None = None,
+    data_dir: Path | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
     device: str = "auto",
 ) -> None:
     """Print bits per character of a trained run, and how often its levels have a boundary, also at a space.
 
-    The split is read as 50 parallel streams, each from a zero state. Every character but the first is predicted.
+    The split is read as up to 50 parallel streams of 500 characters or more, each from a zero state. Every character
+    but the first is predicted.
 
     Args:
         run: Folder of the run.
         split: Part of the text.
+        text: Another text than that of the run: a name or a file, as for `hs-env lm train`.
+        data_dir: Folder with the texts that are not built in; by default that of the training.
         as_json: Print JSON.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    _print_scores(LMRun.load(run, device), split, as_json)
+    _print_scores(_load(run, device, data_dir), split, as_json, text)
 
 
 def sample(
-    run: tyro.conf.Positional[Path],
+    run: tyro.conf.Positional[str],
     length: int = 500,
     prompt: str | None = None,
     temperature: float = 1.0,
@@ -95,22 +99,25 @@ def sample(
 ) -> None:
     """Sample text, and mark the boundaries that the model finds in it.
 
-    The mark | follows a boundary of the first level, and ‖ one that is also a boundary of the second level.
+    The mark | follows a boundary of the first level, and ‖ one that is also a boundary of the second level. Characters
+    of a prompt or a shown text that the model does not know are read as `hs-env lm show` does.
 
     Args:
-        run: Folder of a run, or name of a language model that ships with the package.
+        run: Folder of a run, name of a language model that ships with the package, or hf:owner/name.
         length: Number of characters to sample.
         prompt: Text to continue; by default the first character of the alphabet, usually a line end or a space.
         temperature: Divisor of the log-probabilities; 0 always takes the most probable character.
         seed: Seed of the sampling.
-        show: Text to mark boundaries in, instead of sampling; a prompt is read before it.
+        show: Text to mark boundaries in, instead of sampling; a prompt is read before it, and nothing is drawn.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
-    language_model = LanguageModel.load(run, device)
+    language_model = LanguageModel.load(local(run), device)
+    before = None if prompt is None else _known(language_model, prompt)
     if show is not None:
-        print(marked(show, boundaries_in(language_model, show, prompt or "")))
+        text = _known(language_model, show)
+        print(marked(text, boundaries_in(language_model, text, before or "")))
         return
-    before = language_model.alphabet[0] if prompt is None else prompt
+    before = language_model.alphabet[0] if before is None else before
     print(marked_sample(language_model, length, before, temperature, seed))
 
 
@@ -132,7 +139,7 @@ def show(
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     language_model, console, layers = LanguageModel.load(local(run), device), Console(), 0
-    given = [argument_text(text) for text in (texts or input_lines()) if text.strip()]
+    given = [argument_text(text.rstrip("\r\n")) for text in (texts or input_lines()) if text.strip()]
     if texts and not given:
         raise HsEnvError("Give at least one character of text.")
     if svg is not None and len(given) != 1:
@@ -151,39 +158,63 @@ def show(
         console.print(grid_legend(layers), soft_wrap=True)
 
 
-def report(run: tyro.conf.Positional[Path], out: Path, split: Split = "test", device: str = "auto") -> None:
+def report(
+    run: tyro.conf.Positional[Path],
+    out: Path,
+    split: Split = "test",
+    data_dir: Path | None = None,
+    device: str = "auto",
+) -> None:
     """Write an HTML page about a language model: scores, learning curves, what its layers do, and configuration.
 
     Args:
         run: Folder of the run.
         out: File to write, which must not exist yet.
         split: Part of the text.
+        data_dir: Folder with the texts that are not built in; by default that of the training.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.report import make_language_report  # needs an extra
 
     check_new(out)
-    write_new(out, make_language_report(run, split, device).encode())
+    write_new(out, make_language_report(_load(run, device, data_dir), split).encode())
     print(f"The report is in {out}")
 
 
-def _print_scores(run: LMRun, split: str, as_json: bool = False) -> None:
+def _load(folder: Path, device: str, data_dir: Path | None) -> LMRun:
+    """Load a run whose text is read from `data_dir`, or from where it was in training."""
+    run = LMRun.load(folder, device)
+    return run if data_dir is None else replace(run, config=replace(run.config, data_dir=data_dir))
+
+
+def _known(language_model: LanguageModel, text: str) -> str:
+    """Return a text of the command line as a model can read it, and say on standard error what has changed."""
+    if not text:
+        return text
+    known, note = known_text(argument_text(text), language_model.alphabet)
+    if note:
+        print(f"hs-env: {note}", file=sys.stderr)
+    return known
+
+
+def _print_scores(run: LMRun, split: str, as_json: bool = False, text: str | None = None) -> None:
     prepare(run.config.threads)
-    scores = run.evaluate(split)
+    scores = run.evaluate(split, text=None if text is None else load_text(text, run.config.data_dir))
     if as_json:
         print(json.dumps(scores, indent=2))
         return
     model, seconds = run.language_model.model, run.cpu_seconds
     print(
-        f"{run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
+        f"{text or run.config.text}, {split}: {scores['bits_per_character']:.3f} bits per character, "
         f"{model.size:,} parameters, {seconds:,.0f} CPU seconds of training"
     )
     kinds, levels = score_table(scores)
     if levels:
-        table = Table("level", *kinds, box=None, padding=(0, 2, 0, 0))
-        for number, cells in enumerate(levels, 1):
-            table.add_row(str(number), *cells)
-        Console(width=WIDTH).print(table)
+        numbers = [Column(str(number), justify="right") for number in range(1, len(levels) + 1)]
+        table = Table("level", *numbers, box=None)
+        for kind, *cells in zip(kinds, *levels, strict=True):
+            table.add_row(kind, *cells)
+        Console().print(table)
 
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {

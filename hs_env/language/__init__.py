@@ -1,4 +1,4 @@
-"""Character language models: HM-LSTM, which learns boundaries without labels, and a stack of plain LSTM layers."""
+"""Character language models that learn boundaries without labels: HM-LSTM, H-Net, segmental ones; and plain LSTMs."""
 
 from hs_env.language.config import LMConfig
 from hs_env.language.models import CharacterLM, LanguageModel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -14,9 +14,12 @@ from hs_env.language.texts import TEXTS
 from hs_env.models.hm.boundary import Boundary, check_boundary
 from hs_env.models.rate import RateParameters
 from hs_env.parameters import make_plain
+from hs_env.registry import stem_of
 from hs_env.training.paths import absolute, located
 from hs_env.training.schedule import decreasing_rate
 
+EQUAL_TO: Final = "hm_lstm"
+"""Core whose number of parameters the other cores match."""
 PRESETS: Final = Path(__file__).with_name("presets.toml")
 """Configurations by name."""
 
@@ -104,21 +107,26 @@ class LMConfig(GateParameters, RateParameters):
         check_boundary(self.boundary)
         check_device(self.device)
         check_precision(self.precision)
-        CORES.resolve(self.core)
+        core = self.core_name
         self.check_rate()
         self.check_gates()
-        if self.stages > 1 and self.router != "cosine":
+        if core == "h_net" and self.stages > 1 and self.router != "cosine":
             raise HsEnvError(
                 f"Only the router 'cosine' of H-Net can have several stages; got stages = {self.stages}. Give 1."
             )
-        if self.core == "h_net" and self.router == "reinforce" and self.baseline and self.batch_size == 1:
+        if core == "h_net" and self.router == "reinforce" and self.baseline and self.batch_size == 1:
             raise HsEnvError(
                 "The baseline of the router 'reinforce' is a mean over the streams, so with batch_size = 1 nothing is "
                 "learned. Give 2 or more, or baseline = false."
             )
+        if self.layers == 1 and core != EQUAL_TO and self.equal_parameters:
+            raise HsEnvError(
+                "The number of parameters is that of an HM-LSTM with as many layers, which are two or more; got layers "
+                "= 1. Give 2 or more, or equal_parameters = false."
+            )
         check_ranges(
             self,
-            layers=(2 if self.core == "hm_lstm" or self.equal_parameters else 1, 100),
+            layers=(2 if core == EQUAL_TO else 1, 100),
             stages=(1, 10),
             hidden_size=(1, 1e5),
             embedding_size=(1, 1e5),
@@ -136,6 +144,17 @@ class LMConfig(GateParameters, RateParameters):
             threads=(0, 1e4),
             checkpoint_seconds=(0, 1e9),
         )
+
+    @property
+    def core_name(self) -> str:
+        """Name of the core without its version."""
+        return stem_of(CORES.resolve(self.core))
+
+    @property
+    def unused(self) -> list[str]:
+        """Fields that are not at their defaults, and that the core does not use."""
+        own = {name for core in CORES for name in CORES.get(core).own_fields} - {*CORES.get(self.core).own_fields}
+        return [each.name for each in fields(self) if each.name in own and getattr(self, each.name) != each.default]
 
     def located(self) -> LMConfig:
         """Return the configuration with absolute paths of text and data."""

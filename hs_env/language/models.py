@@ -5,23 +5,22 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hs_env.compute import Device, device_of, find_device, isolated, kept_generators, making_on
 from hs_env.errors import HsEnvError, shown
-from hs_env.language.config import LMConfig
+from hs_env.language.config import EQUAL_TO, LMConfig
 from hs_env.language.cores import CORES, Core, CoreOptions, CoreReading, HNetCore, State
 from hs_env.language.texts import encode
+from hs_env.models.rate import DEFAULT_RATE
 from hs_env.models.rounded import to_float32, to_int8
 from hs_env.models.saved import LOADING_ERRORS, check_weights, find_file, is_out_of_memory
 from hs_env.shipped import LANGUAGE_MODEL
 from hs_env.storage import StrPath, load_state, save_state
 
-EQUAL_TO: Final = "hm_lstm"
-"""Core whose number of parameters the other cores match."""
 DEFAULT_MODEL = "movie_reviews_characters"
 """Name of the shipped language model that reads texts if no other is named."""
 
@@ -59,7 +58,7 @@ class CharacterLM(nn.Module):
         dropout: float = 0.0,
         stages: int = 1,
         router: Any = "cosine",
-        rate: float = 0.2,
+        rate: float = DEFAULT_RATE,
         spaces: Sequence[int] = (),
         early_exit: bool = False,
     ) -> None:
@@ -90,8 +89,11 @@ class CharacterLM(nn.Module):
     def read(self, tokens: Tensor, state: State | None = None) -> CoreReading:
         """Read characters as `forward` does, and return all that the core computed."""
         vectors, where = self.embedding.weight, tokens  # each character of the alphabet is projected only once
+        if tokens.numel() < len(vectors):  # and none that is not read
+            read, where = tokens.unique(return_inverse=True)
+            vectors = nn.functional.embedding(read, vectors)
         if self.training and self.dropout.p:  # dropout differs between positions
-            vectors = self.dropout(nn.functional.embedding(tokens.flatten(), vectors))
+            vectors = self.dropout(nn.functional.embedding(where.flatten(), vectors))
             where = torch.arange(tokens.numel(), device=tokens.device).view(tokens.shape)
         return self.core.read(vectors, where, state, tokens, self._predict)
 
@@ -118,7 +120,7 @@ class CharacterLM(nn.Module):
 def new_model(config: LMConfig, alphabet: str) -> CharacterLM:
     """Return a model for a configuration and an alphabet. Torch's global generator draws its initial weights."""
     width = config.hidden_size
-    if config.core != EQUAL_TO and config.equal_parameters:
+    if config.core_name != EQUAL_TO and config.equal_parameters:
         width = _equal_width(config, alphabet)
     return _make(config, alphabet, config.core, width)
 
@@ -157,7 +159,7 @@ def _make(config: LMConfig, alphabet: str, core: str, hidden_size: int) -> Chara
         config.dropout,
         config.stages,
         config.router,
-        config.target_rate or 0.2,
+        config.target_rate or DEFAULT_RATE,
         [place for place, character in enumerate(alphabet) if character.isspace()],
         CORES.get(core) is HNetCore and config.router == "reinforce" and config.early_exit,
     )

@@ -15,7 +15,7 @@ from hs_env.render import Operations
 
 @isolated
 def operations_in(language_model: LanguageModel, text: str) -> tuple[Operations, str]:
-    """Return the operations of all layers at the characters of a text, and a note on what the model cannot read.
+    """Return the operations of all layers at the characters of a text, and the note of `known_text`.
 
     The model reads the text as the start of a line, if it knows line ends.
 
@@ -41,7 +41,7 @@ def operations_in(language_model: LanguageModel, text: str) -> tuple[Operations,
 def known_text(text: str, alphabet: str) -> tuple[str, str]:
     """Return the text as a model can read it, and a note on what has changed.
 
-    A capital becomes a small letter if the model knows only that. Other unknown characters are left out.
+    A capital becomes a small letter if the model knows only the small one. Other unknown characters are left out.
 
     Args:
         text: Text to read.

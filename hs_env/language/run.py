@@ -14,7 +14,7 @@ from hs_env.errors import HsEnvError
 from hs_env.language.config import LMConfig
 from hs_env.language.models import LanguageModel
 from hs_env.language.scores import evaluate_lm
-from hs_env.language.texts import load_text
+from hs_env.language.texts import Text, load_text
 from hs_env.language.trainer import LMTrainer
 from hs_env.registry import unknown_name
 from hs_env.shipped import LANGUAGE_MODEL
@@ -51,22 +51,29 @@ class LMRun:
         return max((entry.get("cpu_seconds", 0.0) for entry in self.history), default=0.0)
 
     @isolated
-    def evaluate(self, split: str, console: Console | None = None) -> dict[str, float]:
-        """Return scores on "train", "dev" or "test" (see `evaluate_lm`), and save them in the run's folder.
+    def evaluate(self, split: str, console: Console | None = None, text: Text | None = None) -> dict[str, float]:
+        """Return scores on "train", "dev" or "test" (see `evaluate_lm`).
 
-        If the folder cannot be written, a warning is printed on `console`, by default standard error.
+        Args:
+            split: Part of the text.
+            console: Console for a warning if the run's folder cannot be written; by default standard error.
+            text: Other text than that of the run. Without one, the scores are saved in the run's folder.
 
         Raises:
-            HsEnvError: If the split is unknown, or the text cannot be loaded or has changed.
+            HsEnvError: If the split is unknown, the text of the run cannot be loaded or has changed, or a character of
+                the other text is not in the alphabet of the model.
         """
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
-        text = load_text(self.config.text, self.config.data_dir)
-        check_data(self.folder, f"text {self.config.text!r}", text_digests(text.parts))
+        is_own = text is None
+        if text is None:
+            text = load_text(self.config.text, self.config.data_dir)
+            check_data(self.folder, f"text {self.config.text!r}", text_digests(text.parts))
         model, encoded = self.language_model.model, self.language_model.encode(text.parts[split])
         scores = evaluate_lm(model, encoded, alphabet=self.language_model.alphabet, ends=text.word_ends(split))
-        with saving(console):
-            write_json(self.folder / f"evaluation-{split}.json", scores)
+        if is_own:
+            with saving(console):
+                write_json(self.folder / f"evaluation-{split}.json", scores)
         return scores
 
 

@@ -66,11 +66,12 @@ def sample_text(
     Raises:
         HsEnvError: If the prompt is empty or has unknown characters, or a number is out of range.
     """
-    if not prompt or length < 0 or not (temperature == 0 or _COLDEST <= temperature < float("inf")):
-        raise HsEnvError(
-            f"Expected a prompt, a length from 0 and a temperature of 0 or from {_COLDEST}, got {prompt!r}, {length} "
-            f"and {temperature}."
-        )
+    if not prompt:
+        raise HsEnvError("The prompt is empty. Give at least one character, which the model reads first.")
+    if length < 0:
+        raise HsEnvError(f"The length is a number of characters, 0 or more, got {length}.")
+    if not (temperature == 0 or _COLDEST <= temperature < float("inf")):
+        raise HsEnvError(f"The temperature is 0, or from {_COLDEST} and finite, got {temperature}.")
     if not 0 <= seed < 2**63:
         raise HsEnvError(f"The seed is a whole number from 0 and below 2^63, got {seed}.")
     generator = seeded(seed)

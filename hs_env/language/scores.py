@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 
 from hs_env.compute import CPU, isolated
+from hs_env.errors import HsEnvError
 from hs_env.language.cores import State
 from hs_env.language.models import CharacterLM
 from hs_env.language.word_scores import word_scores
@@ -49,8 +50,17 @@ def evaluate_lm(
     Returns:
         `bits_per_character`; and for a core with boundaries what `Core.scores`, `space_scores`, `chunk_scores`
         and `word_scores` return.
+
+    Raises:
+        HsEnvError: If the text has fewer than two characters, `streams` is below 1, or `ends` has another length.
     """
     targets = len(text) - 1
+    if targets < 1 or (streams is not None and streams < 1) or (ends is not None and len(ends) != len(text)):
+        given = "" if ends is None else f", {len(ends)} marks of word ends"
+        raise HsEnvError(
+            "Expected a text of two characters or more, 1 stream or more, and a mark for each character if there are "
+            f"any; got {len(text)} characters, {streams} streams{given}."
+        )
     streams = min(streams or max(1, min(STREAMS, targets // _PART)), targets)
     length = -(-targets // streams)
     padding = length * streams - targets
@@ -90,10 +100,10 @@ def space_scores(boundaries: Tensor, spaces: Tensor, counted: Tensor) -> dict[st
         counted: (T, B) bool, True for the characters to count.
 
     Returns:
-        For each level, `spaces_found_1`, ... (share of the spaces that have a boundary) and `at_spaces_1`, ... (share
-        of the boundaries that are at a space), and likewise `ends_found_1`, ... and `at_ends_1`, ... for the last
-        characters of words, which a space follows, and `starts_found_1`, ... and `at_starts_1`, ... for the first ones,
-        which follow a space; 0 where there is nothing to find.
+        For each level, `spaces_found_1`, ... is the share of the spaces that have a boundary, and `at_spaces_1`, ... is
+        the share of the boundaries that are at a space. `ends_found_1` and `at_ends_1` are the same for the last
+        characters of words, which a space follows, `starts_found_1` and `at_starts_1` for the first ones, which follow
+        a space. A share is 0 where there is nothing to find.
     """
     ends, starts = torch.zeros_like(spaces), torch.zeros_like(spaces)
     ends[:-1] = ~spaces[:-1] & spaces[1:] & counted[1:]
@@ -136,14 +146,14 @@ def chunk_scores(boundaries: Tensor, surprisal: Tensor, counted: Tensor) -> dict
 
 
 def score_table(scores: Mapping[str, float]) -> tuple[list[str], list[list[str]]]:
-    """Return what the levels of a model score, as texts.
+    """Format what the levels of a model score.
 
     Args:
         scores: Result of `evaluate_lm`.
 
     Returns:
-        The headings; and for each level, lowest first, a cell for each heading: a share in percent, or a ratio. A dash
-        stands where a level has no such score.
+        The names of the scores; and for each level, lowest first, a cell for each score: a share in percent, or a
+        ratio. A dash stands where a level has no such score.
     """
     levels = max((int(name.rpartition("_")[2]) for name in scores if name[-1].isdigit()), default=0)
     kinds = list(dict.fromkeys(name.rpartition("_")[0] for name in scores if name[-1].isdigit()))

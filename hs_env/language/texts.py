@@ -25,10 +25,10 @@ from torch import Tensor
 from hs_env.compute import CPU
 from hs_env.corpora import SPLITS, load_corpus
 from hs_env.corpora.spec import take_settings, yes_or_no
-from hs_env.errors import HsEnvError, expand
+from hs_env.errors import HsEnvError, expand, shown
 from hs_env.registry import Registry, stem_of, unknown_name
 from hs_env.storage import StrPath
-from hs_env.textfile import read_lines, text_lines
+from hs_env.textfile import has_surrogates, read_lines, text_lines
 
 _AFTER: Final = re.compile(r":|\.v\d+$")
 _SHARES: Final = (0.9, 0.05)  # of train and dev, if a text has no splits of its own
@@ -66,6 +66,9 @@ class Text:
 
     def __post_init__(self) -> None:
         for split, part in self.parts.items():
+            if not isinstance(part, str) or has_surrogates(part):
+                came = "halves of surrogate pairs" if isinstance(part, str) else f"a {type(part).__name__}"
+                raise HsEnvError(f"The {split} part of the text {self.name!r} must be a str of characters, got {came}.")
             if len(part) < 2:
                 raise HsEnvError(
                     f"The {split} part of the text {self.name!r} has fewer than 2 characters. Use a longer text."
@@ -138,8 +141,8 @@ def load_text(name: StrPath, data_dir: StrPath | None = None) -> Text:
     """Load a text.
 
     Args:
-        name: Name in `TEXTS`, or path of a UTF-8 text file, compressed with gzip if it ends in `.gz`. After either,
-            `:spaces=no` removes the spaces.
+        name: Name in `TEXTS`, or path of a UTF-8 text file, which may be packed with gzip. After either, `:spaces=no`
+            removes the spaces.
         data_dir: Folder with the folders `ptb/` and `tinyshakespeare/`.
 
     Raises:
@@ -157,7 +160,19 @@ def _load(name: str, data_dir: Path | None) -> Text:
     is_path = path.is_file() or (stem not in stems and (path.suffix or len(path.parts) > 1))
     if name not in {*TEXTS, *stems} and is_path:
         return Text.cut(path.name, _whole(path))
-    return TEXTS.get(name)(data_dir)
+    builder: object = TEXTS.get(name)
+    try:
+        text: object = builder(data_dir) if callable(builder) else builder
+    except HsEnvError:
+        raise
+    except Exception as error:  # a plug-in may raise anything
+        raise HsEnvError(
+            f"The function of the text {name!r} failed: {type(error).__name__}: {error}. It gets one argument, the "
+            "folder of texts or None."
+        ) from error
+    if not isinstance(text, Text):
+        raise HsEnvError(f"The function of the text {name!r} must return a Text, got {shown(text)}.")
+    return text
 
 
 def _whole(path: Path) -> str:

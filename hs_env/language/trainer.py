@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from hs_env import ranks
 from hs_env.compute import CPU, kept_generators, making_on, seed_for
 from hs_env.errors import HsEnvError
-from hs_env.language.config import LMConfig
+from hs_env.language.config import EQUAL_TO, LMConfig
 from hs_env.language.cores import State
 from hs_env.language.gates import policy_loss
-from hs_env.language.models import EQUAL_TO, LanguageModel, hm_lstm_size, new_model
+from hs_env.language.models import LanguageModel, hm_lstm_size, new_model
 from hs_env.language.sampling import marked_sample
 from hs_env.language.scores import evaluate_lm
 from hs_env.language.texts import Text, encode
@@ -166,12 +166,14 @@ class LMTrainer(StagedTrainer[int]):
         LanguageModel(model, self.text.alphabet, notes).save(self.folder / LANGUAGE_MODEL)
 
     def summary(self) -> str:
-        """Return the sizes of text and model."""
+        """Return the sizes of text and model, and a warning of options that the core does not use."""
         alphabet = self.text.alphabet
-        compared = self.config.core != EQUAL_TO and self.config.equal_parameters
+        compared = self.config.core_name != EQUAL_TO and self.config.equal_parameters
         hm_lstm = f" (HM-LSTM: {hm_lstm_size(self.config, alphabet):,})" if compared else ""
+        unused = ", ".join(self.config.unused)
+        warning = f"Warning: {self.model.core.title} does not use {unused}.\n" if unused else ""
         return (
-            f"{len(self.text.train):,} characters for training, {len(alphabet)} different ones; "
+            f"{warning}{len(self.text.train):,} characters for training, {len(alphabet)} different ones; "
             f"{self.model.size:,} parameters{hm_lstm}; {self.updates_per_pass:,} updates per epoch"
         )
 

@@ -29,6 +29,12 @@ Control = Literal["ratio", "binomial", "controller"]
 """Name of a loss that controls a rate."""
 
 
+DEFAULT_RATE: Final = 0.2
+"""Target of the boundary rate of models that cannot do without one."""
+RATE_FIELDS: Final = ("boundary_rate", "rate_control", "rate_weight")
+"""Names of the fields of `RateParameters`."""
+
+
 @dataclass(frozen=True)
 class RateParameters:
     """Parameters of the control of a boundary rate."""

@@ -6,10 +6,12 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 from statistics import fmean, pstdev
+from typing import Any
 
 import pytest
 import torch
 
+from hs_env.errors import HsEnvError
 from hs_env.language import CharacterLM, LMConfig, evaluate_lm
 from hs_env.language.models import hm_lstm_size, new_model
 from hs_env.language.scores import chunk_scores, score_table, space_scores
@@ -43,6 +45,57 @@ def test_the_gradient_with_dropout_is_that_of_what_was_dropped(core: str) -> Non
     assert torch.equal(model(tokens)[0], one)
     assert not torch.equal(model(tokens)[0], one)
     assert torch.equal(model.eval()(tokens)[0], model(tokens)[0])
+
+
+@pytest.mark.parametrize("core", ["hm_lstm", "lstm", "ln_lstm", "h_net", "segmental"])
+def test_only_the_characters_that_are_read_are_projected(core: str) -> None:
+    torch.manual_seed(0)
+    model, tokens = CharacterLM(500, core, 2, 6, 5, 4), torch.randint(0, 500, (4, 3))
+    few = model(tokens)[0]
+    many = model(tokens.repeat(1, 50))[0]  # more than there are characters in the alphabet
+    torch.testing.assert_close(few, many[:, :3], atol=1e-6, rtol=0)
+    weights = model.embedding.weight
+    one, other = (torch.autograd.grad(each[:, :3].square().sum(), weights)[0] for each in (few, many))
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    assert set(one.abs().sum(1).nonzero().flatten().tolist()) <= set(tokens.flatten().tolist())
+
+
+def test_a_version_of_a_core_changes_no_check() -> None:
+    for core in ("h_net", "h_net.v1"):
+        with pytest.raises(HsEnvError, match="with batch_size = 1 nothing is learned"):
+            LMConfig(core=core, router="reinforce", batch_size=1)
+        with pytest.raises(HsEnvError, match=r"that of an HM-LSTM with as many layers.*got layers = 1\. Give 2"):
+            LMConfig(core=core, layers=1)
+    for core in ("hm_lstm", "hm_lstm.v1"):
+        with pytest.raises(HsEnvError, match="layers must be a whole number from 2"):
+            LMConfig(core=core, layers=1, equal_parameters=False)
+    with torch.device("meta"):
+        sizes = {new_model(LMConfig(core=core), ALPHABET).size for core in ("hm_lstm", "hm_lstm.v1")}
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "unused"),
+    [
+        ({"core": "hm_lstm", "router": "reinforce", "stages": 2, "boundary_rate": 0.3}, ["router", "stages"]),
+        (
+            {"core": "h_net.v1", "router": "reinforce", "boundary": "sample", "layer_norm": False},
+            ["boundary", "layer_norm"],
+        ),
+        ({"core": "lstm", "boundary_rate": 0.3, "dropout": 0.5}, ["boundary_rate"]),
+        ({"core": "segmental", "boundary_rate": 0.3, "discount": 0.5}, ["discount"]),
+        ({"core": "ln_lstm"}, []),
+    ],
+)
+def test_options_that_a_core_does_not_use_are_known(fields: dict[str, Any], unused: list[str]) -> None:
+    assert sorted(LMConfig(**fields).unused) == unused
+
+
+def test_what_cannot_be_evaluated_is_refused() -> None:
+    model, text = CharacterLM(7, "lstm", 1, 6, 5, 4).eval(), torch.randint(0, 7, (20,))
+    for arguments in ((text[:1],), (text[:0],), (text, 0), (text, -1), (text, None, ALPHABET, text[1:] > 3)):
+        with pytest.raises(HsEnvError, match="Expected a text of two characters or more, 1 stream or more"):
+            evaluate_lm(model, *arguments)
 
 
 @pytest.mark.parametrize(("layers", "width"), [(2, 128), (3, 128), (3, 256), (3, 512)])

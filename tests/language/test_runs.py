@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from hs_env.cli import main
 from hs_env.errors import HsEnvError
 from hs_env.language import LMConfig, LMRun, evaluate_lm, load_text, resume_lm, train_lm
 from hs_env.language.trainer import LMTrainer
@@ -49,6 +50,36 @@ def test_a_run_leaves_what_it_promises_and_repeats(finished: LMRun, tmp_path: Pa
 def test_one_layer_is_enough_without_an_equal_hm_lstm(core: str, text_file: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, text=str(text_file), core=core, layers=1, equal_parameters=False, updates=2)
     assert train_lm(config, tmp_path / "run", QUIET).evaluate("test")["bits_per_character"] > 0
+
+
+def test_a_run_scores_other_texts_and_finds_its_own_again(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data" / "tinyshakespeare").mkdir(parents=True)
+    write(tmp_path / "data" / "tinyshakespeare", text_file.read_bytes(), "input.txt")
+    config = replace(CONFIG, text="tinyshakespeare", data_dir=tmp_path / "data", updates=2)
+    run = train_lm(config, tmp_path / "run", QUIET)
+    own = run.evaluate("test")
+    saved = (run.folder / "evaluation-test.json").read_bytes()
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(HsEnvError, match="does not exist"):
+        run.evaluate("test")
+    main(["lm", "evaluate", str(run.folder), "--data-dir", str(tmp_path / "moved"), "--json"])
+    assert json.loads(capsys.readouterr().out) == own
+    other = write(tmp_path, text_file.read_bytes()[::-1], "other.txt")
+    main(["lm", "evaluate", str(run.folder), "--text", str(other)])
+    assert f"{other}, test: " in capsys.readouterr().out
+    assert (run.folder / "evaluation-test.json").read_bytes() == saved
+    assert run.evaluate("test", text=load_text(str(text_file))) == own
+    with pytest.raises(SystemExit):
+        main(["lm", "evaluate", str(run.folder), "--text", str(write(tmp_path, "ß".encode() * 500, "unknown.txt"))])
+    assert "'ß' is not among" in capsys.readouterr().err
+
+
+def test_options_that_a_core_does_not_use_are_named(text_file: Path, tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    train_lm(replace(CONFIG, text=str(text_file), core="lstm", boundary_rate=0.3, updates=1), tmp_path / "run", console)
+    assert "Warning: Plain LSTM does not use boundary_rate." in console.file.getvalue()
 
 
 def learn_quietly(config: LMConfig, folder: Path) -> None:

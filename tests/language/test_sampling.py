@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_h_net_writes_marks_and_resumes_like_the_others(
     folder = str(tmp_path / "run")
     main(["lm", "train", "--text", str(text_file), *arguments.split(), *sizes.split(), "--out", folder])
     printed = capsys.readouterr().out
-    assert re.search(r"level +boundaries +spaces found +at spaces", printed)
+    assert re.search(r"level +1 +2 *\n boundaries +\d+\.\d% +\d+\.\d% *\n spaces found ", printed)
     main(["lm", "sample", folder, "--length", "30"])
     written = capsys.readouterr().out
     model = LanguageModel.load(folder)
@@ -85,10 +86,11 @@ def test_a_text_without_line_ends_needs_no_prompt(finished: LMRun, capsys: pytes
 def test_errors_of_sampling_teach(finished: LMRun, text_file: Path) -> None:
     model = finished.language_model
     for arguments, message in (
-        ((5, ""), "Expected a prompt"),
+        ((5, ""), "The prompt is empty"),
         ((5, "ß"), "not among"),
-        ((-1, "a"), "a length from 0"),
-        ((5, "a", 1e-40), "a temperature of 0 or from 0.0001"),
+        ((-1, "a"), "The length is a number of characters, 0 or more, got -1"),
+        ((5, "a", 1e-40), "The temperature is 0, or from 0.0001 and finite, got 1e-40"),
+        ((5, "a", math.nan), "The temperature is 0, or from 0.0001 and finite, got nan"),
         ((5, "a", 1.0, 2**70), "The seed is a whole number"),
     ):
         with pytest.raises(HsEnvError, match=message):
@@ -96,6 +98,17 @@ def test_errors_of_sampling_teach(finished: LMRun, text_file: Path) -> None:
     plain = LanguageModel(new_model(replace(CONFIG, core="lstm"), model.alphabet).eval(), model.alphabet, {})
     with pytest.raises(HsEnvError, match="hm_lstm"):
         boundaries_in(plain, "fox")
+
+
+def test_what_a_model_cannot_read_is_said_for_samples_too(finished: LMRun, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["lm", "sample", str(finished.folder), "--show", "The foxß"])
+    shown = capsys.readouterr()
+    assert shown.out.replace("|", "").replace("‖", "") == "the fox\n"
+    assert "does not know 'T': read as small letters. The model does not know 'ß': left out." in shown.err
+    main(["lm", "sample", str(finished.folder), "--prompt", "The", "--length", "5"])
+    capital = capsys.readouterr().out
+    main(["lm", "sample", str(finished.folder), "--prompt", "the", "--length", "5"])
+    assert capsys.readouterr().out == capital
 
 
 def test_the_command_line(finished: LMRun, capsys: pytest.CaptureFixture[str]) -> None:

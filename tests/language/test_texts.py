@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.errors import HsEnvError
-from hs_env.language import load_text
+from hs_env.language import TEXTS, load_text
 from hs_env.language.texts import Text, encode
 from tests.language.builders import write
 
@@ -90,9 +90,30 @@ def test_line_ends_make_no_difference(end: bytes, tmp_path: Path) -> None:
         (lambda path: load_text(str(write(path, "fox ".encode("utf-16-le") * 50))), "line 1: it holds a NUL byte"),
         (lambda path: load_text(str(write(path, gzip.compress(b"fox " * 500)[:-9], "cut.txt.gz"))), "truncated gzip"),
         (lambda path: Text.cut("short", "abc"), "fewer than 2 characters"),
+        (
+            lambda path: Text("bytes", b"abc", "abc", "abc"),
+            "The train part of the text 'bytes' must be a str .* got a bytes",
+        ),
+        (lambda path: Text("half", "abc", "abc\udc80", "abc"), "The dev part .* got halves of surrogate pairs"),
         (lambda path: encode("aß", "abc"), "'ß' is not among the 3"),
     ],
 )
 def test_impossible_texts_are_refused(call, message: str, tmp_path: Path) -> None:
     with pytest.raises(HsEnvError, match=message):
         call(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("builder", "message"),
+    [
+        (3, "The function of the text 'mine' must return a Text, got 3"),
+        (lambda data_dir: "abc", "The function of the text 'mine' must return a Text, got 'abc'"),
+        (lambda: None, "The function of the text 'mine' failed: TypeError: .*It gets one argument"),
+        (lambda data_dir: 1 / 0, "The function of the text 'mine' failed: ZeroDivisionError"),
+    ],
+)
+def test_wrong_texts_of_plug_ins_are_named(builder, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TEXTS, "_entries", {**TEXTS._entries})
+    TEXTS.register("mine.v1")(builder)
+    with pytest.raises(HsEnvError, match=message):
+        load_text("mine")

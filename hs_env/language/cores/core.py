@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from hs_env.models.h_net.routers import RouterName
 from hs_env.models.h_net.stack import Gates
 from hs_env.models.hm.boundary import Boundary
-from hs_env.models.rate import Decisions
+from hs_env.models.rate import DEFAULT_RATE, Decisions
 from hs_env.registry import Registry
 
 State = tuple[Tensor, ...]
@@ -48,12 +48,14 @@ class Core(ABC):
         title: Name in messages.
         finds_boundaries: Whether `read` returns boundaries.
         boundary_rate: Default target of the boundary rate, or None.
+        own_fields: Fields of `LMConfig` that only some cores use, of those that this one uses.
         hidden_size: Width of the hidden states, for the default `output`.
     """
 
     title: ClassVar[str]
     finds_boundaries: ClassVar[bool] = True
     boundary_rate: ClassVar[float | None] = None
+    own_fields: ClassVar[tuple[str, ...]] = ()
     hidden_size: int
 
     @classmethod
@@ -119,7 +121,7 @@ class CoreOptions(NamedTuple):
     boundary: Boundary = "step"
     stages: int = 1
     router: RouterName = "cosine"
-    rate: float = 0.2
+    rate: float = DEFAULT_RATE
     spaces: Collection[int] = ()
 
 

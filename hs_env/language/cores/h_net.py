@@ -8,13 +8,15 @@ from hs_env.language.cores.core import CORES, Core, CoreOptions, CoreReading, Pr
 from hs_env.models.h_net.layers import HNet
 from hs_env.models.h_net.routers import make_router
 from hs_env.models.h_net.stack import Gates, Reading
+from hs_env.models.rate import DEFAULT_RATE, RATE_FIELDS
 
 
 @CORES.register("h_net.v1")
 class HNetCore(HNet, Core):
     """H-Net over LSTM layers (Hwang, Wang, Gu 2025)."""
 
-    title, boundary_rate = "H-Net", 0.2
+    title, boundary_rate = "H-Net", DEFAULT_RATE
+    own_fields = ("stages", *RATE_FIELDS, "router", "discount", "early_exit", "baseline")
 
     @classmethod
     def make(cls, options: CoreOptions) -> HNetCore:

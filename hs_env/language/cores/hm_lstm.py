@@ -8,6 +8,7 @@ from torch import Tensor
 from hs_env.language.cores.core import CORES, Core, CoreOptions, CoreReading, Predict, State
 from hs_env.models.hm.boundary import annealed_slope, operation_shares
 from hs_env.models.hm.layers import HMLSTM, GatedOutput, HMState
+from hs_env.models.rate import RATE_FIELDS
 
 
 @CORES.register("hm_lstm.v1")
@@ -15,6 +16,7 @@ class HMCore(HMLSTM, Core):
     """HM-LSTM with the gated output module of its paper (Chung, Ahn, Bengio 2017)."""
 
     title = "HM-LSTM"
+    own_fields = ("layer_norm", "boundary", "slope_per_epoch", *RATE_FIELDS)
 
     @classmethod
     def make(cls, options: CoreOptions) -> HMCore:

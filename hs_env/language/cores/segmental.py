@@ -31,7 +31,7 @@ from torch.nn.functional import logsigmoid
 from hs_env.language.cores.core import CORES, Core, CoreOptions, CoreReading, Predict, State, by_step, lengths_of
 from hs_env.models.h_net.stack import LSTMStack
 from hs_env.models.lstm import LSTM, lstm_cell, pack
-from hs_env.models.rate import Decisions
+from hs_env.models.rate import RATE_FIELDS, Decisions
 
 LONGEST: Final = 10
 """L, the largest number of characters of a segment, as in Kawakami et al. 2019."""
@@ -54,7 +54,7 @@ class SegmentalCore(nn.Module, Core):
         layers: Number of layers of the context network.
     """
 
-    title = "Segmental model"
+    title, own_fields = "Segmental model", RATE_FIELDS
 
     def __init__(self, input_size: int, hidden_size: int, layers: int) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from hs_env.errors import check_ranges
 from hs_env.models.h_net.layers import HNet
 from hs_env.models.lstm import LSTM
 from hs_env.models.nested import NestedClassifier, Parse
-from hs_env.models.rate import RateParameters
+from hs_env.models.rate import DEFAULT_RATE, RateParameters
 from hs_env.models.sentence import SentenceParameters
 from hs_env.types import SentenceBatch
 
@@ -20,7 +20,7 @@ from hs_env.types import SentenceBatch
 class HNetParameters(RateParameters, SentenceParameters):
     """Hold the parameters of H-Net as a classifier."""
 
-    boundary_rate: float = 0.2
+    boundary_rate: float = DEFAULT_RATE
     """Target share of the words that end a phrase, unless `rate_weight` is 0. With two stages, the same share of these
     also end a phrase of the second level."""
     layers: int = 1
