@@ -30,6 +30,9 @@ from hs_env.language.texts import load_text
 from hs_env.render import grid_legend, operations_svg, to_grid
 from hs_env.settings import make_config
 
+_SAMPLING: Final = (500, 1.0, 0)
+"""Default length, temperature and seed of a sample."""
+
 join_lines(LMConfig)
 
 
@@ -90,10 +93,10 @@ def evaluate(
 
 def sample(
     run: tyro.conf.Positional[str],
-    length: int = 500,
+    length: int = _SAMPLING[0],
     prompt: str | None = None,
-    temperature: float = 1.0,
-    seed: int = 0,
+    temperature: float = _SAMPLING[1],
+    seed: int = _SAMPLING[2],
     show: str | None = None,
     device: str = "auto",
 ) -> None:
@@ -114,6 +117,8 @@ def sample(
     language_model = LanguageModel.load(local(run), device)
     before = None if prompt is None else _known(language_model, prompt)
     if show is not None:
+        if (length, temperature, seed) != _SAMPLING:
+            raise HsEnvError("--show samples nothing. Leave --length, --temperature and --seed out.")
         text = _known(language_model, show)
         print(marked(text, boundaries_in(language_model, text, before or "")))
         return

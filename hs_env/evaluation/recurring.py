@@ -44,7 +44,7 @@ class Recurring:
     Attributes:
         phrases: At most 20 of them, most frequent first; among equals, longest first.
         distinct: Number of distinct recurring phrases.
-        share: Share of the phrases of two words or more that recur, counting every occurrence; 0 to 1.
+        share: Number of occurrences of recurring phrases, divided by that of all phrases of two words or more.
     """
 
     phrases: tuple[RecurringPhrase, ...]

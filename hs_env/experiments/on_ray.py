@@ -25,10 +25,9 @@ except ImportError as error:
 def ray_cluster(address: str | None = None) -> Iterator[tuple[Launch, int]]:
     """Connect to a Ray cluster, and disconnect at the end, which stops what runs there.
 
-    Every run is a task with a process of its own, and reserves a CPU per thread, and a GPU if
-    its device is one. If its node dies, Ray starts it again
-    on another one, where it continues from its checkpoint if both nodes share the file system of its folder. Every
-    node needs hs-env.
+    Every run is a task with a process of its own, and reserves a CPU per thread, and a GPU if its device is one. If its
+    node dies, Ray starts it again on another one, where it continues from its checkpoint if both nodes share the file
+    system of its folder. Every node needs hs-env.
 
     Args:
         address: Address of the cluster, such as "10.0.0.1:6379"; by default that of a cluster that runs on this

@@ -55,8 +55,8 @@ def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) ->
         overlap: See `t_interval`. Without it, the test over folds is too optimistic (Dietterich 1998).
 
     Returns:
-        The mean of `a - b` with its 95% interval, and the p value. The p value is NaN for a single pair and
-        for a difference that is the same in every pair, and 1 if that is 0.
+        The mean of `a - b` with its 95% interval, and the p value. For a single pair, and if all pairs differ by the
+        same, there is no p value (NaN). If all pairs are equal, it is 1.
 
     Raises:
         HsEnvError: If the numbers of runs differ.

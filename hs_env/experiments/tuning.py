@@ -49,10 +49,11 @@ def tune(config: TrainConfig, space: Space, out: Path, trials: int, console: Con
 
     The first trial has the values of the configuration itself, as far as the space has them. Every trial is a run in
     `OUT/trials`, whose log-likelihood on dev is reported after each epoch. Once four trials have finished, a trial
-    that is worse than the median of the others at the same epoch is stopped, from the third epoch on. A trial that
-    fails, also for lack of memory, teaches the search nothing. If the first trial fails, a file cannot be written, or
-    any other error is raised, the search ends, and the same command continues it. Several processes may share a study.
-    If a process is killed, the next one continues its trial from the checkpoint.
+    that is worse than the median of the others at the same epoch is stopped, from the third epoch on.
+
+    If a later trial fails for its configuration or for lack of memory, the search goes on without its score. A failure
+    of the first trial, or any other error, such as a full disk, ends the search; the same command continues it. Several
+    processes may share a study. If a process is killed, the next one continues its trial from the checkpoint.
 
     Args:
         config: Configuration; the space replaces some of its fields.

@@ -49,8 +49,8 @@ class _Carried:
 class LMTrainer(StagedTrainer[int]):
     """Maximises the mean log-likelihood of the next character with Adam.
 
-    Training has one stage. A unit is the number of an update, from 0. An epoch of the stage is `evaluate_every` updates
-    long, whereas `updates_per_pass` updates read the whole text once.
+    Training has one stage, whose steps are numbered from 0. An evaluation follows every `evaluate_every` updates; these
+    are what `StagedTrainer` calls an epoch. `updates_per_pass` updates read the whole text once.
 
     Args:
         config: Configuration of the run.
