@@ -17,12 +17,12 @@ from typing import Any, Final, Literal
 from command import run_script
 from rich.console import Console
 
-from hs_env.experiments.grid import IMMATERIAL
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.statistics import t_interval
 from hs_env.language import LMConfig
 from hs_env.language.run import train_or_resume_lm
 from hs_env.settings import make_config, merge_settings, read_toml
+from hs_env.training.run_kind import IMMATERIAL
 
 ROOT: Final = Path(__file__).parents[1]
 GRID: Final = ROOT / "scripts/boundaries.toml"

@@ -83,7 +83,7 @@ def evaluate(
     Args:
         run: Folder of the run.
         split: Part of the text.
-        text: Another text than that of the run: a name or a file, as for `hs-env lm train`.
+        text: Another text than that of the run: a name or a file, as for `hs-env lm train`. Its scores are not saved.
         data_dir: Folder with the texts that are not built in; by default that of the training.
         as_json: Print JSON.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from hs_env.corpora.corpus import Corpus
-from hs_env.corpora.loading import corpus_files, load_corpus
+from hs_env.corpora.corpus import CORPORA, Corpus
+from hs_env.corpora.loading import corpus_files, is_own, is_path, load_corpus
 from hs_env.errors import expand
 
 Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -33,3 +33,15 @@ def corpus_key(name: str, data_dir: str | Path | None = None) -> CorpusKey:
 def cached_corpus(key: CorpusKey) -> Corpus:
     """Return `load_corpus(key[0], data_dir=key[1])`, which is read only, from memory if it was loaded before."""
     return load_corpus(key[0], data_dir=key[1])
+
+
+def read_corpus(name: str, data_dir: str | Path | None = None) -> Corpus:
+    """Return `load_corpus(name, data_dir=data_dir)`, from memory if the corpus is known not to have changed.
+
+    That is known of files and of the corpora of this package, but not of the hub's and of plug-ins.
+    """
+    stem = name.partition(":")[0]
+    plugged_in = not is_own(name) and stem in CORPORA and not CORPORA.get(stem).__module__.startswith("hs_env.")
+    if is_path(name) or not (is_own(name) or plugged_in):
+        return cached_corpus(corpus_key(name, data_dir))
+    return load_corpus(name, data_dir=data_dir)

@@ -150,7 +150,7 @@ def _file_stem(
 
 def _labels(agents: Iterable[str]) -> dict[str, str]:
     """Return what a row calls each agent: its name, or for a path as many of the last parts as tell it from others."""
-    parts = {name: Path(name).with_suffix("").parts if Path(name).is_absolute() else (name,) for name in agents}
+    parts = {name: Path(name).parts[1:] if Path(name).is_absolute() else (name,) for name in agents}
     labels = {}
     for name, own in parts.items():
         others = [each for other, each in parts.items() if other != name]

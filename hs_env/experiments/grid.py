@@ -15,11 +15,8 @@ from hs_env.errors import HsEnvError, shown
 from hs_env.settings import check_tables, make_config, merge_settings, read_toml
 from hs_env.storage import StrPath
 from hs_env.training.config import ResolvedConfig, TrainConfig
+from hs_env.training.run_kind import IMMATERIAL
 from hs_env.training.upgrade import LATER, LATER_AGENT, LATER_MODEL
-
-IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
-"""Fields of a configuration that do not affect the result of a run."""
-
 
 _OWN: Final = ("corpus", "seed", "data_dir")
 """Fields of a configuration that the grid sets for each cell."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hs_env.errors import HsEnvError, missing_extra
-from hs_env.experiments.runner import POLL_SECONDS, Ended, Launch, run_here
+from hs_env.experiments.runner import POLL_SECONDS, Ended, Launch, is_final, run_here
 from hs_env.training.config import ResolvedConfig
 
 try:
@@ -93,7 +93,7 @@ def _work(config: ResolvedConfig, folder: Path) -> Ended:
         try:
             return Ended(run_here(config, folder))
         except (HsEnvError, OSError) as error:
-            fault, final = " ".join(str(error).split()), isinstance(error, HsEnvError)
+            fault, final = " ".join(str(error).split()), is_final(error)
         except Exception as error:
             traceback.print_exc()
             fault, final = f"{type(error).__name__}: {error}", False

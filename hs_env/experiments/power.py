@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from hs_env.experiments.grid import Cell
-from hs_env.experiments.statistics import detectable, runs_to_detect
+from hs_env.experiments.statistics import are_equal, detectable, runs_to_detect
 from hs_env.experiments.summary import REFERENCE, Results, overlap, runs_of
 
 _Numbered = Mapping[int, Mapping[str, Any]]  # results by seed or fold
@@ -73,7 +73,7 @@ def _power(corpus: str, pairs: Sequence[Sequence[float]], shared: float) -> Powe
     squares = sum(float(np.var(each, ddof=1)) * (len(each) - 1) for each in pairs)
     deviation = math.sqrt(squares / sum(len(each) - 1 for each in pairs))
     runs = min(map(len, pairs))
-    if deviation == 0:
+    if all(are_equal(each) for each in pairs):
         return Power(corpus, len(pairs), runs, deviation, math.nan, "—")
     smallest = detectable(deviation, runs, shared)
     needed = runs_to_detect(_POINT, deviation, shared)

@@ -33,19 +33,20 @@ def result_of(run: Run) -> dict[str, Any]:
     - "epochs": scores on dev during training.
     - "classifier_updates": number of updates of the classifier by stage.
     - "train_sentences": number of training sentences.
-    - "data": digests of the corpus and of static word vectors (see `hs_env.training.digests`).
+    - "data": digests of the corpus and of static word vectors (see `hs_env.training.digests`); runs of old versions
+      have none.
     - "dev" and "test": every metric that applies, "sentences" (their number), "correct" (see `unpack`) and, if the
       model segments sentences into phrases, "phrase_lengths" (see `length_counts`).
     """
     data = run.data("dev", "test")
-    epochs = read_json(run.folder / HISTORY)["epochs"]
+    epochs, digests = read_json(run.folder / HISTORY)["epochs"], run.folder / DATA
     return {
         "config": run.config.to_json(),
         "record": read_json(run.folder / RECORD),
         "epochs": [{name: epoch[name] for name in _CURVE} for epoch in epochs],
         "classifier_updates": run.classifier_updates,
         "train_sentences": len(data.splits["train"]),
-        "data": read_json(run.folder / DATA),
+        **({"data": read_json(digests)} if digests.exists() else {}),
         "dev": _scores(run, data, "dev"),
         "test": _scores(run, data, "test"),
     }
@@ -59,6 +60,7 @@ def is_result(value: Any) -> bool:
         numbers = [value["cpu_seconds"], test["log_likelihood"], *shares, *(each["epoch"] for each in value["epochs"])]
         whole = len(base64.b64decode(test["correct"])) == -(-test["sentences"] // 8)
         kinds = isinstance(value["record"], list) and isinstance(value["config"]["corpus"], str)
+        kinds = kinds and all(isinstance(digest, str) for digest in dict(value.get("data", {})).values())
     except (KeyError, TypeError, ValueError):
         return False
     finite = all(type(each) in (int, float) and math.isfinite(each) for each in numbers)

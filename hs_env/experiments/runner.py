@@ -25,14 +25,14 @@ from hs_env.experiments.result import is_result, result_of
 from hs_env.storage import HISTORY, read_json, write_atomically
 from hs_env.training import train_or_resume
 from hs_env.training.config import ResolvedConfig
-from hs_env.training.data import TrainingData, corpus_of
-from hs_env.training.digests import DATA, VECTORS, check_data, check_digests, corpus_digests
+from hs_env.training.data import MissingVectorsError, corpus_of, digests_of
+from hs_env.training.digests import DATA, check_data, check_digests
 from hs_env.training.time_left import TimeLeft
 
 WORKER = "hs_env.experiments.worker"
 """Module that runs one configuration."""
 REFUSED: Final = 3
-"""Exit status of a run that failed with an `HsEnvError`."""
+"""Exit status of a run that would fail again."""
 RESULT = "result.json"
 """File of the result in the folder of a run."""
 
@@ -73,7 +73,7 @@ def run_cells(
     """Run the cells that have no result in the ledger.
 
     A stopped run continues from its last checkpoint. A run that fails, or whose process is killed, is tried once more,
-    unless it failed with an `HsEnvError`, which it would again. The last failure is added to the ledger; a second kill
+    unless it would fail again (see `is_final`). The last failure is added to the ledger; a second kill
     is not, so the next call tries again. The other cells go on.
     An interrupt stops all runs. Only this process writes to the ledger.
 
@@ -89,11 +89,11 @@ def run_cells(
         What failed or was killed, one line per cell.
 
     Raises:
-        HsEnvError: If a finished run has read the user's own data, and these have changed since.
+        HsEnvError: If data that a finished run has read have changed since.
     """
     done = ledger.results()
     missing = [cell for cell in cells if cell.key not in done]
-    _check_own_data(cells, done, folder)
+    _check_data(cells, done, folder)
     console.print(f"{len(missing)} runs to do, {jobs} at a time; {len(cells) - len(missing)} are done", highlight=False)
     faults, stopped, left = [], threading.Event(), TimeLeft(enough=1)
     left.begin(len(missing))
@@ -127,33 +127,40 @@ def run_cells(
     return faults
 
 
-def _check_own_data(
-    cells: Sequence[Cell], done: Mapping[str, Mapping[str, Any]], folder: Callable[[Cell], Path]
-) -> None:
-    """Check that the user's own corpora, and the word vectors on them, are still those that finished runs have read.
+def _check_data(cells: Sequence[Cell], done: Mapping[str, Mapping[str, Any]], folder: Callable[[Cell], Path]) -> None:
+    """Check that the data is still what finished runs have read, according to the ledger or the folders of the runs.
 
-    A run's digests are in its result in the ledger, or in its folder. Vectors are checked for one run of a corpus only,
-    since they take long to load.
+    Corpora from the user's own files are always checked, others if there are runs to do on them. Word vectors take long
+    to load, so they are checked for one run of a corpus only.
     """
+    wanted = {cell.config.corpus for cell in cells if cell.key not in done}
     digests: dict[tuple[str, str], dict[str, str]] = {}
     vectors: set[tuple[str, str]] = set()
     for cell in cells:
         config, name = cell.config, cell.config.corpus
-        in_ledger, in_folder = done.get(cell.key, {}).get("data"), (folder(cell) / RESULT).exists()
-        if not is_own(name) or not (in_ledger or in_folder) or (cell.key in done and not is_path(name)):
+        saved = done.get(cell.key, {}).get("data")
+        in_folder = is_own(name) and (folder(cell) / RESULT).exists() and (folder(cell) / DATA).exists()
+        if not (saved or in_folder) or (name not in wanted and not is_path(name)):
             continue
+        if (name, config.model) not in digests:
+            digests[name, config.model] = digests_of(config, vectors=False)
+        found = digests[name, config.model]
         if (name, config.vectors) not in vectors:
-            found = TrainingData.load(config, read=()).digests
             vectors.add((name, config.vectors))
-        elif (name, config.model) in digests:
-            found = digests[name, config.model]
-        else:
-            found = corpus_digests(corpus_of(config))
-        digests[name, config.model] = {key: digest for key, digest in found.items() if key != VECTORS}
-        if (folder(cell) / DATA).exists():
+            with suppress(MissingVectorsError):  # runs that are still to do will say so
+                found = digests_of(config)
+        if in_folder:
             check_data(folder(cell), f"corpus {name!r}", found, rewards=True)
-        elif in_ledger:
-            check_digests(in_ledger, found, f"corpus {name!r}", f"the run {cell.key!r} in the ledger", rewards=True)
+        else:
+            check_digests(saved or {}, found, f"corpus {name!r}", f"the run {cell.key!r} in the ledger", rewards=True)
+
+
+def is_final(error: Exception) -> bool:
+    """Return whether a run that failed with this error would fail again. Faults of files and the network may pass."""
+    causes = [error]
+    while (cause := causes[-1].__cause__) is not None and isinstance(cause, Exception):
+        causes.append(cause)
+    return isinstance(error, HsEnvError) and not any(isinstance(each, OSError) for each in causes)
 
 
 def run_here(config: ResolvedConfig, folder: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hs_env.experiments.grid import Cell
 from hs_env.experiments.ledger import Ledger
 from hs_env.experiments.runner import run_cells
 from hs_env.experiments.statistics import t_interval
+from hs_env.experiments.summary import check_same_data
 from hs_env.metrics.bootstrap import Interval
 from hs_env.models import MODELS, StructuredEncoder
 from hs_env.storage import check_folder
@@ -59,20 +60,25 @@ def train_seeds(
     if jobs < 1:
         raise HsEnvError(f"jobs must be 1 or more, got {jobs}.")
     resolved = replace(config.resolve().located(), threads=config.threads or 1)
-    cells = [Cell(config.corpus, resolved.model, seed, replace(resolved, seed=seed)) for seed in seeds]
     out = out or _default_folder(config, resolved)
     check_folder(out)
     console, ledger = console or Console(stderr=True), Ledger(out / LEDGER)
-    faults = run_cells(cells, ledger, lambda cell: out / f"seed-{cell.number}", jobs, console)
+    done = ledger.results()
+    cells = {
+        seed: Cell(config.corpus, resolved.model, seed, replace(resolved, seed=seed))
+        for seed in sorted({*seeds, *(entry["number"] for entry in done.values() if type(entry.get("number")) is int)})
+    }
+    cells = {seed: cell for seed, cell in cells.items() if seed in seeds or cell.key in done}
+    faults = run_cells([*cells.values()], ledger, lambda cell: out / f"seed-{cell.number}", jobs, console)
     if faults:
         raise HsEnvError(
             f"{len(faults)} of {len(seeds)} seeds have no result: {faults[0]}. Once the cause is gone, repeat "
             "the command."
         )
-    results = ledger.results()
-    known = [result["number"] for result in results.values() if isinstance(result.get("number"), int)]
-    every = {seed: replace(cells[0], number=seed, config=replace(resolved, seed=seed)).key for seed in sorted(known)}
-    table = seeds_table(resolved, {seed: results[key] for seed, key in every.items() if key in results})
+    done = ledger.results()
+    results = {seed: done[cell.key] for seed, cell in cells.items()}
+    check_same_data([*results.values()])
+    table = seeds_table(resolved, results)
     table.save(out, TABLE)
     console.print(f"The runs are in {out}", highlight=False, soft_wrap=True, markup=False)
     return table

@@ -46,6 +46,11 @@ def t_interval(values: Sequence[float], overlap: float = 0.0) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def are_equal(values: Sequence[float] | NDArray[np.float64]) -> bool:
+    """Return whether values differ by no more than rounding."""
+    return bool(np.ptp(values) < _EQUAL)
+
+
 def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) -> tuple[Interval, float]:
     """Compare runs that are paired by seed or fold: the mean difference, and a two-sided paired t test.
 
@@ -67,7 +72,7 @@ def paired_test(a: Sequence[float], b: Sequence[float], overlap: float = 0.0) ->
     interval = t_interval(gain.tolist(), overlap)
     if len(gain) == 1:
         return interval, float("nan")
-    if np.ptp(gain) < _EQUAL:
+    if are_equal(gain):
         return interval, float("nan") if np.abs(gain).max() >= _EQUAL else 1.0
     error = np.std(gain, ddof=1) * (1 / len(gain) + overlap) ** 0.5
     return interval, float(2 * stats.t.sf(abs(interval.value) / error, len(gain) - 1))

@@ -160,11 +160,11 @@ def runs_of(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], di
 
 def _groups(cells: Sequence[Cell], results: Results) -> dict[tuple[str, str], _Runs]:
     planned, found = Counter((cell.corpus, cell.variant) for cell in cells), runs_of(cells, results)
-    _check_same_data([result for runs in found.values() for result in runs.values()])
+    check_same_data([result for runs in found.values() for result in runs.values()])
     return {place: _Runs(planned[place], runs) for place, runs in found.items()}
 
 
-def _check_same_data(results: Sequence[Mapping[str, Any]]) -> None:
+def check_same_data(results: Sequence[Mapping[str, Any]]) -> None:
     """Check that equal names of corpora, and of word vectors for a corpus and a seed, meant the same data.
 
     Raises:
@@ -175,10 +175,10 @@ def _check_same_data(results: Sequence[Mapping[str, Any]]) -> None:
         if "data" not in result:
             continue
         config, data = result["config"], result["data"]
-        corpus, vectors = config["corpus"], config["vectors"]
+        corpus, vectors = config["corpus"], config.get("vectors")
         shared: dict[tuple[Any, ...], str] = {
             **{(corpus, name): f"corpus {corpus!r}" for name in ("sentences", "labels", "splits")},
-            (corpus, vectors, config["seed"], VECTORS): f"word vectors {vectors!r}",
+            (corpus, vectors, config.get("seed"), VECTORS): f"word vectors {vectors!r}",
         }
         for place, what in shared.items():
             if (digest := data.get(place[-1])) is not None:

@@ -12,17 +12,15 @@ from typing import Any, Final
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from hs_env.corpora import load_corpus
-from hs_env.corpora.loading import is_own
 from hs_env.errors import HsEnvError, missing_extra
-from hs_env.experiments.grid import IMMATERIAL
 from hs_env.experiments.space import Range, Space, Value, values_in, with_values
 from hs_env.models.saved import is_out_of_memory
 from hs_env.parameters import plain_values
 from hs_env.settings import to_toml
 from hs_env.storage import check_folder, write_atomically
 from hs_env.training import TrainConfig, train_or_resume
-from hs_env.training.digests import corpus_digests
+from hs_env.training.data import digests_of
+from hs_env.training.run_kind import IMMATERIAL
 from hs_env.training.time_left import TimeLeft
 
 try:
@@ -121,9 +119,11 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
     """Create or load the study of a folder, and check that it is the same search."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = {name: value for name, value in _changed(config).items() if name not in IMMATERIAL}
-    searched = {"configuration": settings, "space": {name: repr(each) for name, each in space.items()}}
-    if is_own(config.corpus):
-        searched["data"] = corpus_digests(load_corpus(config.corpus, data_dir=config.data_dir))
+    searched = {
+        "configuration": settings,
+        "space": {name: repr(each) for name, each in space.items()},
+        "data": digests_of(config.resolve()),
+    }
     search = json.dumps(searched, sort_keys=True)
     (out / "trials").mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".lock"):
@@ -134,8 +134,7 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         )
-        if (before := study.user_attrs.get("search", search)) != search:
-            other = _different(json.loads(before), searched)
+        if other := _different(json.loads(study.user_attrs.get("search", search)), searched):
             raise HsEnvError(f"{out} holds a search with {other}. Choose another folder (--out).")
         study.set_user_attr("search", search)
         if not study.get_trials(deepcopy=False):
@@ -144,12 +143,18 @@ def _open(config: TrainConfig, space: Space, out: Path) -> optuna.Study:
 
 
 def _different(before: Any, searched: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say in which parts and fields two searches differ."""
-    parts = [name for name in searched if not isinstance(before, dict) or before.get(name) != searched[name]]
-    own: Any = before.get(parts[0]) if isinstance(before, dict) else None
-    both = {**own, **searched[parts[0]]} if isinstance(own, dict) else {}
-    fields = [name for name in both if own.get(name) != searched[parts[0]].get(name)]
-    return f"other {' and '.join(parts)}" + (f" ({', '.join(fields)})" if fields else "")
+    """Say in which parts and fields two searches differ; empty if they do not.
+
+    Earlier versions saved a list without names, and perhaps without digests of data.
+    """
+    parts = before if isinstance(before, dict) else dict(zip(searched, before, strict=False))
+    differences = []
+    for name, now in searched.items():
+        own = parts.get(name, now)
+        known = now.keys() & own.keys() if name == "data" else {*now, *own} - {*IMMATERIAL}
+        if fields := sorted(field for field in known if own.get(field) != now.get(field)):
+            differences.append(f"other {name} ({', '.join(fields)})")
+    return " and ".join(differences)
 
 
 def _claim(

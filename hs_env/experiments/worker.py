@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from hs_env.errors import HsEnvError
-from hs_env.experiments.runner import REFUSED, run_here
+from hs_env.experiments.runner import REFUSED, is_final, run_here
 from hs_env.training.config import ResolvedConfig
 
 
@@ -30,7 +30,7 @@ def main() -> None:
         run_here(config, Path(sys.argv[1]))
     except (HsEnvError, OSError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        raise SystemExit(REFUSED if isinstance(error, HsEnvError) else 1) from None
+        raise SystemExit(REFUSED if is_final(error) else 1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

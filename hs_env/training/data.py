@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hs_env.compute import CPU, from_array, generator_for, permutation, seed_for, to_array
 from hs_env.corpora import SPLITS, Corpus, Vocabulary
-from hs_env.corpora.cached import cached_corpus, corpus_key
+from hs_env.corpora.cached import read_corpus
 from hs_env.corpora.encoded import EncodedSplit
 from hs_env.errors import HsEnvError
 from hs_env.models import MODELS, Classifier, StructuredEncoder
@@ -172,9 +172,30 @@ def corpus_of(config: ResolvedConfig) -> Corpus:
     Raises:
         HsEnvError: If the corpus cannot be loaded.
     """
-    corpus = cached_corpus(corpus_key(config.corpus, config.data_dir))
+    corpus = read_corpus(config.corpus, config.data_dir)
     kind = MODELS.get(config.model)
     return corpus.for_problem(kind.problem) if issubclass(kind, StructuredEncoder) else corpus
+
+
+def digests_of(config: ResolvedConfig, vectors: bool = True) -> dict[str, str]:
+    """Return the digests of the data of a configuration, as a run saves them.
+
+    Args:
+        config: Configuration of a run.
+        vectors: Whether to load static word vectors too, for their digest.
+
+    Raises:
+        MissingVectorsError: If the word vectors cannot be loaded.
+        HsEnvError: If the corpus cannot be loaded.
+    """
+    corpus = corpus_of(config)
+    found = corpus_digests(corpus)
+    if not vectors or is_contextual(config.vectors):
+        return found
+    words = Vocabulary.from_sentences([each for split in corpus.splits.values() for each in split]).words
+    seed = seed_for(config.seed, "vectors")
+    loaded = _loaded(lambda: load_vectors(config.vectors, words, seed=seed, data_dir=config.data_dir))
+    return found | {VECTORS: vector_digest(loaded)}
 
 
 def _check_unit(corpus: Corpus, vectors: str) -> None:

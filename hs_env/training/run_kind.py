@@ -26,6 +26,9 @@ _KINDS: Final = {
 }
 """Kinds of runs and their commands, by the field of the configuration that names the data."""
 
+IMMATERIAL: Final = ("data_dir", "threads", "device", "checkpoint_seconds")
+"""Fields of a configuration that do not affect the result of a run."""
+
 Q = TypeVar("Q")
 """A configuration as a user writes it."""
 C = TypeVar("C", bound=Any)
@@ -131,8 +134,8 @@ class RunKind(Generic[Q, C, R]):
     ) -> R:
         """Train in `folder`, or resume the run in it, or load it if it is finished.
 
-        If another process trains there, this one waits until it ends. A stopped run may
-        continue with another device, `data_dir` or `checkpoint_seconds`.
+        If another process trains there, this one waits until it ends. A run may continue with other values of the
+        fields of `IMMATERIAL`.
 
         Raises:
             HsEnvError: If the run there has another configuration, or `train` or `resume` raises it.
@@ -141,7 +144,7 @@ class RunKind(Generic[Q, C, R]):
         folder, resolved = _path(folder), self.resolve(config).located()
         console = console or Console(stderr=True)
         if (folder / CONFIG).is_file() and (folder / HISTORY).exists():
-            self._check_same(folder, resolved, lambda config: config)
+            self._check_same(folder, resolved)
             return self.load(folder, resolved.device)
         find_device(resolved.device)
         keep = folder.exists()
@@ -154,7 +157,7 @@ class RunKind(Generic[Q, C, R]):
         with learning(resolved.precision, resolved.threads), alone(folder, console, keep):
             if not (folder / CONFIG).is_file():
                 return self._begin(resolved, folder, console, callback)
-            self._check_same(folder, resolved, _compared)
+            self._check_same(folder, resolved)
             if (folder / HISTORY).exists():  # another process has finished it
                 return self.load(folder, resolved.device)
             return self._continue(resolved, folder, console, callback)
@@ -196,8 +199,8 @@ class RunKind(Generic[Q, C, R]):
         except ValueError as error:
             raise HsEnvError(f"{path}: {error}") from error
 
-    def _check_same(self, folder: Path, resolved: C, compared: Callable[[C], Any]) -> None:
-        if compared(self.load_config(folder).located()) != compared(resolved):
+    def _check_same(self, folder: Path, resolved: C) -> None:
+        if _compared(self.load_config(folder).located()) != _compared(resolved):
             raise HsEnvError(f"The run in {folder} has another configuration. Remove it, or choose another folder.")
 
     def _begin(self, resolved: C, folder: Path, console: Console, callback: Callback | None) -> R:
@@ -245,10 +248,10 @@ class RunKind(Generic[Q, C, R]):
 
 
 def _compared(config: Any) -> dict[str, Any]:
-    """Return the fields that must be equal to continue a run; paths inside `data_dir` count from there."""
+    """Return the fields that must be equal to continue a run. Paths inside `data_dir` count from there."""
     values, folder = plain_values(config), f"{config.data_dir}{os.sep}"
     texts = {name: value.replace(folder, "") for name, value in values.items() if isinstance(value, str)}
-    return {**values, **texts, "data_dir": None, "checkpoint_seconds": None, "device": None}
+    return {**values, **texts, **dict.fromkeys(IMMATERIAL)}
 
 
 def _path(folder: StrPath) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hs_env.corpora import CORPORA, Corpus, load_corpus, register_corpus
+from hs_env.corpora.cached import read_corpus
 from hs_env.errors import HsEnvError
 from hs_env.types import Sentence
 
@@ -87,3 +88,17 @@ def test_names_that_none_can_have(name) -> None:
 def test_a_fold_of_another_type(fold, tmp_path) -> None:
     with pytest.raises(HsEnvError, match="The fold must be a whole number from 0"):
         load_corpus(tmp_path, fold=fold)
+
+
+def test_corpora_of_plug_ins_are_read_anew_and_those_of_the_package_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CORPORA, "_entries", {**CORPORA._entries})
+    numbers = iter(range(9))
+
+    @register_corpus("growing.v1")
+    def growing() -> Corpus:
+        word = f"w{next(numbers)}"
+        splits = {split: (Sentence((word,), label),) for label, split in enumerate(("train", "dev", "test"))}
+        return Corpus("growing", ("a", "b", "c"), splits, "split")
+
+    assert [read_corpus("growing").splits["dev"][0].words for _ in range(2)] == [("w0",), ("w1",)]
+    assert read_corpus("phrases:train=9,dev=9,test=9") is read_corpus("phrases:train=9,dev=9,test=9")

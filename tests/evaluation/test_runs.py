@@ -14,6 +14,7 @@ from hs_env import cli
 from hs_env.agents import make_baseline
 from hs_env.errors import HsEnvError
 from hs_env.evaluation import compare, compare_runs
+from hs_env.evaluation.compare import _labels
 from hs_env.evaluation.runs import predictions_of
 from hs_env.metrics import difference
 from hs_env.training import Run, TrainConfig, train
@@ -92,6 +93,20 @@ def test_other_agents_have_rows_and_files_of_their_own(
     compare(run, "test", QUIET, agents={"every-k": every_k})
     for pattern in ("agent-every-k-??????", "agent-every-k", "EveryK"):  # a digest follows a changed name
         assert len(list(run.folder.glob(f"evaluation-test-{pattern}.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("agents", "labels"),
+    [
+        (["ppo", "every k"], ["ppo", "every k"]),
+        (["/r/lr-0.1", "/r/lr-0.2"], ["lr-0.1", "lr-0.2"]),
+        (["/a/ppo", "/a/ppo.zip"], ["ppo", "ppo.zip"]),
+        (["/a/trials/1", "/b/trials/1", "/c/2"], ["a-trials-1", "b-trials-1", "2"]),
+        (["/1", "/a/1"], ["1", "a-1"]),
+    ],
+)
+def test_rows_of_agents_have_different_names(agents: list[str], labels: list[str]) -> None:
+    assert [*_labels(agents).values()] == labels
 
 
 def test_options_that_do_not_fit_are_refused(runs: list[Run], capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hs_env import cli
 from hs_env.errors import HsEnvError
-from hs_env.experiments.runner import Ended, run_here
+from hs_env.experiments.runner import Ended, is_final, run_here
 from hs_env.experiments.seeds import train_seeds
 from hs_env.experiments.statistics import t_interval
 from hs_env.training import Run, TrainConfig
@@ -93,6 +93,54 @@ def test_changed_word_vectors_are_noticed_also_without_the_folders_of_the_runs(a
     (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows, "dull film,bad"]))
     with pytest.raises(HsEnvError, match=r"has changed since the run '.*' in the ledger began: it has other sentences"):
         train_seeds(config, [0, 1], tmp_path / "out", console=QUIET)
+
+
+def test_seeds_on_other_data_are_not_put_into_one_table(asked, tmp_path):
+    rows = [f"{word} film {number},{word}" for number in range(20) for word in ("good", "bad")]
+    own = tmp_path / "own.csv"
+    own.write_text("\n".join(["text,label", *rows]))
+    config = replace(CONFIG, corpus=str(own))
+    train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    own.write_text("\n".join(["text,label", *rows, "dull film,bad"]))
+    with pytest.raises(HsEnvError, match=r"has changed since the run in .*seed-0 began: it has other sentences"):
+        train_seeds(config, [1], tmp_path / "out", console=QUIET)
+    assert not (tmp_path / "out" / "seed-1").exists()
+
+
+def test_a_finished_table_needs_no_word_vectors(asked, tmp_path):
+    (tmp_path / "v.txt").write_text("the 1 2 3\n")
+    config = replace(CONFIG, vectors=str(tmp_path / "v.txt"))
+    first = train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    (tmp_path / "v.txt").unlink()
+    assert train_seeds(config, [0], tmp_path / "out", console=QUIET).rows == first.rows
+
+
+def test_a_run_of_an_old_version_has_a_result_without_digests(asked, tmp_path):
+    train_seeds(CONFIG, [0], tmp_path / "out", console=QUIET)
+    for name in ("ledger.jsonl", "seed-0/result.json", "seed-0/data.json"):
+        (tmp_path / "out" / name).unlink()
+    with pytest.warns(UserWarning, match="has no data.json"):
+        assert len(train_seeds(CONFIG, [0], tmp_path / "out", console=QUIET).rows) == 1
+
+
+def test_the_number_of_threads_may_change(asked, tmp_path):
+    train_seeds(replace(CONFIG, threads=1), [0], tmp_path / "out", console=QUIET)
+    (tmp_path / "out" / "ledger.jsonl").unlink()
+    assert len(train_seeds(replace(CONFIG, threads=2), [0], tmp_path / "out", console=QUIET).rows) == 1
+
+
+def test_faults_of_files_and_the_network_may_pass():
+    def caused(cause):
+        try:
+            raise HsEnvError("no hub") from cause
+        except HsEnvError as error:
+            return error
+
+    assert is_final(HsEnvError("no such corpus"))
+    assert is_final(caused(ValueError()))
+    assert not any(
+        map(is_final, (OSError(), RuntimeError(), caused(ConnectionError()), caused(caused(TimeoutError()))))
+    )
 
 
 def test_the_table_has_all_seeds_that_are_finished(asked, tmp_path):

@@ -170,6 +170,32 @@ def test_a_search_on_a_file_that_has_changed_is_refused(tmp_path):
         tune(config, RATES, tmp_path / "out", 2, QUIET)
 
 
+def test_a_search_goes_on_with_other_threads_and_not_with_other_vectors(tmp_path):
+    from hs_env.experiments.tuning import tune
+
+    vectors = tmp_path / "v.txt"
+    vectors.write_text("the 1 2 3\n")
+    config = replace(CONFIG, vectors=str(vectors))
+    tune(config, RATES, tmp_path / "out", 1, QUIET)
+    tune(replace(config, threads=2, checkpoint_seconds=5.0, device="cpu"), RATES, tmp_path / "out", 2, QUIET)
+    vectors.write_text("the 1 2 4\n")
+    with pytest.raises(HsEnvError, match=r"holds a search with other data \(vectors\)"):
+        tune(config, RATES, tmp_path / "out", 3, QUIET)
+
+
+def test_a_search_of_an_earlier_version_goes_on(tmp_path):
+    from hs_env.experiments.tuning import _different
+
+    space, now = {"tau": "a range"}, {"configuration": {"seed": 3}, "space": {"tau": "a range"}, "data": {"all": "1"}}
+    now["data"]["vectors"] = "2"  # earlier versions did not save them
+    for before in ([{"seed": 3, "threads": 2}, space], [{"seed": 3}, space, {"all": "1"}], now):
+        assert _different(before, now) == ""
+    assert _different([{"seed": 4}, space], now) == "other configuration (seed)"
+    assert _different([{}, {}, {"all": "3"}], now) == (
+        "other configuration (seed) and other space (tau) and other data (all)"
+    )
+
+
 def test_folders_with_signs_of_an_address_hold_their_own_study(tmp_path):
     from hs_env.experiments.tuning import tune
 
