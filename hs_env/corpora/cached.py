@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from hs_env.corpora.corpus import CORPORA, Corpus
-from hs_env.corpora.loading import corpus_files, is_own, is_path, load_corpus
-from hs_env.errors import expand
+from hs_env.corpora.loading import corpus_files, is_path, load_corpus
+from hs_env.errors import HsEnvError, expand
 
 Stamp: TypeAlias = tuple[tuple[str, int, int], ...]
 """Names, times and sizes of files."""
@@ -40,8 +40,14 @@ def read_corpus(name: str, data_dir: str | Path | None = None) -> Corpus:
 
     That is known of files and of the corpora of this package, but not of the hub's and of plug-ins.
     """
-    stem = name.partition(":")[0]
-    plugged_in = not is_own(name) and stem in CORPORA and not CORPORA.get(stem).__module__.startswith("hs_env.")
-    if is_path(name) or not (is_own(name) or plugged_in):
+    if is_path(name) or _is_of_this_package(name):
         return cached_corpus(corpus_key(name, data_dir))
     return load_corpus(name, data_dir=data_dir)
+
+
+def _is_of_this_package(name: str) -> bool:
+    try:
+        builder = CORPORA.get(name.partition(":")[0])
+    except HsEnvError:  # `load_corpus` says what is wrong
+        return False
+    return getattr(builder, "__module__", "").startswith("hs_env.")
