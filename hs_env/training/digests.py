@@ -32,6 +32,10 @@ VECTORS: Final = "vectors"
 """Name of the digest of the initial word vectors."""
 
 
+_LATER: Final = {VECTORS, _COLUMNS}
+"""Digests that older runs do not have."""
+
+
 def corpus_digests(corpus: Corpus) -> dict[str, str]:
     """Return digests of a corpus by name.
 
@@ -91,7 +95,8 @@ def check_data(folder: Path, name: str, found: Mapping[str, str], rewards: bool 
         )
         return
     saved = read_json(path)
-    if not isinstance(saved, dict) or not all(isinstance(digest, str) for digest in saved.values()):
+    whole = isinstance(saved, dict) and found.keys() - _LATER <= saved.keys()
+    if not whole or not all(isinstance(digest, str) for digest in saved.values()):
         raise HsEnvError(f"{path} does not hold the digests of the data of a run. Was it edited?")
     check_digests(saved, found, name, f"the run in {folder}", rewards)
 
@@ -111,7 +116,7 @@ def check_digests(
     Raises:
         HsEnvError: If the data has changed, or digests are missing; the message says what, and what to do.
     """
-    needed = found.keys() - {VECTORS, _COLUMNS}  # older runs have no digests of these
+    needed = found.keys() - _LATER
     if not needed <= saved.keys():
         raise HsEnvError(f"The digests of the data of {owner} are not complete. Were they edited?")
     changed = [key for key in found if key in needed and key != _ALL and found[key] != saved[key]]
