@@ -107,6 +107,23 @@ def test_seeds_on_other_data_are_not_put_into_one_table(asked, tmp_path):
     assert not (tmp_path / "out" / "seed-1").exists()
 
 
+def test_runs_on_two_folders_of_data_are_told_apart_before_training(asked, tmp_path):
+    seeds, _ = asked
+    for name, words in (("one", ("good", "bad")), ("two", ("bad", "good"))):
+        (tmp_path / name / "mr").mkdir(parents=True)
+        rows = [{"text": f"{words[number % 2]} film {number}", "label": number % 2} for number in range(60)]
+        (tmp_path / name / "mr" / "all.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / name / "mr" / "folds.json").write_text(
+            json.dumps({"fold": [number // 2 % 10 for number in range(60)]})
+        )
+    config = replace(CONFIG, corpus="mr", data_dir=tmp_path / "one")
+    train_seeds(config, [0], tmp_path / "out", console=QUIET)
+    with pytest.raises(HsEnvError, match=r"The corpus 'mr' has changed since the run '.*' in the ledger began"):
+        train_seeds(replace(config, data_dir=tmp_path / "two"), [0, 1], tmp_path / "out", console=QUIET)
+    train_seeds(replace(config, data_dir=tmp_path / "two"), [0], tmp_path / "out", console=QUIET)  # only the table
+    assert seeds == [0]
+
+
 def test_a_finished_table_needs_no_word_vectors(asked, tmp_path):
     (tmp_path / "v.txt").write_text("the 1 2 3\n")
     config = replace(CONFIG, vectors=str(tmp_path / "v.txt"))
