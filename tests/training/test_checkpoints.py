@@ -132,5 +132,7 @@ def test_a_stopped_run_continues_with_other_checkpoints_and_from_data_that_has_m
         assert (run / "config.json").read_bytes() == before
     assert train_or_resume(moved, run, Console(quiet=True)).config.data_dir == tmp_path / "b"
     assert Run.load(run).config.data_dir == tmp_path / "b"
-    with pytest.raises(HsEnvError, match="has another configuration"):  # it is finished
-        train_or_resume(config, run, Console(quiet=True))
+    finished = train_or_resume(replace(config, threads=2), run, Console(quiet=True))  # it is only loaded
+    assert finished.config.data_dir == tmp_path / "b"
+    with pytest.raises(HsEnvError, match="has another configuration"):
+        train_or_resume(replace(config, seed=1), run, Console(quiet=True))
