@@ -84,7 +84,7 @@ def evaluate(
         run: Folder of the run.
         split: Part of the text.
         text: Another text than that of the run: a name or a file, as for `hs-env lm train`. Its scores are not saved.
-        data_dir: Folder with the texts that are not built in; by default that of the training.
+        data_dir: Folder of the texts that are not built in; by default the one that the training read.
         as_json: Print JSON.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
@@ -176,7 +176,7 @@ def report(
         run: Folder of the run.
         out: File to write, which must not exist yet.
         split: Part of the text.
-        data_dir: Folder with the texts that are not built in; by default that of the training.
+        data_dir: Folder of the texts that are not built in; by default the one that the training read.
         device: Device: cpu, cuda, cuda:1, mps, or auto for a CUDA GPU if there is one.
     """
     from hs_env.report import make_language_report  # needs an extra

@@ -128,7 +128,7 @@ def run_cells(
 
 
 def _check_data(cells: Sequence[Cell], done: Mapping[str, Mapping[str, Any]], folder: Callable[[Cell], Path]) -> None:
-    """Check that the data is still what finished runs have read, according to the ledger or the folders of the runs.
+    """Check that finished runs have read the same data: their digests are in the ledger or in the folders of the runs.
 
     Corpora from the user's own files are always checked, others if there are runs to do on them. Word vectors take long
     to load, so they are checked for one run of a corpus only.
